@@ -1,0 +1,216 @@
+"""Folders in which our copies lie beside the user's own files: which is which.
+
+A copy is a PNG and a JSON file of the same stem; the JSON is marked with the flag `derived` and
+with a key `derived` that says how the copy was made. Only files so marked, or written down in the
+step's ledger, are ever replaced or deleted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from spm.annotation import (
+    Annotation,
+    Shape,
+    check_annotation,
+    check_copy,
+    iter_annotations,
+    outline,
+    read_annotation,
+)
+from spm.errors import InputError
+from spm.ledger import Ledger, digest
+from spm.picture import list_pictures, read_bytes
+
+# Part of every digest. Raise it when a change of the code changes the copies.
+VERSION = 1
+
+
+@dataclass
+class Source:
+    """An annotated picture that copies are made of.
+
+    Attributes:
+        annotation: as read, checked.
+        digest: hash of the annotation's and the picture's bytes.
+        origin: stem of the user's own picture.
+    """
+
+    annotation: Annotation
+    digest: str
+    origin: str
+
+    @property
+    def name(self) -> str:
+        """The stem of the annotation file."""
+        return self.annotation.path.stem
+
+
+def read_sources(folder: Path, copies_of: str | None = None) -> tuple[list[Source], list[str]]:
+    """Return the annotated pictures in a folder and the problems of those that cannot be used.
+
+    Args:
+        folder: with NAME.json and pictures.
+        copies_of: name of the step whose copies count as sources too. Defaults to none: only the
+            user's own pictures.
+
+    Raises:
+        InputError: when there is no annotation in the folder at all.
+    """
+    sources, problems = [], []
+    paths = iter_annotations(folder)
+    if not paths:
+        raise InputError(
+            f"{folder}: there is no annotated picture; put NAME.png and labelme's NAME.json there."
+        )
+    for path in paths:
+        try:
+            annotation = read_annotation(path)
+            made = annotation.derived
+            if made is not None and (copies_of is None or made.get("step") != copies_of):
+                continue
+            wrong = check_annotation(annotation) if made is None else check_copy(annotation)
+            if wrong:
+                problems += wrong
+                continue
+            sources.append(_source(annotation))
+        except InputError as error:
+            problems.append(str(error))
+    return sources, problems
+
+
+def _source(annotation: Annotation) -> Source:
+    picture = b""
+    if annotation.picture_bytes is None:
+        picture = read_bytes(annotation.picture_path())
+    made = annotation.derived or {}
+    return Source(
+        annotation=annotation,
+        digest=digest(annotation.path.read_bytes(), picture),
+        origin=str(made.get("origin") or annotation.path.stem),
+    )
+
+
+def notice_pictures_without_annotation(folder: Path, ledger: Ledger) -> None:
+    """Print one line about pictures in a folder that nobody annotated; they are not used."""
+    annotated = {path.stem for path in iter_annotations(folder)}
+    ours = ledger.owned_files()
+    names = [
+        path.name
+        for path in list_pictures(folder)
+        if path.stem not in annotated and path.name not in ours
+    ]
+    if names:
+        print(f"{folder}: without annotation and not used: {', '.join(names)}")
+
+
+def is_ours(json_path: Path, ledger: Ledger, step: str) -> bool:
+    """Return whether a step of ours wrote this JSON file, so that it may be replaced."""
+    name = json_path.stem
+    if name in ledger.items and ledger.untouched(name):
+        return True
+    try:
+        made = read_annotation(json_path).derived
+    except InputError:
+        return False
+    return made is not None and made.get("step") == step
+
+
+def conflicts(folder: Path, names: list[str], ledger: Ledger, step: str) -> dict[str, str]:
+    """Return, for each wanted copy whose name a file of the user has, a sentence about it."""
+    found = {}
+    owned = ledger.owned_files()
+    present = {path.name for path in folder.iterdir()}
+    for name in names:
+        json_name, picture_name = f"{name}.json", f"{name}.png"
+        if json_name in present:
+            taken = None if is_ours(folder / json_name, ledger, step) else json_name
+        elif picture_name in present and picture_name not in owned:
+            taken = picture_name
+        else:
+            taken = None
+        if taken:
+            found[name] = (
+                f"{folder / taken}: is not ours, but a copy must have this name; rename it."
+            )
+    return found
+
+
+def remove_stale(folder: Path, wanted: set[str], ledger: Ledger, step: str) -> int:
+    """Delete the step's copies in a folder that are not wanted any more; return how many.
+
+    Nothing is touched but marked copies, their PNG, and files in the ledger whose JSON is gone.
+    """
+    count = 0
+    with_annotation = set()
+    for path in iter_annotations(folder):
+        with_annotation.add(path.stem)
+        if path.stem in wanted or not is_ours(path, ledger, step):
+            continue
+        # The JSON goes first: a picture without it is never taken for a training picture.
+        path.unlink()
+        path.with_name(f"{path.stem}.png").unlink(missing_ok=True)
+        ledger.items.pop(path.stem, None)
+        count += 1
+    for name in ledger.owned_files():
+        stem = Path(name).stem
+        if stem not in wanted and stem not in with_annotation:
+            (folder / name).unlink(missing_ok=True)
+            ledger.items.pop(stem, None)
+    return count
+
+
+def marked(
+    source: Source,
+    shapes: list[Shape],
+    size: tuple[int, int],
+    name: str,
+    made: dict[str, Any],
+    notes: list[str],
+) -> Annotation:
+    """Return the annotation of a copy.
+
+    Args:
+        source: what the copy is made of.
+        shapes: in the copy's coordinates.
+        size: height and width of the copy.
+        name: stem of the copy.
+        made: how, for the key `derived`; source and origin are added.
+        notes: short texts that labelme shows as ticked flags. Flags must be name -> bool, or
+            labelme does not open the file, so the text is the flag's name.
+    """
+    original = source.annotation
+    flags = {"derived": True, f"source: {source.name}": True} | dict.fromkeys(notes, True)
+    if original.partial:
+        flags["partial"] = True
+    kept = {k: v for k, v in original.extra.items() if k not in ("derived", "partial")}
+    return Annotation(
+        shapes=shapes,
+        height=size[0],
+        width=size[1],
+        picture_name=f"{name}.png",
+        flags=flags,
+        version=original.version,
+        extra={**kept, "derived": {**made, "source": source.name, "origin": source.origin}},
+    )
+
+
+def moved_shape(shape: Shape, points: np.ndarray) -> Shape:
+    """Return the shape as a polygon through `points`, all else kept."""
+    return Shape(
+        label=shape.label,
+        points=points,
+        group_id=shape.group_id,
+        flags=shape.flags,
+        description=shape.description,
+        extra=shape.extra,
+    )
+
+
+def outlines(annotation: Annotation) -> list[np.ndarray]:
+    """Return the (n, 2) polygon of each shape; see `spm.shapes.outline`."""
+    return [outline(shape) for shape in annotation.shapes]

@@ -1,0 +1,136 @@
+"""The L2/L3 techniques by name, with the paper's parameters.
+
+Most come from imgaug, which takes seconds to import and is imported when one of them is first used.
+Dropout and elastic distortion, the default, are done here: a hundredth of the time for the same
+distributions, and the outlines move with the pixels.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from typing import Any
+
+import cv2
+import numpy as np
+
+from Images_Augmentation.elastic import ALPHA, Field, random_field
+from spm.errors import InputError
+
+
+def check_names(names: Sequence[str]) -> list[str]:
+    """Return the technique names as a list.
+
+    Raises:
+        InputError: for an unknown or repeated name, or none.
+    """
+    names = list(names)
+    known = ", ".join(TECHNIQUES)
+    if not names:
+        raise InputError(f"techniques: name at least one of {known}.")
+    for i, name in enumerate(names):
+        if name not in TECHNIQUES:
+            raise InputError(f"techniques: {name!r} is not known; choose among {known}.")
+        if name in names[:i]:
+            raise InputError(f"techniques: {name!r} is named twice; remove one.")
+    return names
+
+
+def apply(
+    name: str, picture: np.ndarray, rng: np.random.Generator
+) -> tuple[np.ndarray, Field | None]:
+    """Apply one technique with parameters drawn from `rng`.
+
+    Args:
+        name: a key of TECHNIQUES.
+        picture: (H, W, 3) uint8 RGB; is not changed.
+
+    Returns:
+        The new picture, same shape and type, and the field that moved its pixels, if any.
+    """
+    result = TECHNIQUES[name](picture, rng)
+    return result if isinstance(result, tuple) else (result, None)
+
+
+def dropout(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Blacken 1-10 % of single pixels, or 3-15 % in blocks (2-5 % of the pixels' resolution).
+
+    In half of the pixel dropouts and a fifth of the block dropouts each channel is drawn for itself
+    (imgaug: Dropout((0.01, 0.1), per_channel=0.5), CoarseDropout((0.03, 0.15),
+    size_percent=(0.02, 0.05), per_channel=0.2), one of them).
+    """
+    height, width = picture.shape[:2]
+    if rng.random() < 0.5:
+        part = rng.uniform(0.01, 0.1)
+        channels = 3 if rng.random() < 0.5 else 1
+        drop = rng.integers(0, 65536, (height, width, channels), np.uint16) < part * 65536
+    else:
+        part = rng.uniform(0.03, 0.15)
+        size = rng.uniform(0.02, 0.05)
+        channels = 3 if rng.random() < 0.2 else 1
+        rows, columns = (max(3, int(side * size)) for side in (height, width))
+        coarse = (rng.random((rows, columns, channels)) < part).astype(np.uint8)
+        drop = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_NEAREST) > 0
+        drop = drop.reshape(height, width, channels)
+    kept = picture.copy()
+    if channels == 1:
+        kept[drop[:, :, 0]] = 0
+    else:
+        kept[drop] = 0
+    return kept
+
+
+def elastic(picture: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, Field]:
+    """Distort by a field of 0.5 to 3.5 pixels; see `elastic.py`."""
+    field = random_field(rng, *picture.shape[:2], alpha=rng.uniform(*ALPHA))
+    return field.move_picture(picture), field
+
+
+def _imgaug(name: str, picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    augmenter = _augmenters()[name]
+    # A fresh seed for each copy: which process makes it does not matter.
+    augmenter.seed_(int(rng.integers(2**31 - 1)))
+    return np.ascontiguousarray(augmenter(image=picture))
+
+
+@functools.cache
+def _augmenters() -> dict[str, Any]:
+    """Return the imgaug augmenters by technique name."""
+    import imgaug.augmenters as iaa
+
+    return {
+        "superpixels": iaa.Sometimes(
+            0.5, iaa.Superpixels(p_replace=(0, 1.0), n_segments=(20, 100))
+        ),
+        "blur": iaa.OneOf(
+            [
+                iaa.GaussianBlur((0, 3.0)),
+                iaa.AverageBlur(k=(2, 7)),
+                iaa.MedianBlur(k=(3, 11)),
+            ]
+        ),
+        "sharpen": iaa.Sharpen(alpha=(0, 1.0), lightness=(0.75, 1.5)),
+        "emboss": iaa.Emboss(alpha=(0, 1.0), strength=(0, 2.0)),
+        "edge_detect": iaa.OneOf(
+            [
+                iaa.EdgeDetect(alpha=(0, 0.7)),
+                iaa.DirectedEdgeDetect(alpha=(0, 0.7), direction=(0.0, 1.0)),
+            ]
+        ),
+        "gaussian_noise": iaa.AdditiveGaussianNoise(
+            loc=0, scale=(0.0, 0.05 * 255), per_channel=0.5
+        ),
+        "invert": iaa.Invert(1.0),
+        "add": iaa.Add((-10, 10), per_channel=0.5),
+        "multiply": iaa.Multiply((0.5, 1.5), per_channel=0.5),
+        "contrast": iaa.LinearContrast((0.5, 2.0), per_channel=0.5),
+        "grayscale": iaa.Grayscale(alpha=(0.0, 1.0)),
+    }
+
+
+IMGAUG_NAMES = (
+    "superpixels", "blur", "sharpen", "emboss", "edge_detect", "gaussian_noise", "invert", "add",
+    "multiply", "contrast", "grayscale",
+)  # fmt: skip
+TECHNIQUES = {name: functools.partial(_imgaug, name) for name in IMGAUG_NAMES}
+TECHNIQUES |= {"dropout": dropout, "elastic": elastic}

@@ -1,0 +1,83 @@
+"""Measure the t-SNE screening on simulated pictures with known faults.
+
+    python benchmarks/tsne_screening.py --seeds 5
+
+A simulated network, 60 + 60 whole molecules of two classes, 3 labels swapped and 2 molecules
+spoilt by tip noise; prints where the five come in the list of `tsne_analysis.py`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+import tsne_analysis
+from spm import cli
+from spm.annotation import write_annotation
+from spm.picture import write_picture
+from spm.simulate import simulate
+
+SEEDS = 5  # pictures
+PER_CLASS = 60  # molecules
+SWAPPED = 3  # wrong labels
+SPOILT = 2  # molecules spoilt by tip noise
+SIZE = 1400  # side of the picture, pixels
+OUT = Path("img_cache/tsne_benchmark")
+
+
+def main(*, seeds: int = SEEDS, out: Path = OUT) -> None:
+    """Measure and print one line per picture.
+
+    Args:
+        seeds: number of pictures
+        out: folder for pictures and results, one inside per seed
+    """
+    print("seed  ranks of the five   suspected  verdict        seconds")
+    for seed in range(seeds):
+        folder = Path(out) / str(seed)
+        faulty = make_picture(folder, seed)
+        start = time.perf_counter()
+        with contextlib.redirect_stdout(io.StringIO()):
+            result = tsne_analysis.main(folders=[folder], out=folder / "results")
+        seconds = time.perf_counter() - start
+        names = [result.crops[i].name for i in result.ranking]
+        ranks = sorted(names.index(name) + 1 for name in faulty)
+        suspected = int(result.suspected.sum())
+        print(
+            f"{seed:4}  {ranks!s:18}  {suspected:9}  {result.pairs[0].verdict:13}  {seconds:7.1f}"
+        )
+
+
+def make_picture(folder: Path, seed: int) -> list[str]:
+    """Write simulated.png and simulated.json; return the labels of the faulty molecules."""
+    picture, truth = simulate("network", size=SIZE, seed=seed, scrambled=SPOILT)
+    rng = np.random.default_rng([seed, 7])
+    whole = [shape for shape in truth.shapes if not shape.flags["edge"]]
+    spoilt = [shape for shape in whole if shape.flags.get("scrambled")]
+    kept = list(spoilt)
+    for name in ("003a", "020a"):
+        sound = [s for s in whole if s.label.startswith(name) and not s.flags.get("scrambled")]
+        already = sum(s.label.startswith(name) for s in spoilt)
+        chosen = rng.choice(len(sound), PER_CLASS - already, replace=False)
+        kept += [sound[i] for i in chosen]
+    swapped = [kept[i] for i in rng.choice(np.arange(SPOILT, len(kept)), SWAPPED, replace=False)]
+    for shape in swapped:
+        other = "020a" if shape.label.startswith("003a") else "003a"
+        # A number of its own, for both classes count from 1.
+        shape.label = f"{other}9{shape.label[4:]}"
+    truth.shapes = [kept[i] for i in rng.permutation(len(kept))]
+    folder.mkdir(parents=True, exist_ok=True)
+    write_picture(folder / truth.picture_name, picture)
+    write_annotation(folder / "simulated.json", truth)
+    return [shape.label for shape in [*spoilt, *swapped]]
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,168 @@
+"""Batches for training, made while the step before is computed."""
+
+import math
+
+import keras
+import numpy as np
+
+from .box_tools import extract_bboxes
+from .graphs import pixel_anchors
+from .loading import build_rpn_targets, compose_image_meta, load_image_gt, mold_image
+from .mask_tools import minimize_mask
+
+
+class DataGenerator(keras.utils.PyDataset):
+    """Serves batches of a `Dataset` in the training graph's input order.
+
+    Every picture is drawn once before any is drawn again, over the borders of epochs too. A batch
+    depends on the seed and on its place in the run alone, never on threads or timing.
+
+    A dataset may have a method `load_sample(image_id, rng)` that draws an augmented picture at the
+    network's size: (image (H, W, 3) uint8, class ids (N,), masks (H, W, N) bool, ignored boxes
+    (K, 4) pixels). Otherwise pictures come from `load_image` and `load_mask` through
+    `load_image_gt`.
+
+    Args:
+        dataset: prepared `Dataset`.
+        config: `Config`.
+        shuffle: False serves the pictures in order.
+        augmentation: an imgaug augmenter for pictures and masks, or None.
+        no_augmentation_sources: names of sources whose pictures are left alone.
+        steps: batches an epoch, by default all pictures once.
+        seed: of shuffling and augmentation.
+        workers: threads that prepare batches.
+    """
+
+    def __init__(
+        self,
+        dataset,
+        config,
+        shuffle=True,
+        augmentation=None,
+        no_augmentation_sources=(),
+        steps=None,
+        seed=0,
+        workers=2,
+        first_epoch=0,
+    ):
+        super().__init__(workers=workers, use_multiprocessing=False, max_queue_size=8)
+        if len(dataset.image_ids) == 0:
+            raise ValueError("The dataset has no pictures; add some and call prepare().")
+        self.dataset = dataset
+        self.config = config
+        self.shuffle = shuffle
+        self.augmentation = augmentation
+        self.no_augmentation_sources = set(no_augmentation_sources or ())
+        self.steps = steps or math.ceil(len(dataset.image_ids) / config.BATCH_SIZE)
+        self.seed = seed
+        self.epoch = first_epoch
+        self.anchors = pixel_anchors(config, config.IMAGE_SHAPE[:2])
+        self._active = np.zeros(dataset.num_classes, np.int32)
+        self._active[:] = 1
+
+    def __len__(self):
+        return self.steps
+
+    def on_epoch_end(self):
+        self.epoch += 1
+
+    def __getitem__(self, index):
+        """Batch `index` of the current epoch: (inputs,), seven arrays in graph order."""
+        batch = self.config.BATCH_SIZE
+        first = (self.epoch * self.steps + index) * batch
+        samples = [self._sample(first + k) for k in range(batch)]
+        return (tuple(np.stack(column) for column in zip(*samples, strict=True)),)
+
+    def _image_id(self, position):
+        """The picture at a position of the endless sequence of passes through the dataset."""
+        ids = self.dataset.image_ids
+        turn, place = divmod(position, len(ids))
+        if self.shuffle:
+            ids = np.random.default_rng([self.seed, 1, turn]).permutation(ids)
+        return ids[place]
+
+    def _sample(self, position):
+        image_id = self._image_id(position)
+        rng = np.random.default_rng([self.seed, 2, position])
+        if hasattr(self.dataset, "load_sample"):
+            sample = self._own_sample(image_id, rng)
+        else:
+            sample = self._loaded_sample(image_id, rng)
+        image, meta, class_ids, boxes, masks = self._limit(*sample, rng)
+        match, deltas = build_rpn_targets(
+            image.shape, self.anchors, class_ids, boxes, self.config, rng
+        )
+        return (
+            mold_image(image.astype(np.float32), self.config),
+            meta.astype(np.float32),
+            match[:, None].astype(np.int32),
+            deltas.astype(np.float32),
+            _padded(class_ids, self.config.MAX_GT_INSTANCES, np.int32),
+            _padded(boxes, self.config.MAX_GT_INSTANCES, np.float32),
+            _padded_masks(masks, self.config.MAX_GT_INSTANCES),
+        )
+
+    def _loaded_sample(self, image_id, rng):
+        source = self.dataset.image_info[image_id]["source"]
+        augmentation = None if source in self.no_augmentation_sources else self.augmentation
+        return load_image_gt(
+            self.dataset,
+            self.config,
+            image_id,
+            augmentation=augmentation,
+            use_mini_mask=self.config.USE_MINI_MASK,
+            rng=rng,
+        )
+
+    def _own_sample(self, image_id, rng):
+        image, class_ids, masks, ignored = self.dataset.load_sample(image_id, rng)
+        boxes = extract_bboxes(masks)
+        seen = (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
+        boxes, masks, class_ids = boxes[seen], masks[:, :, seen], np.asarray(class_ids)[seen]
+        if self.config.USE_MINI_MASK:
+            masks = minimize_mask(boxes, masks, self.config.MINI_MASK_SHAPE)
+        room = max(self.config.MAX_GT_INSTANCES - len(boxes), 0)
+        ignored = np.asarray(ignored, dtype=np.float64).reshape(-1, 4)[:room]
+        boxes = np.concatenate([boxes, ignored]).astype(np.float32)
+        class_ids = np.concatenate([class_ids, np.full(len(ignored), -1)]).astype(np.int32)
+        blank = np.zeros((*masks.shape[:2], len(ignored)), bool)
+        masks = np.concatenate([masks.astype(bool), blank], axis=2)
+        window = (0, 0, image.shape[0], image.shape[1])
+        meta = compose_image_meta(image_id, image.shape, image.shape, window, 1.0, self._active)
+        return image, meta, class_ids, boxes, masks
+
+    def _limit(self, image, meta, class_ids, boxes, masks, rng):
+        """At most MAX_GT_INSTANCES instances; which ones, is drawn at random."""
+        limit = self.config.MAX_GT_INSTANCES
+        if len(class_ids) > limit:
+            kept = rng.choice(len(class_ids), limit, replace=False)
+            class_ids, boxes, masks = class_ids[kept], boxes[kept], masks[:, :, kept]
+        return image, meta, class_ids, boxes, masks
+
+
+def _padded(array, length, dtype):
+    """An array with its first axis filled up to `length` with zeros."""
+    answer = np.zeros((length, *np.shape(array)[1:]), dtype)
+    answer[: len(array)] = array
+    return answer
+
+
+def _padded_masks(masks, length):
+    """Masks (h, w, N) -> (h, w, length) bool."""
+    answer = np.zeros((*masks.shape[:2], length), bool)
+    answer[:, :, : masks.shape[2]] = masks
+    return answer
+
+
+def data_generator(dataset, config, shuffle=True, augmentation=None, batch_size=None, **settings):
+    """Endless batches of `DataGenerator`, for scripts that loop over them by hand: yields
+    (inputs, outputs) with an empty list of outputs."""
+    if batch_size not in (None, config.BATCH_SIZE):
+        raise ValueError(
+            f"Batches have the config's size, {config.BATCH_SIZE}. Received: {batch_size}"
+        )
+    batches = DataGenerator(dataset, config, shuffle, augmentation, **settings)
+    while True:
+        for index in range(len(batches)):
+            yield list(batches[index][0]), []
+        batches.on_epoch_end()

@@ -1,0 +1,69 @@
+"""What the machine can do: is there a graphics card, and does it compute with bfloat16?
+
+The backend (TensorFlow, PyTorch or JAX) is only asked about graphics cards, and imported for that.
+"""
+
+import functools
+import os
+import platform
+from pathlib import Path
+
+
+def backend():
+    """Name of the Keras backend that will run, without importing Keras."""
+    return os.environ.get("KERAS_BACKEND", "tensorflow")
+
+
+@functools.cache
+def has_accelerator():
+    """Whether the backend sees a graphics card."""
+    if backend() == "torch":
+        import torch
+
+        return torch.cuda.is_available()
+    if backend() == "jax":
+        import jax
+
+        return jax.default_backend() != "cpu"
+    import tensorflow as tf
+
+    return bool(tf.config.list_physical_devices("GPU"))
+
+
+def device_name():
+    """The device in words, for messages."""
+    kind = "graphics card" if has_accelerator() else "processor (no graphics card in use)"
+    return f"{kind}, {backend()}, {os.cpu_count()} cores"
+
+
+def cpu_has_bfloat16():
+    """Whether the processor multiplies bfloat16 itself (AVX512-BF16 or AMX); where the system does
+    not tell (Windows, macOS), the answer is no."""
+    flags = Path("/proc/cpuinfo")
+    if platform.system() != "Linux" or not flags.exists():
+        return False
+    text = flags.read_text(encoding="utf-8", errors="replace")
+    return "avx512_bf16" in text or "amx_bf16" in text
+
+
+def best_dtype():
+    """Type of the convolutions: "mixed_bfloat16" where the device computes with it, else
+    "float32"."""
+    if has_accelerator():
+        return "mixed_bfloat16" if _card_has_bfloat16() else "float32"
+    return "mixed_bfloat16" if cpu_has_bfloat16() else "float32"
+
+
+def _card_has_bfloat16():
+    if backend() == "torch":
+        import torch
+
+        return torch.cuda.is_bf16_supported()
+    if backend() == "jax":
+        return True
+    import tensorflow as tf
+
+    cards = tf.config.list_physical_devices("GPU")
+    details = [tf.config.experimental.get_device_details(card) for card in cards]
+    # Compute capability 8 (Ampere) brought bfloat16.
+    return all(d.get("compute_capability", (0, 0))[0] >= 8 for d in details)

@@ -1,0 +1,220 @@
+"""The two graphs, from layers of one bank: training and inference, for one picture size each."""
+
+import keras
+import numpy as np
+from keras import ops
+
+from . import boxes as box_ops
+from . import losses
+from .anchor_tools import compute_backbone_shapes, generate_pyramid_anchors
+from .backbone import resnet
+from .box_tools import norm_boxes
+from .detection import Detections
+from .fpn import pyramid
+from .heads import box_head, mask_head
+from .roi_align import RoIAlign
+from .rpn import Proposals, rpn_head
+from .targets import DetectionTargets, positive_places
+
+
+class Compute(keras.layers.Layer):
+    """A named function of tensors, float32, as a layer without weights."""
+
+    def __init__(self, function, **kwargs):
+        super().__init__(dtype="float32", autocast=False, **kwargs)
+        self.function = function
+
+    def call(self, inputs):
+        return self.function(inputs)
+
+
+class FixedBatch(keras.layers.Layer):
+    """Tells the graph how many pictures a batch has; its content passes unchanged."""
+
+    def __init__(self, batch, **kwargs):
+        super().__init__(autocast=False, **kwargs)
+        self.batch = batch
+
+    def call(self, x):
+        return ops.reshape(x, (self.batch, *x.shape[1:]))
+
+    def compute_output_spec(self, x):
+        return keras.KerasTensor((self.batch, *x.shape[1:]), x.dtype)
+
+
+class Constant(keras.layers.Layer):
+    """A fixed array, whatever the input; nothing here can be trained."""
+
+    def __init__(self, array, **kwargs):
+        super().__init__(dtype="float32", autocast=False, **kwargs)
+        self.array = array
+
+    def call(self, inputs):
+        return ops.convert_to_tensor(self.array)
+
+
+def pixel_anchors(config, image_shape):
+    """Anchors (A, 4) in pixels for a network picture of `image_shape`."""
+    return generate_pyramid_anchors(
+        config.RPN_ANCHOR_SCALES,
+        config.RPN_ANCHOR_RATIOS,
+        compute_backbone_shapes(config, image_shape),
+        config.BACKBONE_STRIDES,
+        config.RPN_ANCHOR_STRIDE,
+    )
+
+
+def _first_level(config):
+    """2 for strides from 4 on, 3 for strides from 8 on."""
+    return int(np.log2(config.BACKBONE_STRIDES[0]))
+
+
+def _trunk(bank, config, image):
+    """Pyramid levels and RPN outputs of a molded picture (B, H, W, 3)."""
+    first = _first_level(config)
+    maps = resnet(bank, image, config.BACKBONE)
+    levels = pyramid(bank, maps, config.TOP_DOWN_PYRAMID_SIZE, first)
+    per_cell = len(config.RPN_ANCHOR_RATIOS) * int(np.size(config.RPN_ANCHOR_SCALES[0]))
+    rpn = rpn_head(bank, levels, per_cell, config.RPN_ANCHOR_STRIDE, config.RPN_CHANNELS)
+    return levels, rpn
+
+
+def _proposals(config, count, **kwargs):
+    return Proposals(
+        count,
+        config.RPN_NMS_THRESHOLD,
+        config.PRE_NMS_LIMIT,
+        config.RPN_BBOX_STD_DEV,
+        name="ROI",
+        **kwargs,
+    )
+
+
+def _pool(config, size, image_shape, name):
+    return RoIAlign(size, image_shape, _first_level(config), name=name)
+
+
+def training_graph(bank, config):
+    """Inputs and outputs of the training graph, in matterport's order.
+
+    Inputs: input_image (B, H, W, 3) molded; input_image_meta (B, M); input_rpn_match (B, A, 1);
+    input_rpn_bbox (B, D, 4); input_gt_class_ids (B, G); input_gt_boxes (B, G, 4) pixels;
+    input_gt_masks (B, h, w, G).
+
+    Outputs: RPN logits, probabilities, deltas; RoI class logits, probabilities, deltas; masks of
+    the positive places; proposals; drawn RoIs; the five losses.
+    """
+    height, width = int(config.IMAGE_SHAPE[0]), int(config.IMAGE_SHAPE[1])
+    batch = config.IMAGES_PER_GPU
+    inputs = _training_inputs(config, height, width)
+    fixed = FixedBatch(batch)
+    image, meta, match, rpn_target, gt_ids, gt_boxes, gt_masks = (fixed(x) for x in inputs)
+
+    levels, (rpn_logits, rpn_class, rpn_bbox) = _trunk(bank, config, image)
+    anchors = norm_boxes(pixel_anchors(config, (height, width)), (height, width))
+    anchors = np.broadcast_to(anchors.astype("float32"), (batch, *anchors.shape))
+    anchors = Constant(anchors, name="anchors")(image)
+    proposals = _proposals(config, config.POST_NMS_ROIS_TRAINING)([rpn_class, rpn_bbox, anchors])
+
+    boxes = Compute(lambda x: box_ops.normalise(x, height, width))(gt_boxes)
+    rois, target_ids, target_deltas, target_masks = DetectionTargets(
+        config, name="proposal_targets"
+    )([proposals, gt_ids, boxes, gt_masks])
+    first = positive_places(config)
+
+    pooled = _pool(config, config.POOL_SIZE, (height, width), "roi_align_classifier")(
+        [rois, *levels[:-1]]
+    )
+    logits, classes, deltas = box_head(
+        bank,
+        pooled,
+        config.TRAIN_ROIS_PER_IMAGE,
+        config.NUM_CLASSES,
+        config.FPN_CLASSIF_FC_LAYERS_SIZE,
+    )
+    pooled = _pool(config, config.MASK_POOL_SIZE, (height, width), "roi_align_mask")(
+        [Compute(lambda x: x[:, :first])(rois), *levels[:-1]]
+    )
+    masks = mask_head(bank, pooled, first, config.NUM_CLASSES, config.MASK_HEAD_CHANNELS)
+
+    active = Compute(lambda x: x[:, 12:])(meta)
+    terms = [
+        _loss("rpn_class_loss", losses.rpn_class_loss, match, rpn_logits),
+        _loss("rpn_bbox_loss", losses.rpn_bbox_loss, match, rpn_target, rpn_bbox),
+        _loss("mrcnn_class_loss", losses.mrcnn_class_loss, target_ids, logits, active),
+        _loss("mrcnn_bbox_loss", losses.mrcnn_bbox_loss, target_deltas, target_ids, deltas),
+        _loss(
+            "mrcnn_mask_loss",
+            losses.mrcnn_mask_loss,
+            target_masks,
+            Compute(lambda x: x[:, :first])(target_ids),
+            masks,
+        ),
+    ]
+    found = [rpn_logits, rpn_class, rpn_bbox, logits, classes, deltas, masks, proposals, rois]
+    return inputs, found + terms
+
+
+def _training_inputs(config, height, width):
+    anchors = len(pixel_anchors(config, (height, width)))
+    instances = config.MAX_GT_INSTANCES
+    mask = tuple(config.MINI_MASK_SHAPE) if config.USE_MINI_MASK else (height, width)
+    return [
+        keras.Input((height, width, config.IMAGE_CHANNEL_COUNT), name="input_image"),
+        keras.Input((config.IMAGE_META_SIZE,), name="input_image_meta"),
+        keras.Input((anchors, 1), name="input_rpn_match", dtype="int32"),
+        keras.Input((config.RPN_TRAIN_ANCHORS_PER_IMAGE, 4), name="input_rpn_bbox"),
+        keras.Input((instances,), name="input_gt_class_ids", dtype="int32"),
+        keras.Input((instances, 4), name="input_gt_boxes"),
+        keras.Input((*mask, instances), name="input_gt_masks", dtype="bool"),
+    ]
+
+
+def _loss(name, function, *tensors):
+    return Compute(lambda x: function(*x), name=name)(list(tensors))
+
+
+def inference_graph(bank, config, image_shape):
+    """Inputs and outputs of the inference graph for pictures of `image_shape` (height, width).
+
+    Inputs: input_image (B, H, W, 3) molded; input_image_meta (B, M); input_anchors (B, A, 4)
+    normalised.
+
+    Outputs, in matterport's order: detections (B, D, 6), class probabilities (B, N, K) and deltas
+    (B, N, K, 4) of all RoIs, masks (B, D, 28, 28, K) of the detections, RoIs, RPN probabilities,
+    RPN deltas; and the class probabilities (B, D, K) of the detections.
+    """
+    height, width = int(image_shape[0]), int(image_shape[1])
+    count = len(pixel_anchors(config, (height, width)))
+    inputs = [
+        keras.Input((height, width, config.IMAGE_CHANNEL_COUNT), name="input_image"),
+        keras.Input((config.IMAGE_META_SIZE,), name="input_image_meta"),
+        keras.Input((count, 4), name="input_anchors"),
+    ]
+    image, meta, anchors = (FixedBatch(config.BATCH_SIZE)(x) for x in inputs)
+    levels, (_, rpn_class, rpn_bbox) = _trunk(bank, config, image)
+    rois = _proposals(config, config.POST_NMS_ROIS_INFERENCE)([rpn_class, rpn_bbox, anchors])
+
+    pooled = _pool(config, config.POOL_SIZE, (height, width), "roi_align_classifier")(
+        [rois, *levels[:-1]]
+    )
+    _, classes, deltas = box_head(
+        bank,
+        pooled,
+        config.POST_NMS_ROIS_INFERENCE,
+        config.NUM_CLASSES,
+        config.FPN_CLASSIF_FC_LAYERS_SIZE,
+    )
+    window = Compute(lambda x: box_ops.normalise(x[:, 7:11], height, width))(meta)
+    detections, probabilities = Detections(config, name="mrcnn_detection")(
+        [rois, classes, deltas, window]
+    )
+    boxes = Compute(lambda x: x[..., :4])(detections)
+    pooled = _pool(config, config.MASK_POOL_SIZE, (height, width), "roi_align_mask")(
+        [boxes, *levels[:-1]]
+    )
+    masks = mask_head(
+        bank, pooled, config.DETECTION_MAX_INSTANCES, config.NUM_CLASSES, config.MASK_HEAD_CHANNELS
+    )
+    outputs = [detections, classes, deltas, masks, rois, rpn_class, rpn_bbox, probabilities]
+    return inputs, outputs

@@ -1,0 +1,78 @@
+"""The two heads: class and box of a RoI, and its mask.
+
+Both run on RoIs as a batch of their own, (B * N, size, size, C), and give (B, N, ...) back.
+"""
+
+import keras
+from keras import ops
+
+
+class SplitBatch(keras.layers.Layer):
+    """(B * N, ...) -> (B, N, ...) for a static number N of RoIs a picture."""
+
+    def __init__(self, count, **kwargs):
+        super().__init__(autocast=False, **kwargs)
+        self.count = count
+
+    def call(self, x):
+        return ops.reshape(x, (-1, self.count, *x.shape[1:]))
+
+
+def box_head(bank, pooled, count, num_classes, width):
+    """Class and box deltas of RoIs.
+
+    Args:
+        bank: `LayerBank`.
+        pooled: (B * N, 7, 7, C).
+        count: N, static.
+        width: of the two hidden layers.
+
+    Returns:
+        class logits (B, N, K), their softmax (B, N, K), and deltas per class (B, N, K, 4) over
+        BBOX_STD_DEV; float32.
+    """
+    x = bank.whole_conv("mrcnn_class_conv1", width, int(pooled.shape[1]))(pooled)
+    x = bank.batch_norm("mrcnn_class_bn1", x)
+    x = keras.layers.Activation("relu", dtype=bank.dtype)(x)
+    x = bank.whole_conv("mrcnn_class_conv2", width, 1)(x)
+    x = bank.batch_norm("mrcnn_class_bn2", x)
+    x = keras.layers.Activation("relu", dtype=bank.dtype)(x)
+    x = keras.layers.Flatten(name="pool_squeeze", dtype="float32")(x)
+    logits = bank.dense("mrcnn_class_logits", num_classes)(x)
+    deltas = bank.dense("mrcnn_bbox_fc", 4 * num_classes)(x)
+    logits = SplitBatch(count)(logits)
+    deltas = keras.layers.Reshape((num_classes, 4))(deltas)
+    return (
+        logits,
+        keras.layers.Softmax(name="mrcnn_class")(logits),
+        SplitBatch(count, name="mrcnn_bbox")(deltas),
+    )
+
+
+def mask_head(bank, pooled, count, num_classes, channels=256):
+    """Mask probabilities of RoIs, one mask a class.
+
+    Args:
+        bank: `LayerBank`.
+        pooled: (B * N, 14, 14, C).
+        count: N, static.
+
+    Returns:
+        (B, N, 28, 28, K) float32 in 0..1.
+    """
+    x = pooled
+    for index in range(1, 5):
+        x = bank.conv(f"mrcnn_mask_conv{index}", channels, 3, padding="same")(x)
+        x = bank.batch_norm(f"mrcnn_mask_bn{index}", x)
+        x = keras.layers.Activation("relu", dtype=bank.dtype)(x)
+    x = bank.deconv("mrcnn_mask_deconv", channels)(x)
+    small = keras.initializers.RandomNormal(stddev=0.01)
+    x = bank.conv(
+        "mrcnn_mask",
+        num_classes,
+        1,
+        activation="sigmoid",
+        kernel_initializer=small,
+        dtype="float32",
+    )(x)
+    return SplitBatch(count, name="mrcnn_mask_rois")(x)

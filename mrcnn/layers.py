@@ -1,0 +1,140 @@
+"""The store of the network's layers: each is made once, under its name in the weights file.
+
+Building the graph again for another picture size calls the same layers, so all graphs of a
+detector share their weights.
+"""
+
+import math
+
+import keras
+
+
+@keras.saving.register_keras_serializable("mrcnn")
+class MeanL2(keras.regularizers.Regularizer):
+    """Weight decay as matterport defines it: factor * sum(w^2) / size(w)."""
+
+    def __init__(self, factor):
+        self.factor = factor
+
+    def __call__(self, weight):
+        return self.factor * keras.ops.mean(keras.ops.square(weight))
+
+    def get_config(self):
+        return {"factor": self.factor}
+
+
+@keras.saving.register_keras_serializable("mrcnn")
+class WholeConv2D(keras.layers.Conv2D):
+    """A convolution whose kernel covers its whole input (N, k, k, C), done as one matrix product.
+
+    Same weights, same answer (N, 1, 1, F); TensorFlow's CPU kernel for the gradient of such a
+    convolution is ten times slower than the product.
+    """
+
+    def call(self, inputs):
+        rows = keras.ops.reshape(inputs, (-1, math.prod(inputs.shape[1:])))
+        answer = keras.ops.matmul(rows, keras.ops.reshape(self.kernel, (-1, self.filters)))
+        return keras.ops.reshape(answer + self.bias, (-1, 1, 1, self.filters))
+
+
+@keras.saving.register_keras_serializable("mrcnn")
+class FrozenBatchNorm(keras.layers.BatchNormalization):
+    """BatchNorm that always uses its moving statistics and never changes them.
+
+    `training=False` in the call is not enough: a Keras model that is called with training=True
+    passes that on to every layer, over what the layer was called with when the graph was built.
+    """
+
+    def call(self, inputs, training=None, mask=None):
+        return super().call(inputs, training=False, mask=mask)
+
+
+class LayerBank:
+    """Makes and remembers layers.
+
+    Args:
+        config: a `Config`; read are COMPUTE_DTYPE, TRAIN_BN, BN_MOMENTUM, WEIGHT_DECAY and
+            OPTIMIZER (decoupled decay needs no loss term).
+        training: True for a graph that is trained. BatchNorm layers use the batch's statistics
+            only then, and only with TRAIN_BN.
+    """
+
+    def __init__(self, config, training):
+        self.dtype = config.COMPUTE_DTYPE
+        self._bn_momentum = config.BN_MOMENTUM
+        self._bn_training = bool(training and config.TRAIN_BN)
+        decay = config.WEIGHT_DECAY if config.OPTIMIZER == "sgd" else 0
+        self._regularizer = MeanL2(decay) if decay else None
+        self.layers = {}
+
+    def get(self, layer_class, name, **settings):
+        """The layer called `name`, made on the first call."""
+        if name not in self.layers:
+            self.layers[name] = layer_class(name=name, **settings)
+        return self.layers[name]
+
+    def conv(self, name, filters, size, strides=1, padding="valid", **settings):
+        """A 2-D convolution with a bias."""
+        return self.get(
+            keras.layers.Conv2D,
+            name,
+            filters=filters,
+            kernel_size=size,
+            strides=strides,
+            padding=padding,
+            kernel_regularizer=self._regularizer,
+            bias_regularizer=self._regularizer,
+            **{"kernel_initializer": "he_normal", "dtype": self.dtype, **settings},
+        )
+
+    def whole_conv(self, name, filters, size):
+        """A convolution over its whole input, `size` x `size` cells."""
+        return self.get(
+            WholeConv2D,
+            name,
+            filters=filters,
+            kernel_size=size,
+            kernel_initializer="he_normal",
+            kernel_regularizer=self._regularizer,
+            bias_regularizer=self._regularizer,
+            dtype=self.dtype,
+        )
+
+    def deconv(self, name, filters):
+        """A transposed 2 x 2 convolution of stride 2."""
+        return self.get(
+            keras.layers.Conv2DTranspose,
+            name,
+            filters=filters,
+            kernel_size=2,
+            strides=2,
+            activation="relu",
+            kernel_initializer="he_normal",
+            kernel_regularizer=self._regularizer,
+            bias_regularizer=self._regularizer,
+            dtype=self.dtype,
+        )
+
+    def dense(self, name, units):
+        """A float32 dense layer with small first weights, for logits and deltas."""
+        return self.get(
+            keras.layers.Dense,
+            name,
+            units=units,
+            kernel_initializer=keras.initializers.RandomNormal(stddev=0.01),
+            kernel_regularizer=self._regularizer,
+            bias_regularizer=self._regularizer,
+            dtype="float32",
+        )
+
+    def batch_norm(self, name, x):
+        """x through the BatchNorm layer called `name`."""
+        trained = self._bn_training
+        layer = self.get(
+            keras.layers.BatchNormalization if trained else FrozenBatchNorm,
+            name,
+            epsilon=1e-3,
+            momentum=self._bn_momentum,
+            dtype=self.dtype,
+        )
+        return layer(x, training=trained)

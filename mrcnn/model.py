@@ -1,0 +1,579 @@
+"""The detector as an object: build, load, train, detect. Matterport's public interface.
+
+model = MaskRCNN(mode="inference", config=config, model_dir="logs")
+model.load_weights("mask_rcnn_shapes_0002.h5")
+result = model.detect([image])[0]  # rois, class_ids, scores, masks
+"""
+
+import contextlib
+import datetime
+import re
+from pathlib import Path
+
+import keras
+import numpy as np
+from keras import ops
+
+from . import weights as weights_file
+from .batches import DataGenerator, data_generator
+from .box_tools import denorm_boxes, norm_boxes
+from .devices import has_accelerator
+from .graphs import inference_graph, pixel_anchors, training_graph
+from .layers import LayerBank
+from .loading import (
+    build_rpn_targets,
+    compose_image_meta,
+    load_image_gt,
+    log,
+    mold_image,
+    parse_image_meta,
+    unmold_image,
+)
+from .mask_tools import unmold_masks
+from .resizing import resize_image
+from .training import (
+    STAGES,
+    LossTable,
+    SaveWeights,
+    StopOnNonFinite,
+    TrainingModel,
+    make_optimizer,
+)
+from .training_state import (
+    read_state,
+    remove_older_states,
+    restore_state,
+    save_state,
+    state_path,
+)
+from .weights import WeightsError
+
+__all__ = [
+    "DataGenerator",
+    "MaskRCNN",
+    "WeightsError",
+    "build_rpn_targets",
+    "compose_image_meta",
+    "data_generator",
+    "load_image_gt",
+    "log",
+    "mold_image",
+    "parse_image_meta",
+    "unmold_image",
+]
+
+# logs/shapes20260131T0930/mask_rcnn_shapes_0002.h5
+_CHECKPOINT = re.compile(
+    r".*[/\\][^/\\]*?(\d{4})(\d{2})(\d{2})T(\d{2})(\d{2})[/\\]mask_rcnn_[^/\\]*?_(\d{4})\.h5"
+)
+
+
+class _Files:
+    """`save_weights` and `load_weights` of `keras_model`, in matterport's layout."""
+
+    def save_weights(self, filepath, overwrite=True):
+        if not overwrite and Path(filepath).exists():
+            raise FileExistsError(f"{filepath} exists; choose another name or overwrite=True.")
+        weights_file.save_weights(filepath, self.bank.layers.values())
+
+    def load_weights(self, filepath, by_name=True, exclude=()):
+        return weights_file.load_weights(filepath, self.bank.layers.values(), exclude)
+
+
+class _Trainer(_Files, TrainingModel):
+    pass
+
+
+class _Detector(_Files, keras.Model):
+    pass
+
+
+class MaskRCNN:
+    """A Mask R-CNN detector.
+
+    Args:
+        mode: "training" or "inference".
+        config: instance of a `Config` subclass.
+        model_dir: folder for run folders with weights and logs.
+
+    Attributes:
+        keras_model: the Keras model of the mode's graph.
+        metadata: dict that goes into the weights files: `class_names` (set by `train` from the
+            dataset when missing), `scale`, `score_threshold`, `extra`.
+        epoch: number of trained epochs.
+        log_dir: the run folder.
+    """
+
+    def __init__(self, mode, config, model_dir):
+        if mode not in ("training", "inference"):
+            raise ValueError(f"mode must be 'training' or 'inference'. Received: {mode!r}")
+        self.mode = mode
+        self.config = config
+        self.model_dir = str(model_dir)
+        self.metadata = {}
+        self._strategy = _strategy(config) if mode == "training" else None
+        self._graphs = {}
+        self._anchor_cache = {}
+        self.bank = LayerBank(config, training=mode == "training")
+        with self._scope():
+            self.keras_model = self.build(mode, config)
+        self.set_log_dir()
+
+    def _scope(self):
+        return self._strategy.scope() if self._strategy else contextlib.nullcontext()
+
+    def build(self, mode, config):
+        """The Keras model of a mode's graph, for pictures of `config.IMAGE_SHAPE`."""
+        if mode == "training":
+            inputs, outputs = training_graph(self.bank, config)
+            model = _Trainer(inputs, outputs, name="mask_rcnn")
+            model.configure(config.LOSS_WEIGHTS)
+        else:
+            inputs, outputs = inference_graph(self.bank, config, config.IMAGE_SHAPE[:2])
+            model = _Detector(inputs, outputs[:7], name="mask_rcnn")
+            model.compile(jit_compile=_jit(config))
+        model.bank = self.bank
+        return model
+
+    # --- weights -------------------------------------------------------------------------------
+
+    def load_weights(self, filepath, by_name=True, exclude=None):
+        """Load a weights file by layer name and print what became of it.
+
+        Args:
+            filepath: matterport's layout, a Keras ResNet-50 ImageNet file, or either under
+                `model_weights`.
+            by_name: for matterport's signature; loading is always by name.
+            exclude: layer names to leave as they are.
+
+        Returns:
+            LoadReport
+
+        Raises:
+            WeightsError: one sentence that says what does not fit and what to do.
+        """
+        layers = list(self.bank.layers.values())
+        stored = weights_file.read_groups(filepath)
+        if "conv1_conv" in stored:
+            report = weights_file.load_imagenet(layers, stored)
+        else:
+            report = weights_file.load_weights(filepath, layers, exclude or ())
+        print(report)
+        self.set_log_dir(filepath)
+        return report
+
+    def save_weights(self, filepath):
+        """Write weights, class names, scale and config to one file."""
+        names = {**self.metadata, "config": self.config.to_dict()}
+        weights_file.save_weights(filepath, self.bank.layers.values(), names)
+
+    def get_imagenet_weights(self):
+        """Fetch Keras's ImageNet weights of ResNet-50 and give the path of a file for
+        `load_weights`. It is fetched once and kept in the model folder."""
+        path = Path(self.model_dir) / "resnet50_imagenet.h5"
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            trunk = keras.applications.ResNet50(weights="imagenet", include_top=False)
+            weights_file.save_weights(path, trunk.layers)
+        return str(path)
+
+    def find_last(self):
+        """Path of the last weights file of the newest run of this config's name.
+
+        Raises:
+            FileNotFoundError: when there is none.
+        """
+        name = self.config.NAME.lower()
+        runs = sorted(
+            p
+            for p in Path(self.model_dir).glob(f"{name}*")
+            if re.fullmatch(re.escape(name) + r"\d{8}T\d{4}", p.name)
+        )
+        for run in reversed(runs):
+            files = sorted(run.glob("mask_rcnn_*_[0-9][0-9][0-9][0-9].h5"))
+            if files:
+                return str(files[-1])
+        raise FileNotFoundError(
+            f"{self.model_dir}: no trained weights of {name!r} here; train first."
+        )
+
+    def set_log_dir(self, model_path=None):
+        """Choose the run folder: that of `model_path` when it is one of ours (training goes on
+        there), else a new one named after the config and the minute."""
+        self.epoch = 0
+        now = datetime.datetime.now()
+        found = _CHECKPOINT.fullmatch(str(model_path)) if model_path else None
+        if found:
+            now = datetime.datetime(*(int(found.group(k)) for k in range(1, 6)))
+            self.epoch = int(found.group(6))
+        name = self.config.NAME.lower()
+        folder = Path(self.model_dir) / f"{name}{now:%Y%m%dT%H%M}"
+        while not found and any(folder.glob("*.h5")):  # another run of this minute
+            now += datetime.timedelta(minutes=1)
+            folder = Path(self.model_dir) / f"{name}{now:%Y%m%dT%H%M}"
+        self.log_dir = str(folder)
+        self.checkpoint_path = str(Path(self.log_dir) / f"mask_rcnn_{name}_{{epoch:04d}}.h5")
+
+    # --- training ------------------------------------------------------------------------------
+
+    def set_trainable(self, layer_regex, verbose=1):
+        """Make the layers whose whole name matches trainable, and all others not."""
+        for layer in self.bank.layers.values():
+            layer.trainable = bool(re.fullmatch(layer_regex, layer.name))
+        if verbose:
+            print(f"Training {len(self.get_trainable_layers())} layers.")
+
+    def get_trainable_layers(self):
+        """Layers that have weights and are trainable."""
+        return [x for x in self.bank.layers.values() if x.weights and x.trainable]
+
+    def find_trainable_layer(self, layer):
+        """The layer itself, or the one that a wrapper holds."""
+        while hasattr(layer, "layer"):
+            layer = layer.layer
+        return layer
+
+    def train(
+        self,
+        train_dataset,
+        val_dataset,
+        learning_rate,
+        epochs,
+        layers,
+        augmentation=None,
+        custom_callbacks=None,
+        no_augmentation_sources=None,
+        seed=0,
+        verbose=1,
+    ):
+        """Train up to epoch number `epochs`, writing weights and losses after each.
+
+        When the weights of an epoch were loaded from this run's folder, and it trained the same
+        `layers` then, the optimiser goes on from its state of that epoch.
+
+        Args:
+            train_dataset, val_dataset: prepared `Dataset`s; `val_dataset` may be None.
+            learning_rate: of the first step (after the warm-up).
+            epochs: number of the last epoch, counted over all calls; earlier stages count.
+            layers: "heads", "3+", "4+", "5+", "all", or a regular expression of layer names.
+            augmentation: imgaug augmenter for pictures and masks, or None.
+            custom_callbacks: further Keras callbacks.
+            no_augmentation_sources: dataset sources that are left as they are.
+            seed: of the order of pictures and of augmentation.
+            verbose: as in Keras's `fit`.
+
+        Returns:
+            Keras's History.
+        """
+        if self.mode != "training":
+            raise RuntimeError("This detector was made for inference; use mode='training'.")
+        if epochs <= self.epoch:
+            print(f"Epoch {epochs} has been reached already (epoch {self.epoch}); nothing to do.")
+            return None
+        config = self.config
+        self.metadata.setdefault("class_names", list(train_dataset.class_names[1:]))
+        settings = dict(seed=seed, first_epoch=self.epoch)
+        training = DataGenerator(
+            train_dataset,
+            config,
+            augmentation=augmentation,
+            no_augmentation_sources=no_augmentation_sources,
+            steps=config.STEPS_PER_EPOCH,
+            **settings,
+        )
+        validation = None
+        if val_dataset is not None and len(val_dataset.image_ids) and config.VALIDATION_STEPS:
+            validation = DataGenerator(
+                val_dataset, config, shuffle=False, steps=config.VALIDATION_STEPS, seed=seed
+            )
+        Path(self.log_dir).mkdir(parents=True, exist_ok=True)
+        stage = self._compile(STAGES.get(layers, layers), learning_rate, epochs, verbose)
+        callbacks = [
+            StopOnNonFinite(),
+            LossTable(self.log_dir),
+            SaveWeights(lambda epoch: self._save_epoch(epoch, stage)),
+            *(custom_callbacks or []),
+        ]
+        history = self.keras_model.fit(
+            training,
+            initial_epoch=self.epoch,
+            epochs=epochs,
+            validation_data=validation,
+            callbacks=callbacks,
+            verbose=verbose,
+        )
+        self.epoch = max(self.epoch, epochs)
+        return history
+
+    def _compile(self, layer_regex, learning_rate, epochs, verbose):
+        """Prepare a stage, or the rest of one that was interrupted, and describe it."""
+        self.set_trainable(layer_regex, verbose=verbose)
+        stage = {
+            "layers": layer_regex,
+            "learning_rate": float(learning_rate),
+            "first_epoch": self.epoch,
+        }
+        path = state_path(self.checkpoint_path.format(epoch=self.epoch))
+        state = read_state(path, layer_regex)
+        # The schedule runs over the whole stage, also when only its rest is still to do.
+        first = state[0]["first_epoch"] if state else self.epoch
+        with self._scope():
+            total = (epochs - first) * self.config.STEPS_PER_EPOCH
+            optimizer = make_optimizer(self.config, learning_rate, total)
+            self.keras_model.compile(optimizer=optimizer, jit_compile=_jit(self.config))
+            # With its variables made now, the step is traced once and not twice.
+            optimizer.build(self.keras_model.trainable_variables)
+            if state and restore_state(path, self.keras_model, state, stage["learning_rate"]):
+                stage["first_epoch"] = first
+        return stage
+
+    def _save_epoch(self, epoch, stage):
+        """Write an epoch's weights and the state of training, in an order that leaves a pair of
+        both at whatever moment the run is killed."""
+        path = self.checkpoint_path.format(epoch=epoch)
+        save_state(state_path(path), self.keras_model, stage)
+        self.save_weights(path)
+        remove_older_states(state_path(path))
+
+    # --- detection -----------------------------------------------------------------------------
+
+    def mold_inputs(self, images):
+        """Pictures as the network takes them.
+
+        Args:
+            images: list of (H, W, 3) uint8 RGB.
+
+        Returns:
+            molded pictures (N, h, w, 3) float32, metas (N, M), windows (N, 4) pixels.
+
+        Raises:
+            ValueError: when the resize mode gives pictures of different sizes.
+        """
+        config = self.config
+        molded, metas, windows = [], [], []
+        for image in images:
+            resized, window, scale, _, _ = resize_image(
+                image,
+                min_dim=config.IMAGE_MIN_DIM,
+                max_dim=config.IMAGE_MAX_DIM,
+                min_scale=config.IMAGE_MIN_SCALE,
+                mode=config.IMAGE_RESIZE_MODE,
+            )
+            active = np.zeros(config.NUM_CLASSES, np.int32)
+            molded.append(mold_image(resized, config))
+            metas.append(compose_image_meta(0, image.shape, resized.shape, window, scale, active))
+            windows.append(window)
+        if len({m.shape for m in molded}) > 1:
+            raise ValueError(
+                "All pictures of one detect() must have one size after resizing. "
+                f"Received: {sorted({m.shape for m in molded})}"
+            )
+        return np.stack(molded), np.stack(metas), np.stack(windows)
+
+    def unmold_detections(self, detections, mrcnn_mask, original_image_shape, image_shape, window):
+        """Detections of one picture in its own pixels.
+
+        Args:
+            detections: (D, 6) normalised boxes, class id, score; padded with zeros.
+            mrcnn_mask: (D, 28, 28, K), or (D, 28, 28) of the detected class.
+            original_image_shape: (H, W, 3) of the picture.
+            image_shape: (h, w, 3) of the network's picture.
+            window: (y1, x1, y2, x2), the picture's place in it, in pixels.
+
+        Returns:
+            boxes (N, 4) int32, class ids (N,) int32, scores (N,), masks (H, W, N) bool.
+        """
+        boxes, class_ids, scores, kept = _unmold_boxes(
+            detections, original_image_shape, image_shape, window
+        )
+        small = mrcnn_mask[kept]
+        if small.ndim == 4:
+            small = small[np.arange(len(kept)), :, :, class_ids]
+        return boxes, class_ids, scores, unmold_masks(small, boxes, original_image_shape)
+
+    def detect(self, images, verbose=0):
+        """Find the molecules of pictures.
+
+        Args:
+            images: list of (H, W, 3) uint8 RGB, any number.
+            verbose: 1 prints the arrays' shapes.
+
+        Returns:
+            a dict per picture: rois (N, 4) int32 boxes (y1, x1, y2, x2) in pixels; class_ids (N,)
+            int32; scores (N,) float32; masks (H, W, N) bool; class_scores (N, K - 1) float32, the
+            probability of each class without the background.
+        """
+        if self.mode != "inference":
+            raise RuntimeError("This detector was made for training; use mode='inference'.")
+        if not len(images):
+            return []
+        molded, metas, windows = self.mold_inputs(images)
+        if verbose:
+            log(f"Processing {len(images)} images")
+            log("molded_images", molded)
+        return [
+            self._result(image.shape, molded.shape[1:], window, *found)
+            for image, window, found in zip(
+                images, windows, self._detections(molded, metas), strict=True
+            )
+        ]
+
+    def detect_molded(self, molded_images, image_metas, verbose=0):
+        """`detect` on pictures and metas that were molded before."""
+        metas = parse_image_meta(image_metas)
+        if verbose:
+            log("molded_images", molded_images)
+        found = self._detections(molded_images, image_metas)
+        return [
+            self._result(molded_images.shape[1:], molded_images.shape[1:], window, *f)
+            for window, f in zip(metas["window"], found, strict=True)
+        ]
+
+    def _result(self, original_shape, image_shape, window, detections, masks, probabilities):
+        boxes, class_ids, scores, masks = self.unmold_detections(
+            detections, masks, original_shape, image_shape, window
+        )
+        kept = _unmold_boxes(detections, original_shape, image_shape, window)[3]
+        return {
+            "rois": boxes,
+            "class_ids": class_ids,
+            "scores": scores,
+            "masks": masks,
+            "class_scores": probabilities[kept, 1:],
+        }
+
+    def _detections(self, molded, metas):
+        """Per picture: detections (D, 6), masks of their class (D, 28, 28), probabilities (D, K).
+
+        The network sees whole batches; the last one is filled up with its first picture.
+        """
+        graph = self._graph(molded.shape[1:3])
+        anchors = self.get_anchors(molded.shape[1:])
+        batch = self.config.BATCH_SIZE
+        anchors = np.broadcast_to(anchors, (batch, *anchors.shape))
+        found = []
+        for start in range(0, len(molded), batch):
+            rows = np.arange(start, start + batch)
+            rows[rows >= len(molded)] = start
+            outputs = graph.predict_on_batch(
+                [molded[rows], metas[rows].astype(np.float32), anchors]
+            )
+            found += list(zip(*outputs, strict=True))[: len(molded) - start]
+        return found
+
+    def _graph(self, image_shape):
+        """The graph that gives only what `detect` needs, for one picture size."""
+        key = (int(image_shape[0]), int(image_shape[1]))
+        if key not in self._graphs:
+            inputs, outputs = inference_graph(self.bank, self.config, key)
+            detections, masks, probabilities = outputs[0], outputs[3], outputs[7]
+            graph = keras.Model(
+                inputs, [detections, _OwnMask()([masks, detections]), probabilities]
+            )
+            graph.compile(jit_compile=_jit(self.config))
+            self._graphs[key] = graph
+        return self._graphs[key]
+
+    def get_anchors(self, image_shape):
+        """Normalised anchors (A, 4) float32 for a network picture of `image_shape`. The pixel
+        anchors of the last call stay in `self.anchors`."""
+        key = tuple(int(n) for n in image_shape[:2])
+        if key not in self._anchor_cache:
+            pixels = pixel_anchors(self.config, key)
+            self._anchor_cache[key] = pixels, norm_boxes(pixels, key).astype(np.float32)
+        self.anchors, normalised = self._anchor_cache[key]
+        return normalised
+
+    # --- looking inside ------------------------------------------------------------------------
+
+    def ancestor(self, tensor, name):
+        """The nearest tensor before `tensor` that a layer called `name` (or a path that ends so)
+        gave out, or None."""
+        seen, waiting = set(), [tensor]
+        while waiting:
+            tensor = waiting.pop(0)
+            operation, _, _ = tensor._keras_history
+            if operation.name == name or operation.name.endswith("/" + name):
+                return tensor
+            for node in operation._inbound_nodes:
+                for before in node.input_tensors:
+                    if id(before) not in seen:
+                        seen.add(id(before))
+                        waiting.append(before)
+        return None
+
+    def run_graph(self, images, outputs, image_metas=None):
+        """Values of named tensors of the inference graph for pictures.
+
+        Args:
+            images: list of (H, W, 3) uint8 RGB, as many as a batch.
+            outputs: list of (name, tensor of `keras_model`).
+            image_metas: when given, `images` are molded already.
+
+        Returns:
+            dict of name -> array.
+        """
+        names = [name for name, _ in outputs]
+        if image_metas is None:
+            molded, image_metas, _ = self.mold_inputs(images)
+        else:
+            molded = np.asarray(images)
+        anchors = self.get_anchors(molded.shape[1:])
+        anchors = np.broadcast_to(anchors, (len(molded), *anchors.shape))
+        graph = keras.Model(self.keras_model.inputs, [tensor for _, tensor in outputs])
+        values = graph.predict_on_batch([molded, image_metas.astype(np.float32), anchors])
+        answer = dict(zip(names, values, strict=True))
+        for name, value in answer.items():
+            log(name, value)
+        return answer
+
+
+class _OwnMask(keras.layers.Layer):
+    """Masks (B, D, h, w) of the class that each detection has, from those of all classes."""
+
+    def call(self, inputs):
+        masks, detections = inputs
+        ids = ops.cast(detections[..., 4], "int32")
+        return ops.take_along_axis(masks, ids[..., None, None, None], axis=4)[..., 0]
+
+
+def _unmold_boxes(detections, original_shape, image_shape, window):
+    """Pixel boxes, class ids, scores of the real detections, and their rows."""
+    last = np.flatnonzero(detections[:, 4] == 0)
+    count = last[0] if len(last) else len(detections)
+    window = norm_boxes(np.asarray(window), image_shape[:2])
+    origin = np.array([window[0], window[1], window[0], window[1]])
+    height, width = window[2] - window[0], window[3] - window[1]
+    boxes = (detections[:count, :4] - origin) / np.array([height, width, height, width])
+    boxes = denorm_boxes(boxes, original_shape[:2])
+    real = (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
+    kept = np.flatnonzero(real)
+    return (
+        boxes[kept],
+        detections[kept, 4].astype(np.int32),
+        detections[kept, 5].astype(np.float32),
+        kept,
+    )
+
+
+def _jit(config):
+    """Whether to compile with XLA. On the CPU TensorFlow's own kernels are faster than XLA's."""
+    if config.JIT_COMPILE != "auto":
+        return bool(config.JIT_COMPILE)
+    backend = keras.backend.backend()
+    return backend == "jax" or (backend == "tensorflow" and has_accelerator())
+
+
+def _strategy(config):
+    """How GPU_COUNT cards share a step, or None for one."""
+    if config.GPU_COUNT <= 1:
+        return None
+    backend = keras.backend.backend()
+    if backend != "tensorflow":
+        raise ValueError(
+            f"GPU_COUNT={config.GPU_COUNT} needs the TensorFlow backend; on {backend} "
+            "use keras.distribution or one process a card, with GPU_COUNT=1."
+        )
+    import tensorflow as tf
+
+    return tf.distribute.MirroredStrategy()

@@ -1,0 +1,117 @@
+"""RoIAlign: features at n x n bilinear points of each box, gathered from the flattened pyramid.
+
+Sampling is that of crop_and_resize, as in matterport's detector: the first and the last point of a
+row lie on the box's edges, and a point outside the map counts as zero.
+"""
+
+import math
+
+import keras
+from keras import ops
+
+# Cells by which a point may miss the map and still count. Without it, rounding decides whether
+# the last row of a box at the picture's border is zero, as it does in crop_and_resize.
+BORDER = 1e-4
+
+
+def bilinear_crop(flat, start, height, width, boxes, size):
+    """Sample `size` x `size` points of boxes on maps that lie row by row in one matrix.
+
+    Args:
+        flat: (S, C) all cells of all maps.
+        start: (R,) int32, row of `flat` where the map of box r begins.
+        height, width: (R,) int32 of that map.
+        boxes: (R, 4) float32, normalised to that map.
+        size: static int or pair (rows, columns), each at least 2.
+
+    Returns:
+        (R, rows, columns, C), in the dtype of `flat`.
+    """
+    rows, columns = (size, size) if isinstance(size, int) else size
+    top, bottom, wy, in_y = _axis_points(boxes[:, 0], boxes[:, 2], height, rows)
+    left, right, wx, in_x = _axis_points(boxes[:, 1], boxes[:, 3], width, columns)
+    inside = ops.cast(ops.logical_and(in_y[:, :, None], in_x[:, None, :]), "float32")
+    wy, wx = wy[:, :, None], wx[:, None, :]
+
+    def corner(y, x, weight):
+        cell = start[:, None, None] + y[:, :, None] * width[:, None, None] + x[:, None, :]
+        weight = ops.cast(weight * inside, flat.dtype)
+        return ops.take(flat, cell, axis=0) * weight[..., None]
+
+    return (
+        corner(top, left, (1 - wy) * (1 - wx))
+        + corner(top, right, (1 - wy) * wx)
+        + corner(bottom, left, wy * (1 - wx))
+        + corner(bottom, right, wy * wx)
+    )
+
+
+def _axis_points(low, high, length, points):
+    """Cells on both sides of each sampling point of one axis, the weight of the second, and
+    whether the point is on the map; each (R, points)."""
+    last = ops.cast(length - 1, "float32")[:, None]
+    step = (high - low)[:, None] * last / (points - 1)
+    position = low[:, None] * last + ops.arange(points, dtype="float32")[None, :] * step
+    inside = ops.logical_and(position >= -BORDER, position <= last + BORDER)
+    position = ops.clip(position, 0.0, last)
+    first = ops.floor(position)
+    second = ops.cast(ops.minimum(first + 1, last), "int32")
+    return ops.cast(first, "int32"), second, position - first, inside
+
+
+class RoIAlign(keras.layers.Layer):
+    """Pools every RoI from the pyramid level that suits its size.
+
+    Level = 4 + log2(sqrt(h w) / (224 / sqrt(picture area))), rounded and cut to the pooled levels
+    (Lin et al. 2017, equation 1, for normalised boxes).
+
+    Args:
+        size: points a side.
+        image_shape: (height, width) of the network's picture in pixels.
+        first_level: of the pyramid, 2 or 3.
+
+    Call with `[rois (B, N, 4) normalised, P<first_level>, ..., P5]`.
+    Returns (B * N, size, size, C).
+    """
+
+    def __init__(self, size, image_shape, first_level=2, **kwargs):
+        super().__init__(autocast=False, **kwargs)
+        self.size = size
+        self.image_shape = (int(image_shape[0]), int(image_shape[1]))
+        self.first_level = first_level
+
+    def call(self, inputs):
+        rois, levels = ops.stop_gradient(inputs[0]), inputs[1:]
+        batch, count = int(rois.shape[0]), int(rois.shape[1])
+        channels = levels[0].shape[-1]
+        cells = [int(level.shape[1]) * int(level.shape[2]) for level in levels]
+        flat = ops.concatenate(
+            [ops.reshape(x, (batch, n, channels)) for x, n in zip(levels, cells, strict=True)], 1
+        )
+        flat = ops.reshape(flat, (batch * sum(cells), channels))
+
+        # A box that overflowed must not become an index: it pools from somewhere near instead.
+        boxes = ops.reshape(ops.clip(ops.nan_to_num(rois), -10.0, 10.0), (batch * count, 4))
+        index = self._level_index(boxes, len(levels))
+        heights = ops.convert_to_tensor([int(x.shape[1]) for x in levels], "int32")
+        widths = ops.convert_to_tensor([int(x.shape[2]) for x in levels], "int32")
+        starts = [sum(cells[:k]) for k in range(len(cells))]
+        start = ops.take(ops.convert_to_tensor(starts, "int32"), index, axis=0)
+        picture = ops.repeat(ops.arange(batch, dtype="int32"), count) * sum(cells)
+        return bilinear_crop(
+            flat,
+            start + picture,
+            ops.take(heights, index, axis=0),
+            ops.take(widths, index, axis=0),
+            boxes,
+            self.size,
+        )
+
+    def _level_index(self, boxes, levels):
+        """Which of the pooled levels (0 is the finest) serves each box: (R,) int32."""
+        height = boxes[:, 2] - boxes[:, 0]
+        width = boxes[:, 3] - boxes[:, 1]
+        side = ops.sqrt(ops.maximum(height * width, 1e-12))
+        unit = 224.0 / math.sqrt(self.image_shape[0] * self.image_shape[1])
+        level = 4 + ops.cast(ops.round(ops.log2(side / unit)), "int32")
+        return ops.clip(level - self.first_level, 0, levels - 1)

@@ -1,0 +1,80 @@
+"""The region proposal network and the proposals that it makes.
+
+Ren et al., Faster R-CNN (NIPS 2015), on a feature pyramid: one head serves all levels.
+"""
+
+import keras
+from keras import ops
+
+from . import boxes as box_ops
+from .nms import non_max_suppression
+
+
+def rpn_head(bank, levels, anchors_per_cell, anchor_stride=1, channels=512):
+    """Score and box deltas of every anchor.
+
+    Args:
+        bank: `LayerBank`.
+        levels: pyramid levels (B, h, w, C).
+        anchors_per_cell: static int, number of anchor ratios (times scales) of a level.
+
+    Returns:
+        logits (B, A, 2) of (background, molecule), their softmax (B, A, 2), and deltas (B, A, 4)
+        over RPN_BBOX_STD_DEV; A runs over levels, rows, columns, anchors of a cell. All float32.
+    """
+    small = keras.initializers.RandomNormal(stddev=0.01)
+    logits, deltas = [], []
+    for level in levels:
+        shared = bank.conv(
+            "rpn_conv_shared", channels, 3, anchor_stride, padding="same", activation="relu"
+        )(level)
+        raw = bank.conv(
+            "rpn_class_raw", 2 * anchors_per_cell, 1, kernel_initializer=small, dtype="float32"
+        )(shared)
+        logits.append(keras.layers.Reshape((-1, 2))(raw))
+        raw = bank.conv(
+            "rpn_bbox_pred", 4 * anchors_per_cell, 1, kernel_initializer=small, dtype="float32"
+        )(shared)
+        deltas.append(keras.layers.Reshape((-1, 4))(raw))
+    logits = keras.layers.Concatenate(axis=1, name="rpn_class_logits")(logits)
+    deltas = keras.layers.Concatenate(axis=1, name="rpn_bbox")(deltas)
+    return logits, keras.layers.Softmax(name="rpn_class")(logits), deltas
+
+
+class Proposals(keras.layers.Layer):
+    """Turns scored anchors into a fixed number of RoIs; no gradient flows through it.
+
+    Args:
+        count: RoIs a picture.
+        nms_threshold: IoU above which the lower-scored RoI goes.
+        pre_nms_limit: anchors by falling score that enter the NMS.
+        std_dev: (4,) scale of the deltas.
+
+    Call with `[scores (B, A, 2), deltas (B, A, 4), anchors (B, A, 4) normalised]`.
+    Returns RoIs (B, count, 4), normalised, by falling score, padded with zeros.
+    """
+
+    def __init__(self, count, nms_threshold, pre_nms_limit, std_dev, **kwargs):
+        super().__init__(dtype="float32", **kwargs)
+        self.count = count
+        self.nms_threshold = nms_threshold
+        self.pre_nms_limit = pre_nms_limit
+        self.std_dev = [float(v) for v in std_dev]
+
+    def call(self, inputs):
+        probabilities, deltas, anchors = (ops.stop_gradient(x) for x in inputs)
+        scores = probabilities[:, :, 1]
+        limit = min(self.pre_nms_limit, scores.shape[1])
+        scores, best = ops.top_k(scores, limit, sorted=True)
+        deltas = ops.take_along_axis(deltas, best[..., None], axis=1)
+        anchors = ops.take_along_axis(anchors, best[..., None], axis=1)
+        boxes = box_ops.apply_deltas(anchors, deltas * ops.convert_to_tensor(self.std_dev))
+        boxes = box_ops.clip(boxes, ops.convert_to_tensor([0.0, 0.0, 1.0, 1.0]))
+        rois = [
+            self._suppress(boxes[index], scores[index]) for index in range(int(scores.shape[0]))
+        ]
+        return ops.stack(rois)
+
+    def _suppress(self, boxes, scores):
+        kept, valid = non_max_suppression(boxes, scores, self.count, self.nms_threshold)
+        return ops.where(valid[:, None], ops.take(boxes, kept, axis=0), 0.0)

@@ -1,0 +1,427 @@
+"""Recognise the molecules in pictures: images/ -> img_cache/.
+
+    python predict_big_pic.py                      all pictures in images/
+    python predict_big_pic.py "scan 7.png" b.tif   only these
+
+Class names, scale, network and score threshold come from the weights file; the last trained one is
+taken unless --weights names another. For each picture NAME there are then, in img_cache/:
+
+    NAME_predicted.png    the picture with outlines, tints and class names
+    NAME_molecules.csv    a line for each molecule (columns: spm.molecules.TABLE_HEADER)
+    NAME_predicted.json   the outlines for labelme: correct them and use them for training
+    NAME_summary.json, NAME_statistics.png    counts, sizes, orientations, neighbours, lattice
+    NAME_report.html      all of it to look at in a browser, in one file
+    pre_predict/, post_predict/    the tiles as the network saw them, and with what it found
+
+Other programs can call `load_detector` and `spm.prediction.predict_picture`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+
+from spm import cli, instruments
+from spm.annotation import write_annotation
+from spm.draw import draw_molecules
+from spm.errors import InputError
+from spm.files import folder_lock, make_folder, natural_key, remove_leftovers
+from spm.heights import Opened
+from spm.inputs import open_picture
+from spm.molecules import Molecule, molecules_to_annotation, write_table
+from spm.picture import write_picture
+from spm.prediction import Detector, Settings, predict_picture
+from spm.result_files import find_pictures, link, output_names, remove_tiles, tile_name
+from spm.run_record import describe_run
+from spm.scale import write_scaled_png
+from spm.tiles import Tile, view_count_ok
+
+# --- settings ----------------------------------------------------------------------------------
+IN_DIR = Path("images")  # what to predict
+OUT_DIR = Path("img_cache")  # where the results go
+LOG_DIR = Path("logs")  # where training puts its run folders
+# A weights file (.h5); None takes the last epoch of the last run in LOG_DIR.
+WEIGHTS = None
+# Score from which a molecule is reported, 0..1; None takes the one that training found on its
+# validation pictures.
+SCORE_THRESHOLD = None
+# Of two answers whose masks overlap by more than this (IoU, 0..1) the better one stays.
+NMS_IOU = 0.3
+# Network pixels per picture pixel; None takes the training's. A picture of twice the resolution
+# needs half of it.
+TILE_SCALE = None
+# Flipped and turned copies of each tile that vote on each molecule: 1, 2, 4 or 8. More take so
+# many times as long.
+VIEWS = 1
+# A molecule is marked uncertain when its second class has this share of the first's score, 0..1.
+UNCERTAIN_RATIO = 0.5
+# Tiles that the network works on at once; None takes the training's pictures a step.
+BATCH_SIZE = None
+# Write the tiles into pre_predict/ and post_predict/.
+TILE_PICTURES = True
+# Write statistics and the report.
+REPORT = True
+# Size of a pixel in nanometres; None takes the one that the file stores, if any.
+NM_PER_PIXEL = None
+# -----------------------------------------------------------------------------------------------
+
+# Threshold for weights of an unfinished training, which carry none.
+UNTUNED_THRESHOLD = 0.5
+SHOW_PROGRESS_FROM = 8  # tiles
+WEIGHTS_NAME = re.compile(r"mask_rcnn_.+_(\d{4,})\.h5")
+RUN_NAME = re.compile(r".*?(\d{8}T\d{4})")
+
+
+def main(
+    *,
+    files: list[Path] | None = None,
+    in_dir: Path = IN_DIR,
+    out_dir: Path = OUT_DIR,
+    weights: Path | None = WEIGHTS,
+    log_dir: Path = LOG_DIR,
+    score_threshold: float | None = SCORE_THRESHOLD,
+    nms_iou: float = NMS_IOU,
+    tile_scale: float | None = TILE_SCALE,
+    views: int = VIEWS,
+    uncertain_ratio: float = UNCERTAIN_RATIO,
+    batch_size: int | None = BATCH_SIZE,
+    tile_pictures: bool = TILE_PICTURES,
+    report: bool = REPORT,
+    nm_per_pixel: float | None = NM_PER_PIXEL,
+) -> int:
+    """Predicts pictures and writes the results.
+
+    Args:
+        files: pictures, or folders of pictures; all of in_dir if none is named
+        in_dir: folder of the pictures
+        out_dir: folder for the results
+        weights: weights file; the last trained one by default
+        log_dir: folder of the training runs
+        score_threshold: score from which a molecule is reported, 0 to 1
+        nms_iou: overlap (IoU) above which the lower of two answers goes, 0 to 1
+        tile_scale: network pixels per picture pixel
+        views: flipped and turned copies that vote: 1, 2, 4 or 8
+        uncertain_ratio: share of the first class's score from which a second one is a doubt
+        batch_size: tiles that the network works on at once
+        tile_pictures: write the tiles into pre_predict/ and post_predict/
+        report: write statistics and the report
+        nm_per_pixel: size of a pixel in nanometres, where the files do not say
+
+    Returns:
+        0, or 1 if a picture could not be predicted; the others are done all the same.
+
+    Raises:
+        InputError: when nothing can be predicted at all (no picture, no weights, a bad setting).
+    """
+    start = time.perf_counter()
+    settings = _settings(score_threshold, nms_iou, tile_scale, views, uncertain_ratio)
+    paths = find_pictures(files, Path(in_dir))
+    weights = Path(weights) if weights else newest_weights(Path(log_dir))
+    detector = load_detector(weights, batch_size, settings)
+    print(f"{weights.name}: {', '.join(detector.class_names)}; {detector.scale:.3g} network pixels "
+          f"per picture pixel; ready after {time.perf_counter() - start:.1f} s")  # fmt: skip
+    problems = []
+    with folder_lock(out_dir) as folder:
+        for place in (folder, folder / "pre_predict", folder / "post_predict"):
+            if place.is_dir():
+                remove_leftovers(place)  # of a killed run
+        for path, name in zip(paths, output_names(paths), strict=True):
+            try:
+                opened = open_picture(path, nm_per_pixel)
+                predict_file(
+                    path, name, Path(out_dir), detector, settings, tile_pictures, opened, report
+                )
+            except InputError as error:
+                problems.append(error)
+                print(f"error: {error}", file=sys.stderr)
+    done = len(paths) - len(problems)
+    print(f"{done} of {len(paths)} pictures predicted into {out_dir} "
+          f"in {time.perf_counter() - start:.1f} s")  # fmt: skip
+    return 1 if problems else 0
+
+
+def predict_file(
+    path: Path,
+    name: str,
+    out_dir: Path,
+    detector: Detector,
+    settings: Settings,
+    tile_pictures: bool = True,
+    opened: Opened | None = None,
+    report: bool = False,
+) -> list[Molecule]:
+    """Predicts one picture file, writes its results and prints its summary.
+
+    Args:
+        path: the picture.
+        name: what the results are called, see `output_names`.
+        out_dir: folder of the results.
+        detector: see `load_detector`.
+        settings: see `spm.prediction.Settings`.
+        tile_pictures: whether to write the tiles.
+        opened: what the file holds; it is opened when this is None.
+        report: whether to write statistics and the report.
+
+    Returns:
+        The molecules.
+
+    Raises:
+        InputError: when the picture cannot be read.
+    """
+    start = time.perf_counter()
+    opened = opened or open_picture(path)
+    picture, nm_per_pixel = opened.picture, opened.nm_per_pixel
+    height, width = picture.shape[:2]
+    remove_tiles(out_dir, name)
+    on_tile = _tile_writer(out_dir, name, detector.class_names) if tile_pictures else None
+    with _Progress(path.name) as progress:
+        molecules = predict_picture(detector, picture, settings, on_tile, progress)
+    if instruments.module_name(path):  # labelme needs a picture to open
+        path_for_labelme = out_dir / f"{name}.png"
+        write_scaled_png(path_for_labelme, picture, nm_per_pixel)
+    else:
+        path_for_labelme = path
+    annotation = molecules_to_annotation(molecules, height, width, link(path_for_labelme, out_dir))
+    write_table(out_dir / f"{name}_molecules.csv", molecules, nm_per_pixel)
+    write_annotation(out_dir / f"{name}_predicted.json", annotation)
+    if report:
+        _write_report(out_dir, name, opened, molecules, detector, settings)
+    # The picture is not needed any more: drawing into it saves a copy of a large one.
+    drawn = draw_molecules(picture, molecules, detector.class_names, in_place=True)
+    write_picture(out_dir / f"{name}_predicted.png", drawn)
+    print(f"{path.name}: {_summary(molecules, detector.class_names)} "
+          f"({width} x {height}, {time.perf_counter() - start:.1f} s)")  # fmt: skip
+    return molecules
+
+
+def _write_report(out_dir, name, opened, molecules, detector, settings) -> None:
+    from spm.report import write_report
+    from spm.statistics import write_statistics
+
+    height, width = opened.picture.shape[:2]
+    found = write_statistics(
+        out_dir / name, molecules, height, width, opened.nm_per_pixel,
+        heights_nm=opened.heights_nm, class_names=detector.class_names,
+    )  # fmt: skip
+    made_with = {
+        "prediction": {
+            "score threshold": settings.score_threshold or detector.score_threshold,
+            "network pixels per picture pixel": round(settings.tile_scale or detector.scale, 4),
+            "views": settings.views,
+            "NMS IoU": settings.nms_iou,
+        },
+        "picture": opened.settings,
+        "run": describe_run(),
+    }
+    write_report(
+        out_dir / f"{name}_report.html", opened.picture, found, title=name, settings=made_with
+    )
+
+
+def load_detector(
+    weights: Path, batch_size: int | None = None, settings: Settings | None = None
+) -> Detector:
+    """Builds the network of a weights file once, for any number of pictures.
+
+    Args:
+        weights: .h5 file written by training.
+        batch_size: tiles at once; None takes the training's pictures a step.
+        settings: its score threshold, if set, and its uncertain_ratio say how low the network's
+            answers need to reach.
+
+    Raises:
+        InputError: when the file is missing, broken, of another network, or says no class names.
+    """
+    weights, settings = Path(weights), settings or Settings()
+    if not weights.is_file():
+        raise InputError(f"{weights}: there is no such weights file; check the name.")
+    # TensorFlow takes seconds to import: only after all that can go wrong quickly has been checked.
+    from mrcnn.weights import WeightsError, read_metadata
+
+    try:
+        metadata = read_metadata(weights)
+        _check_metadata(metadata, weights)
+        threshold = metadata["score_threshold"]
+        threshold = UNTUNED_THRESHOLD if threshold is None else float(threshold)
+        wanted = threshold if settings.score_threshold is None else settings.score_threshold
+        # A second class below the ratio makes no difference; lower answers only cost time.
+        network = _build(weights, metadata, batch_size, wanted * settings.uncertain_ratio)
+    except WeightsError as error:
+        raise InputError(str(error)) from error
+    return Detector(
+        class_names=list(metadata["class_names"]),
+        scale=float(metadata["scale"]),
+        input_size=int(network.config.IMAGE_SHAPE[0]),
+        score_threshold=threshold,
+        detect=network.detect,
+        batch_size=network.config.BATCH_SIZE,
+        molecule_size=(metadata["extra"] or {}).get("molecule_size"),
+    )
+
+
+def _check_metadata(metadata: dict, weights: Path) -> None:
+    """Raises InputError unless class names, scale and threshold are what training writes."""
+    names, scale, threshold = (metadata[k] for k in ("class_names", "scale", "score_threshold"))
+    if not names or not scale:
+        raise InputError(
+            f"{weights}: the file carries no class names or no scale, so it was not made by "
+            "train_test.py; train first, or name another file."
+        )
+    sound = (
+        isinstance(names, list)
+        and all(isinstance(name, str) and name for name in names)
+        and _is_number(scale, 1e-3, 1e3)
+        and (threshold is None or _is_number(threshold, 0, 1))
+        and isinstance(metadata["config"], dict)
+        and isinstance(metadata["extra"] or {}, dict)
+    )
+    if not sound:
+        raise InputError(
+            f"{weights}: its class names, scale, threshold or settings are damaged; name another "
+            "file."
+        )
+
+
+def _is_number(value, low: float, high: float) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high
+
+
+def _build(weights: Path, metadata: dict, batch_size: int | None, min_confidence: float):
+    """Returns the MaskRCNN of a weights file, for tiles of exactly its input size."""
+    from mrcnn.config import Config
+    from mrcnn.model import MaskRCNN, WeightsError
+
+    # Only settings that Config knows; derived ones are computed anew. JSON made lists of arrays.
+    stored = {
+        key: np.array(value) if isinstance(getattr(Config, key), np.ndarray) else value
+        for key, value in metadata["config"].items()
+        if key.isupper() and hasattr(Config, key)
+    }
+    stored |= {
+        "NAME": stored.get("NAME") or "molecules",
+        "NUM_CLASSES": 1 + len(metadata["class_names"]),
+        "GPU_COUNT": 1,
+        "COMPUTE_DTYPE": "auto",  # what suits this machine, not the one that trained
+        "IMAGES_PER_GPU": batch_size or stored.get("IMAGES_PER_GPU", 1),
+        "DETECTION_MIN_CONFIDENCE": min_confidence,
+    }
+    try:
+        side = int(
+            stored.get("TILE_DIM") or type("StoredConfig", (Config,), stored)().IMAGE_SHAPE[0]
+        )
+        # A tile is exactly the network's input: nothing to resize or pad.
+        stored |= {
+            "IMAGE_RESIZE_MODE": "square",
+            "IMAGE_MIN_DIM": side,
+            "IMAGE_MAX_DIM": side,
+            "IMAGE_MIN_SCALE": 0,
+        }
+        config = type("TileConfig", (Config,), stored)()
+        network = MaskRCNN("inference", config, str(weights.parent))
+    except WeightsError:
+        raise
+    except (TypeError, ValueError, KeyError, AttributeError, IndexError) as error:
+        raise InputError(
+            f"{weights}: no network can be built from the settings in the file ({error}); name "
+            "another file."
+        ) from error
+    with contextlib.redirect_stdout(io.StringIO()):  # what matters of the report is said here
+        report = network.load_weights(str(weights), by_name=True)
+    if report.absent:
+        raise InputError(
+            f"{weights}: {len(report.absent)} layers of the network are not in the file "
+            f"({', '.join(report.absent[:3])}, ...); it was made by another network or is "
+            "incomplete: name another file."
+        )
+    return network
+
+
+def newest_weights(log_dir: Path) -> Path:
+    """Returns the last epoch's weights of the last run that has some.
+
+    Runs are ordered by the time in their folder's name, epochs by the number in the file's.
+
+    Raises:
+        InputError: when there are none.
+    """
+    runs = [path for path in log_dir.glob("*") if path.is_dir() and RUN_NAME.fullmatch(path.name)]
+    runs.sort(key=lambda path: (RUN_NAME.fullmatch(path.name)[1], natural_key(path)), reverse=True)
+    for run in runs:
+        epochs = [path for path in run.glob("*.h5") if WEIGHTS_NAME.fullmatch(path.name)]
+        if epochs:
+            return max(epochs, key=lambda path: int(WEIGHTS_NAME.fullmatch(path.name)[1]))
+    raise InputError(
+        f"{log_dir}: there are no trained weights; run train_test.py first, or name a file with "
+        "--weights."
+    )
+
+
+def _tile_writer(out_dir: Path, name: str, class_names: list[str]):
+    before, after = make_folder(out_dir / "pre_predict"), make_folder(out_dir / "post_predict")
+
+    def write(tile: Tile, picture: np.ndarray, molecules: list[Molecule]) -> None:
+        file = tile_name(name, tile)
+        write_picture(before / file, picture)
+        write_picture(after / file, draw_molecules(picture, molecules, class_names, zoom=1))
+
+    return write
+
+
+class _Progress:
+    """A progress bar over tiles for pictures that have many of them."""
+
+    def __init__(self, name: str):
+        self._name, self._bar = name, None
+
+    def __enter__(self) -> _Progress:
+        return self
+
+    def __call__(self, done: int, total: int) -> None:
+        if self._bar is None and total >= SHOW_PROGRESS_FROM:
+            from tqdm import tqdm
+
+            # disable=None: no bar into a file or a pipe.
+            self._bar = tqdm(total=total, desc=self._name, unit="tile", leave=False, disable=None)
+        if self._bar is not None:
+            self._bar.update(done - self._bar.n)
+
+    def __exit__(self, *_) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+
+def _settings(score_threshold, nms_iou, tile_scale, views, uncertain_ratio) -> Settings:
+    shares = {
+        "score_threshold": score_threshold,
+        "nms_iou": nms_iou,
+        "uncertain_ratio": uncertain_ratio,
+    }
+    for name, value in shares.items():
+        if value is not None and not 0 <= value <= 1:
+            raise InputError(f"{name.upper()} must lie between 0 and 1. Received: {value}.")
+    return Settings(
+        score_threshold=score_threshold,
+        nms_iou=nms_iou,
+        tile_scale=tile_scale,
+        views=view_count_ok(views),
+        uncertain_ratio=uncertain_ratio,
+    )
+
+
+def _summary(molecules: list[Molecule], class_names: list[str]) -> str:
+    counts = Counter(molecule.class_name for molecule in molecules)
+    text = ", ".join(f"{counts[name]} {name}" for name in class_names)
+    edge, uncertain = (sum(getattr(m, flag) for m in molecules) for flag in ("edge", "uncertain"))
+    notes = [f"{n} {what}" for n, what in ((edge, "at the border"), (uncertain, "uncertain")) if n]
+    return text + (f"; {', '.join(notes)}" if notes else "")
+
+
+if __name__ == "__main__":
+    cli.run(main)

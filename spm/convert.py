@@ -1,0 +1,136 @@
+"""Turn the instrument files of a folder into pictures: python -m spm.convert FOLDER.
+
+Reads .sxm, Matrix _mtrx, .gwy, .ibw and .sm4. For each file NAME it writes NAME.png (levelled
+heights in a colour map, the scale inside), NAME_heights.npz (the levelled heights) and
+NAME_convert.json (all settings; `--like NAME_convert.json` makes the same picture again).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from spm import cli, colour_maps, instruments, scale
+from spm.errors import InputError
+from spm.files import atomic_path, make_folder, natural_sorted, write_json
+from spm.heights import Opened, convert_file
+from spm.inputs import instrument_files, picture_path, read_settings, settings_of
+
+FOLDER = Path("images")  # what to convert: a folder or one file
+CHANNEL = ""  # part of the channel's name; empty: the height channel
+DIRECTION = "forward"  # "forward" or "backward"; also "up", "down" or two words
+LEVELLING = "both"  # "none", "plane", "lines" or "both"
+LOW = 0.5  # percentile of the heights drawn darkest, 0 to 100
+HIGH = 99.5  # percentile drawn brightest
+COLOUR_MAP = "hot"  # one of spm.colour_maps.COLOUR_MAPS
+
+
+def main(
+    *,
+    folder: Path = FOLDER,
+    channel: str = CHANNEL,
+    direction: str = DIRECTION,
+    levelling: str = LEVELLING,
+    low: float = LOW,
+    high: float = HIGH,
+    colour_map: str = COLOUR_MAP,
+    out: Path | None = None,
+    like: Path | None = None,
+) -> int:
+    """Convert all instrument files of a folder.
+
+    Args:
+        folder: a folder, or one instrument file.
+        channel: part of the channel's name, such as Z or Current; empty for the height.
+        direction: forward or backward; also up or down, or two words in quotes.
+        levelling: none, plane, lines or both.
+        low: percentile of the heights drawn darkest, 0 to 100.
+        high: percentile drawn brightest.
+        colour_map: grey, hot, gwyddion, afmhot, gold, wsxm, cool or sky.
+        out: where to write; beside each file if not given.
+        like: a NAME_convert.json whose settings replace all the others.
+
+    Returns:
+        0; a file that fails is reported after the others are done, with status 1.
+    """
+    settings = {
+        "channel": channel,
+        "direction": direction,
+        "levelling": levelling,
+        "low": low,
+        "high": high,
+        "colour_map": colour_map,
+    }
+    if like is not None:
+        stored = read_settings(like)
+        settings = {key: stored.get(key, value) for key, value in settings.items()}
+    colour_maps.lookup_table(settings["colour_map"])  # a wrong name is not each file's fault
+    files = _files_to_convert(Path(folder), settings["channel"])
+    problems = []
+    for path in files:
+        try:
+            opened = convert_file(path, **settings)
+            target = write_converted(path, make_folder(out or path.parent), opened)
+        except InputError as error:
+            problems.append(error)
+            continue
+        print(f"{path.name} -> {target}: {_describe(opened)}")
+    if problems:
+        raise InputError.joined(problems)
+    return 0
+
+
+def write_converted(path: Path, folder: Path, opened: Opened) -> Path:
+    """Write NAME.png, NAME_heights.npz and NAME_convert.json; return the PNG's path.
+
+    Raises:
+        InputError: when a picture of that name is there that was not made from this file.
+    """
+    target = picture_path(path, folder)
+    if target.exists() and settings_of(target).get("source") != path.name:
+        raise InputError(
+            f"{target}: this picture was not made from {path.name}; "
+            "move it away or choose another folder with --out."
+        )
+    write_json(target.with_name(f"{target.stem}_convert.json"), opened.settings)
+    heights_path = target.with_name(f"{target.stem}_heights.npz")
+    if opened.heights_nm is not None:
+        with atomic_path(heights_path) as temporary:
+            np.savez_compressed(temporary, heights_nm=opened.heights_nm.astype(np.float32))
+    else:
+        heights_path.unlink(missing_ok=True)  # of an earlier run with another channel
+    scale.write_scaled_png(target, opened.picture, opened.nm_per_pixel)
+    return target
+
+
+def _files_to_convert(folder: Path, channel: str) -> list[Path]:
+    """Return the instrument files of a folder, or the one file."""
+    if folder.is_file():
+        return [folder]
+    if not folder.is_dir():
+        raise InputError(f"{folder}: there is no such folder or file; check the name.")
+    found = [p for p in folder.iterdir() if p.is_file() and not p.name.startswith(".")]
+    files = instrument_files(found)
+    if channel:  # a Matrix file is one channel: the asked one is another file than the height's
+        matrix = [p for p in found if p.suffix.lower() == f".{channel.lower()}_mtrx"]
+        files = [p for p in files if not p.name.lower().endswith("_mtrx")] + matrix
+    if not files:
+        raise InputError(
+            f"{folder}: holds no instrument file ({', '.join(instruments.MODULES)}); "
+            "check the name."
+        )
+    return natural_sorted(files)
+
+
+def _describe(opened: Opened) -> str:
+    settings = opened.settings
+    rows, columns = settings["pixels"]
+    size = f"{columns} x {rows} pixels"
+    if opened.nm_per_pixel:
+        size += f" of {opened.nm_per_pixel:.4g} nm"
+    return f"{settings['channel']} {settings['direction']}, {size}"
+
+
+if __name__ == "__main__":
+    cli.run(main, positional=("folder",))

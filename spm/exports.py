@@ -1,0 +1,229 @@
+"""Write annotations for other programs: python -m spm.exports FILE.json ...
+
+Takes labelme files, predicted (NAME_predicted.json) or drawn by hand, and writes
+
+    NAME_coco.json   (several files: one coco.json) COCO instance segmentation
+    NAME_rois.zip    ImageJ / Fiji ROI Manager
+    NAME_labels.tif  16-bit label picture, value k = molecule k, for napari, ImageJ, scikit-image
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from spm import cli, scale
+from spm.annotation import Annotation, class_of, outline, read_annotation
+from spm.draw import class_colours
+from spm.errors import InputError
+from spm.files import atomic_path, make_folder, safe_name, write_json
+from spm.masks import polygon_patch
+from spm.molecules import polygon_area
+from spm.shapes import Shape
+
+FORMATS = ("coco", "imagej", "tiff")
+CLASS_NAMES: list[str] = []  # empty: the labels without their serial numbers
+NM_PER_PIXEL: float | None = None  # None: from the PNG beside the JSON, if it carries a scale
+MOST_LABELS = 65535  # a 16-bit label picture holds no more
+
+
+def classes_of_labels(labels: Sequence[str]) -> list[str]:
+    """Return the sorted class names of labels such as "003a12" or "13-2".
+
+    The class is the label without the serial number at its end; a label of digits alone is its own
+    class.
+    """
+    return sorted({re.sub(r"[ _-]?[0-9]+$", "", label) or label for label in labels})
+
+
+def coco_dataset(
+    annotations: Sequence[Annotation], class_names: Sequence[str] = ()
+) -> dict[str, Any]:
+    """Return annotations as a COCO instance dataset.
+
+    COCO's polygons have the same continuous pixel coordinates as labelme's. A predicted molecule's
+    score goes along; ids begin with 1.
+
+    Raises:
+        InputError: for a label of no known class.
+    """
+    labels = [shape.label for annotation in annotations for shape in annotation.shapes]
+    names = list(class_names) or classes_of_labels(labels)
+    dataset: dict[str, Any] = {
+        "info": {"description": "molecules in scanning probe microscopy pictures"},
+        "images": [],
+        "annotations": [],
+        "categories": [
+            {"id": k, "name": name, "supercategory": "molecule"}
+            for k, name in enumerate(names, start=1)
+        ],
+    }
+    for number, annotation in enumerate(annotations, start=1):
+        dataset["images"].append(
+            {
+                "id": number,
+                "file_name": annotation.picture_name,
+                "height": annotation.height,
+                "width": annotation.width,
+            }
+        )
+        for shape in annotation.shapes:
+            points = outline(shape)
+            (left, top), (right, bottom) = points.min(axis=0), points.max(axis=0)
+            box = [left, top, right - left, bottom - top]
+            entry = {
+                "id": len(dataset["annotations"]) + 1,
+                "image_id": number,
+                "category_id": names.index(_class(annotation, shape, names)) + 1,
+                "segmentation": [points.round(3).ravel().tolist()],
+                "bbox": [round(float(v), 3) for v in box],
+                "area": round(polygon_area(points), 3),
+                "iscrowd": 0,
+            }
+            if isinstance(shape.extra.get("score"), int | float):
+                entry["score"] = float(shape.extra["score"])
+            dataset["annotations"].append(entry)
+    return dataset
+
+
+def write_coco(
+    path: Path, annotations: Sequence[Annotation], class_names: Sequence[str] = ()
+) -> None:
+    """Write a COCO instance JSON of one or several pictures."""
+    write_json(path, coco_dataset(annotations, class_names), indent=None)
+
+
+def write_imagej_rois(path: Path, annotation: Annotation, class_names: Sequence[str] = ()) -> None:
+    """Write the outlines as ImageJ polygon ROIs with subpixel corners.
+
+    Each has its label as name and its class's colour.
+
+    Args:
+        path: ends in .zip; open it in ImageJ with File > Open or the ROI Manager.
+
+    Raises:
+        InputError: when the package roifile is not installed, or there is nothing to write.
+    """
+    try:
+        import roifile
+    except ImportError as error:
+        raise InputError(
+            f"{path}: writing ImageJ ROIs needs the package roifile; "
+            "install it with: python -m pip install roifile"
+        ) from error
+    if not annotation.shapes:
+        raise InputError(f"{annotation.path or path}: has no molecule; there is no ROI to write.")
+    labels = [shape.label for shape in annotation.shapes]
+    names = list(class_names) or classes_of_labels(labels)
+    colours = class_colours(len(names))
+    rois = []
+    for number, shape in enumerate(annotation.shapes, start=1):
+        roi = roifile.ImagejRoi.frompoints(
+            outline(shape), name=f"{number:04d}-{safe_name(shape.label)}"
+        )
+        roi.roitype = roifile.ROI_TYPE.POLYGON
+        colour = colours[names.index(_class(annotation, shape, names))]
+        roi.stroke_color = bytes((255, *colour))  # alpha, red, green, blue
+        rois.append(roi)
+    with atomic_path(path) as temporary:
+        roifile.roiwrite(temporary, rois, mode="w")
+
+
+def label_array(annotation: Annotation) -> np.ndarray:
+    """Return (H, W) uint16, value k in the pixels of molecule k (from 1), 0 elsewhere.
+
+    Where molecules overlap the later one wins.
+
+    Raises:
+        InputError: for more molecules than 16 bits can number.
+    """
+    if len(annotation.shapes) > MOST_LABELS:
+        raise InputError(
+            f"{annotation.path}: {len(annotation.shapes)} molecules; a 16-bit label picture holds "
+            f"{MOST_LABELS}. Cut the picture."
+        )
+    labels = np.zeros((annotation.height, annotation.width), np.uint16)
+    for number, shape in enumerate(annotation.shapes, start=1):
+        patch, top, left = polygon_patch(outline(shape), annotation.height, annotation.width)
+        labels[top : top + patch.shape[0], left : left + patch.shape[1]][patch] = number
+    return labels
+
+
+def write_label_tiff(path: Path, annotation: Annotation, nm_per_pixel: float | None = None) -> None:
+    """Write the 16-bit label picture as TIFF; with a scale it is stored the way ImageJ reads it."""
+    import tifffile
+
+    options: dict[str, Any] = {}
+    if nm_per_pixel is not None:
+        pixels = 1 / scale.check(nm_per_pixel)
+        options = {"resolution": (pixels, pixels), "metadata": {"unit": "nm"}}
+    with atomic_path(path) as temporary:
+        tifffile.imwrite(temporary, label_array(annotation), imagej=True, **options)
+
+
+def _class(annotation: Annotation, shape: Shape, names: Sequence[str]) -> str:
+    try:
+        return class_of(shape.label, names)
+    except ValueError as error:
+        raise InputError(f"{annotation.path or annotation.picture_name}: {error}.") from error
+
+
+def _scale_of(annotation: Annotation) -> float | None:
+    """Return the scale in the PNG that the annotation names, None if there is none."""
+    if annotation.path is None or not annotation.picture_name:
+        return None
+    picture = annotation.path.parent / Path(annotation.picture_name).name
+    return scale.read_scale(picture) if picture.is_file() else None
+
+
+def main(
+    *,
+    files: list[Path] | None = None,
+    formats: list[str] = list(FORMATS),  # noqa: B006 (never changed; argparse shows it)
+    class_names: list[str] = CLASS_NAMES,
+    nm_per_pixel: float | None = NM_PER_PIXEL,
+    out: Path | None = None,
+) -> int:
+    """Export labelme annotations.
+
+    Args:
+        files: the JSON files.
+        formats: any of coco, imagej and tiff.
+        class_names: the classes; the labels without their numbers if not given.
+        nm_per_pixel: nanometres a pixel for the TIFF; from the PNG beside the JSON if not given.
+        out: where to write; beside each file if not given.
+
+    Raises:
+        InputError: when a file or a format is wrong.
+    """
+    files = list(files or [])
+    if not files:
+        raise InputError("no file: name the JSON files to export, such as a_predicted.json.")
+    unknown = [name for name in formats if name not in FORMATS]
+    if unknown or not formats:
+        raise InputError(f"formats: choose among {', '.join(FORMATS)}. Received: {formats}.")
+    annotations = [read_annotation(path) for path in files]
+    written: list[Path] = []
+    for path, annotation in zip(files, annotations, strict=True):
+        stem = make_folder(out or path.parent) / path.stem
+        if "imagej" in formats:
+            written.append(stem.with_name(f"{stem.name}_rois.zip"))
+            write_imagej_rois(written[-1], annotation, class_names)
+        if "tiff" in formats:
+            written.append(stem.with_name(f"{stem.name}_labels.tif"))
+            write_label_tiff(written[-1], annotation, nm_per_pixel or _scale_of(annotation))
+    if "coco" in formats:
+        folder = out or files[0].parent
+        name = f"{files[0].stem}_coco.json" if len(files) == 1 else "coco.json"
+        written.append(folder / name)
+        write_coco(written[-1], annotations, class_names)
+    print("\n".join(str(path) for path in written))
+    return 0
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,250 @@
+"""Writing files so that a reader never meets half of one, and locking a folder for one run."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import re
+import secrets
+import shutil
+import socket
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from spm.errors import InputError
+
+LOCK_NAME = ".lock"
+# Temporary files start with a dot, so that no step takes a dead run's leftover for a picture.
+TEMPORARY = re.compile(r"^\.~[0-9a-f]{8}~")
+
+
+@contextmanager
+def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
+    """Yield a temporary path that becomes `path` when the block ends without an exception.
+
+    The temporary file lies in the same folder (a rename across disks is not atomic) and has the
+    same suffix (many writers choose the format by it). On any exception it is removed and `path`
+    stays as it was.
+    """
+    path = Path(path)
+    # A fixed-length prefix and no part of the name keeps long names within the system's limit.
+    temporary = path.with_name(f".~{secrets.token_hex(4)}~{path.suffix}")
+    try:
+        yield temporary
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        # A full disk's error names no file, others name the temporary one: the user knows neither.
+        if error.errno is not None and error.filename in (None, str(temporary)):
+            error.filename, error.filename2 = str(path), None
+        raise
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def write_bytes(path: str | os.PathLike, data: bytes) -> None:
+    """Write `data` to `path` atomically."""
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(data)
+
+
+def write_text(path: str | os.PathLike, text: str) -> None:
+    """Write `text` in UTF-8 with Unix line ends to `path` atomically."""
+    # Lone surrogates (a file name that is not UTF-8) must not stop the run.
+    write_bytes(path, text.encode("utf-8", errors="replace"))
+
+
+def write_json(path: str | os.PathLike, obj: Any, indent: int | None = 2) -> None:
+    """Write `obj` as JSON to `path` atomically. NaN and infinity are refused (ValueError)."""
+    text = json.dumps(obj, indent=indent, ensure_ascii=False, allow_nan=False)
+    write_text(path, text + "\n")
+
+
+def write_csv(path: str | os.PathLike, header: Sequence[str], rows: Iterable[Sequence]) -> None:
+    """Write a table with one header line to `path` atomically (UTF-8, comma, Unix line ends)."""
+    buffer = io.StringIO(newline="")
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    write_text(path, buffer.getvalue())
+
+
+def link_or_copy(source: str | os.PathLike, target: str | os.PathLike) -> None:
+    """Make `target` the same file as `source` without new disk space, else a copy; atomically.
+
+    Nobody writes into a finished file (all writers replace it), so that sharing is safe.
+    """
+    source, target = Path(source), Path(target)
+    if target.exists() and source.exists() and target.samefile(source):
+        return  # replacing a file by its own link leaves the temporary name behind
+    with atomic_path(target) as temporary:
+        try:
+            temporary.hardlink_to(source)
+        except OSError:  # another disk, or a file system without links
+            shutil.copyfile(source, temporary)
+
+
+def natural_key(path: str | os.PathLike) -> list:
+    """Return a sort key of a path by which `a2` comes before `a10`."""
+    parts = re.split(r"(\d+)", Path(path).name.casefold())
+    # The folder and the exact name settle ties, so that the order never depends on the listing.
+    numbers = [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts]
+    return [numbers, str(path)]
+
+
+def natural_sorted(paths: Iterable[str | os.PathLike]) -> list:
+    """Return the paths sorted by name, numbers in names by value."""
+    return sorted(paths, key=natural_key)
+
+
+def safe_name(text: str) -> str:
+    """Return a text as part of a file name: no separators, no control or reserved characters."""
+    return re.sub(r'[\x00-\x1f/\\:*?"<>|]', "_", text).strip(" .") or "_"
+
+
+def make_folder(folder: str | os.PathLike) -> Path:
+    """Create a folder with its parents if need be and return it.
+
+    Raises:
+        InputError: when a file is in the way or the folder cannot be made.
+    """
+    folder = Path(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise InputError(
+            f"{folder}: this is a file where a folder is needed; move it away."
+        ) from None
+    except OSError as error:
+        raise InputError(
+            f"{folder}: the folder cannot be made ({error.strerror}); choose another place."
+        ) from error
+    return folder
+
+
+def remove_leftovers(folder: str | os.PathLike) -> int:
+    """Delete the temporary files that killed runs left in `folder`; return how many."""
+    count = 0
+    for path in Path(folder).iterdir():
+        if TEMPORARY.match(path.name):
+            path.unlink(missing_ok=True)
+            count += 1
+    return count
+
+
+@contextmanager
+def folder_lock(folder: str | os.PathLike) -> Iterator[Path]:
+    """Hold the folder for this process, so that two runs do not write over one another.
+
+    The lock is a file `.lock` in the folder with the owner's process id and machine; the
+    operating system drops nothing when a process is killed, so a lock whose owner is dead is taken
+    over. A lock of another machine (a shared disk) cannot be checked and is respected.
+
+    Raises:
+        InputError: when another live process holds the folder, or it cannot be written to.
+    """
+    folder = make_folder(folder)
+    lock = folder / LOCK_NAME
+    token = json.dumps(
+        {"pid": os.getpid(), "host": socket.gethostname(), "id": secrets.token_hex(8)}
+    )
+    for _ in range(3):
+        if _create_lock(lock, token):
+            break
+        _remove_stale_lock(lock, folder)
+    else:
+        raise _busy(folder, lock)
+    try:
+        yield folder
+    finally:
+        if _read_lock(lock) == token:
+            lock.unlink(missing_ok=True)
+
+
+def _create_lock(lock: Path, token: str) -> bool:
+    try:
+        with lock.open("x", encoding="utf-8") as file:
+            file.write(token)
+    except FileExistsError:
+        return False
+    except OSError as error:
+        raise InputError(
+            f"{lock.parent}: nothing can be written there ({error.strerror}); "
+            "change the folder's permissions or choose another one."
+        ) from error
+    return True
+
+
+def _read_lock(lock: Path) -> str:
+    try:
+        return lock.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return ""
+
+
+def _remove_stale_lock(lock: Path, folder: Path) -> None:
+    """Delete a lock whose owner is dead; raise InputError when the owner lives."""
+    text = _read_lock(lock)
+    try:
+        owner = json.loads(text)
+        pid, host = int(owner["pid"]), str(owner["host"])
+    except (ValueError, KeyError, TypeError):
+        pid, host = 0, socket.gethostname()  # killed between creating and writing it
+        if lock.exists() and _age(lock) < 5:
+            raise _busy(folder, lock) from None
+    if host != socket.gethostname() or process_alive(pid):
+        raise _busy(folder, lock)
+    # Somebody may have taken it over in the meantime: delete only what was read.
+    if _read_lock(lock) == text:
+        lock.unlink(missing_ok=True)
+
+
+def _age(path: Path) -> float:
+    import time
+
+    try:
+        return time.time() - path.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
+
+
+def _busy(folder: Path, lock: Path) -> InputError:
+    return InputError(
+        f"{folder}: another run is working in this folder; wait until it ends "
+        f"(or delete {lock.name} there if no other run exists)."
+    )
+
+
+def process_alive(pid: int) -> bool:
+    """Return whether a process with this id runs on this machine."""
+    if pid <= 0:
+        return False
+    if os.name == "nt":
+        return _process_alive_windows(pid)
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _process_alive_windows(pid: int) -> bool:
+    import ctypes
+
+    # os.kill(pid, 0) would end the process on Windows; ask for a handle instead.
+    synchronize, still_waiting = 0x00100000, 0x00000102
+    kernel = ctypes.windll.kernel32
+    handle = kernel.OpenProcess(synchronize, False, pid)
+    if not handle:
+        return kernel.GetLastError() == 5  # access denied: it exists
+    try:
+        return kernel.WaitForSingleObject(handle, 0) == still_waiting
+    finally:
+        kernel.CloseHandle(handle)

@@ -1,0 +1,42 @@
+"""Labels: which class a molecule belongs to, by the label that the user wrote."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+
+def class_of(label: str, class_names: Sequence[str]) -> str:
+    """Return the class of a label: the longest class name that it starts with.
+
+    After the name there may be nothing, or digits with a space, `-` or `_` before them.
+
+    Raises:
+        ValueError: when no class name fits.
+    """
+    for name in sorted(class_names, key=len, reverse=True):
+        if label.startswith(name) and re.fullmatch(r"([ _-]?[0-9]+)?", label[len(name) :]):
+            return name
+    known = ", ".join(class_names) or "none"
+    raise ValueError(
+        f"label {label!r} belongs to no known class ({known}); correct the label or add its class"
+    )
+
+
+def check_class_names(class_names: Sequence[str]) -> list[str]:
+    """Return what is wrong with a list of class names, as sentences; empty when all is well."""
+    problems = []
+    for i, name in enumerate(class_names):
+        if not isinstance(name, str) or not name.strip() or name != name.strip():
+            problems.append(f"class name {name!r} is empty or has spaces around it; correct it.")
+            continue
+        if name in class_names[:i]:
+            problems.append(f"class name {name!r} is in the list twice; remove one.")
+            continue
+        for other in class_names:
+            if other != name and re.fullmatch(re.escape(str(other)) + r"[ _-]?[0-9]+", name):
+                problems.append(
+                    f"class names {other!r} and {name!r} collide: a label {name!r} could be "
+                    f"either; rename one of them."
+                )
+    return problems

@@ -1,0 +1,183 @@
+"""From measured heights to a level surface: plane and line-wise levelling that survive steps.
+
+A least-squares plane through a picture with an atomic step is tilted by the step, and the median
+of a scan line jumps where the line crosses from one terrace to the other. Both methods here look
+at differences between neighbouring pixels instead, whose median a step (a few pixels of each line)
+does not move.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+METHODS = ("none", "plane", "lines", "both")
+
+
+def level(heights: np.ndarray, method: str = "both") -> np.ndarray:
+    """Return the heights with tilt and line offsets removed, their median at zero.
+
+    Args:
+        heights: (H, W) float in any unit; not finite values are ignored and stay as they are.
+        method: "none", "plane" (tilt only), "lines" (offset of each scan line) or "both" (plane,
+            lines, and a second plane for the drift that the sum over lines leaves). Defaults to
+            "both".
+
+    Returns:
+        (H, W) float64 in the same unit.
+
+    Raises:
+        ValueError: for an unknown method or an array that is not a picture.
+    """
+    heights = np.array(heights, dtype=np.float64)
+    if heights.ndim != 2 or heights.size == 0:
+        raise ValueError(f"Expected heights of shape (H, W). Received: {heights.shape}.")
+    if method not in METHODS:
+        raise ValueError(f"Expected a method among {', '.join(METHODS)}. Received: {method!r}.")
+    if not np.isfinite(heights).any():
+        return heights
+    if method in ("plane", "both"):
+        heights = heights - plane(heights)
+    if method in ("lines", "both"):
+        heights = heights - line_offsets(heights)[:, None]
+    if method == "both":
+        heights = heights - plane(heights)
+    return heights - np.nanmedian(np.where(np.isfinite(heights), heights, np.nan))
+
+
+def line_offsets(heights: np.ndarray) -> np.ndarray:
+    """Return the height offset of each scan line against the first one.
+
+    The offset between two neighbouring lines is the median of their difference ("median of
+    differences" in Gwyddion): a step that crosses the lines does not change it. A step that runs
+    along the scan lines is levelled away, since one line alone cannot tell it from an offset.
+
+    Args:
+        heights: (H, W) float64.
+
+    Returns:
+        (H,) float64; a line without two finite pixels has the offset of the line before.
+    """
+    offsets = np.zeros(len(heights))
+    before = None
+    for row, line in enumerate(heights):
+        if np.isfinite(line).sum() < min(2, line.size):
+            offsets[row] = offsets[row - 1] if row else 0.0
+            continue
+        if before is not None:
+            difference = line - heights[before]
+            difference = difference[np.isfinite(difference)]
+            jump = np.median(difference) if len(difference) else 0.0
+            offsets[row] = offsets[before] + jump
+        before = row
+    return offsets
+
+
+def plane(heights: np.ndarray, rounds: int = 12) -> np.ndarray:
+    """Return the tilt of the surface as a plane, robust against steps and adsorbates.
+
+    The slopes start from the most frequent local slope; then a plane is fitted by least squares to
+    the heights, terrace by terrace (common slopes, one offset for each level), with weights that
+    fade for pixels far from every level.
+
+    Args:
+        heights: (H, W) float64; not finite values are ignored.
+        rounds: number of re-weighted fits.
+
+    Returns:
+        (H, W) float64, zero at the picture's centre.
+    """
+    h, w = heights.shape
+    slope_y, slope_x = _common_slope(heights, axis=0), _common_slope(heights, axis=1)
+    y = (np.arange(h) - (h - 1) / 2)[:, None]
+    x = (np.arange(w) - (w - 1) / 2)[None, :]
+    # A quarter of a million pixels determine three numbers well enough.
+    step = max(1, int(np.sqrt(h * w / 250_000)))
+    sample = heights[::step, ::step]
+    xs, ys = np.broadcast_arrays(x[:, ::step], y[::step])
+    finite = np.isfinite(sample)
+    z, xs, ys = sample[finite], xs[finite], ys[finite]
+    for _ in range(rounds if len(z) > 10 else 0):
+        change_x, change_y = _terrace_fit(z - slope_x * xs - slope_y * ys, xs, ys)
+        slope_x, slope_y = slope_x + change_x, slope_y + change_y
+    return slope_x * x + slope_y * y
+
+
+def _common_slope(heights: np.ndarray, axis: int) -> float:
+    """Return the median height change a pixel along `axis`, over a few pixels to beat the noise."""
+    gap = min(4, heights.shape[axis] - 1)
+    if gap < 1:
+        return 0.0
+    n = heights.shape[axis]
+    change = np.take(heights, range(gap, n), axis) - np.take(heights, range(n - gap), axis)
+    change = change[np.isfinite(change)]
+    return float(np.median(change)) / gap if len(change) else 0.0
+
+
+def _terrace_fit(residual: np.ndarray, x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
+    """Return the slopes (x, y) that remain in `residual`, fitted within its height levels.
+
+    The levels are the peaks of the smoothed height histogram; a pixel belongs to the nearest one.
+    """
+    levels = _levels(residual)
+    nearest = np.abs(residual[:, None] - levels).argmin(axis=1)
+    deviation = residual - levels[nearest]
+    spread = 1.4826 * np.median(np.abs(deviation))
+    spread = max(spread, 1e-9 * np.ptp(residual), 1e-150)  # an exact plane has none
+    # Tukey's biweight: what lies more than 4.7 spreads from its level has no say.
+    weight = np.clip(1 - (deviation / (4.685 * spread)) ** 2, 0, None) ** 2
+    columns = np.stack([x, y], axis=1)
+    target = residual.copy()
+    for k in range(len(levels)):
+        mine = nearest == k
+        total = weight[mine].sum()
+        if total > 0:
+            columns[mine] -= (weight[mine, None] * columns[mine]).sum(axis=0) / total
+            target[mine] -= (weight[mine] * target[mine]).sum() / total
+    root = np.sqrt(weight)
+    slopes, *_ = np.linalg.lstsq(columns * root[:, None], target * root, rcond=None)
+    return float(slopes[0]), float(slopes[1])
+
+
+def _levels(values: np.ndarray) -> np.ndarray:
+    """Return the heights at which the histogram of `values` peaks: (K,) float64, at least one."""
+    from scipy.ndimage import gaussian_filter1d, maximum_filter1d
+
+    low, high = np.percentile(values, [0.5, 99.5])
+    if high - low <= 1e-9 * max(abs(high), abs(low)):  # flat: no room for 200 bins
+        return np.array([np.median(values)])
+    counts, edges = np.histogram(values, bins=200, range=(low, high))
+    smooth = gaussian_filter1d(counts.astype(np.float64), 6, mode="constant")
+    peak = (smooth == maximum_filter1d(smooth, 31)) & (smooth > 0.1 * smooth.max())
+    centres = (edges[:-1] + edges[1:]) / 2
+    return centres[peak]
+
+
+def contrast(
+    heights: np.ndarray, low_percent: float = 0.5, high_percent: float = 99.5
+) -> tuple[np.ndarray, float, float]:
+    """Return the heights scaled to 0..1 between two percentiles, and the two heights.
+
+    Args:
+        heights: (H, W) float; not finite values become 0.
+        low_percent: percentile drawn as the darkest colour, 0 to 100.
+        high_percent: percentile drawn as the brightest colour, above `low_percent`.
+
+    Returns:
+        (values (H, W) float64 in [0, 1], low, high); a flat picture is 0 everywhere.
+
+    Raises:
+        ValueError: when the percentiles are not in order.
+    """
+    if not 0 <= low_percent < high_percent <= 100:
+        raise ValueError(
+            "Expected percentiles 0 <= low < high <= 100. "
+            f"Received: {low_percent:g} and {high_percent:g}."
+        )
+    finite = np.isfinite(heights)
+    if not finite.any():
+        return np.zeros(heights.shape), 0.0, 0.0
+    low, high = (float(v) for v in np.percentile(heights[finite], [low_percent, high_percent]))
+    values = np.zeros(heights.shape)
+    if high > low:
+        values[finite] = np.clip((heights[finite] - low) / (high - low), 0, 1)
+    return values, low, high

@@ -1,0 +1,92 @@
+"""Many independent jobs on several processes or threads, with a progress bar and all errors."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+from spm.errors import InputError
+
+
+def worker_count(workers: int | None) -> int:
+    """Return how many workers to use: the number asked for, or one per usable processor core.
+
+    Raises:
+        InputError: for a number below 0. 0 and None mean "choose".
+    """
+    if workers is not None and workers < 0:
+        raise InputError(f"workers must be 0 (choose) or more. Received: {workers}.")
+    if workers:
+        return workers
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # Windows, macOS
+        return os.cpu_count() or 1
+
+
+def run_jobs(
+    function: Callable[[Any], Any],
+    jobs: Sequence[Any],
+    workers: int | None,
+    title: str,
+    sizes: Sequence[int] | None = None,
+    threads: bool = False,
+) -> Iterator[tuple[int, Any]]:
+    """Call `function` on each job and yield (job number, result) as they are ready, in any order.
+
+    An InputError is a result like any other (the exception object), so that one bad file does not
+    stop the rest; all other exceptions end the run.
+
+    Args:
+        function: a module-level function; it and its jobs are sent to other processes.
+        workers: see `worker_count`. One worker means this process.
+        title: shown before the progress bar.
+        sizes: how many pictures each job is, for the bar.
+        threads: use threads, for short work inside OpenCV and NumPy that frees the interpreter.
+    """
+    from tqdm import tqdm
+
+    sizes = sizes or [1] * len(jobs)
+    count = min(worker_count(workers), max(1, len(jobs)))
+    # Shown on a terminal only: a log file would fill with it.
+    bar = tqdm(total=sum(sizes), desc=title, unit="picture", disable=None, file=sys.stderr)
+    with bar:
+        for number, result in _results(function, jobs, count, threads):
+            bar.update(sizes[number])
+            yield number, result
+
+
+def _results(
+    function: Callable[[Any], Any], jobs: Sequence[Any], count: int, threads: bool
+) -> Iterable[tuple[int, Any]]:
+    if count == 1:
+        yield from (_call(function, number, job) for number, job in enumerate(jobs))
+        return
+    from concurrent.futures.process import BrokenProcessPool
+
+    from joblib import Parallel, delayed
+
+    # Processes are started afresh (loky), never forked: forked ones can hang with TensorFlow or
+    # OpenCV loaded. They outlive the step, and the next one finds them warm.
+    pool = Parallel(
+        n_jobs=count,
+        return_as="generator_unordered",
+        batch_size=1,
+        prefer="threads" if threads else "processes",
+    )
+    try:
+        yield from pool(delayed(_call)(function, number, job) for number, job in enumerate(jobs))
+    except BrokenProcessPool as error:
+        raise InputError(
+            "a worker process was ended by the system, most likely for lack of memory; start "
+            "again with fewer (--workers 1): what is done is not done again."
+        ) from error
+
+
+def _call(function: Callable[[Any], Any], number: int, job: Any) -> tuple[int, Any]:
+    try:
+        return number, function(job)
+    except InputError as error:
+        return number, error

@@ -1,0 +1,42 @@
+"""Simulated constant-current STM pictures of self-assembled molecules, with their exact truth.
+
+    from spm.simulate import simulate
+    picture, truth = simulate("network", size=1024, seed=0)
+
+`simulate` makes a picture and its labelme annotation, `molecule_crops` single molecules.  The same
+arguments give the same picture, whatever the number of processes.
+"""
+
+from spm.simulate.appearance import Appearance
+from spm.simulate.lattice import Cell, Site
+from spm.simulate.molecules import (
+    Drawing,
+    Lobe,
+    Plate,
+    builtin_drawings,
+    drawing_from_crop,
+    drawing_from_mask,
+    drawing_from_outline,
+    drawings_from_annotation,
+)
+from spm.simulate.picture import simulate
+from spm.simulate.single import molecule_crops
+from spm.simulate.systems import SYSTEMS, System
+
+__all__ = [
+    "SYSTEMS",
+    "Appearance",
+    "Cell",
+    "Drawing",
+    "Lobe",
+    "Plate",
+    "Site",
+    "System",
+    "builtin_drawings",
+    "drawing_from_crop",
+    "drawing_from_mask",
+    "drawing_from_outline",
+    "drawings_from_annotation",
+    "molecule_crops",
+    "simulate",
+]

@@ -1,0 +1,115 @@
+"""The exact truth of a simulated picture as a labelme annotation."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from spm.annotation import Annotation, Shape
+from spm.simulate.distortion import Distortion
+from spm.simulate.lattice import Arrangement, Placement, rotation
+from spm.simulate.molecules import Drawing
+
+SMALLEST_VISIBLE = 0.02  # share of a molecule below which the truth does not mention it
+
+
+def placed_outline(
+    placement: Placement, drawing: Drawing, scale: float, distortion: Distortion
+) -> np.ndarray:
+    """Return the whole outline (n, 2) of a placed molecule in picture coordinates."""
+    surface = drawing.outline @ rotation(placement.angle).T * scale + (placement.x, placement.y)
+    return distortion.to_picture(surface)
+
+
+def truth_annotation(
+    arrangement: Arrangement,
+    drawings: dict[str, Drawing],
+    shape: tuple[int, int],
+    scale: float,
+    distortion: Distortion,
+    *,
+    picture_name: str,
+    facts: dict,
+) -> Annotation:
+    """Outline every molecule that shows in the picture.
+
+    Args:
+        shape: (height, width), pixels.
+        scale: picture pixels per drawing pixel.
+        facts: what the annotation says about the whole picture (key "simulation").
+
+    Returns:
+        The annotation; labels are numbered per class from the top of the picture.  Points are
+        clipped to the picture.  Shape.flags: "edge" True when the picture's border cuts the
+        molecule.  Shape.extra: "visible" (share of the area in the picture, 0..1), "centre"
+        [x, y] and "angle" (degrees, clockwise), and, when cut, "full_points" (whole outline).
+    """
+    height, width = shape
+    found = []
+    for placement in arrangement.placements:
+        full = placed_outline(placement, drawings[placement.class_name], scale, distortion)
+        low, high = full.min(0), full.max(0)
+        if high[0] <= 0 or high[1] <= 0 or low[0] >= width or low[1] >= height:
+            continue
+        cut = bool(low.min() < 0 or high[0] > width or high[1] > height)
+        points = clip_polygon(full, width, height) if cut else full
+        visible = polygon_area(points) / polygon_area(full) if cut else 1.0
+        if visible >= SMALLEST_VISIBLE:
+            found.append((placement, full, points, cut, visible))
+    # Reading order, rows of about a molecule: labels stay readable and do not depend on domains.
+    found.sort(key=lambda f: (f[0].y // (60 * scale), f[0].x))
+    numbers: dict[str, int] = {}
+    shapes = []
+    for placement, full, points, cut, visible in found:
+        numbers[placement.class_name] = numbers.get(placement.class_name, 0) + 1
+        centre = distortion.to_picture(np.array([[placement.x, placement.y]]))[0]
+        extra = {
+            "visible": round(visible, 4),
+            "centre": np.round(centre, 2).tolist(),
+            "angle": round(placement.angle, 2),
+        }
+        if cut:
+            extra["full_points"] = np.round(full, 2).tolist()
+        label = f"{placement.class_name}{numbers[placement.class_name]}"
+        flags = {"edge": cut}
+        if placement.scrambled:
+            flags["scrambled"] = True
+        shapes.append(Shape(label, np.round(points, 2), flags=flags, extra=extra))
+    return Annotation(shapes, height, width, picture_name, extra={"simulation": facts})
+
+
+def clip_polygon(points: np.ndarray, width: float, height: float) -> np.ndarray:
+    """Clip a polygon (n, 2) to the rectangle (0, 0)-(width, height) by Sutherland and Hodgman.
+
+    A concave polygon that falls into two parts keeps them in one outline, joined along the border.
+
+    Returns:
+        (m, 2) float64; (0, 2) when nothing is inside.
+    """
+    kept = [tuple(p) for p in np.asarray(points, float)]
+    for axis, limit, sign in (
+        (0, 0.0, 1),
+        (0, float(width), -1),
+        (1, 0.0, 1),
+        (1, float(height), -1),
+    ):
+        source, kept = kept, []
+        for index, point in enumerate(source):
+            before = source[index - 1]
+            inside = sign * (point[axis] - limit) >= 0
+            was_inside = sign * (before[axis] - limit) >= 0
+            if inside != was_inside:
+                share = (limit - before[axis]) / (point[axis] - before[axis])
+                crossing = [b + share * (p - b) for b, p in zip(before, point, strict=True)]
+                crossing[axis] = limit
+                kept.append(tuple(crossing))
+            if inside:
+                kept.append(point)
+    return np.array(kept, float).reshape(-1, 2)
+
+
+def polygon_area(points: np.ndarray) -> float:
+    """Return the area of a polygon (n, 2), pixels squared; 0 for fewer than three points."""
+    if len(points) < 3:
+        return 0.0
+    x, y = points.T
+    return abs(float(x @ np.roll(y, -1) - y @ np.roll(x, -1))) / 2

@@ -1,0 +1,49 @@
+"""One test that really learns: a small simulated picture, and another one to be recognised."""
+
+import numpy as np
+import pytest
+
+import train_test
+from predict_big_pic import load_detector
+from spm.annotation import write_annotation
+from spm.instances import from_annotation, from_molecules
+from spm.metrics import average_precision
+from spm.picture import write_picture
+from spm.prediction import Settings, predict_picture
+from spm.simulate import simulate
+
+NAMES = ["003a", "020a"]
+QUIET = dict(pixels_per_molecule=40, patches=0, adsorbates=0, vacancies=0.03)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """The detector after the light recipe on one picture, shortened."""
+    folder = tmp_path_factory.mktemp("学习 (1)")
+    picture, truth = simulate("network", 256, seed=1, picture_name="crop.png", **QUIET)
+    write_picture(folder / "crop.png", picture)
+    write_annotation(folder / "crop.json", truth)
+    weights = train_test.train_main(
+        class_names=NAMES, init_with="none", recipe="cpu", augment="online", source_dir=folder,
+        log_dir=folder / "logs", epochs=6, steps_per_epoch=50,
+    )  # fmt: skip
+    return load_detector(weights, settings=Settings(score_threshold=0.05))
+
+
+def test_a_simulated_picture_is_learned(trained):
+    picture, truth = simulate("network", 320, seed=2, **QUIET)
+    found = predict_picture(trained, picture, Settings(score_threshold=0.05))
+    truths = [from_annotation(truth, NAMES, ignore_flags=("edge",))]
+    predictions = [from_molecules(found, *picture.shape[:2])]
+    assert average_precision(truths, predictions, iou=0.5) >= 0.8
+
+
+def test_a_picture_without_molecules_gives_none(trained):
+    bare = np.full((200, 230, 3), (40, 2, 0), np.uint8)
+    assert predict_picture(trained, bare, Settings(score_threshold=0.5)) == []
+
+
+def test_the_weights_file_tells_prediction_all_it_needs(trained):
+    assert trained.class_names == NAMES
+    assert 0.2 <= trained.score_threshold <= 0.8
+    assert trained.scale == pytest.approx(30 / trained.molecule_size)

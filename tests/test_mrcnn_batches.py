@@ -1,0 +1,165 @@
+"""Batches for training: what they hold, and which pictures they draw."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from networks import TinyConfig, Toys
+
+from mrcnn.batches import DataGenerator, data_generator
+from mrcnn.box_tools import extract_bboxes
+
+
+def config(**changes):
+    return type("Changed", (TinyConfig,), {"IMAGES_PER_GPU": 2, **changes})()
+
+
+def ids_of(batches, index):
+    return batches[index][0][1][:, 0].astype(int).tolist()
+
+
+def epoch_ids(batches):
+    return [image_id for index in range(len(batches)) for image_id in ids_of(batches, index)]
+
+
+def test_what_a_batch_holds():
+    batches = DataGenerator(Toys().load(3), config(), seed=1)
+    assert len(batches) == 2  # three pictures, two a step
+    image, meta, match, deltas, class_ids, boxes, masks = batches[0][0]
+    assert image.shape == (2, 128, 128, 3) and image.dtype == np.float32
+    assert -124 <= image.min() < 0 < image.max() < 160  # the mean colour is subtracted
+    assert meta.shape == (2, 15)
+    assert match.shape == (2, 3 * (32**2 + 16**2 + 8**2 + 4**2 + 2**2), 1)
+    assert set(np.unique(match)) == {-1, 0, 1} and match.dtype == np.int32
+    assert ((match != 0).sum(axis=(1, 2)) == 64).all()
+    assert deltas.shape == (2, 64, 4)
+    assert class_ids.shape == (2, 8) and class_ids.dtype == np.int32
+    assert sorted(class_ids[0].tolist()) == [0, 0, 0, 0, 0, 1, 1, 2]
+    assert boxes.shape == (2, 8, 4) and not boxes[0, 3:].any()
+    assert masks.shape == (2, 28, 28, 8) and masks.dtype == bool
+    assert masks[0, ..., :3].any(axis=(0, 1)).all() and not masks[0, ..., 3:].any()
+
+
+def test_whole_masks():
+    batches = DataGenerator(Toys().load(2), config(USE_MINI_MASK=False), shuffle=False)
+    *_, boxes, masks = batches[0][0]
+    assert masks.shape == (2, 128, 128, 8)
+    np.testing.assert_array_equal(extract_bboxes(masks[0]), boxes[0].astype(int))
+
+
+def test_each_picture_comes_once_before_any_comes_again():
+    """Pitfall 12: over epochs of any length, all pictures are drawn equally often."""
+    batches = DataGenerator(Toys().load(7), config(), steps=3, seed=4)
+    drawn = []
+    for _ in range(7):  # 7 epochs of 3 steps of 2: each picture six times
+        drawn += epoch_ids(batches)
+        batches.on_epoch_end()
+    for turn in range(6):
+        assert sorted(drawn[7 * turn : 7 * turn + 7]) == list(range(7))
+    orders = {tuple(drawn[7 * turn : 7 * turn + 7]) for turn in range(6)}
+    assert len(orders) > 3  # drawn anew each time
+
+
+def test_threads_do_not_repeat_batches():
+    """Pitfall 12: four workers at once make the batches that one makes, each once."""
+    dataset = Toys().load(8)
+    batches = DataGenerator(dataset, config(), seed=2)
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(batches.__getitem__, range(4)))
+    alone = [DataGenerator(dataset, config(), seed=2)[index] for index in range(4)]
+    for (a,), (b,) in zip(together, alone, strict=True):
+        for x, y in zip(a, b, strict=True):
+            np.testing.assert_array_equal(x, y)
+    assert sorted(int(i) for (b,) in together for i in b[1][:, 0]) == list(range(8))
+
+
+def test_same_seed_same_batches():
+    """A batch depends on seed and place alone, not on what was asked for before."""
+    dataset = Toys().load(4)
+    first, second = (DataGenerator(dataset, config(), seed=9) for _ in range(2))
+    second[0]
+    for a, b in zip(first[1][0], second[1][0], strict=True):
+        np.testing.assert_array_equal(a, b)
+    other = DataGenerator(dataset, config(), seed=10)
+    assert any((a != b).any() for a, b in zip(first[1][0], other[1][0], strict=True))
+
+
+def test_going_on_from_an_epoch():
+    dataset = Toys().load(5)
+    run = DataGenerator(dataset, config(), steps=2, seed=3)
+    run.on_epoch_end()
+    resumed = DataGenerator(dataset, config(), steps=2, seed=3, first_epoch=1)
+    for a, b in zip(run[1][0], resumed[1][0], strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_without_shuffling():
+    batches = DataGenerator(Toys().load(4), config(), shuffle=False)
+    assert epoch_ids(batches) == [0, 1, 2, 3]
+
+
+def test_a_picture_without_molecules():
+    match, deltas, class_ids, boxes, masks = DataGenerator(Toys().load(1, toys=0), config())[0][0][
+        2:
+    ]
+    assert set(np.unique(match)) == {-1, 0}
+    for array in (deltas, class_ids, boxes, masks):
+        assert not array.any()
+
+
+def test_more_molecules_than_places():
+    batches = DataGenerator(Toys().load(2, toys=12), config(), seed=1)
+    _, _, _, _, class_ids, boxes, masks = batches[0][0]
+    assert (class_ids > 0).all() and boxes.any(axis=2).all()
+    assert masks.any(axis=(1, 2)).all()
+
+
+def test_a_dataset_that_draws_its_own_samples():
+    class Drawn(Toys):
+        def load_sample(self, image_id, rng):
+            masks, class_ids = self.load_mask(image_id)
+            masks[..., 0] = False  # moved out of the picture
+            image = rng.integers(0, 255, (128, 128, 3)).astype(np.uint8)
+            return image, class_ids, masks, np.array([[0, 0, 40, 128]])
+
+    batches = DataGenerator(Drawn().load(2), config(), seed=1)
+    image, meta, match, _, class_ids, boxes, masks = batches[0][0]
+    assert class_ids[0, :4].tolist() == [2, 1, -1, 0]
+    np.testing.assert_array_equal(boxes[0, 2], [0, 0, 40, 128])
+    assert not masks[0, ..., 2].any()
+    assert meta[0, 12:].tolist() == [1, 1, 1]
+    # No anchor that lies on the ignored region is background.
+    anchors = batches.anchors[match[0, :, 0] == -1]
+    assert (np.minimum(anchors[:, 2], 40) - np.maximum(anchors[:, 0], 0) < 1e-3 * 128).mean() > 0.9
+    again = DataGenerator(Drawn().load(2), config(), seed=1)[0][0]
+    np.testing.assert_array_equal(image, again[0])
+
+
+def test_augmentation_leaves_named_sources_alone():
+    imgaug = pytest.importorskip("imgaug.augmenters")
+    turn = imgaug.Invert(1.0)
+    dataset = Toys().load(1)
+    plain, changed, spared = (
+        DataGenerator(dataset, config(), seed=1, augmentation=a, no_augmentation_sources=s)[0][0][0]
+        for a, s in ((None, ()), (turn, ()), (turn, ["toy"]))
+    )
+    assert (plain != changed).any()
+    np.testing.assert_array_equal(plain, spared)
+
+
+def test_no_pictures_at_all():
+    with pytest.raises(ValueError, match="no pictures"):
+        DataGenerator(Toys().load(0), config())
+
+
+def test_generator_of_the_older_api():
+    dataset = Toys().load(3)
+    batches = data_generator(dataset, config(), shuffle=False, batch_size=2)
+    drawn = []
+    for _ in range(3):
+        inputs, outputs = next(batches)
+        assert len(inputs) == 7 and outputs == []
+        drawn += inputs[1][:, 0].astype(int).tolist()
+    assert drawn == [0, 1, 2, 0, 1, 2]
+    with pytest.raises(ValueError, match="size, 2"):
+        next(data_generator(dataset, config(), batch_size=5))

@@ -1,0 +1,391 @@
+"""Weights files in matterport's layout: out, in, and everything that may be wrong with one."""
+
+import h5py
+import keras
+import numpy as np
+import pytest
+from keras import ops
+from networks import TinyConfig, fill_by_recipe, recipe_value
+
+from mrcnn import weights
+from mrcnn.backbone import resnet
+from mrcnn.graphs import inference_graph
+from mrcnn.layers import LayerBank
+from mrcnn.weights import WeightsError
+
+
+def build(**changes):
+    """The layers of an inference network of 64 x 64 pixels, built."""
+    small = {"IMAGE_MIN_DIM": 64, "IMAGE_MAX_DIM": 64, **changes}
+    config = type("Changed", (TinyConfig,), small)()
+    bank = LayerBank(config, training=False)
+    inference_graph(bank, config, (64, 64))
+    return list(bank.layers.values())
+
+
+def values(layers):
+    return {
+        f"{layer.name}/{weights.weight_name(v)}": np.array(ops.convert_to_numpy(v))
+        for layer in layers
+        for v in layer.weights
+    }
+
+
+def assert_same(layers, expected, but=()):
+    for key, value in values(layers).items():
+        if not key.startswith(tuple(but)):
+            np.testing.assert_array_equal(value, expected[key], err_msg=key)
+
+
+def forget(layers):
+    for layer in layers:
+        for variable in layer.weights:
+            variable.assign(ops.zeros_like(variable))
+
+
+@pytest.fixture(scope="module")
+def network():
+    return build()
+
+
+@pytest.fixture(scope="module")
+def original(network):
+    fill_by_recipe(network)
+    return values(network)
+
+
+@pytest.fixture
+def file(network, original, tmp_path):
+    """A weights file of the network filled by the recipe; the network itself is emptied."""
+    for layer in network:
+        for variable in layer.weights:
+            variable.assign(original[f"{layer.name}/{weights.weight_name(variable)}"])
+    path = tmp_path / "mask_rcnn_tiny_0001.h5"
+    weights.save_weights(path, network, {"class_names": ["disc", "square"], "scale": 0.5})
+    forget(network)
+    return path
+
+
+# --- there and back ----------------------------------------------------------------------------
+
+
+def test_there_and_back(network, original, file):
+    report = weights.load_weights(file, network)
+    assert_same(network, original)
+    assert not (report.absent or report.excluded or report.unused)
+    assert [n for n in file.parent.iterdir()] == [file]
+
+
+def test_report_has_three_lines(network, original, file):
+    with h5py.File(file, "a") as stored:
+        del stored["fpn_p2"]
+        names = [n for n in stored.attrs["layer_names"] if n != b"fpn_p2"]
+        stored.attrs["layer_names"] = np.array([*names, b"other"])
+        stored.create_group("other").attrs["weight_names"] = np.array([b"other/kernel:0"])
+        stored["other"].create_dataset("other/kernel:0", data=np.zeros(3))
+    report = weights.load_weights(file, network, exclude=["mrcnn_mask", "conv1"])
+    assert report.absent == ["fpn_p2"] and report.unused == ["other"]
+    assert sorted(report.excluded) == ["conv1", "mrcnn_mask"]
+    lines = str(report).splitlines()
+    assert len(lines) == 3
+    assert "2 (conv1, mrcnn_mask) by request, 1 (fpn_p2) not in the file" in lines[1]
+    assert_same(network, original, but=["fpn_p2", "conv1", "mrcnn_mask/"])
+    now = values(network)
+    assert not now["conv1/kernel"].any() and not now["mrcnn_mask/kernel"].any()
+    assert now["mrcnn_mask_conv1/kernel"].any()
+
+
+def test_excluding_the_rpn_as_a_whole(network, original, file):
+    report = weights.load_weights(file, network, exclude=["rpn_model"])
+    assert sorted(report.excluded) == ["rpn_bbox_pred", "rpn_class_raw", "rpn_conv_shared"]
+    assert_same(network, original, but=["rpn"])
+
+
+def test_weights_below_model_weights(network, original, file):
+    with h5py.File(file, "a") as stored:
+        below = stored.create_group("model_weights")
+        for name in list(stored):
+            if name != "model_weights":
+                stored.move(name, f"model_weights/{name}")
+        below.attrs["layer_names"] = stored.attrs["layer_names"]
+        del stored.attrs["layer_names"]
+    weights.load_weights(file, network)
+    assert_same(network, original)
+
+
+def test_names_of_older_files(network, original, file):
+    """TimeDistributed wrappers, numbered weights, and text instead of bytes in the attributes."""
+    with h5py.File(file, "a") as stored:
+        stored.attrs["layer_names"] = [n.decode() for n in stored.attrs["layer_names"]]
+        group = stored["mrcnn_class_conv1"]
+        group.move("mrcnn_class_conv1/kernel:0", "time_distributed_1/mrcnn/kernel_2:0")
+        group.move("mrcnn_class_conv1/bias:0", "time_distributed_1/mrcnn/bias_1:0")
+        group.attrs["weight_names"] = [
+            "time_distributed_1/mrcnn/kernel_2:0",
+            "time_distributed_1/mrcnn/bias_1:0",
+        ]
+    weights.load_weights(file, network)
+    assert_same(network, original)
+
+
+def test_anchors_in_a_file_are_passed_over(network, original, file):
+    """Pitfall 13: older files hold anchors, which had been trained along and drifted."""
+    with h5py.File(file, "a") as stored:
+        names = [*stored.attrs["layer_names"], b"anchors"]
+        stored.attrs["layer_names"] = np.array(names)
+        stored.create_group("anchors").attrs["weight_names"] = np.array([b"Variable:0"])
+        stored["anchors"].create_dataset("Variable:0", data=np.zeros((1, 9, 4), "float32"))
+    report = weights.load_weights(file, network)
+    assert "anchors" not in report.unused
+    assert_same(network, original)
+
+
+def trunk(architecture):
+    bank = LayerBank(TinyConfig(), training=False)
+    resnet(bank, keras.Input((64, 64, 3), batch_size=1), architecture)
+    return list(bank.layers.values())
+
+
+def test_layers_of_a_deeper_trunk(tmp_path):
+    """A ResNet-101 file into a ResNet-50 network: the blocks that both have are filled."""
+    deep, shallow = trunk("resnet101"), trunk("resnet50")
+    expected = {}
+    for number, layer in enumerate(deep):
+        for variable in layer.weights:
+            variable.assign(ops.full_like(variable, number))
+            expected[f"{layer.name}/{weights.weight_name(variable)}"] = number
+    path = tmp_path / "mask_rcnn_deep_0001.h5"
+    weights.save_weights(path, deep)
+    report = weights.load_weights(path, shallow)
+    assert not report.absent
+    blocks = {name.split("_")[0][3:] for name in report.unused if name.startswith("res")}
+    assert blocks == {f"4{chr(ord('a') + k)}" for k in range(6, 23)}
+    for key, value in values(shallow).items():
+        assert (value == expected[key]).all(), key
+
+
+# --- what does not fit -------------------------------------------------------------------------
+
+
+def test_another_number_of_classes(network, original, file):
+    others = build(NUM_CLASSES=5)
+    before = values(others)
+    with pytest.raises(WeightsError) as caught:
+        weights.load_weights(file, others)
+    message = str(caught.value)
+    assert message.startswith(str(file)) and message.count("\n") == 0
+    assert "3 classes (with the background), this network has 5" in message
+    exclude = ["mrcnn_class_logits", "mrcnn_bbox_fc", "mrcnn_mask"]
+    assert f"exclude={exclude}" in message
+    assert_same(others, before)  # nothing was half loaded
+    report = weights.load_weights(file, others, exclude=exclude)
+    assert sorted(report.excluded) == sorted(exclude)
+    assert_same(others, {**before, **original}, but=[f"{name}/" for name in exclude])
+
+
+def test_another_pyramid(network, file):
+    with pytest.raises(WeightsError, match="another network .*TOP_DOWN_PYRAMID_SIZE"):
+        weights.load_weights(file, build(TOP_DOWN_PYRAMID_SIZE=32))
+
+
+def test_nothing_fits(file, tmp_path):
+    layer = keras.layers.Dense(3, name="stranger")
+    layer.build((None, 2))
+    with pytest.raises(WeightsError, match="nothing was loaded"):
+        weights.load_weights(file, [layer])
+
+
+def test_a_layer_that_lacks_a_weight(network, file):
+    with h5py.File(file, "a") as stored:
+        names = stored["conv1"].attrs["weight_names"]
+        stored["conv1"].attrs["weight_names"] = names[:1]
+    with pytest.raises(WeightsError, match="'conv1' lacks its 'bias'"):
+        weights.load_weights(file, network)
+
+
+def test_missing_file(network, tmp_path):
+    with pytest.raises(WeightsError, match="there is no such weights file"):
+        weights.load_weights(tmp_path / "none.h5", network)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.01, 0.5, 0.99])
+def test_truncated_file(network, file, share):
+    content = file.read_bytes()
+    file.write_bytes(content[: int(share * len(content))])
+    with pytest.raises(WeightsError, match="no HDF5 file, or its end is missing"):
+        weights.load_weights(file, network)
+
+
+def test_overwritten_inside(network, file):
+    """A weight that is announced but not there."""
+    with h5py.File(file, "a") as stored:
+        del stored["fpn_p3/fpn_p3/kernel:0"]
+    with pytest.raises(WeightsError, match="damaged"):
+        weights.load_weights(file, network)
+
+
+def test_other_hdf5_file(network, tmp_path):
+    path = tmp_path / "other.h5"
+    with h5py.File(path, "w") as stored:
+        stored["x"] = 1
+    with pytest.raises(WeightsError, match="is this a Mask R-CNN weights file"):
+        weights.load_weights(path, network)
+
+
+def test_a_weight_of_dishonest_size(network, file):
+    """A few bytes that claim to be terabytes must not fill the memory."""
+    with h5py.File(file, "a") as stored:
+        del stored["conv1/conv1/kernel:0"]
+        stored["conv1"].create_dataset(
+            "conv1/kernel:0", shape=(1 << 40,), chunks=(1 << 20,), dtype="float32"
+        )
+    with pytest.raises(WeightsError, match="too large to be honest"):
+        weights.load_weights(file, network)
+
+
+# --- writing -----------------------------------------------------------------------------------
+
+
+def test_a_killed_write_leaves_the_old_file(network, file, monkeypatch):
+    before = file.read_bytes()
+
+    def fail(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(weights, "_to_numpy", fail)
+    with pytest.raises(KeyboardInterrupt):
+        weights.save_weights(file, network)
+    assert file.read_bytes() == before
+    assert [p.name for p in file.parent.iterdir()] == [file.name]
+
+
+def test_names_with_spaces_and_chinese_letters(network, original, file, tmp_path):
+    folder = tmp_path / "分子 [1]"
+    folder.mkdir()
+    path = folder / "mask_rcnn_分子 A_0001.h5"
+    weights.load_weights(file, network)
+    weights.save_weights(path, network, {"class_names": ["分子"]})
+    forget(network)
+    weights.load_weights(path, network)
+    assert_same(network, original)
+    assert weights.read_metadata(path)["class_names"] == ["分子"]
+
+
+# --- metadata ----------------------------------------------------------------------------------
+
+
+def test_metadata(network, tmp_path):
+    path = tmp_path / "m.h5"
+    given = {
+        "class_names": ["003a", "020a"],
+        "scale": 0.61,
+        "config": TinyConfig().to_dict(),
+        "score_threshold": 0.4,
+        "extra": {"seed": 3},
+    }
+    weights.save_weights(path, network[:1], given)
+    found = weights.read_metadata(path)
+    assert found["class_names"] == ["003a", "020a"]
+    assert found["scale"] == 0.61 and found["score_threshold"] == 0.4
+    assert found["extra"] == {"seed": 3}
+    assert found["config"]["BACKBONE"] == "resnet18"
+    assert found["config"]["MEAN_PIXEL"] == [123.7, 116.8, 103.9]  # NumPy values become plain
+    assert found["config"]["IMAGE_SHAPE"] == [128, 128, 3]
+
+
+def test_metadata_of_older_files(file):
+    with h5py.File(file, "a") as stored:
+        for key in ("class_names", "scale"):
+            del stored.attrs[key]
+    assert weights.read_metadata(file) == {
+        "class_names": None,
+        "scale": None,
+        "config": {},
+        "score_threshold": None,
+        "extra": {},
+    }
+
+
+def test_metadata_of_unknown_name(network, tmp_path):
+    with pytest.raises(ValueError, match="must be among"):
+        weights.save_weights(tmp_path / "m.h5", network[:1], {"colour": "red"})
+    assert not list(tmp_path.iterdir())
+
+
+def test_metadata_that_is_no_json(file):
+    with h5py.File(file, "a") as stored:
+        stored.attrs["class_names"] = "{broken"
+    with pytest.raises(WeightsError, match="'class_names' is no JSON"):
+        weights.read_metadata(file)
+
+
+@pytest.mark.parametrize("attribute", ["class_names", "layer_names"])
+def test_attributes_of_dishonest_size(network, tmp_path, attribute):
+    """An attribute that would fill the memory is refused before it is read."""
+    path = tmp_path / "m.h5"
+    with h5py.File(path, "w", libver="latest") as stored:
+        stored.attrs.create(attribute, np.zeros(3 << 20, np.uint8))
+    with pytest.raises(WeightsError, match=f"'{attribute}' is too large to be honest"):
+        if attribute == "class_names":
+            weights.read_metadata(path)
+        else:
+            weights.load_weights(path, network)
+
+
+# --- ImageNet ----------------------------------------------------------------------------------
+
+
+def test_names_of_imagenet_layers():
+    assert weights.imagenet_name("conv1_conv") == "conv1"
+    assert weights.imagenet_name("conv1_bn") == "bn_conv1"
+    assert weights.imagenet_name("conv2_block1_0_conv") == "res2a_branch1"
+    assert weights.imagenet_name("conv4_block6_2_bn") == "bn4f_branch2b"
+    assert weights.imagenet_name("predictions") is None
+    assert weights.imagenet_name("conv2_block1_out") is None
+
+
+@pytest.fixture(scope="module")
+def imagenet(tmp_path_factory):
+    """A file as keras.applications publishes it, with weights by the recipe."""
+    trunk = keras.applications.ResNet50(weights=None, include_top=False, input_shape=(64, 64, 3))
+    path = tmp_path_factory.mktemp("imagenet") / "resnet50_weights_notop.h5"
+    with h5py.File(path, "w") as file:
+        layers = [layer for layer in trunk.layers if layer.weights]
+        file.attrs["layer_names"] = np.array([layer.name.encode() for layer in layers])
+        for layer in layers:
+            group, names = file.create_group(layer.name), []
+            for variable in layer.weights:
+                name = weights.weight_name(variable)
+                key = f"{layer.name}/{name}:0"
+                shape = tuple(variable.shape)
+                group.create_dataset(key, data=recipe_value(layer.name, name, shape))
+                names.append(key.encode())
+            group.attrs["weight_names"] = np.array(names)
+    return path
+
+
+def test_imagenet_fills_the_trunk(imagenet):
+    """Every layer of the trunk, and the first kernel's input axis turned: those weights know BGR,
+    our pictures are RGB."""
+    layers = trunk("resnet50")
+    report = weights.load_imagenet(layers, weights.read_groups(imagenet))
+    names = [x.name for x in layers if x.weights]
+    assert sorted(report.loaded) == sorted(names) and len(names) == 106
+    assert not report.absent
+    now = values(layers)
+    kernel = recipe_value("conv1_conv", "kernel", (7, 7, 3, 64))
+    np.testing.assert_array_equal(now["conv1/kernel"], kernel[:, :, ::-1])
+    for name, source, weight in (
+        ("bn_conv1", "conv1_bn", "gamma"),
+        ("res2a_branch1", "conv2_block1_0_conv", "kernel"),
+        ("res4f_branch2b", "conv4_block6_2_conv", "bias"),
+        ("bn5c_branch2c", "conv5_block3_3_bn", "moving_variance"),
+    ):
+        value = now[f"{name}/{weight}"]
+        np.testing.assert_array_equal(value, recipe_value(source, weight, value.shape))
+
+
+def test_imagenet_into_another_trunk(imagenet, network):
+    """ResNet-18 has blocks of another kind: one sentence."""
+    with pytest.raises(WeightsError):
+        weights.load_imagenet(network, weights.read_groups(imagenet))

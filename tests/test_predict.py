@@ -1,0 +1,449 @@
+"""Prediction of whole pictures with a detector that reads colours, and the script around it."""
+
+import json
+import os
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+import predict_big_pic
+from spm import prediction
+from spm.annotation import read_annotation
+from spm.errors import InputError
+from spm.masks import polygon_mask
+from spm.merging import Detection
+from spm.molecules import annotation_to_molecules, polygon_centroid
+from spm.picture import read_picture, write_picture
+from spm.prediction import Detector, Settings, predict_picture
+from spm.result_files import find_pictures, output_names, remove_tiles
+
+CLASSES = ["red", "blue"]
+
+
+def read_colours(pictures, wrong=lambda picture, class_id, box: class_id):
+    """Finds red and blue blobs, cut ones too, like a network that makes no mistakes."""
+    results = []
+    for picture in pictures:
+        rois, ids, scores, masks = [], [], [], []
+        for class_id, channel in ((1, 0), (2, 2)):
+            bright = (picture[..., channel] > 128).astype(np.uint8)
+            count, labels, stats, _ = cv2.connectedComponentsWithStats(bright, connectivity=4)
+            for k in range(1, count):
+                x, y, w, h, area = stats[k]
+                if area >= 4:
+                    rois.append((y, x, y + h, x + w))
+                    ids.append(wrong(picture, class_id, rois[-1]))
+                    # The larger the piece, the surer: a whole molecule beats its pieces.
+                    scores.append(area / (area + 20))
+                    masks.append(labels == k)
+        results.append(
+            {
+                "rois": np.array(rois, np.int32).reshape(-1, 4),
+                "class_ids": np.array(ids, np.int32),
+                "scores": np.array(scores, np.float32),
+                "masks": np.stack(masks, -1) if masks else np.zeros((*picture.shape[:2], 0), bool),
+            }
+        )
+    return results
+
+
+def fake(detect=read_colours, **fields):
+    settings = {"scale": 1.0, "input_size": 96, "score_threshold": 0.5} | fields
+    return Detector(list(CLASSES), detect=detect, **settings)
+
+
+def blobs(height, width, radius=9, step=26, offset=14):
+    """A picture with a lattice of discs, red and blue in turn; and the centres and colours."""
+    picture = np.zeros((height, width, 3), np.uint8)
+    truth = []
+    for row, y in enumerate(range(offset, height - offset, step)):
+        for column, x in enumerate(range(offset, width - offset, step)):
+            blue = (row + column) % 2
+            cv2.circle(picture, (x, y), radius, (0, 0, 255) if blue else (255, 0, 0), -1)
+            truth.append((x + 0.5, y + 0.5, CLASSES[blue]))
+    return picture, truth
+
+
+def assert_found(molecules, truth, tolerance=0.5):
+    assert len(molecules) == len(truth)
+    left = list(molecules)
+    for x, y, name in truth:
+        best = min(left, key=lambda m: np.hypot(m.centroid[0] - x, m.centroid[1] - y))
+        assert np.hypot(best.centroid[0] - x, best.centroid[1] - y) < tolerance
+        assert best.class_name == name
+        left.remove(best)
+
+
+@pytest.mark.parametrize("height, width", [(200, 320), (97, 96), (331, 150)])
+@pytest.mark.parametrize("scale", [0.8, 1.0, 1.37])
+def test_every_molecule_once_whole_and_in_place(height, width, scale):
+    """Guards pitfall 14: seams double, cut or move nothing, on pictures that are not square."""
+    picture, truth = blobs(height, width)
+    molecules = predict_picture(fake(scale=scale), picture)
+    assert_found(molecules, truth)
+    area = (picture[:28, :28].max(axis=2) > 128).sum()
+    for molecule in molecules:
+        assert molecule.area == pytest.approx(area, rel=0.12)
+        assert not molecule.edge and not molecule.uncertain
+        assert polygon_centroid(molecule.outline) == pytest.approx(molecule.centroid, abs=0.5)
+        y1, x1, y2, x2 = molecule.box
+        assert (y2 - y1, x2 - x1) == pytest.approx((19, 19), abs=1.5)
+
+
+@pytest.mark.parametrize("views", [2, 4, 8])
+def test_views_agree_with_one_view(views):
+    picture, truth = blobs(150, 210)
+    voted = predict_picture(fake(), picture, Settings(views=views))
+    assert_found(voted, truth, 0.01 + 0.5)
+    single = predict_picture(fake(), picture)
+    for a, b in zip(voted, single, strict=True):
+        assert a.score == pytest.approx(b.score) and a.box == pytest.approx(b.box)
+        assert np.array_equal(a.outline, b.outline)
+
+
+def test_the_vote_corrects_a_view_that_names_the_class_wrong():
+    def detect(pictures):
+        # Wrong in the first picture of each four, which is the upright view.
+        return [
+            read_colours([p], (lambda *_: 2) if k % 4 == 0 else (lambda _, c, __: c))[0]
+            for k, p in enumerate(pictures)
+        ]
+
+    picture, truth = blobs(90, 90)
+    voted = predict_picture(fake(detect, batch_size=4), picture, Settings(views=4))
+    assert_found(voted, truth)
+    # The red ones: 3 of 4 views are right, 1 of 4 says blue: not close enough to be a doubt.
+    red = [m for m in voted if m.class_name == "red"]
+    assert red and all(m.second_class == "blue" and not m.uncertain for m in red)
+
+
+def test_batches_go_across_tiles_and_are_never_larger_than_allowed():
+    sizes = []
+
+    def detect(pictures):
+        sizes.append(len(pictures))
+        assert all(p.shape == (96, 96, 3) and p.dtype == np.uint8 for p in pictures)
+        return read_colours(pictures)
+
+    picture, truth = blobs(200, 320)
+    assert_found(predict_picture(fake(detect, batch_size=4), picture, Settings(views=2)), truth)
+    tiles = prediction.picture_grid(fake(), 200, 320, Settings()).tiles()
+    assert sum(sizes) == 2 * len(tiles) and set(sizes[:-1]) == {4}
+
+
+def test_molecules_at_the_border_are_flagged():
+    picture, _ = blobs(150, 150)
+    cv2.circle(picture, (149, 75), 9, (255, 255, 0), -1)
+    cv2.rectangle(picture, (140, 66), (149, 84), (255, 0, 0), -1)
+    edge = [m for m in predict_picture(fake(), picture) if m.edge]
+    assert len(edge) >= 1 and all(m.box[3] == 150 for m in edge)
+
+
+def test_small_pictures_are_padded_and_the_padding_reports_nothing():
+    """The edge repeated beyond the picture makes no molecules of its own."""
+    picture = np.zeros((40, 30, 3), np.uint8)
+    cv2.circle(picture, (12, 20), 7, (255, 0, 0), -1)
+    [molecule] = predict_picture(fake(), picture)
+    assert molecule.centroid == pytest.approx((12.5, 20.5), abs=0.2) and not molecule.edge
+
+    def in_the_padding(pictures):
+        mask = np.zeros((96, 96, 1), bool)
+        mask[2:20, 2:20] = True
+        return [{"rois": [(2, 2, 20, 20)], "class_ids": [1], "scores": [0.9], "masks": mask}]
+
+    assert predict_picture(fake(in_the_padding), picture) == []
+
+
+def test_outlines_are_clipped_to_the_picture():
+    picture = np.full((40, 30, 3), (255, 0, 0), np.uint8)
+    [molecule] = predict_picture(fake(), picture) or [None]
+    assert molecule is None or molecule.box.tolist() == [0, 0, 40, 30]
+
+    def half_outside(pictures):
+        mask = np.zeros((96, 96, 1), bool)
+        mask[20:50, 40:60] = True  # the picture starts at row 28 and column 33
+        return [{"rois": [(20, 40, 50, 60)], "class_ids": [1], "scores": [0.9], "masks": mask}]
+
+    [molecule] = predict_picture(fake(half_outside), picture)
+    assert molecule.box.tolist() == [0, 7, 22, 27] and molecule.edge
+    assert molecule.area == 22 * 20
+    assert polygon_mask(molecule.outline, 40, 30).sum() == 440
+
+
+def test_a_molecule_larger_than_the_overlap_is_not_lost():
+    picture = np.zeros((96, 180, 3), np.uint8)
+    picture[40:50, 20:160] = (255, 0, 0)
+    molecules = predict_picture(fake(), picture)
+    assert molecules and all(m.class_name == "red" for m in molecules)
+
+
+def test_pieces_at_an_inner_border_give_way_even_when_they_score_higher():
+    def piece_lovers(pictures):
+        results = read_colours(pictures)
+        for result in results:
+            result["scores"] = 1 - 0.5 * result["scores"]
+        return results
+
+    picture, truth = blobs(200, 320)
+    assert_found(predict_picture(fake(piece_lovers, score_threshold=0.1), picture), truth)
+
+
+def test_second_class_from_the_networks_class_scores():
+    def detect(pictures):
+        results = read_colours(pictures)
+        for result in results:
+            own = np.eye(3)[result["class_ids"]]
+            result["probabilities"] = 0.6 * own + 0.35 * (1 - own) - (0.3, 0, 0)
+        return results
+
+    picture, truth = blobs(60, 90)
+    molecules = predict_picture(fake(detect), picture)
+    assert_found(molecules, truth)
+    assert all(m.uncertain and m.second_class != m.class_name for m in molecules)
+    assert all(m.second_score == pytest.approx(0.35) for m in molecules)
+    molecules = predict_picture(fake(detect), picture, Settings(uncertain_ratio=0.7))
+    assert not any(m.uncertain for m in molecules)
+
+
+def test_two_answers_of_different_class_leave_one_uncertain_molecule():
+    def detect(pictures):
+        results = read_colours(pictures)
+        for r in results:
+            r["rois"] = np.concatenate([r["rois"], r["rois"]])
+            r["class_ids"] = np.concatenate([r["class_ids"], 3 - r["class_ids"]])
+            r["scores"] = np.concatenate([r["scores"], 0.8 * r["scores"]])
+            r["masks"] = np.concatenate([r["masks"], r["masks"]], axis=-1)
+        return results
+
+    picture, truth = blobs(60, 90)
+    molecules = predict_picture(fake(detect), picture)
+    assert_found(molecules, truth)
+    assert all(m.uncertain and m.second_class in CLASSES for m in molecules)
+
+
+@pytest.mark.parametrize("views", [1, 4])
+def test_no_molecule_and_a_single_pixel(views):
+    for shape in ((50, 60, 3), (1, 1, 3), (300, 20, 3)):
+        assert predict_picture(fake(), np.zeros(shape, np.uint8), Settings(views=views)) == []
+
+
+def test_threshold_and_molecule_size():
+    picture, truth = blobs(60, 90)
+    assert predict_picture(fake(), picture, Settings(score_threshold=0.99)) == []
+    low = Settings(score_threshold=0.1)
+    assert_found(predict_picture(fake(score_threshold=0.99), picture, low), truth)
+    wide = prediction.picture_grid(fake(molecule_size=30), 200, 400, Settings())
+    narrow = prediction.picture_grid(fake(molecule_size=5), 200, 400, Settings())
+    assert len(wide.columns) > len(narrow.columns)
+
+
+def test_memory_is_bounded_by_a_tile():
+    """A picture that lives on disk only: no part larger than a tile's surroundings is copied."""
+    largest = 0
+
+    class Watched(np.ndarray):
+        def __getitem__(self, key):
+            nonlocal largest
+            part = super().__getitem__(key)
+            largest = max(largest, getattr(part, "size", 0))
+            return np.asarray(part)
+
+    picture, truth = blobs(300, 400)
+    assert_found(predict_picture(fake(), picture.view(Watched)), truth)
+    assert 0 < largest <= 3 * (96 + 6) ** 2
+
+
+def test_an_empty_mask_from_the_network_keeps_its_box():
+    def detect(pictures):
+        masks = np.zeros((96, 96, 1), bool)
+        return [{"rois": [(30, 40, 50, 60)], "class_ids": [2], "scores": [0.9], "masks": masks}]
+
+    [molecule] = predict_picture(fake(detect), np.zeros((96, 96, 3), np.uint8))
+    assert molecule.area == 400 and molecule.class_name == "blue"
+
+
+def test_detection_masks_are_packed():
+    detection = Detection.from_mask((0, 0, 80, 80), [1.0], np.ones((80, 80), bool))
+    assert detection.bits.nbytes == 800
+
+
+# --- the script --------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def room(tmp_path, monkeypatch):
+    """A folder with one run's weights file, two pictures and the colour reader as network."""
+    loads = []
+
+    def load(weights, batch_size=None, settings=None):
+        loads.append(Path(weights).name)
+        return fake()
+
+    monkeypatch.setattr(predict_big_pic, "load_detector", load)
+    monkeypatch.chdir(tmp_path)
+    run = tmp_path / "logs" / "shapes20240101T1200"
+    run.mkdir(parents=True)
+    (run / "mask_rcnn_shapes_0001.h5").write_bytes(b"")
+    (tmp_path / "images").mkdir()
+    write_picture(tmp_path / "images" / "a b.png", blobs(150, 210)[0])
+    write_picture(tmp_path / "images" / "图[2].png", blobs(80, 60)[0])
+    return tmp_path, loads
+
+
+def test_script_writes_everything(room, capsys):
+    folder, loads = room
+    assert predict_big_pic.main() == 0
+    assert loads == ["mask_rcnn_shapes_0001.h5"], "one build for all pictures"
+    out = folder / "img_cache"
+    for name, count in (("a b", 35), ("图[2]", 4)):
+        annotation = read_annotation(out / f"{name}_predicted.json")
+        size = read_picture(folder / "images" / f"{name}.png").shape[:2]
+        assert (annotation.height, annotation.width) == size
+        assert len(annotation.shapes) == count
+        assert len(annotation_to_molecules(annotation, CLASSES)) == count
+        lines = (out / f"{name}_molecules.csv").read_text(encoding="utf-8").splitlines()
+        assert len(lines) == count + 1
+        drawn = read_picture(out / f"{name}_predicted.png")
+        assert drawn.shape == (2 * size[0], 2 * size[1], 3), "small pictures are drawn enlarged"
+    # labelme opens the JSON where it lies: the path leads back to the picture.
+    raw = json.loads((out / "a b_predicted.json").read_text(encoding="utf-8"))
+    assert raw["imagePath"] == "../images/a b.png" and raw["imageData"] is None
+    tiles = sorted(p.name for p in (out / "pre_predict").iterdir())
+    assert len([t for t in tiles if t.startswith("a b_r")]) == 6
+    assert tiles == sorted(p.name for p in (out / "post_predict").iterdir())
+    before, after = (read_picture(out / d / tiles[0]) for d in ("pre_predict", "post_predict"))
+    assert before.shape == after.shape == (96, 96, 3) and (before != after).any()
+    printed = capsys.readouterr().out
+    assert "a b.png: 18 red, 17 blue" in printed and "2 of 2 pictures" in printed
+
+
+def test_second_run_replaces_the_tiles_of_its_pictures_only(room):
+    folder, _ = room
+    predict_big_pic.main()
+    stale = folder / "img_cache" / "pre_predict" / "a b_r07_c09.png"
+    other = folder / "img_cache" / "pre_predict" / "a b_r07_c09_r00_c00.png"
+    for path in (stale, other):
+        write_picture(path, np.zeros((2, 2, 3), np.uint8))
+    assert predict_big_pic.main(files=[folder / "images" / "a b.png"]) == 0
+    assert not stale.exists() and other.exists()
+    assert (folder / "img_cache" / "pre_predict" / "图[2]_r00_c00.png").exists()
+
+
+def test_a_bad_picture_does_not_stop_the_others(room, capsys):
+    folder, _ = room
+    (folder / "images" / "broken.png").write_bytes(b"no picture")
+    assert predict_big_pic.main(tile_pictures=False) == 1
+    assert (folder / "img_cache" / "a b_predicted.json").exists()
+    assert not (folder / "img_cache" / "broken_predicted.json").exists()
+    assert not (folder / "img_cache" / "pre_predict").exists()
+    printed = capsys.readouterr()
+    assert "2 of 3 pictures" in printed.out
+    assert printed.err.startswith("error: ") and "broken.png" in printed.err
+
+
+def test_nothing_to_do_is_one_sentence(room):
+    folder, _ = room
+    (folder / "empty").mkdir()
+    with pytest.raises(InputError, match="empty.*no picture"):
+        predict_big_pic.main(in_dir=folder / "empty")
+    with pytest.raises(InputError, match="no trained weights"):
+        predict_big_pic.main(log_dir=folder / "empty")
+    for bad in ({"views": 3}, {"nms_iou": 1.5}, {"score_threshold": -1}):
+        with pytest.raises(InputError, match="(?i)" + next(iter(bad))):
+            predict_big_pic.main(**bad)
+
+
+def test_newest_weights_by_time_in_the_name_and_epoch_number(tmp_path):
+    for run, epochs in (
+        ("zeta20230501T0900", (1, 2)),
+        ("alpha20240102T1000", (2, 10)),
+        ("alpha20240301T1000", ()),
+        ("notes", (99,)),
+    ):
+        (tmp_path / run).mkdir()
+        for epoch in epochs:
+            (tmp_path / run / f"mask_rcnn_{run[:-13]}_{epoch:04}.h5").write_bytes(b"")
+    (tmp_path / "alpha20240102T1000" / "other.h5").write_bytes(b"")
+    assert predict_big_pic.newest_weights(tmp_path).name == "mask_rcnn_alpha_0010.h5"
+
+
+def test_same_stems_get_different_names(tmp_path):
+    for name in ("a.png", "A.jpg", "b.png", "a_png.png"):
+        (tmp_path / name).write_bytes(b"")
+    paths = [tmp_path / name for name in ("a.png", "A.jpg", "b.png", "a_png.png")]
+    names = output_names(paths)
+    assert len({name.casefold() for name in names}) == 4
+    assert names[1:] == ["A_jpg", "b", "a_png"]
+    assert output_names(paths[1:2]) == ["A_jpg"], "the same name when predicted alone"
+    assert output_names([]) == []
+
+
+def test_same_name_in_two_folders(tmp_path):
+    names = output_names([tmp_path / "one" / "a.png", tmp_path / "two" / "a.png"])
+    assert len(set(names)) == 2
+
+
+def test_named_files_and_folders(tmp_path):
+    for name in ("b10.png", "b2.png", "note.txt"):
+        (tmp_path / name).write_bytes(b"")
+    names = [p.name for p in find_pictures([tmp_path / "b10.png", tmp_path], tmp_path)]
+    assert names == ["b10.png", "b2.png"]
+    assert find_pictures([tmp_path / "missing.png"], tmp_path) == [tmp_path / "missing.png"]
+
+
+def test_remove_tiles_in_a_folder_that_is_not_there(tmp_path):
+    remove_tiles(tmp_path, "a")
+    assert os.listdir(tmp_path) == []  # noqa: PTH208
+
+
+def test_missing_weights_file(tmp_path):
+    with pytest.raises(InputError, match="none.h5"):
+        predict_big_pic.load_detector(tmp_path / "none.h5")
+    (tmp_path / "broken.h5").write_bytes(b"not HDF5")
+    with pytest.raises(InputError, match="broken.h5"):
+        predict_big_pic.load_detector(tmp_path / "broken.h5")
+
+
+def test_load_detector_builds_the_network_of_the_file(tmp_path):
+    """Real weights, untrained: the file alone says network, classes, scale and threshold."""
+    from mrcnn.config import Config
+    from mrcnn.model import MaskRCNN
+    from mrcnn.weights import save_weights
+
+    class Tiny(Config):
+        NAME = "tiny"
+        NUM_CLASSES = 3
+        BACKBONE = "resnet18"
+        IMAGE_MIN_DIM = IMAGE_MAX_DIM = 64
+        IMAGES_PER_GPU = 2
+        TOP_DOWN_PYRAMID_SIZE = RPN_CHANNELS = MASK_HEAD_CHANNELS = 16
+        FPN_CLASSIF_FC_LAYERS_SIZE = 16
+        PRE_NMS_LIMIT, POST_NMS_ROIS_INFERENCE, DETECTION_MAX_INSTANCES = 100, 20, 10
+
+    network = MaskRCNN("inference", Tiny(), str(tmp_path))
+    network.metadata = {
+        "class_names": CLASSES,
+        "scale": 0.7,
+        "score_threshold": 0.4,
+        "extra": {"molecule_size": 20},
+    }
+    path = tmp_path / "good.h5"
+    network.save_weights(str(path))
+    detector = predict_big_pic.load_detector(path)
+    assert detector.class_names == CLASSES and detector.input_size == 64
+    assert (detector.scale, detector.score_threshold, detector.molecule_size) == (0.7, 0.4, 20)
+    assert detector.batch_size == 2
+    molecules = predict_picture(detector, blobs(90, 120)[0], Settings(score_threshold=0.0))
+    assert all(m.class_name in CLASSES for m in molecules)
+
+    metadata = {**network.metadata, "config": network.config.to_dict()}
+    short = tmp_path / "short.h5"
+    save_weights(short, list(network.bank.layers.values())[:-3], metadata)
+    with pytest.raises(InputError, match="short.h5"):
+        predict_big_pic.load_detector(short)
+    nameless = tmp_path / "nameless.h5"
+    save_weights(nameless, network.bank.layers.values(), {"config": network.config.to_dict()})
+    with pytest.raises(InputError, match="no class names"):
+        predict_big_pic.load_detector(nameless)

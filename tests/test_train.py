@@ -1,0 +1,142 @@
+"""What training draws from and how a run is set up; no network is built here."""
+
+import numpy as np
+import pytest
+
+import train_test
+from spm.annotation import Annotation, Shape, write_annotation
+from spm.errors import InputError
+from spm.picture import write_picture
+from spm.recipes import anchor_scales, box_sides, network_scale
+from spm.threshold import middle_of_plateau
+from spm.training_data import check_labels, median_diameter, outlined_sources, split
+
+
+def annotate(folder, stem, labels, side=20.0, flags=None):
+    """A black picture with squares of `side` pixels in a row."""
+    folder.mkdir(exist_ok=True)
+    shapes = []
+    for k, label in enumerate(labels):
+        x = 5 + k * (side + 5)
+        points = np.array([[x, 5], [x + side, 5], [x + side, 5 + side], [x, 5 + side]], float)
+        shapes.append(Shape(label, points))
+    width = int(10 + len(labels) * (side + 5))
+    write_picture(folder / f"{stem}.png", np.zeros((40, width, 3), np.uint8))
+    annotation = Annotation(shapes, 40, width, f"{stem}.png", flags=flags or {})
+    write_annotation(folder / f"{stem}.json", annotation)
+
+
+class Fake:
+    def __init__(self, group, origin):
+        self.group, self.origin = group, origin
+
+
+def test_no_l1_picture_has_copies_in_training_and_in_validation():
+    """Pitfall 11: the validation set was part of the training set."""
+    sources = [Fake(f"00({15 * k})", "00") for k in range(20) for _ in range(7)]
+    training, validation = split(sources, 0.1, seed=0)
+    assert len(training) + len(validation) == len(sources) and len(validation) == 14
+    assert not {s.group for s in training} & {s.group for s in validation}
+
+
+def test_with_several_pictures_whole_pictures_are_set_apart():
+    sources = [Fake(f"{o}({k})", o) for o in "abcde" for k in range(6)]
+    training, validation = split(sources, 0.2, seed=1)
+    assert not {s.origin for s in training} & {s.origin for s in validation}
+    assert len({s.origin for s in validation}) == 1
+
+
+def test_a_single_picture_trains_without_validation():
+    training, validation = split([Fake("00", "00")], 0.1, seed=0)
+    assert len(training) == 1 and validation == []
+
+
+def test_an_unknown_label_is_named_with_its_picture_and_the_classes(tmp_path):
+    annotate(tmp_path, "scan", ["003a1", "13", "typo7"])
+    with pytest.raises(InputError) as error:
+        check_labels(outlined_sources(tmp_path), ["003a", "3"])
+    message = str(error.value)
+    assert "scan" in message and "'13'" in message and "'typo7'" in message
+    assert "003a, 3" in message
+
+
+def test_labels_are_counted_by_class_and_never_by_substring(tmp_path):
+    """Pitfall 10: 13 became 3."""
+    annotate(tmp_path, "scan", ["3", "3-1", "13", "13_2", "13 5"])
+    counts = check_labels(outlined_sources(tmp_path), ["3", "13"])
+    assert counts == {"3": 2, "13": 3}
+
+
+def test_without_an_outline_there_is_nothing_to_train_on(tmp_path):
+    annotate(tmp_path, "scan", [])
+    with pytest.raises(InputError, match="no molecule is outlined"):
+        median_diameter(outlined_sources(tmp_path))
+
+
+def test_the_scale_makes_molecules_as_large_as_the_recipe_wants(tmp_path):
+    annotate(tmp_path, "scan", ["a1", "a2"], side=20.0)
+    sources = outlined_sources(tmp_path)
+    diameter = median_diameter(sources)
+    assert diameter == pytest.approx(20 * np.sqrt(4 / np.pi))
+    assert network_scale(diameter, 30) == pytest.approx(30 / diameter)
+    np.testing.assert_allclose(box_sides(sources), 20)
+
+
+def test_anchor_sizes_follow_the_outlines():
+    # One size: that size on the finest level.
+    assert anchor_scales(np.full(9, 50.0), 0.8, 4, 8) == (40, 80, 160, 320)
+    # Two kinds, the small one a third of the large: the small one's size comes first.
+    assert anchor_scales(np.array([30.0] * 5 + [90.0] * 5), 1.0, 4, 8)[0] == 30
+    # Never finer than the cells can place.
+    assert anchor_scales(np.full(9, 5.0), 1.0, 4, 8)[0] == 16
+
+
+def test_the_threshold_is_the_middle_of_what_is_equally_good():
+    scores = np.array([0.99, 0.95, 0.9, 0.3, 0.2])
+    right = np.array([True, True, True, False, False])
+    assert middle_of_plateau(scores, right, 3) == pytest.approx((0.9 + 0.3) / 2)
+    assert middle_of_plateau(scores[:3], right[:3], 3) == pytest.approx((0.9 + 0.05) / 2)
+    assert middle_of_plateau(np.array([]), np.array([], bool), 3) == 0.5
+
+
+def test_a_start_is_found_or_explained(tmp_path):
+    assert train_test.find_start("none", True, tmp_path).weights is None
+    assert train_test.find_start("auto", True, tmp_path).weights is None
+    with pytest.raises(InputError, match=r"INIT_WITH=nowhere\.h5"):
+        train_test.find_start("nowhere.h5", True, tmp_path)
+    with pytest.raises(InputError, match="no trained weights"):
+        train_test.find_start("last", True, tmp_path)
+
+
+def test_the_light_recipe_is_set_up_from_the_outlines(tmp_path):
+    annotate(tmp_path, "scan", ["a1", "b1", "a2"], side=20.0)
+    sources = outlined_sources(tmp_path)
+    start = train_test.find_start("none", True, tmp_path)
+    config = train_test.make_config(True, start, ["a", "b"], sources, STEPS_PER_EPOCH=3)
+    assert config.NUM_CLASSES == 3 and config.STEPS_PER_EPOCH == 3 and config.TRAIN_BN
+    assert config.RPN_ANCHOR_SCALES[0] == pytest.approx(20 * config.SCALE, abs=0.1)
+    assert train_test._stages(config, start, None, None) == [("all", config.EPOCHS, 1.0)]
+
+
+def test_pretrained_weights_train_the_heads_first(tmp_path):
+    annotate(tmp_path, "scan", ["a1"])
+    start = train_test.Start("COCO", pretrained=True)
+    config = train_test.make_config(False, start, ["a"], outlined_sources(tmp_path))
+    assert config.BACKBONE == "resnet50" and not config.TRAIN_BN
+    assert train_test._stages(config, start, None, None) == [("heads", 1, 1.0), ("all", 1, 0.1)]
+
+
+def test_a_dataset_gives_whole_pictures_and_views(tmp_path):
+    annotate(tmp_path, "scan", ["a1", "b1", "a2"], side=20.0)
+    sources = outlined_sources(tmp_path)
+    start = train_test.find_start("none", True, tmp_path)
+    config = train_test.make_config(True, start, ["a", "b"], sources)
+    dataset = train_test._dataset(sources, ["a", "b"], config)
+    assert dataset.class_names == ["BG", "a", "b"]
+    masks, ids = dataset.load_mask(0)
+    assert masks.shape == (40, 85, 3) and masks.sum() == 3 * 400
+    np.testing.assert_array_equal(ids, [1, 2, 1])
+    picture, ids, masks, ignored = dataset.load_sample(0, np.random.default_rng(0))
+    side = config.IMAGE_MAX_DIM
+    assert picture.shape == (side, side, 3) and masks.shape == (side, side, len(ids))
+    assert ignored.shape[1] == 4

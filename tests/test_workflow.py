@@ -1,0 +1,91 @@
+"""The whole chain with two training steps, in a folder with spaces and Chinese letters."""
+
+import json
+import shutil
+
+import pytest
+from conftest import ROOT
+
+import workflow
+from spm.annotation import read_annotation
+from spm.dataset_folder import load_masks, read_index
+from spm.errors import InputError
+from spm.masks import instance_masks
+
+FOLDERS = {
+    "source_dir": "aug_test_in",
+    "copies_dir": "before",
+    "cache_dir": "re_mask_cache",
+    "dataset_dir": "train_dataset",
+    "log_dir": "logs",
+    "images_dir": "images",
+    "out_dir": "img_cache",
+}
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory):
+    """A house with the demo's annotated crop, in which the workflow has run."""
+    base = tmp_path_factory.mktemp("扫描 图像 [1]")
+    folders = {key: base / name for key, name in FOLDERS.items()}
+    shutil.copytree(ROOT / "aug_test_in", folders["source_dir"], ignore=only_the_demo)
+    folders["images_dir"].mkdir()
+    shutil.copy(ROOT / "images" / "00-cut.png", folders["images_dir"])
+    run(folders)
+    return folders
+
+
+def only_the_demo(folder, names):
+    return [name for name in names if not name.startswith("00-cut.")]
+
+
+def run(folders, **changes):
+    settings = {"aug_times": 1, "recipe": "cpu", "init_with": "none", "epochs": 1}
+    return workflow.main(**folders, **{**settings, "steps_per_epoch": 2, **changes})
+
+
+def test_every_step_leaves_its_files(house):
+    assert len(list(house["source_dir"].glob("*.json"))) == 72
+    assert len(list(house["copies_dir"].glob("*.json"))) == 72
+    assert len(read_index(house["dataset_dir"])) == 72
+    runs = list(house["log_dir"].glob("shapes*"))
+    assert len(runs) == 1
+    for name in ("mask_rcnn_shapes_0001.h5", "losses.csv", "losses.png", "settings.json"):
+        assert (runs[0] / name).stat().st_size > 0
+    assert list(runs[0].rglob("events.out.tfevents*"))
+    for name in ("predicted.png", "molecules.csv", "predicted.json"):
+        assert (house["out_dir"] / f"00-cut_{name}").stat().st_size > 0
+
+
+def test_every_mask_belongs_to_its_picture(house):
+    """Pitfall 8: masks were paired by listing order."""
+    entries = read_index(house["dataset_dir"])
+    for entry in entries[::9]:
+        copy = house["copies_dir"] / entry.file
+        annotation = read_annotation(copy.with_suffix(".json"))
+        assert entry.labels == [shape.label for shape in annotation.shapes]
+        drawn, stored = instance_masks(annotation), load_masks(entry.masks)
+        assert stored.shape == drawn.shape == (entry.height, entry.width, 22)
+        assert (stored != drawn).mean() < 0.001
+        assert entry.picture.read_bytes() == copy.with_suffix(".png").read_bytes()
+
+
+def test_a_second_run_replaces_and_augments_nothing_twice(house):
+    """Pitfall 4: the second run took the first one's copies as input."""
+    before = {p.name: p.read_bytes() for p in house["source_dir"].iterdir() if p.is_file()}
+    user = json.loads(before["00-cut.json"])
+    run(house)
+    after = {p.name: p.read_bytes() for p in house["source_dir"].iterdir() if p.is_file()}
+    assert after == before
+    assert json.loads(after["00-cut.json"]) == user
+    assert len(read_index(house["dataset_dir"])) == 72
+    # The second training has a folder of its own, even within the same minute.
+    assert len(list(house["log_dir"].glob("shapes*/mask_rcnn_shapes_0001.h5"))) == 2
+
+
+def test_wrong_input_is_said_before_any_work(house, tmp_path):
+    with pytest.raises(InputError, match="'003a1' belongs to no known class"):
+        run({**house, "copies_dir": tmp_path / "none"}, class_names=["molecule"])
+    with pytest.raises(InputError, match="no picture to recognise"):
+        run({**house, "images_dir": tmp_path})
+    assert not (tmp_path / "none").exists()

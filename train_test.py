@@ -1,0 +1,546 @@
+"""Train the detector on train_dataset/; weights land in logs/.
+
+    python train_test.py                     with the settings below
+    python train_test.py --init-with last    go on from the last weights
+
+Edit `ShapesConfig` (a graphics card) or `LightConfig` (no graphics card) and run it again. Every
+run folder in logs/ holds the weights of each epoch, losses.csv, losses.png, settings.json and
+TensorBoard events (`tensorboard --logdir logs`).
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from Images_Augmentation.online_aug import Scene, ViewSettings, draw_view
+from mrcnn import utils
+from mrcnn.config import Config
+from mrcnn.devices import device_name, has_accelerator
+from spm import cli
+from spm.errors import InputError
+from spm.files import make_folder
+from spm.labels import check_class_names, class_of
+from spm.recipes import anchor_scales, box_sides, network_scale
+from spm.run_record import plain, read_settings, write_record
+from spm.training_data import (
+    Source,
+    check_labels,
+    folder_sources,
+    median_diameter,
+    outlined_sources,
+    split,
+)
+
+# --- settings ----------------------------------------------------------------------------------
+# The molecules, by the names that their labels start with: label 003a12 belongs to class 003a.
+CLASS_NAMES = ["003a", "020a"]
+# What training starts from: "auto" (mask_rcnn_coco.h5 beside this script if it is there or can be
+# fetched, else nothing), "coco", "imagenet", "last" (the last weights in LOG_DIR), "none", or a
+# weights file.
+INIT_WITH = "auto"
+# "auto" (by whether there is a graphics card), "gpu" (ShapesConfig) or "cpu" (LightConfig).
+RECIPE = "auto"
+# "folder": the copies in DATASET_DIR; "online": the annotated pictures in SOURCE_DIR alone, with
+# geometry and colours drawn anew for every step.
+AUGMENT = "folder"
+DATASET_DIR = Path("train_dataset")
+SOURCE_DIR = Path("aug_test_in")
+LOG_DIR = Path("logs")
+COCO_WEIGHTS = Path("mask_rcnn_coco.h5")
+# Share of the L1 pictures that training never sees, 0..0.5; losses on them are reported, and the
+# score threshold is chosen on them.
+VALIDATION_SHARE = 0.1
+# Epochs: of the heads alone (only when starting from pretrained weights), and in all. None takes
+# the recipe's.
+HEAD_EPOCHS = None
+EPOCHS = None
+STEPS_PER_EPOCH = None
+SEED = 0
+# -----------------------------------------------------------------------------------------------
+
+
+class ShapesConfig(Config):
+    """The paper's network and training: ResNet-50, 512 x 512 pixels, two pictures a step."""
+
+    NAME = "shapes"
+    BACKBONE = "resnet50"
+    NUM_CLASSES = 1 + len(CLASS_NAMES)
+    GPU_COUNT = 1
+    IMAGES_PER_GPU = 2
+    IMAGE_MIN_DIM = 512
+    IMAGE_MAX_DIM = 512
+    RPN_ANCHOR_SCALES = (48, 96, 192, 384, 768)
+    TRAIN_ROIS_PER_IMAGE = 100
+    MAX_GT_INSTANCES = 200
+    STEPS_PER_EPOCH = 5000
+    VALIDATION_STEPS = 50
+    DETECTION_MIN_CONFIDENCE = 0.05  # lower ones are never reported; see SCORE_THRESHOLD
+    DETECTION_MAX_INSTANCES = 200
+    IGNORE_OVERLAP = 0.3
+    COMPUTE_DTYPE = "auto"  # mixed_bfloat16 where the processor or card has it, else float32
+    # Settings of this project: diameter of the median molecule in network pixels, epochs of the
+    # heads, and in all.
+    MOLECULE_PIXELS = 74
+    HEAD_EPOCHS = 1
+    EPOCHS = 2
+
+
+class LightConfig(ShapesConfig):
+    """A network that learns from nothing within minutes on a processor: ResNet-18, narrower
+    pyramid and heads, small pictures. The choices are measured in docs/recipe.md."""
+
+    BACKBONE = "resnet18"
+    BACKBONE_STRIDES = [8, 16, 32, 64]
+    TOP_DOWN_PYRAMID_SIZE = 128
+    RPN_CHANNELS = 128
+    MASK_HEAD_CHANNELS = 64
+    FPN_CLASSIF_FC_LAYERS_SIZE = 256
+    IMAGES_PER_GPU = 4
+    IMAGE_MIN_DIM = 128
+    IMAGE_MAX_DIM = 128
+    RPN_ANCHOR_SCALES = (37, 74, 148, 296)  # replaced by what the outlines' sizes ask for
+    PRE_NMS_LIMIT = 1000
+    POST_NMS_ROIS_TRAINING = 300
+    POST_NMS_ROIS_INFERENCE = 600
+    TILE_DIM = 320
+    TRAIN_ROIS_PER_IMAGE = 32
+    ROI_POSITIVE_RATIO = 0.25
+    MINI_MASK_SHAPE = (28, 28)
+    TRAIN_BN = True
+    BN_MOMENTUM = 0.9
+    OPTIMIZER = "adamw"
+    SCHEDULE = "cosine"
+    LEARNING_RATE = 0.001
+    WEIGHT_DECAY = 0.01
+    WARMUP_STEPS = 40
+    ADD_GT_ROIS = True
+    FILL_NEGATIVES = True
+    STEPS_PER_EPOCH = 50
+    VALIDATION_STEPS = 5
+    MOLECULE_PIXELS = 30
+    HEAD_EPOCHS = 0
+    EPOCHS = 8
+
+
+class SmallConfig(ShapesConfig):
+    """The paper's network on small pictures: for pretrained weights without a graphics card."""
+
+    IMAGE_MIN_DIM = 192
+    IMAGE_MAX_DIM = 192
+    RPN_ANCHOR_SCALES = (16, 32, 64, 128, 256)
+    PRE_NMS_LIMIT = 1000
+    POST_NMS_ROIS_TRAINING = 300
+    POST_NMS_ROIS_INFERENCE = 600
+    TRAIN_ROIS_PER_IMAGE = 48
+    MINI_MASK_SHAPE = (28, 28)
+    OPTIMIZER = "adamw"
+    SCHEDULE = "cosine"
+    LEARNING_RATE = 0.0003
+    WARMUP_STEPS = 40
+    ADD_GT_ROIS = True
+    FILL_NEGATIVES = True
+    TRAIN_BN = False
+    STEPS_PER_EPOCH = 50
+    VALIDATION_STEPS = 5
+    MOLECULE_PIXELS = 44
+    TILE_DIM = 384
+    HEAD_EPOCHS = 1
+    EPOCHS = 8
+
+
+class MoleculeDataset(utils.Dataset):
+    """Annotated pictures as the detector takes them.
+
+    `load_shapes` fills it. `load_image` and `load_mask` give whole pictures; `load_sample` draws a
+    random view of the network's size, and is what training uses.
+    """
+
+    def load_shapes(self, sources: list[Source], class_names: list[str], views) -> None:
+        """Adds classes and pictures.
+
+        Args:
+            sources: see `spm.training_data`.
+            class_names: without the background.
+            views: `Images_Augmentation.online_aug.ViewSettings`.
+        """
+        self.views = views
+        for number, name in enumerate(class_names, 1):
+            self.add_class("shapes", number, name)
+        for source in sources:
+            self.add_image("shapes", image_id=source.name, path=str(source.path), source_of=source)
+        self.prepare()
+
+    def load_image(self, image_id) -> np.ndarray:
+        """The whole picture (H, W, 3) uint8 RGB."""
+        return self.image_info[image_id]["source_of"].read_picture()
+
+    def load_mask(self, image_id) -> tuple[np.ndarray, np.ndarray]:
+        """Masks (H, W, N) bool and class ids (N,) int32 of the whole picture."""
+        source = self.image_info[image_id]["source_of"]
+        return source.read_masks().astype(bool), self._class_ids(source)
+
+    def load_sample(self, image_id, rng: np.random.Generator):
+        """A random view: picture (S, S, 3) uint8, class ids (N,), masks (S, S, N) bool, and boxes
+        (K, 4) of regions that are neither target nor background."""
+        source = self.image_info[image_id]["source_of"]
+        scene = Scene(
+            source.read_picture(),
+            None if source.masks_are_stored else source.read_outlines(),
+            self._class_ids(source),
+            source.valid,
+            source.partial,
+            source.read_masks() if source.masks_are_stored else None,
+        )
+        view = draw_view(scene, self.views, rng)
+        return view.picture, view.class_ids, view.masks, view.ignored
+
+    def _class_ids(self, source: Source) -> np.ndarray:
+        names = self.class_names[1:]
+        return np.array([names.index(class_of(x, names)) + 1 for x in source.labels], np.int32)
+
+    def image_reference(self, image_id) -> str:
+        """Path of the picture."""
+        return self.image_info[image_id]["path"]
+
+
+# --- what a run starts from --------------------------------------------------------------------
+
+
+@dataclass
+class Start:
+    """What training starts from.
+
+    Attributes:
+        words: for messages.
+        weights: file to load, or None.
+        exclude: layers of it that are not loaded.
+        pretrained: the trunk knows something: the heads are trained alone first, and BatchNorm
+            keeps its statistics.
+        goes_on: the file is a run of ours, which is continued.
+    """
+
+    words: str
+    weights: Path | None = None
+    exclude: tuple = ()
+    pretrained: bool = False
+    goes_on: bool = False
+
+
+CLASS_LAYERS = ("mrcnn_class_logits", "mrcnn_bbox_fc", "mrcnn_mask")
+
+
+def find_start(init_with: str, light: bool, log_dir: Path) -> Start:
+    """Works out what to start from; see INIT_WITH.
+
+    Raises:
+        InputError: when the wanted weights are not there and cannot be fetched.
+    """
+    if init_with == "none":
+        return Start("nothing (BatchNorm is trained too)")
+    if init_with == "imagenet":
+        return Start("ImageNet weights", Path("imagenet"), pretrained=True)
+    if init_with == "last":
+        from predict_big_pic import newest_weights
+
+        path = newest_weights(log_dir)
+        return Start(f"the last weights, {path}", path, goes_on=True)
+    if init_with == "coco" or (init_with == "auto" and COCO_WEIGHTS.exists()):
+        if not COCO_WEIGHTS.exists():
+            _fetch_coco()
+        return Start("COCO weights", COCO_WEIGHTS, CLASS_LAYERS, pretrained=True)
+    if init_with != "auto":
+        path = Path(init_with)
+        if not path.is_file():
+            raise InputError(
+                f"INIT_WITH={init_with}: neither one of auto, coco, imagenet, last, none nor a "
+                "weights file; correct it."
+            )
+        return Start(f"{path}", path, pretrained=not light)
+    if light:
+        return Start("nothing (the light network learns without; BatchNorm is trained too)")
+    try:
+        _fetch_coco()
+    except InputError as error:
+        print(error)
+        return Start("nothing, since no COCO weights can be had (BatchNorm is trained too)")
+    return Start("COCO weights", COCO_WEIGHTS, CLASS_LAYERS, pretrained=True)
+
+
+def _fetch_coco() -> None:
+    try:
+        utils.download_trained_weights(str(COCO_WEIGHTS))
+    except ConnectionError as error:
+        raise InputError(
+            f"{COCO_WEIGHTS}: the COCO weights are not here and cannot be fetched ({error}); put "
+            "the file there, or start from nothing (INIT_WITH = 'none')."
+        ) from error
+
+
+# --- the run's settings ------------------------------------------------------------------------
+
+
+def make_config(
+    light: bool, start: Start, class_names: list[str], sources: list[Source], **changes
+) -> Config:
+    """The settings of a run: those of the recipe, with what follows from the outlines.
+
+    Returns:
+        An instance with two settings more: SCALE (network pixels per picture pixel) and
+        MOLECULE_SIZE (median diameter in picture pixels).
+    """
+    base = LightConfig if light else ShapesConfig
+    if light and start.pretrained:
+        base = SmallConfig
+    sides = box_sides(sources)
+    diameter = median_diameter(sources)
+    scale = network_scale(diameter, base.MOLECULE_PIXELS)
+    levels = len(base.BACKBONE_STRIDES)
+    settings = {
+        "NUM_CLASSES": 1 + len(class_names),
+        "TRAIN_BN": base.TRAIN_BN or not (start.pretrained or start.goes_on),
+        "SCALE": scale,
+        "MOLECULE_SIZE": diameter,
+        **{name: value for name, value in changes.items() if value is not None},
+    }
+    if light:
+        settings["RPN_ANCHOR_SCALES"] = anchor_scales(
+            sides, scale, levels, base.BACKBONE_STRIDES[0]
+        )
+    return type("RunConfig", (base,), settings)()
+
+
+def view_settings(config: Config) -> ViewSettings:
+    """How views are drawn for a config."""
+    side = int(config.IMAGE_SHAPE[0])
+    return ViewSettings(size=side, scale=config.SCALE, cell=max(side // 16, 4))
+
+
+def build(config: Config, start: Start, log_dir: Path, seed: int):
+    """The detector in training mode, with the weights that it starts from.
+
+    Raises:
+        InputError: when the weights do not fit; the sentence says why.
+    """
+    import keras
+
+    from mrcnn.memory import keep_freed_memory
+    from mrcnn.model import MaskRCNN, WeightsError
+
+    keep_freed_memory()
+    keras.utils.set_random_seed(seed)
+    model = MaskRCNN("training", config, str(log_dir))
+    try:
+        if start.weights == Path("imagenet"):
+            model.load_weights(model.get_imagenet_weights())
+            model.set_log_dir()
+        elif start.weights:
+            model.load_weights(str(start.weights), exclude=list(start.exclude))
+            if not start.goes_on:
+                model.set_log_dir()
+    except WeightsError as error:
+        raise InputError(str(error)) from error
+    except (OSError, ValueError) as error:
+        raise InputError(f"{start.weights}: cannot be loaded ({error}).") from error
+    return model
+
+
+def announce(config, start, counts, training, validation, stages, augment) -> None:
+    """Prints what the run is going to do."""
+    molecules = ", ".join(f"{n} {name}" for name, n in counts.items())
+    steps = sum(epochs for _, epochs, _ in stages) * config.STEPS_PER_EPOCH
+    held = f"{len(validation)} for validation" if validation else "none for validation"
+    print(
+        f"Training {config.BACKBONE} on {len(training)} pictures ({augment}; {held}); "
+        f"outlines: {molecules}"
+    )
+    print(
+        f"  {config.IMAGE_SHAPE[0]} x {config.IMAGE_SHAPE[1]} pixels, {config.BATCH_SIZE} a step, "
+        f"{config.SCALE:.3g} network pixels per picture pixel, {config.COMPUTE_DTYPE}"
+    )
+    print(f"  on: {device_name()}; starting from: {start.words}")
+    print(f"  {steps} steps ({', '.join(f'{e} epochs of {name}' for name, e, _ in stages)})")
+
+
+def _sources(augment: str, dataset_dir: Path, source_dir: Path) -> list[Source]:
+    if augment == "folder":
+        return folder_sources(dataset_dir)
+    if augment == "online":
+        return outlined_sources(source_dir)
+    raise InputError(f"AUGMENT must be 'folder' or 'online'. Received: {augment!r}.")
+
+
+def _dataset(sources: list[Source], class_names: list[str], config: Config) -> MoleculeDataset:
+    dataset = MoleculeDataset()
+    dataset.load_shapes(sources, class_names, view_settings(config))
+    return dataset
+
+
+def _is_light(recipe: str) -> bool:
+    if recipe not in ("auto", "gpu", "cpu"):
+        raise InputError(f"RECIPE must be 'auto', 'gpu' or 'cpu'. Received: {recipe!r}.")
+    return recipe == "cpu" or (recipe == "auto" and not has_accelerator())
+
+
+# --- the run -----------------------------------------------------------------------------------
+
+
+def train_main(
+    *,
+    class_names: list[str] = CLASS_NAMES,
+    init_with: str = INIT_WITH,
+    recipe: str = RECIPE,
+    augment: str = AUGMENT,
+    dataset_dir: Path = DATASET_DIR,
+    source_dir: Path = SOURCE_DIR,
+    log_dir: Path = LOG_DIR,
+    validation_share: float = VALIDATION_SHARE,
+    head_epochs: int | None = HEAD_EPOCHS,
+    epochs: int | None = EPOCHS,
+    steps_per_epoch: int | None = STEPS_PER_EPOCH,
+    seed: int = SEED,
+) -> Path:
+    """Trains the detector.
+
+    Args:
+        class_names: the molecules' names, as their labels start
+        init_with: auto, coco, imagenet, last, none, or a weights file
+        recipe: auto, gpu or cpu
+        augment: folder (the copies in dataset_dir) or online (drawn anew from source_dir)
+        dataset_dir: folder of the dataset
+        source_dir: folder of the user's annotated pictures
+        log_dir: folder for the run folders
+        validation_share: share of the L1 pictures kept for validation, 0 to 0.5
+        head_epochs: epochs of the heads alone
+        epochs: epochs in all
+        steps_per_epoch: steps of an epoch
+        seed: of everything random
+
+    Returns:
+        The weights file of the last epoch.
+
+    Raises:
+        InputError: when there is nothing to train on, a label is unknown, or the weights to start
+            from do not fit.
+    """
+    start = time.perf_counter()
+    if problems := check_class_names(class_names):
+        raise InputError.joined(problems)
+    sources = _sources(augment, Path(dataset_dir), Path(source_dir))
+    counts = check_labels(sources, class_names)
+    training, validation = split(sources, validation_share, seed)
+    light = _is_light(recipe)
+    beginning = find_start(str(init_with), light, Path(log_dir))
+    config = make_config(light, beginning, class_names, training, STEPS_PER_EPOCH=steps_per_epoch)
+    stages = _stages(config, beginning, head_epochs, epochs)
+    announce(config, beginning, counts, training, validation, stages, augment)
+
+    record = {
+        "class_names": class_names, "starts_from": beginning.words, "augment": augment,
+        "seed": seed, "pictures": [source.name for source in training],
+        "validation_pictures": [source.name for source in validation],
+        "stages": stages, "config": config.to_dict(),
+    }  # fmt: skip
+    interrupted = None if beginning.goes_on else find_interrupted(Path(log_dir), record)
+    if interrupted:
+        beginning = Start("an interrupted run", interrupted, goes_on=True)
+        print(f"  going on with the interrupted run {interrupted.parent}")
+    model = build(config, beginning, Path(log_dir), seed)
+    model.metadata.update(
+        class_names=list(class_names),
+        scale=config.SCALE,
+        extra={"molecule_size": config.MOLECULE_SIZE},
+    )
+    make_folder(model.log_dir)
+    if not interrupted:
+        write_record(Path(model.log_dir) / "settings.json", record)
+    train_set = _dataset(training, class_names, config)
+    val_set = _dataset(validation, class_names, config) if validation else None
+    last = 0 if interrupted else model.epoch
+    for layers, count, factor in stages:
+        last += count
+        if last > model.epoch:
+            model.train(
+                train_set, val_set, config.LEARNING_RATE * factor, last, layers,
+                custom_callbacks=_callbacks(model.log_dir), seed=seed,
+                verbose=1 if sys.stdout.isatty() else 0,
+            )  # fmt: skip
+    weights = Path(model.checkpoint_path.format(epoch=model.epoch))
+    set_threshold(model, weights, validation or training, class_names)
+    print(f"{weights}: trained in {(time.perf_counter() - start) / 60:.1f} minutes")
+    return weights
+
+
+def find_interrupted(log_dir: Path, record: dict) -> Path | None:
+    """The last weights of the newest run, when that run was asked for the same and not finished.
+
+    A finished run has a score threshold in its last weights.
+    """
+    from mrcnn.weights import read_metadata
+
+    runs = sorted(log_dir.glob(f"{ShapesConfig.NAME}*T*/settings.json"))
+    if not runs:
+        return None
+    weights = sorted(runs[-1].parent.glob("mask_rcnn_*_[0-9][0-9][0-9][0-9].h5"))
+    if not weights or read_settings(runs[-1]) != plain(record):
+        return None
+    return weights[-1] if read_metadata(weights[-1])["score_threshold"] is None else None
+
+
+def set_threshold(model, weights: Path, sources: list[Source], class_names: list[str]) -> None:
+    """Chooses the score threshold on the validation pictures and stores it in the weights file."""
+    from predict_big_pic import load_detector
+    from spm.prediction import Settings
+    from spm.threshold import LOWEST, choose_threshold
+
+    detector = load_detector(weights, settings=Settings(score_threshold=LOWEST))
+    threshold = choose_threshold(detector, sources, class_names)
+    model.metadata["score_threshold"] = round(threshold, 3)
+    model.save_weights(weights)
+    print(f"Molecules are reported from a score of {threshold:.2f}")
+
+
+def _stages(config, start: Start, head_epochs, epochs) -> list[tuple[str, int, float]]:
+    """(layers, epochs, factor of the learning rate) of each stage that has epochs."""
+    heads = config.HEAD_EPOCHS if head_epochs is None else head_epochs
+    total = config.EPOCHS if epochs is None else epochs
+    if not start.pretrained:
+        heads = 0
+    heads = min(heads, total)
+    stages = [("heads", heads, 1.0), ("all", total - heads, 0.1 if heads else 1.0)]
+    return [stage for stage in stages if stage[1] > 0]
+
+
+def _callbacks(log_dir: str) -> list:
+    """TensorBoard events, where TensorFlow and TensorBoard are there to write them, and a line an
+    epoch where there is no terminal for a progress bar."""
+    import importlib.util
+
+    import keras
+
+    callbacks = []
+    if all(importlib.util.find_spec(name) for name in ("tensorflow", "tensorboard")):
+        callbacks.append(keras.callbacks.TensorBoard(log_dir=log_dir, write_graph=False))
+    if not sys.stdout.isatty():
+        clock = {"start": time.perf_counter()}
+        callbacks.append(
+            keras.callbacks.LambdaCallback(
+                on_train_begin=lambda logs: clock.update(start=time.perf_counter()),
+                on_epoch_end=lambda epoch, logs: _epoch_line(clock, epoch, logs),
+            )
+        )
+    return callbacks
+
+
+def _epoch_line(clock: dict, epoch: int, logs: dict) -> None:
+    held = f", on validation pictures {logs['val_loss']:.3f}" if "val_loss" in logs else ""
+    minutes = (time.perf_counter() - clock["start"]) / 60
+    print(f"  epoch {epoch + 1}: loss {logs['loss']:.3f}{held}; {minutes:.1f} minutes", flush=True)
+
+
+if __name__ == "__main__":
+    cli.run(train_main)
