@@ -45,8 +45,9 @@ def load(*_):
 
 def predict(base):
     """The prediction script without TensorFlow; a child process runs it too."""
-    predict_big_pic.load_detector = lambda *_: Detector(["A"], 1.0, 96, 0.5, see_bright_places)
-    return predict_big_pic.main(in_dir=base / "images", out_dir=base / "out", weights=base / "w.h5")
+    folders = {"in_dir": base / "images", "out_dir": base / "out"}
+    with mock.patch.object(predict_big_pic, "load_detector", load):
+        return predict_big_pic.main(weights=base / "w.h5", **folders)
 
 
 def work(base):
