@@ -30,6 +30,7 @@ import numpy as np
 
 from spm import cli, instruments
 from spm.annotation import write_annotation
+from spm.corrections import mark_prediction
 from spm.draw import draw_molecules
 from spm.errors import InputError
 from spm.files import folder_lock, make_folder, natural_key, remove_leftovers
@@ -189,6 +190,7 @@ def predict_file(
     else:
         path_for_labelme = path
     annotation = molecules_to_annotation(molecules, height, width, link(path_for_labelme, out_dir))
+    mark_prediction(annotation, picture)
     write_table(out_dir / f"{name}_molecules.csv", molecules, nm_per_pixel)
     write_annotation(out_dir / f"{name}_predicted.json", annotation)
     if report:

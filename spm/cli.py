@@ -128,6 +128,8 @@ def make_parser(
         if name in positional or (name == "files" and options.get("nargs") == "*"):
             parser.add_argument(name, **{**options, "nargs": options.get("nargs", "?")})
             continue
+        if options.get("nargs") == "*" and options["default"] is None:
+            options["nargs"] = "+"  # the flag with nothing behind it would mean its absence
         flags = [f"--{name.replace('_', '-')}"]
         if "_" in name and options.get("action") is None:
             flags.append(f"--{name}")

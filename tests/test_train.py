@@ -149,11 +149,12 @@ def test_a_start_from_other_molecules_leaves_their_heads_out(tmp_path):
         return str(tmp_path / name)
 
     light = {"BACKBONE": "resnet18"}
-    own = file("own.h5", class_names=["A", "B"], config=light)
+    own = file("own.h5", class_names=["A", "B"], scale=0.7, config=light)
     start = train_test.find_start(own, True, tmp_path, ["A", "B"])
-    assert start.exclude == () and not start.pretrained
+    assert start.exclude == () and not start.pretrained and start.made["scale"] == 0.7
     start = train_test.find_start(own, True, tmp_path, ["A", "C"])
     assert start.exclude == train_test.CLASS_LAYERS and "A, B" in start.words
+    assert not start.pretrained and start.made is None
     old = file("old.h5")
     start = train_test.find_start(old, True, tmp_path, ["A"])
     assert start.exclude == train_test.CLASS_LAYERS and start.pretrained
