@@ -563,15 +563,31 @@ def train_main(
     for layers, count, factor in stages:
         last += count
         if last > model.epoch:
-            model.train(
-                train_set, val_set, config.LEARNING_RATE * factor, last, layers,
-                custom_callbacks=_callbacks(model.log_dir), seed=seed,
-                verbose=1 if sys.stdout.isatty() else 0,
-            )  # fmt: skip
+            _train_stage(
+                model, train_set, val_set, config.LEARNING_RATE * factor, last, layers, seed
+            )
     weights = Path(model.checkpoint_path.format(epoch=model.epoch))
     set_threshold(model, weights, validation or training, class_names)
     print(f"{weights}: trained in {(time.perf_counter() - start) / 60:.1f} minutes")
     return weights
+
+
+def _train_stage(model, train_set, val_set, rate, last, layers, seed) -> None:
+    """Trains `layers` up to epoch `last`.
+
+    Raises:
+        InputError: when a loss is not finite any more.
+    """
+    from mrcnn.training import NonFiniteLoss
+
+    try:
+        model.train(
+            train_set, val_set, rate, last, layers,
+            custom_callbacks=_callbacks(model.log_dir), seed=seed,
+            verbose=1 if sys.stdout.isatty() else 0,
+        )  # fmt: skip
+    except NonFiniteLoss as error:
+        raise InputError(str(error)) from error
 
 
 def find_interrupted(log_dir: Path, record: dict) -> Path | None:

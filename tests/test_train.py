@@ -161,3 +161,16 @@ def test_a_start_from_other_molecules_leaves_their_heads_out(tmp_path):
     (tmp_path / "broken.h5").write_bytes(b"no weights")
     with pytest.raises(InputError, match=r"broken\.h5"):
         train_test.find_start(str(tmp_path / "broken.h5"), True, tmp_path, ["A"])
+
+
+def test_a_loss_that_is_not_finite_ends_in_a_sentence(tmp_path):
+    from mrcnn.training import NonFiniteLoss
+
+    class Diverging:
+        log_dir = str(tmp_path)
+
+        def train(self, *_, **__):
+            raise NonFiniteLoss("Training stopped at step 11: loss not finite. Lower the rate.")
+
+    with pytest.raises(InputError, match="step 11: loss not finite"):
+        train_test._train_stage(Diverging(), None, None, 0.1, 1, "all", 0)
