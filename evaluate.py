@@ -196,7 +196,7 @@ def write_tables(out, numbers, comparisons):
         numbers: dict of `spm.metrics.report`.
         comparisons: dict of kind -> Comparison.
     """
-    files.write_json(out / "metrics.json", _without_nan(numbers))
+    files.write_json(out / "metrics.json", files.without_nan(numbers))
     names = [*numbers["class_names"], ALL]
     keys = list(numbers["mask"]["per_class"][ALL])
     rows = [
@@ -326,15 +326,6 @@ def _cell(value):
     if isinstance(value, int):
         return value
     return "" if math.isnan(value) else round(float(value), 6)
-
-
-def _without_nan(value):
-    """JSON knows no NaN: null takes its place."""
-    if isinstance(value, dict):
-        return {key: _without_nan(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_without_nan(item) for item in value]
-    return None if isinstance(value, float) and math.isnan(value) else value
 
 
 if __name__ == "__main__":
