@@ -14,7 +14,13 @@ from pathlib import Path
 from spm import cli, files
 from spm.curves import AR_THRESHOLDS, PROTOCOLS
 from spm.errors import InputError
-from spm.evaluation_input import find_predictions, find_truths, read_all, read_pictures
+from spm.evaluation_input import (
+    check_labels,
+    find_predictions,
+    find_truths,
+    read_all,
+    read_pictures,
+)
 from spm.metrics import ALL, KINDS, Comparison, report
 from spm.picture import write_picture
 
@@ -109,6 +115,8 @@ def main(
         if weights is not None:
             own_classes, own_threshold = _read_weights(weights)
             classes = classes or own_classes
+            if not ignore_unlisted:
+                check_labels(truths, classes)  # before minutes are spent on predicting
             score_threshold = own_threshold if score_threshold is None else score_threshold
             predicted = files.make_folder(out / "predicted")
             _predict(truths, Path(weights), predicted, lowest_score)

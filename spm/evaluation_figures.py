@@ -199,6 +199,9 @@ def confusion_figure(matrix, class_names):
         axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
         rotation = 0 if count <= 4 and max(map(len, class_names), default=0) < 8 else 45
         axes.set_xticks(range(count), [*class_names, "nothing\n(missed)"], rotation=rotation)
+        if rotation:
+            for label in axes.get_xticklabels():
+                label.set(ha="right", rotation_mode="anchor")
         axes.set_yticks(range(count), [*class_names, "nothing\n(false)"])
         axes.set(xlabel="predicted", ylabel="true")
         axes.set_xticks(np.arange(0.5, count - 1), minor=True)
