@@ -238,7 +238,7 @@ class Start:
 CLASS_LAYERS = ("mrcnn_class_logits", "mrcnn_bbox_fc", "mrcnn_mask")
 
 
-def find_start(init_with: str, light: bool, log_dir: Path) -> Start:
+def find_start(init_with: str, light: bool, log_dir: Path, class_names: list[str]) -> Start:
     """Works out what to start from; see INIT_WITH.
 
     Raises:
@@ -264,7 +264,7 @@ def find_start(init_with: str, light: bool, log_dir: Path) -> Start:
                 f"INIT_WITH={init_with}: neither one of auto, coco, imagenet, last, none nor a "
                 "weights file; correct it."
             )
-        return Start(f"{path}", path, pretrained=not light)
+        return _start_from_file(path, class_names)
     if light:
         return Start("nothing (the light network learns without; BatchNorm is trained too)")
     try:
@@ -273,6 +273,22 @@ def find_start(init_with: str, light: bool, log_dir: Path) -> Start:
         print(error)
         return Start("nothing, since no COCO weights can be had (BatchNorm is trained too)")
     return Start("COCO weights", COCO_WEIGHTS, CLASS_LAYERS, pretrained=True)
+
+
+def _start_from_file(path: Path, class_names: list[str]) -> Start:
+    """A weights file, perhaps of other molecules: then what the heads know of them is left out."""
+    from mrcnn.weights import WeightsError, read_metadata
+
+    try:
+        metadata = read_metadata(path)
+    except WeightsError as error:
+        raise InputError(str(error)) from error
+    known = metadata["class_names"]
+    same = known == list(class_names)
+    words = f"{path}" if same else f"{path} (of {', '.join(known or ['unnamed classes'])})"
+    # The light network's trunk learns on with all layers; a deep one first gets its new heads.
+    deep = metadata["config"].get("BACKBONE") != LightConfig.BACKBONE
+    return Start(words, path, () if same else CLASS_LAYERS, pretrained=deep)
 
 
 def _fetch_coco() -> None:
@@ -441,7 +457,7 @@ def train_main(
     counts = check_labels(sources, class_names)
     training, validation = split(sources, validation_share, seed)
     light = _is_light(recipe)
-    beginning = find_start(str(init_with), light, Path(log_dir))
+    beginning = find_start(str(init_with), light, Path(log_dir), class_names)
     config = make_config(
         light, beginning, class_names, training, STEPS_PER_EPOCH=steps_per_epoch,
         VIEW_COLOURS=view_colours,
