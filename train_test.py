@@ -412,6 +412,7 @@ def _same_network(base, start: Start, class_names: list[str], changes: dict) -> 
         "NUM_CLASSES": 1 + len(class_names),
         "SCALE": float(made["scale"]),
         "MOLECULE_SIZE": (made["extra"] or {}).get("molecule_size"),
+        "EXACT_ROI_ALIGN": stored.get("EXACT_ROI_ALIGN", False),  # older files know only that way
         **{key: stored[key] for key in kept if key in stored},
         **{name: value for name, value in changes.items() if value is not None},
     }
