@@ -107,6 +107,7 @@ class LightConfig(ShapesConfig):
     TOP_DOWN_PYRAMID_SIZE = 128
     RPN_CHANNELS = 128
     MASK_HEAD_CHANNELS = 64
+    EXACT_ROI_ALIGN = True
     FPN_CLASSIF_FC_LAYERS_SIZE = 256
     IMAGES_PER_GPU = 4
     IMAGE_MIN_DIM = 128
@@ -411,6 +412,7 @@ def _same_network(base, start: Start, class_names: list[str], changes: dict) -> 
         "NUM_CLASSES": 1 + len(class_names),
         "SCALE": float(made["scale"]),
         "MOLECULE_SIZE": (made["extra"] or {}).get("molecule_size"),
+        "EXACT_ROI_ALIGN": stored.get("EXACT_ROI_ALIGN", False),  # older files know only that way
         **{key: stored[key] for key in kept if key in stored},
         **{name: value for name, value in changes.items() if value is not None},
     }

@@ -113,6 +113,9 @@ class Config:
     IGNORE_OVERLAP = (
         0.001  # share of an anchor or RoI on ignored regions above which it is no background
     )
+    # Take RoIs from the maps exactly where they are; False stretches them by up to half a stride
+    # towards the borders, as matterport's weights are used to (see roi_align.py).
+    EXACT_ROI_ALIGN = False
     TILE_DIM = None  # side of prediction's tiles in network pixels; None is the training's side
     JIT_COMPILE = "auto"  # XLA: True, False, or "auto" (on a GPU only)
 

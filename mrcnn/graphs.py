@@ -91,7 +91,7 @@ def _proposals(config, count, **kwargs):
 
 
 def _pool(config, size, image_shape, name):
-    return RoIAlign(size, image_shape, _first_level(config), name=name)
+    return RoIAlign(size, image_shape, _first_level(config), config.EXACT_ROI_ALIGN, name=name)
 
 
 def training_graph(bank, config):

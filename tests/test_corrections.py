@@ -397,6 +397,7 @@ def test_going_on_keeps_what_the_network_was_trained_for(tmp_path):
     assert config.SCALE == 0.75 and list(config.RPN_ANCHOR_SCALES) == [20, 40, 80, 160]
     assert config.MOLECULE_SIZE == 20 and config.STEPS_PER_EPOCH == 3
     assert isinstance(config, train_test.LightConfig) and config.TRAIN_BN
+    assert not config.EXACT_ROI_ALIGN, "files of before that setting know only the other way"
     assert train_test._stages(config, start, None, None) == [
         ("all", train_test.LightConfig.RETRAIN_EPOCHS, train_test.LightConfig.RETRAIN_RATE)
     ]
