@@ -68,8 +68,13 @@ class Correction:
         where = "is trained on where it lies" if self.in_place else f"copied to {target}"
         if self.replaces:
             where = f"replaces {target}, its earlier version"
+        return f"{self.annotation.path}: {where} ({self.outlined})"
+
+    @property
+    def outlined(self) -> str:
+        """How much is outlined, in words."""
         partial = ", of a part of the picture" if self.annotation.partial else ""
-        return f"{self.annotation.path}: {where} ({len(self.annotation.shapes)} outlines{partial})"
+        return f"{len(self.annotation.shapes)} outlines{partial}"
 
 
 def mark_prediction(annotation: Annotation, picture: np.ndarray) -> None:
