@@ -401,6 +401,31 @@ def test_without_weights_nothing_is_added(house):
     assert contents(base / "in") == before and calls == []
 
 
+def test_a_run_that_was_cut_off_is_given_again(house, monkeypatch):
+    base, calls = house
+    path = correct(base / "img_cache/scan_predicted.json")
+    whole = train_test.train_main
+
+    def cut_off(**settings):
+        whole(**settings).unlink()
+        begun = base / "logs/shapes20260102T0000/mask_rcnn_shapes_0001.h5"
+        weights_file(begun, score_threshold=None)
+        starts_from = {"settings": {"starts_from": settings["init_with"]}}
+        begun.with_name("settings.json").write_text(json.dumps(starts_from))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(train_test, "train_main", cut_off)
+    with pytest.raises(KeyboardInterrupt):
+        run(base, path)
+    stored = contents(base / "in")
+    monkeypatch.setattr(train_test, "train_main", whole)
+    assert run(base, path) == 0
+    first, second = calls
+    assert first == second  # the same start, so that train_test finds its unfinished run
+    assert contents(base / "in") == stored
+    assert (base / "img_cache/corrections.csv").is_file()
+
+
 def test_the_flag_needs_a_file(capsys):
     with pytest.raises(SystemExit) as end:
         cli.run(workflow.main, ["--add"])
