@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import io
+import itertools
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -142,9 +143,11 @@ def find_picture(json_path: Path, picture_name: str) -> Path:
     named = folder / PurePosixPath(picture_name.replace("\\", "/")).name
     if picture_name and named.suffix.lower() != ".json" and _is_file(named):
         return named
-    for suffix in sorted(SUFFIXES):
+    # NAME_predicted.png has the outlines drawn in: training on it would teach nonsense.
+    stems = [] if json_path.stem.endswith("_predicted") else [json_path.stem]
+    for stem, suffix in itertools.product(stems, sorted(SUFFIXES)):
         for candidate in (suffix, suffix.upper()):
-            path = folder / f"{json_path.stem}{candidate}"
+            path = folder / f"{stem}{candidate}"
             if path.is_file():
                 return path
     raise InputError(
