@@ -14,7 +14,13 @@ from pathlib import Path
 from spm import cli, files
 from spm.curves import AR_THRESHOLDS, PROTOCOLS
 from spm.errors import InputError
-from spm.evaluation_input import find_predictions, find_truths, read_all, read_pictures
+from spm.evaluation_input import (
+    check_labels,
+    find_predictions,
+    find_truths,
+    read_all,
+    read_pictures,
+)
 from spm.metrics import ALL, KINDS, Comparison, report
 from spm.picture import write_picture
 
@@ -109,6 +115,8 @@ def main(
         if weights is not None:
             own_classes, own_threshold = _read_weights(weights)
             classes = classes or own_classes
+            if not ignore_unlisted:
+                check_labels(truths, classes)  # before minutes are spent on predicting
             score_threshold = own_threshold if score_threshold is None else score_threshold
             predicted = files.make_folder(out / "predicted")
             _predict(truths, Path(weights), predicted, lowest_score)
@@ -196,7 +204,7 @@ def write_tables(out, numbers, comparisons):
         numbers: dict of `spm.metrics.report`.
         comparisons: dict of kind -> Comparison.
     """
-    files.write_json(out / "metrics.json", _without_nan(numbers))
+    files.write_json(out / "metrics.json", files.without_nan(numbers))
     names = [*numbers["class_names"], ALL]
     keys = list(numbers["mask"]["per_class"][ALL])
     rows = [
@@ -326,15 +334,6 @@ def _cell(value):
     if isinstance(value, int):
         return value
     return "" if math.isnan(value) else round(float(value), 6)
-
-
-def _without_nan(value):
-    """JSON knows no NaN: null takes its place."""
-    if isinstance(value, dict):
-        return {key: _without_nan(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_without_nan(item) for item in value]
-    return None if isinstance(value, float) and math.isnan(value) else value
 
 
 if __name__ == "__main__":

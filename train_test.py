@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from Images_Augmentation.online_aug import Scene, ViewSettings, draw_view
+from Images_Augmentation.online_aug import COLOUR_CHANGES, Scene, ViewSettings, draw_view
 from mrcnn import utils
 from mrcnn.config import Config
 from mrcnn.devices import device_name, has_accelerator
@@ -61,6 +61,9 @@ HEAD_EPOCHS = None
 EPOCHS = None
 STEPS_PER_EPOCH = None
 SEED = 0
+# Whether each view gets its own brightness, contrast, shading, blur, noise and dropout. Without,
+# a training sees the colours of its pictures as they are.
+VIEW_COLOURS = True
 # -----------------------------------------------------------------------------------------------
 
 
@@ -92,6 +95,7 @@ class ShapesConfig(Config):
     # LEARNING_RATE.
     RETRAIN_EPOCHS = 1
     RETRAIN_RATE = 0.1
+    VIEW_COLOURS = True  # replaced by the run's setting
 
 
 class LightConfig(ShapesConfig):
@@ -422,7 +426,8 @@ def _same_network(base, start: Start, class_names: list[str], changes: dict) -> 
 def view_settings(config: Config) -> ViewSettings:
     """How views are drawn for a config."""
     side = int(config.IMAGE_SHAPE[0])
-    return ViewSettings(size=side, scale=config.SCALE, cell=max(side // 16, 4))
+    colours = {} if config.VIEW_COLOURS else dict.fromkeys(COLOUR_CHANGES, 0.0)
+    return ViewSettings(size=side, scale=config.SCALE, cell=max(side // 16, 4), **colours)
 
 
 def build(config: Config, start: Start, log_dir: Path, seed: int):
@@ -508,6 +513,7 @@ def train_main(
     epochs: int | None = EPOCHS,
     steps_per_epoch: int | None = STEPS_PER_EPOCH,
     seed: int = SEED,
+    view_colours: bool = VIEW_COLOURS,
 ) -> Path:
     """Trains the detector.
 
@@ -524,6 +530,7 @@ def train_main(
         epochs: epochs in all
         steps_per_epoch: steps of an epoch
         seed: of everything random
+        view_colours: change brightness, contrast, noise and the like anew in every view
 
     Returns:
         The weights file of the last epoch.
@@ -540,7 +547,10 @@ def train_main(
     training, validation = split(sources, validation_share, seed)
     light = _is_light(recipe)
     beginning = find_start(str(init_with), light, Path(log_dir), class_names)
-    config = make_config(light, beginning, class_names, training, STEPS_PER_EPOCH=steps_per_epoch)
+    config = make_config(
+        light, beginning, class_names, training, STEPS_PER_EPOCH=steps_per_epoch,
+        VIEW_COLOURS=view_colours,
+    )  # fmt: skip
     stages = _stages(config, beginning, head_epochs, epochs)
     announce(config, beginning, counts, training, validation, stages, augment)
 

@@ -139,6 +139,10 @@ class ViewSettings:
     shade: float = 0.1
 
 
+# The settings that change a view's colours; with all of them 0 only its geometry is drawn.
+COLOUR_CHANGES = ("brightness", "contrast", "noise", "dropout", "blur", "shade")
+
+
 @dataclass
 class View:
     """A drawn training picture: picture (S, S, 3) uint8, class ids (N,), masks (S, S, N) bool,
@@ -270,7 +274,7 @@ def change_colours(
     picture: np.ndarray, settings: ViewSettings, rng: np.random.Generator
 ) -> np.ndarray:
     """Returns the picture with random brightness, contrast, shading, blur, noise and dropout."""
-    if rng.random() < 0.5:
+    if rng.random() < 0.5 and settings.blur > 0:
         sigma = rng.uniform(0.2, max(settings.blur, 0.21))
         picture = cv2.GaussianBlur(picture, (0, 0), sigma)
     values = picture.astype(np.float32)

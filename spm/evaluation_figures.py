@@ -20,9 +20,11 @@ from spm.verdicts import FALSE, IGNORED, RIGHT, WRONG_CLASS
 __all__ = [
     "confusion_figure",
     "judged_figure",
+    "new_figure",
     "precision_recall_figure",
     "recall_iou_figure",
     "save",
+    "style",
 ]
 
 DPI = 300
@@ -52,7 +54,7 @@ _CJK_FONTS = (
 
 
 @contextmanager
-def _style():
+def style():
     """Small type and thin lines; matplotlib's global settings are as before afterwards."""
     installed = set(font_manager.get_font_names())
     families = ["DejaVu Sans", *(name for name in _CJK_FONTS if name in installed)]
@@ -71,7 +73,8 @@ def _style():
         yield
 
 
-def _new(width, height):
+def new_figure(width, height):
+    """Returns an empty matplotlib Figure of this size in inches; draw within `style`."""
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
     return figure
@@ -90,7 +93,7 @@ def save(figure, stem):
     stem = Path(stem)
     paths = [stem.with_name(stem.name + suffix) for suffix in (".png", ".svg")]
     for path in paths:
-        with _style(), atomic_path(path) as temporary:
+        with style(), atomic_path(path) as temporary:
             # Without a date the same numbers give the same file.
             metadata = {"Date": None} if path.suffix == ".svg" else None
             figure.savefig(temporary, dpi=figure.get_dpi(), metadata=metadata)
@@ -110,7 +113,7 @@ def precision_recall_figure(curves, areas, iou=0.5):
     Returns:
         matplotlib Figure.
     """
-    with _style():
+    with style():
         figure, axes, lines = _curve_axes("recall", f"precision (IoU ≥ {iou:g})")
         drawn = {name: c for name, c in curves.items() if c.truths}
         for (name, curve), line in zip(drawn.items(), lines, strict=False):
@@ -137,7 +140,7 @@ def recall_iou_figure(thresholds, recalls, areas):
     Returns:
         matplotlib Figure.
     """
-    with _style():
+    with style():
         figure, axes, lines = _curve_axes("IoU", "recall")
         axes.set_xlim(0.5, 1)
         drawn = {name: r for name, r in recalls.items() if not np.isnan(r).any()}
@@ -148,7 +151,7 @@ def recall_iou_figure(thresholds, recalls, areas):
 
 
 def _curve_axes(x_label, y_label):
-    figure = _new(COLUMN, COLUMN)
+    figure = new_figure(COLUMN, COLUMN)
     figure.set_dpi(DPI)
     axes = figure.add_subplot()
     axes.set(xlabel=x_label, ylabel=y_label, xlim=(0, 1.0), ylim=(0, 1.03))
@@ -188,14 +191,17 @@ def confusion_figure(matrix, class_names):
     shares = np.divide(matrix, totals, out=np.zeros(matrix.shape), where=totals > 0)
     # False predictions have no true class: a share of them would say nothing.
     shares[-1] = 0
-    with _style():
+    with style():
         side = max(COLUMN, 0.5 * count + 1.2)
-        figure = _new(side, side)
+        figure = new_figure(side, side)
         figure.set_dpi(DPI)
         axes = figure.add_subplot()
         axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
         rotation = 0 if count <= 4 and max(map(len, class_names), default=0) < 8 else 45
         axes.set_xticks(range(count), [*class_names, "nothing\n(missed)"], rotation=rotation)
+        if rotation:
+            for label in axes.get_xticklabels():
+                label.set(ha="right", rotation_mode="anchor")
         axes.set_yticks(range(count), [*class_names, "nothing\n(false)"])
         axes.set(xlabel="predicted", ylabel="true")
         axes.set_xticks(np.arange(0.5, count - 1), minor=True)
@@ -232,9 +238,9 @@ def judged_figure(picture, verdicts, title=""):
         groups[verdict].append(molecule)
     groups[MISSED] = list(verdicts.missed)
     height, width = picture.shape[:2]
-    with _style():
+    with style():
         inches = 6.5
-        figure = _new(inches, np.clip(inches * height / width, 1.0, 30.0) + 0.6)
+        figure = new_figure(inches, np.clip(inches * height / width, 1.0, 30.0) + 0.6)
         figure.set_dpi(max(DPI, width / inches))
         axes = figure.add_subplot()
         # Annotations measure from the corner of the first pixel, imshow from its centre.

@@ -22,6 +22,7 @@ from spm.molecules import annotation_to_molecules
 
 __all__ = [
     "Pictures",
+    "check_labels",
     "find_predictions",
     "find_truths",
     "guess_classes",
@@ -127,6 +128,30 @@ def guess_classes(annotations):
     return sorted({re.sub(r"[ _-]?[0-9]+$", "", label) or label for label in labels})
 
 
+def check_labels(annotations, class_names):
+    """Makes sure that every label belongs to a class.
+
+    Args:
+        annotations: list of Annotation.
+        class_names: the classes that are evaluated.
+
+    Raises:
+        InputError: with one line for each picture that has others.
+    """
+    problems = []
+    for annotation in annotations:
+        others = [s.label for s in annotation.shapes if not _is_listed(s.label, class_names)]
+        if others:
+            more = f" and {len(others) - 1} more belong" if len(others) > 1 else " belongs"
+            problems.append(
+                f"{annotation.path}: label {others[0]!r}{more} to no known class "
+                f"({', '.join(class_names)}); correct the labels, name all classes (--classes), or "
+                "leave other molecules out (--ignore-unlisted)."
+            )
+    if problems:
+        raise InputError.joined(problems)
+
+
 def read_pictures(
     truths, predicted_paths, class_names=None, ignore_flags=(), ignore_unlisted=False
 ):
@@ -155,6 +180,8 @@ def read_pictures(
         )
     elif problems := check_class_names(class_names):
         raise InputError.joined(problems)
+    if not ignore_unlisted:
+        check_labels([*truths, *predicted], class_names)
     result = Pictures(truths, [], [], list(class_names), notices)
     problems = []
     for truth, prediction in zip(truths, predicted, strict=True):
@@ -223,6 +250,13 @@ def _notices(truths, predicted, pictures):
         notices.append("no molecule is labelled: recall and average precision do not exist.")
     if not any(pictures.predictions):
         notices.append("nothing is predicted in any picture.")
+    labelled = {t.class_name for ts in pictures.truths for t in ts}
+    found = {p.class_name for ps in pictures.predictions for p in ps}
+    if labelled and (unknown := sorted(found - labelled)):
+        notices.append(
+            f"predicted but labelled nowhere: {', '.join(unknown)}; these predictions count as "
+            "false, and the class has no average precision. Are the names spelled alike?"
+        )
     unscored = sum("score" not in s.extra for a in predicted for s in a.shapes)
     if unscored:
         notices.append(f"{unscored} predicted shapes have no score and count as certain.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import os
 import re
 import secrets
@@ -79,6 +80,15 @@ def write_json(
     """Write `obj` as JSON to `path` atomically. NaN and infinity are refused (ValueError)."""
     text = json.dumps(obj, indent=indent, ensure_ascii=False, allow_nan=False)
     write_text(path, text + "\n", durable)
+
+
+def without_nan(value: Any) -> Any:
+    """Return a copy of nested dicts and lists with None in place of NaN, which JSON lacks."""
+    if isinstance(value, dict):
+        return {key: without_nan(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [without_nan(item) for item in value]
+    return None if isinstance(value, float) and math.isnan(value) else value
 
 
 def write_csv(path: str | os.PathLike, header: Sequence[str], rows: Iterable[Sequence]) -> None:

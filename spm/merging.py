@@ -137,7 +137,9 @@ class _Neighbours:
         return sorted(found)
 
 
-def suppress(detections: list[Detection], iou: float = 0.3) -> list[Detection]:
+def suppress(
+    detections: list[Detection], iou: float = 0.3, across_classes: bool = True
+) -> list[Detection]:
     """Leaves one answer per place: greedy NMS over all classes, the best kept.
 
     Detections are taken whole ones first, then by falling score. One that overlaps a *kept* one by
@@ -148,6 +150,7 @@ def suppress(detections: list[Detection], iou: float = 0.3) -> list[Detection]:
     Args:
         detections: of all tiles, any classes.
         iou: mask IoU above which the lower of two goes.
+        across_classes: False leaves one answer per place and class, as Mask R-CNN alone would.
 
     Returns:
         The kept detections in the order taken.
@@ -157,6 +160,8 @@ def suppress(detections: list[Detection], iou: float = 0.3) -> list[Detection]:
     for detection in sorted(detections, key=_rank):
         rival = None
         for index in neighbours.near(detection):
+            if not across_classes and kept[index].class_index != detection.class_index:
+                continue
             common = common_pixels(kept[index], detection)
             union = kept[index].pixels + detection.pixels - common
             gone = common > iou * union or common > INSIDE * detection.pixels

@@ -68,6 +68,7 @@ class Settings:
     Attributes:
         score_threshold: score from which a molecule is reported, 0..1.
         nms_iou: mask IoU above which the lower of two answers goes, whatever their classes.
+        nms_across_classes: False compares answers of the same class only, as Mask R-CNN alone.
         tile_scale: network pixels per picture pixel.
         views: flipped and turned copies of each tile that vote: 1, 2, 4 or 8.
         overlap: smallest overlap of neighbouring tiles, network pixels.
@@ -77,6 +78,7 @@ class Settings:
 
     score_threshold: float | None = None
     nms_iou: float = 0.3
+    nms_across_classes: bool = True
     tile_scale: float | None = None
     views: int = 1
     overlap: int | None = None
@@ -122,7 +124,8 @@ def predict_picture(
         found += _placed(seen, grid, tile, margin)
         if progress is not None:
             progress(done, tile_count)
-    kept = [d for d in suppress(found, settings.nms_iou) if d.score >= threshold]
+    one_a_place = suppress(found, settings.nms_iou, settings.nms_across_classes)
+    kept = [d for d in one_a_place if d.score >= threshold]
     molecules = _molecules(kept, detector, grid.scale, rgb.shape[:2], settings)
     return sorted(set_orientations(molecules), key=lambda m: (m.centroid[1], m.centroid[0]))
 

@@ -170,9 +170,41 @@ def test_unlisted_classes_are_refused_or_ignored(folders):
     }
     with pytest.raises(InputError, match=r"020a1.*no known class \(003a\)"):
         evaluate.main(**settings)
+    with pytest.raises(InputError) as error:
+        evaluate.main(**{**settings, "classes": ["zinc"]})
+    # One line a file, however many molecules it has.
+    assert len(str(error.value).splitlines()) == 3
     numbers = evaluate.main(**settings, ignore_unlisted=True)
     row = numbers["mask"]["per_class"]["003a"]
     assert (row["truths"], row["true_positives"], row["false_positives"]) == (2, 1, 1)
+
+
+def test_other_classes_are_told_before_predicting(folders, monkeypatch):
+    truth, _, out = folders
+    weights = out.parent / "w.h5"
+    weights.write_bytes(b"")
+
+    def predict(**_):
+        raise AssertionError("minutes are spent on a prediction that cannot be evaluated")
+
+    monkeypatch.setitem(sys.modules, "predict_big_pic", types.SimpleNamespace(main=predict))
+    monkeypatch.setattr(evaluate, "_read_weights", lambda path: (["003a", "rod"], 0.5))
+    with pytest.raises(
+        InputError, match=r"a \(15\)\.json: label '020a1' and 1 more .* \(003a, rod\)"
+    ):
+        evaluate.main(truth=truth, weights=weights, out=out)
+
+
+def test_names_that_only_predictions_have_are_mentioned(folders, capsys):
+    truth, found, out = folders
+    write(found / "b_predicted.json", [predicted("zinc1", 5, 5, 0.55)])
+    numbers = evaluate.main(truth=truth, predicted=found, out=out, figures=False)
+    assert "labelled nowhere: zinc;" in capsys.readouterr().err
+    assert np.isnan(numbers["mask"]["per_class"]["zinc"]["ap50"])
+    assert numbers["mask"]["per_class"]["zinc"]["false_positives"] == 1
+    # Its AP does not exist and does not enter the mean.
+    expected = np.mean([numbers["mask"]["per_class"][c]["ap50"] for c in ("003a", "020a")])
+    assert numbers["mask"]["per_class"][ALL]["ap50"] == pytest.approx(expected)
 
 
 def test_wrong_input_is_named(folders, tmp_path):

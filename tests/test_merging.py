@@ -153,3 +153,10 @@ def test_vote_keeps_neighbours_apart():
     fused = vote(seen, 2)
     assert sorted(d.corner for d in fused) == [(0, 0), (0, 10)]
     assert all(d.score == pytest.approx(0.9) for d in fused)
+
+
+def test_without_the_extra_nms_each_class_keeps_its_answer():
+    a, b = square(0, 0, score=0.9), square(1, 0, score=0.6, class_index=1)
+    again = square(0, 1, score=0.5)
+    assert suppress([a, b, again], across_classes=False) == [a, b]
+    assert suppress([a, b, again]) == [a]

@@ -143,6 +143,20 @@ def test_a_dataset_gives_whole_pictures_and_views(tmp_path):
     assert ignored.shape[1] == 4
 
 
+def test_views_can_keep_the_colours_of_their_pictures(tmp_path):
+    annotate(tmp_path, "scan", ["a1", "a2"], side=20.0)
+    sources = outlined_sources(tmp_path)
+    start = train_test.find_start("none", True, tmp_path, ["a"])
+    spreads = []
+    for colours in (True, False):
+        config = train_test.make_config(True, start, ["a"], sources, VIEW_COLOURS=colours)
+        dataset = train_test._dataset(sources, ["a"], config)
+        views = [dataset.load_sample(0, np.random.default_rng(k))[0] for k in range(8)]
+        spreads.append(np.ptp(np.stack(views)))
+    # The picture is black all over.
+    assert spreads[0] > 0 and spreads[1] == 0
+
+
 def test_a_start_from_other_molecules_leaves_their_heads_out(tmp_path):
     def file(name, **metadata):
         save_weights(tmp_path / name, [], metadata)

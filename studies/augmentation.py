@@ -1,0 +1,108 @@
+"""What the L2/L3 techniques are good for, on top of L1 (the paper's Table S3).
+
+    python studies/augmentation.py --quick
+
+A network is trained on the L1 copies of one simulated crop alone, on L2 copies by one technique, or
+on L3 copies by several, and recognises pictures of other appearance (tip, noise, drift, contrast).
+The changes of colour that training otherwise makes in every step are switched off, or they would
+do the techniques' work. Writes augmentation.csv, .json, .png and .svg (augmentation_quick.*) to
+studies/results/; what is measured is not measured again.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+if __name__ == "__main__":  # the folder above holds the packages
+    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from spm import cli
+from studies.points import RESULTS, Point, run_points
+
+# --- settings ----------------------------------------------------------------------------------
+SYSTEM = "A+B"
+# Title -> techniques (see Images_Augmentation/techniques.py); each copy gets one to all of them.
+ROWS = {
+    "L1 alone": [],
+    "dropout": ["dropout"],
+    "noise": ["gaussian_noise"],
+    "emboss": ["emboss"],
+    "elastic": ["elastic"],
+    "blur": ["blur"],
+    "contrast": ["contrast"],
+    "dropout + elastic": ["dropout", "elastic"],
+    "noise + emboss": ["gaussian_noise", "emboss"],
+    "dropout + noise + emboss": ["dropout", "gaussian_noise", "emboss"],
+}
+QUICK_ROWS = ("L1 alone", "dropout", "noise", "emboss", "dropout + noise + emboss")
+SEEDS, QUICK_SEEDS = (0, 1, 2, 3, 4), (0,)
+STEPS, QUICK_STEPS = 800, 300
+COPIES, QUICK_COPIES = 28, 4  # of each of the 72 L1 pictures
+CROP = 320  # side of the outlined crop, pixels: some twenty molecules
+# Pictures to be recognised: each has an appearance of its own.
+TEST = {"random_appearance": True, "colour_map": "hot"}
+TEST_SIZE, TEST_COUNT, TEST_SEED = 640, 8, 5000
+COLUMNS = ("techniques", "seeds", "truths", "recognition_rate", "ap50", "precision", "recall")
+# -----------------------------------------------------------------------------------------------
+
+
+def main(*, quick: bool = False, out: Path = RESULTS) -> int:
+    """Measures, writes table and figure.
+
+    Args:
+        quick: one seed, short trainings, half of the rows: minutes on two cores
+        out: folder for results
+    """
+    from studies import results
+
+    titles = QUICK_ROWS if quick else tuple(ROWS)
+    points = [
+        Point(f"{title}, seed {seed}", _settings(title, seed, quick))
+        for title in titles
+        for seed in (QUICK_SEEDS if quick else SEEDS)
+    ]
+    found = run_points(points, measure, Path(out) / "augmentation", "augmentation")
+    per_title = len(points) // len(titles)
+    rows = [
+        {"techniques": title, **results.average(found[k * per_title : (k + 1) * per_title])}
+        for k, title in enumerate(titles)
+    ]
+    stem = Path(out) / ("augmentation_quick" if quick else "augmentation")
+    record = {"quick": quick, "points": [p.settings for p in points], "results": found}
+    results.write_table(stem, rows, COLUMNS, record)
+    keys = {"recognition_rate": "recognition rate", "ap50": "mAP at IoU 0.5"}
+    results.save(results.bars(rows, "techniques", keys, limit=1), stem)
+    return 0
+
+
+def _settings(title: str, seed: int, quick: bool) -> dict:
+    from studies.networks import class_names, recipe
+
+    return {
+        "study": "augmentation", "recipe": recipe(), "classes": class_names([SYSTEM]),
+        "training": {"system": SYSTEM, "size": CROP, "count": 1, "seed": seed},
+        "techniques": ROWS[title], "copies": QUICK_COPIES if quick else COPIES,
+        "view_colours": False,
+        "steps": QUICK_STEPS if quick else STEPS, "seed": seed,
+        "test": {
+            "system": SYSTEM, "size": TEST_SIZE, "count": TEST_COUNT, "seed": TEST_SEED, **TEST,
+        },
+    }  # fmt: skip
+
+
+def measure(settings: dict, folder: Path) -> dict:
+    """Train the network of a point and return its `networks.numbers`."""
+    from studies import networks
+
+    weights = networks.train(
+        networks.draw(settings["training"]), settings["classes"], folder,
+        steps=settings["steps"], seed=settings["seed"], techniques=settings["techniques"],
+        copies=settings["copies"], view_colours=settings["view_colours"],
+    )  # fmt: skip
+    with networks.trained_detector(weights) as detector:
+        return networks.measured(detector, networks.draw(settings["test"]))
+
+
+if __name__ == "__main__":
+    cli.run(main)

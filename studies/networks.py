@@ -1,0 +1,257 @@
+"""What the studies share: simulated pictures, a network trained on them, its answers measured.
+
+    scenes = draw({"system": "A+B", "size": 640, "count": 2, "seed": 7})
+    weights = train({"scenes": {...}, "steps": 300, "seed": 0}, folder)
+    numbers = measured(weights, scenes)
+
+Settings are dicts that JSON can hold: they are the names of the points (see points.py).
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from spm.annotation import Annotation, write_annotation
+from spm.files import make_folder
+from spm.instances import Instance, from_annotation, from_molecules
+from spm.metrics import ALL, Comparison, report
+from spm.picture import write_picture
+from spm.polygons import polygon_area
+from spm.simulate import SYSTEMS, simulate
+
+Scene = tuple[np.ndarray, Annotation]
+
+# Width of molecule A, about that of the paper's pictures.
+PIXELS = 60
+# A person outlines molecules of which the picture shows at least this share.
+OUTLINED_SHARE = 0.93
+# Answers from this score on are measured; AP needs the doubtful ones too.
+LOWEST_SCORE = 0.05
+IOU = 0.5
+# A training is stored after each epoch; a killed one goes on from there.
+STEPS_PER_EPOCH = 50
+# What is kept of an evaluation: see `spm.metrics.measure`.
+NUMBERS = (
+    "truths", "true_positives", "false_positives", "recognition_rate", "precision", "recall",
+    "false_positive_rate", "ap50", "ap", "mean_iou",
+)  # fmt: skip
+
+
+def recipe() -> str:
+    """Return a short name of the light recipe's settings: other settings, other points."""
+    from spm.ledger import digest
+    from spm.run_record import plain
+    from train_test import LightConfig
+
+    # The class, not an instance: that would start the network's library to look for hardware.
+    settings = {name: getattr(LightConfig, name) for name in dir(LightConfig) if name.isupper()}
+    return digest(plain(settings))[:8]
+
+
+def class_names(systems: Sequence[str]) -> list[str]:
+    """Return the molecules of some named systems, sorted."""
+    return sorted({name for system in systems for name in SYSTEMS[system].class_names})
+
+
+# --- pictures ----------------------------------------------------------------------------------
+
+
+def draw(settings: dict[str, Any]) -> list[Scene]:
+    """Simulate pictures with their truth.
+
+    Args:
+        settings: `system`, `size` (pixels), `count`, `seed` of the first picture (the next have
+            the next seeds), and any other keyword of `spm.simulate.simulate`.
+    """
+    settings = {"pixels_per_molecule": PIXELS, **settings}
+    count, seed = settings.pop("count"), settings.pop("seed")
+    return [simulate(**settings, seed=seed + k) for k in range(count)]
+
+
+def resampled(scene: Scene, factor: float) -> Scene:
+    """Return a scene with `factor` times as many pixels a side, as if recorded with fewer.
+
+    Args:
+        factor: at most 1; each new pixel is the mean of those that it covers.
+    """
+    picture, truth = scene
+    if factor == 1:
+        return scene
+    height, width = (max(1, round(side * factor)) for side in picture.shape[:2])
+    small = cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)
+    ratio = np.array([width / truth.width, height / truth.height])
+    shapes = [replace(shape, points=shape.points * ratio) for shape in truth.shapes]
+    return small, replace(truth, shapes=shapes, height=height, width=width)
+
+
+def diameter(scenes: Sequence[Scene]) -> float:
+    """Return the median diameter sqrt(4 area / pi) of the whole molecules, pixels."""
+    areas = [
+        abs(polygon_area(shape.points))
+        for _, truth in scenes
+        for shape in truth.shapes
+        if not shape.flags.get("edge")
+    ]
+    return float(np.sqrt(4 * np.median(areas) / np.pi))
+
+
+def write_scenes(folder: Path, scenes: Sequence[Scene]) -> None:
+    """Write pictures and annotations as a user would have made them: cut molecules left out."""
+    make_folder(folder)
+    for number, (picture, truth) in enumerate(scenes):
+        name = f"scene{number}"
+        shown = [s for s in truth.shapes if s.extra.get("visible", 1.0) >= OUTLINED_SHARE]
+        shapes = [replace(shape, flags={}, extra={}) for shape in shown]
+        write_picture(folder / f"{name}.png", picture)
+        annotation = Annotation(shapes, truth.height, truth.width, f"{name}.png")
+        write_annotation(folder / f"{name}.json", annotation)
+
+
+# --- training ----------------------------------------------------------------------------------
+
+
+def train(
+    scenes: Sequence[Scene],
+    names: Sequence[str],
+    folder: Path,
+    *,
+    steps: int,
+    seed: int,
+    techniques: Sequence[str] | None = None,
+    shrink_list: Sequence[float] = (),
+    copies: int = 0,
+    view_colours: bool = True,
+) -> Path:
+    """Train the light network; return its weights file.
+
+    Args:
+        scenes: annotated pictures.
+        names: the classes.
+        folder: where pictures, copies and weights go. A training that was killed there goes on.
+        steps: in all, a multiple of STEPS_PER_EPOCH.
+        seed: of training and copies.
+        techniques: of the L2/L3 copies, one or all of them on a copy; none: L1 copies alone;
+            None: no copies, views are drawn from the pictures themselves.
+        shrink_list: of the L1 copies; see Images_Augmentation/geo_aug_img_json.py.
+        copies: L2/L3 copies of each L1 picture.
+        view_colours: see train_test.py.
+    """
+    from train_test import train_main
+
+    source = folder / "pictures"
+    write_scenes(source, scenes)
+    dataset = folder / "dataset"
+    if techniques is not None:
+        _make_copies(
+            source, folder / "copies", dataset, names, techniques, copies, shrink_list, seed
+        )
+    with fresh_network():
+        return train_main(
+            class_names=list(names), init_with="none", recipe="cpu",
+            augment="online" if techniques is None else "folder",
+            source_dir=source, dataset_dir=dataset, log_dir=folder / "logs", validation_share=0,
+            epochs=steps // STEPS_PER_EPOCH, steps_per_epoch=STEPS_PER_EPOCH, seed=seed,
+            view_colours=view_colours,
+        )  # fmt: skip
+
+
+def _make_copies(source, copies_dir, dataset, names, techniques, copies, shrink_list, seed) -> None:
+    """Run the data steps: L1 in `source`, L2/L3 in `copies_dir`, all of it into `dataset`."""
+    import fast_json_to_dataset
+    from Images_Augmentation import color_aug_img_json, geo_aug_img_json
+
+    geo_aug_img_json.main(in_dir=source, shrink_list=shrink_list)
+    if techniques:
+        color_aug_img_json.main(
+            in_dir=source, out_dir=copies_dir, techniques=techniques,
+            how_many=(1, len(techniques)), aug_times=copies, seed=seed,
+        )  # fmt: skip
+    fast_json_to_dataset.main(
+        in_dir=copies_dir if techniques else source, cache_dir=dataset.parent / "no cache",
+        out_dir=dataset, class_names=list(names),
+    )  # fmt: skip
+
+
+@contextmanager
+def fresh_network() -> Iterator[None]:
+    """Afterwards the memory of the network that was built is free again."""
+    import keras
+
+    try:
+        yield
+    finally:
+        keras.utils.clear_session()
+        gc.collect()
+
+
+# --- evaluation --------------------------------------------------------------------------------
+
+
+def answers(
+    detector, scenes: Sequence[Scene], **settings
+) -> tuple[list[list[Instance]], list[list[Instance]]]:
+    """Return the truths and the predictions of each scene.
+
+    Truths that the picture's border cuts are ignored: they count neither as found nor as missed.
+
+    Args:
+        detector: `spm.prediction.Detector`.
+        settings: of `spm.prediction.Settings`, for example `tile_scale`.
+    """
+    from spm.prediction import Settings, predict_picture
+
+    truths, predictions = [], []
+    for picture, truth in scenes:
+        found = predict_picture(detector, picture, Settings(LOWEST_SCORE, **settings))
+        predictions.append(from_molecules(found, *picture.shape[:2]))
+        truths.append(from_annotation(truth, detector.class_names, ("edge",), ignore_unlisted=True))
+    return truths, predictions
+
+
+def numbers(truths, predictions, names: Sequence[str], threshold: float) -> dict[str, Any]:
+    """Return the NUMBERS of all classes together, and each class's recognition rate and AP.
+
+    Masks are compared. The AP is the exact area under the interpolated curve (the protocol
+    `paper`); all but AP count answers from the score threshold on.
+    """
+    comparison = {"mask": Comparison(truths, predictions, "mask", list(names))}
+    per_class = report(comparison, IOU, threshold, "paper")["mask"]["per_class"]
+    result = {name: per_class[ALL][name] for name in NUMBERS}
+    result["threshold"] = threshold
+    result["classes"] = {
+        name: {k: per_class[name][k] for k in ("truths", "recognition_rate", "ap50")}
+        for name in names
+    }
+    return result
+
+
+def false_positives(truths, predictions, names: Sequence[str], thresholds) -> list[int]:
+    """Return how many masks claim no molecule of their class, from each score threshold on."""
+    comparison = Comparison(truths, predictions, "mask", list(names))
+    scores, right, counted, _ = comparison.claims(IOU)
+    false = np.sort(scores[counted & ~right])
+    return (len(false) - np.searchsorted(false, thresholds)).tolist()
+
+
+@contextmanager
+def trained_detector(weights: Path) -> Iterator[Any]:
+    """Give the `Detector` of a weights file; its memory is free again afterwards."""
+    from predict_big_pic import load_detector
+    from spm.prediction import Settings
+
+    with fresh_network():
+        yield load_detector(weights, settings=Settings(score_threshold=LOWEST_SCORE))
+
+
+def measured(detector, scenes: Sequence[Scene], **settings) -> dict[str, Any]:
+    """Return the `numbers` of a detector's answers; arguments as `answers`."""
+    truths, predictions = answers(detector, scenes, **settings)
+    return numbers(truths, predictions, detector.class_names, detector.score_threshold)

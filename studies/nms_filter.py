@@ -1,0 +1,133 @@
+"""What the extra, class-agnostic NMS is good for: false positives with and without it (Fig. S7e).
+
+    python studies/nms_filter.py --quick
+
+Mask R-CNN alone leaves one answer per place and class, so that a molecule that the network doubts
+about can be reported twice, under two names. The extra NMS leaves one answer per place. A network
+is trained on one simulated crop of each system and recognises pictures like it and pictures of
+other appearance (tip, noise, drift, contrast), once with and once without the extra NMS; tiles are
+merged both times. Writes nms_filter.csv, .json, .png and .svg (nms_filter_quick.*) to
+studies/results/; what is measured is not measured again.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+if __name__ == "__main__":  # the folder above holds the packages
+    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from spm import cli
+from studies.points import RESULTS, Point, run_points
+
+# --- settings ----------------------------------------------------------------------------------
+SYSTEMS = ("A+B", "A+B+dichlorobiphenyl")
+SEEDS, QUICK_SEEDS = (0, 1, 2, 3, 4), (0,)
+STEPS, QUICK_STEPS = 800, 300
+CROP = 320  # side of the outlined crop, pixels: some twenty molecules
+# Pictures to be recognised: title -> keywords of spm.simulate.simulate.
+TESTS = {
+    "like the crop": {},
+    "other appearance": {"random_appearance": True, "colour_map": "hot"},
+}
+TEST_SIZE, TEST_COUNT, TEST_SEED = 800, 4, 5000
+# Score thresholds of the figure.
+THRESHOLDS = [round(0.05 * k, 2) for k in range(1, 20)]
+FILTERS = {"without": False, "with": True}
+COLUMNS = (
+    "system", "pictures", "extra_nms", "seeds", "truths", "false_positives", "precision",
+    "recognition_rate", "ap50",
+)  # fmt: skip
+# -----------------------------------------------------------------------------------------------
+
+
+def main(*, quick: bool = False, out: Path = RESULTS) -> int:
+    """Measures, writes table and figure.
+
+    Args:
+        quick: one seed and short trainings: minutes on two cores
+        out: folder for results
+    """
+    from studies import results
+
+    points = [
+        Point(f"{system}, seed {seed}", _settings(system, seed, quick))
+        for system in SYSTEMS
+        for seed in (QUICK_SEEDS if quick else SEEDS)
+    ]
+    found = run_points(points, measure, Path(out) / "nms_filter", "nms_filter")
+    rows = [
+        {"system": system, "pictures": test, "extra_nms": words, **results.average(chosen)}
+        for system in SYSTEMS
+        for test in TESTS
+        for words in FILTERS
+        if (chosen := [r[test][words] for p, r in _of(points, found) if p == system])
+    ]
+    stem = Path(out) / ("nms_filter_quick" if quick else "nms_filter")
+    record = {"quick": quick, "points": [p.settings for p in points], "results": found}
+    results.write_table(stem, rows, COLUMNS, record)
+    figure = results.curves(
+        _lines(found), "score threshold", "false positives per 100 true molecules", markers=False
+    )
+    results.save(figure, stem)
+    return 0
+
+
+def _of(points, found):
+    return [(p.settings["training"]["system"], r) for p, r in zip(points, found, strict=True)]
+
+
+def _lines(found: list[dict]) -> dict:
+    """False positives per 100 molecules along the threshold, all points together."""
+    lines = {}
+    for test in TESTS:
+        for words in FILTERS:
+            measured = [result[test][words] for result in found]
+            truths = sum(numbers["truths"] for numbers in measured)
+            counts = [sum(n["false_at"][k] for n in measured) for k in range(len(THRESHOLDS))]
+            share = [100 * count / truths for count in counts]
+            lines[f"{test}, {words} the extra NMS"] = (THRESHOLDS, share)
+    return lines
+
+
+def _settings(system: str, seed: int, quick: bool) -> dict:
+    from studies.networks import class_names, recipe
+
+    test = {"system": system, "size": TEST_SIZE, "count": TEST_COUNT, "seed": TEST_SEED}
+    return {
+        "study": "nms_filter", "recipe": recipe(), "classes": class_names([system]),
+        "training": {"system": system, "size": CROP, "count": 1, "seed": seed},
+        "steps": QUICK_STEPS if quick else STEPS, "seed": seed, "thresholds": THRESHOLDS,
+        "tests": {title: {**test, **changes} for title, changes in TESTS.items()},
+    }  # fmt: skip
+
+
+def measure(settings: dict, folder: Path) -> dict:
+    """Train a point's network; return test -> "with" or "without" -> numbers.
+
+    The numbers are those of `networks.numbers` and `false_at`: false positives at each threshold.
+    """
+    from studies import networks
+
+    weights = networks.train(
+        networks.draw(settings["training"]), settings["classes"], folder,
+        steps=settings["steps"], seed=settings["seed"],
+    )  # fmt: skip
+    result: dict = {}
+    with networks.trained_detector(weights) as detector:
+        for title, test in settings["tests"].items():
+            scenes = networks.draw(test)
+            result[title] = {}
+            for words, extra in FILTERS.items():
+                pair = networks.answers(detector, scenes, nms_across_classes=extra)
+                numbers = networks.numbers(*pair, detector.class_names, detector.score_threshold)
+                numbers["false_at"] = networks.false_positives(
+                    *pair, detector.class_names, settings["thresholds"]
+                )
+                result[title][words] = numbers
+    return result
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,147 @@
+"""How many pixels a molecule needs (the paper's Fig. S2 to S4).
+
+    python studies/resolution.py --quick
+
+Pictures recorded with 100 pixels per molecule are reduced, so that a molecule has 100 down to 18
+pixels. Networks are trained on crops of one resolution, on crops of one resolution with padded,
+shrunken copies (`SHRINK_LIST` of L1), and on crops of mixed resolutions. Each recognises the
+pictures of every resolution in two ways:
+
+    as it is     at the scale of its training; the picture's resolution is not known
+    rescaled     told the resolution (`--tile-scale`): molecules are as large as the network
+                 learned them, and only what the pixels still show can limit it
+
+Writes resolution.csv, .json, .png and .svg (resolution_quick.*) to studies/results/; what is
+measured is not measured again.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+if __name__ == "__main__":  # the folder above holds the packages
+    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from spm import cli
+from studies.points import RESULTS, Point, run_points
+
+# --- settings ----------------------------------------------------------------------------------
+SYSTEM = "A+B"
+# Width of molecule A in the pictures to be recognised, pixels.
+RESOLUTIONS, QUICK_RESOLUTIONS = (100, 80, 60, 46, 36, 28, 22, 18), (100, 60, 36, 24, 18)
+# Title -> resolutions of the crops that are trained on, and ratios of the shrunken copies.
+SHRINK_LIST = (0.6, 0.36)
+TRAININGS = {
+    "100": ([100], ()),
+    "60": ([60], ()),
+    "60, with shrunken copies": ([60], SHRINK_LIST),
+    "36": ([36], ()),
+    "18": ([18], ()),
+    "mixed": ([100, 60, 36, 22], ()),
+}
+QUICK_TRAININGS = ("60", "60, with shrunken copies", "mixed")
+SEEDS, QUICK_SEEDS = (0, 1, 2), (0,)
+STEPS, QUICK_STEPS = 800, 350
+# At 100 pixels per molecule: side of the outlined crops (some twenty molecules) and of the
+# pictures to be recognised, pixels.
+CROP = 533
+TEST_SIZE, TEST_COUNT, TEST_SEED = 1100, 3, 5000
+WAYS = ("as it is", "rescaled")
+COLUMNS = (
+    "trained_on", "way", "pixels", "seeds", "truths", "recognition_rate", "ap50", "mean_iou",
+)  # fmt: skip
+# -----------------------------------------------------------------------------------------------
+
+
+def main(*, quick: bool = False, out: Path = RESULTS) -> int:
+    """Measures, writes table and figure.
+
+    Args:
+        quick: one seed, short trainings, fewer networks and resolutions: minutes on two cores
+        out: folder for results
+    """
+    from studies import results
+
+    titles = QUICK_TRAININGS if quick else tuple(TRAININGS)
+    points = [
+        Point(f"trained on {title}, seed {seed}", _settings(title, seed, quick))
+        for title in titles
+        for seed in (QUICK_SEEDS if quick else SEEDS)
+    ]
+    found = run_points(points, measure, Path(out) / "resolution", "resolution")
+    resolutions = QUICK_RESOLUTIONS if quick else RESOLUTIONS
+    per_title = len(points) // len(titles)
+    rows = []
+    for number, title in enumerate(titles):
+        mine = found[number * per_title : (number + 1) * per_title]
+        for way in WAYS:
+            for pixels in resolutions:
+                average = results.average([r[way][str(pixels)] for r in mine])
+                rows.append({"trained_on": title, "way": way, "pixels": pixels, **average})
+    stem = Path(out) / ("resolution_quick" if quick else "resolution")
+    record = {"quick": quick, "points": [p.settings for p in points], "results": found}
+    results.write_table(stem, rows, COLUMNS, record)
+    results.save(figure(rows, titles), stem)
+    return 0
+
+
+def figure(rows: list[dict], titles):
+    """Draw the recognition rate along the pixels per molecule, one line a network and way."""
+    from studies import results
+
+    lines = {}
+    for title in titles:
+        for way in WAYS:
+            mine = [r for r in rows if r["trained_on"] == title and r["way"] == way]
+            lines[f"trained on {title}; {way}"] = (
+                [r["pixels"] for r in mine],
+                [r["recognition_rate"] for r in mine],
+            )
+    return results.curves(
+        lines, "pixels per molecule", "recognition rate", limits=(0, 1.03), falling=True
+    )
+
+
+def _settings(title: str, seed: int, quick: bool) -> dict:
+    from studies.networks import class_names, recipe
+
+    trained_on, shrink_list = TRAININGS[title]
+    scene = {"system": SYSTEM, "pixels_per_molecule": max(RESOLUTIONS)}
+    return {
+        "study": "resolution", "recipe": recipe(), "classes": class_names([SYSTEM]),
+        "training": {**scene, "size": CROP, "count": 1, "seed": seed},
+        "trained_on": trained_on, "shrink_list": shrink_list,
+        "steps": QUICK_STEPS if quick else STEPS, "seed": seed,
+        "test": {**scene, "size": TEST_SIZE, "count": TEST_COUNT, "seed": TEST_SEED},
+        "resolutions": QUICK_RESOLUTIONS if quick else RESOLUTIONS,
+    }  # fmt: skip
+
+
+def measure(settings: dict, folder: Path) -> dict:
+    """Train a point's network; return way -> pixels per molecule -> numbers."""
+    from studies import networks
+    from train_test import LightConfig
+
+    full = settings["training"]["pixels_per_molecule"]
+    crops = networks.draw(settings["training"])
+    weights = networks.train(
+        [networks.resampled(c, pixels / full) for pixels in settings["trained_on"] for c in crops],
+        settings["classes"], folder, steps=settings["steps"], seed=settings["seed"],
+        # Shrunken copies are the folder's; the others are drawn from the crops themselves.
+        techniques=[] if settings["shrink_list"] else None, shrink_list=settings["shrink_list"],
+    )  # fmt: skip
+    tests = networks.draw(settings["test"])
+    result: dict = {way: {} for way in WAYS}
+    with networks.trained_detector(weights) as detector:
+        for pixels in settings["resolutions"]:
+            scenes = [networks.resampled(test, pixels / full) for test in tests]
+            scale = LightConfig.MOLECULE_PIXELS / networks.diameter(scenes)
+            for way, tile_scale in zip(WAYS, (None, scale), strict=True):
+                numbers = networks.measured(detector, scenes, tile_scale=tile_scale)
+                result[way][str(pixels)] = numbers
+    return result
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,110 @@
+"""How well different molecules are recognised: a network for each system (the paper's Table S4).
+
+    python studies/systems.py --quick
+
+For each system a network is trained on one simulated crop and recognises other pictures of the
+system. The network of A + B also recognises pictures that an unstable tip recorded; in the full
+setting another one is trained on such a crop. Writes systems.csv, .json, .png and .svg
+(systems_quick.*) to studies/results/; what is measured is not measured again.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+if __name__ == "__main__":  # the folder above holds the packages
+    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from spm import cli
+from studies.points import RESULTS, Point, run_points
+
+# --- settings ----------------------------------------------------------------------------------
+# Title -> the simulated system that is trained on, and whether the tip was unstable then.
+TRAININGS = {
+    "A + B": ("A+B", False),
+    "A + B, trained with an unstable tip": ("A+B", True),
+    "B only": ("B", False),
+    "A only": ("A", False),
+    "biphenyl": ("biphenyl", False),
+    "A + C": ("A+C", False),
+    "A + B + dichlorobiphenyl": ("A+B+dichlorobiphenyl", False),
+}
+FULL_ONLY = ("A + B, trained with an unstable tip",)
+# Title of the rows of pictures by an unstable tip, by the training that recognises them.
+UNSTABLE = {
+    "A + B": "A + B, unstable tip",
+    "A + B, trained with an unstable tip": "A + B, unstable tip, trained with it",
+}
+SEEDS, QUICK_SEEDS = (0, 1, 2), (0,)
+# Training steps for one class and for several, which take longer to be told apart.
+STEPS, QUICK_STEPS = (800, 800), (150, 300)
+CROP = 320  # side of the outlined crop, pixels: some twenty molecules
+TEST_SIZE, TEST_COUNT, TEST_SEED = 800, 3, 5000  # pictures to be recognised
+COLUMNS = ("case", "seeds", "truths", "recognition_rate", "ap50", "precision", "recall")
+# -----------------------------------------------------------------------------------------------
+
+
+def main(*, quick: bool = False, out: Path = RESULTS) -> int:
+    """Measures, writes table and figure.
+
+    Args:
+        quick: one seed and short trainings: minutes on two cores
+        out: folder for results
+    """
+    from studies import results
+
+    trainings = [t for t in TRAININGS if not (quick and t in FULL_ONLY)]
+    points = [
+        Point(f"{title}, seed {seed}", _settings(title, seed, quick))
+        for title in trainings
+        for seed in (QUICK_SEEDS if quick else SEEDS)
+    ]
+    found = run_points(points, measure, Path(out) / "systems", "systems")
+    cases: dict[str, list] = {}
+    for result in found:
+        for case, numbers in result.items():
+            cases.setdefault(case, []).append(numbers)
+    rows = [{"case": case, **results.average(numbers)} for case, numbers in cases.items()]
+    stem = Path(out) / ("systems_quick" if quick else "systems")
+    record = {"quick": quick, "points": [p.settings for p in points], "results": found}
+    results.write_table(stem, rows, COLUMNS, record)
+    keys = {"recognition_rate": "recognition rate", "ap50": "mAP at IoU 0.5"}
+    results.save(results.bars(rows, "case", keys, limit=1), stem)
+    return 0
+
+
+def _settings(title: str, seed: int, quick: bool) -> dict:
+    from studies.networks import class_names, recipe
+
+    system, unstable = TRAININGS[title]
+    names = class_names([system])
+    training = {"system": system, "size": CROP, "count": 1, "seed": seed, "unstable_tip": unstable}
+    test = {"system": system, "size": TEST_SIZE, "count": TEST_COUNT, "seed": TEST_SEED}
+    tests = {} if unstable else {title: test}
+    if title in UNSTABLE:
+        tests[UNSTABLE[title]] = {**test, "unstable_tip": True}
+    steps = QUICK_STEPS if quick else STEPS
+    return {
+        "study": "systems", "recipe": recipe(), "classes": names, "training": training,
+        "steps": steps[len(names) > 1], "seed": seed, "tests": tests,
+    }  # fmt: skip
+
+
+def measure(settings: dict, folder: Path) -> dict:
+    """Train the network of a point and evaluate it on its test pictures: case -> numbers."""
+    from studies import networks
+
+    weights = networks.train(
+        networks.draw(settings["training"]), settings["classes"], folder,
+        steps=settings["steps"], seed=settings["seed"],
+    )  # fmt: skip
+    with networks.trained_detector(weights) as detector:
+        return {
+            case: networks.measured(detector, networks.draw(test))
+            for case, test in settings["tests"].items()
+        }
+
+
+if __name__ == "__main__":
+    cli.run(main)
