@@ -199,7 +199,7 @@ def predict_file(
         _write_report(out_dir, name, opened, molecules, detector, settings)
     # The picture is not needed any more: drawing into it saves a copy of a large one.
     drawn = draw_molecules(picture, molecules, detector.class_names, in_place=True)
-    write_picture(out_dir / f"{name}_predicted.png", drawn)
+    write_picture(out_dir / f"{name}_predicted.png", drawn, durable=True)
     print(f"{path.name}: {_summary(molecules, detector.class_names)} "
           f"({width} x {height}, {time.perf_counter() - start:.1f} s)")  # fmt: skip
     return molecules
