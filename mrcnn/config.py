@@ -159,6 +159,23 @@ class Config:
             if name.isupper() and not callable(getattr(self, name))
         }
 
+    @classmethod
+    def from_dict(cls, stored, **changes):
+        """An instance with the settings of a `to_dict`, as weights files hold them.
+
+        Names that no setting has are left out; derived settings are computed anew.
+
+        Args:
+            stored: dict of name -> value; JSON's lists become arrays where needed.
+            changes: settings that go before those of `stored`.
+        """
+        known = {
+            key: np.array(value) if isinstance(getattr(cls, key), np.ndarray) else value
+            for key, value in stored.items()
+            if key.isupper() and hasattr(cls, key)
+        }
+        return type("StoredConfig", (cls,), known | changes)()
+
     def display(self):
         """Print all settings."""
         print("\nConfigurations:")
