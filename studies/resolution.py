@@ -90,16 +90,16 @@ def figure(rows: list[dict], titles):
     """Draw the recognition rate along the pixels per molecule, one line a network and way."""
     from studies import results
 
-    lines = {}
-    for title in titles:
-        for way in WAYS:
+    panels: dict = {way: {} for way in WAYS}
+    for way, lines in panels.items():
+        for title in titles:
             mine = [r for r in rows if r["trained_on"] == title and r["way"] == way]
-            lines[f"trained on {title}; {way}"] = (
+            lines[f"trained on {title}"] = (
                 [r["pixels"] for r in mine],
                 [r["recognition_rate"] for r in mine],
             )
     return results.curves(
-        lines, "pixels per molecule", "recognition rate", limits=(0, 1.03), falling=True
+        panels, "pixels per molecule", "recognition rate", limit=1.03, falling=True
     )
 
 
