@@ -30,6 +30,7 @@ import numpy as np
 
 from spm import cli, instruments
 from spm.annotation import write_annotation
+from spm.corrections import mark_prediction
 from spm.draw import draw_molecules
 from spm.errors import InputError
 from spm.files import folder_lock, make_folder, natural_key, remove_leftovers
@@ -188,7 +189,10 @@ def predict_file(
         write_scaled_png(path_for_labelme, picture, nm_per_pixel)
     else:
         path_for_labelme = path
-    annotation = molecules_to_annotation(molecules, height, width, link(path_for_labelme, out_dir))
+    annotation = molecules_to_annotation(
+        molecules, height, width, link(path_for_labelme, out_dir), nm_per_pixel
+    )
+    mark_prediction(annotation, picture)
     write_table(out_dir / f"{name}_molecules.csv", molecules, nm_per_pixel)
     write_annotation(out_dir / f"{name}_predicted.json", annotation)
     if report:
@@ -210,15 +214,18 @@ def _write_report(out_dir, name, opened, molecules, detector, settings) -> None:
         out_dir / name, molecules, height, width, opened.nm_per_pixel,
         heights_nm=opened.heights_nm, class_names=detector.class_names,
     )  # fmt: skip
+    # The report adds the versions itself.
+    run = {k: v for k, v in describe_run().items() if k not in ("python", "packages")}
     made_with = {
         "prediction": {
+            "weights": detector.name or "not known",
             "score threshold": settings.score_threshold or detector.score_threshold,
             "network pixels per picture pixel": round(settings.tile_scale or detector.scale, 4),
             "views": settings.views,
             "NMS IoU": settings.nms_iou,
         },
         "picture": opened.settings,
-        "run": describe_run(),
+        "run": run,
     }
     write_report(
         out_dir / f"{name}_report.html", opened.picture, found, title=name, settings=made_with
@@ -263,6 +270,7 @@ def load_detector(
         detect=network.detect,
         batch_size=network.config.BATCH_SIZE,
         molecule_size=(metadata["extra"] or {}).get("molecule_size"),
+        name=f"{weights.parent.name}/{weights.name}",
     )
 
 

@@ -91,6 +91,10 @@ class ShapesConfig(Config):
     MOLECULE_PIXELS = 74
     HEAD_EPOCHS = 1
     EPOCHS = 2
+    # When training starts from weights of our own (corrections): epochs, and the part of
+    # LEARNING_RATE.
+    RETRAIN_EPOCHS = 1
+    RETRAIN_RATE = 0.1
     VIEW_COLOURS = True  # replaced by the run's setting
 
 
@@ -129,6 +133,8 @@ class LightConfig(ShapesConfig):
     MOLECULE_PIXELS = 30
     HEAD_EPOCHS = 0
     EPOCHS = 8
+    RETRAIN_EPOCHS = 4
+    RETRAIN_RATE = 0.5
 
 
 class SmallConfig(ShapesConfig):
@@ -155,6 +161,7 @@ class SmallConfig(ShapesConfig):
     TILE_DIM = 384
     HEAD_EPOCHS = 1
     EPOCHS = 8
+    RETRAIN_EPOCHS = 4
 
 
 class MoleculeDataset(utils.Dataset):
@@ -173,6 +180,7 @@ class MoleculeDataset(utils.Dataset):
             views: `Images_Augmentation.online_aug.ViewSettings`.
         """
         self.views = views
+        self._scenes = {}
         for number, name in enumerate(class_names, 1):
             self.add_class("shapes", number, name)
         for source in sources:
@@ -191,17 +199,26 @@ class MoleculeDataset(utils.Dataset):
     def load_sample(self, image_id, rng: np.random.Generator):
         """A random view: picture (S, S, 3) uint8, class ids (N,), masks (S, S, N) bool, and boxes
         (K, 4) of regions that are neither target nor background."""
+        view = draw_view(self._scene(image_id), self.views, rng)
+        return view.picture, view.class_ids, view.masks, view.ignored
+
+    def _scene(self, image_id) -> Scene:
+        """What views are drawn from. The user's own pictures are few and stay in memory."""
+        if image_id in self._scenes:
+            return self._scenes[image_id]
         source = self.image_info[image_id]["source_of"]
+        stored = source.masks_are_stored
         scene = Scene(
             source.read_picture(),
-            None if source.masks_are_stored else source.read_outlines(),
+            None if stored else source.read_outlines(),
             self._class_ids(source),
             source.valid,
             source.partial,
-            source.read_masks() if source.masks_are_stored else None,
+            source.read_masks() if stored else None,
         )
-        view = draw_view(scene, self.views, rng)
-        return view.picture, view.class_ids, view.masks, view.ignored
+        if not stored:
+            self._scenes[image_id] = scene
+        return scene
 
     def _class_ids(self, source: Source) -> np.ndarray:
         names = self.class_names[1:]
@@ -226,6 +243,8 @@ class Start:
         pretrained: the trunk knows something: the heads are trained alone first, and BatchNorm
             keeps its statistics.
         goes_on: the file is a run of ours, which is continued.
+        made: what the file says of itself when train_test made it, else None: its network, scale
+            and anchors are kept.
     """
 
     words: str
@@ -233,6 +252,7 @@ class Start:
     exclude: tuple = ()
     pretrained: bool = False
     goes_on: bool = False
+    made: dict | None = None
 
 
 CLASS_LAYERS = ("mrcnn_class_logits", "mrcnn_bbox_fc", "mrcnn_mask")
@@ -252,7 +272,7 @@ def find_start(init_with: str, light: bool, log_dir: Path, class_names: list[str
         from predict_big_pic import newest_weights
 
         path = newest_weights(log_dir)
-        return Start(f"the last weights, {path}", path, goes_on=True)
+        return Start(f"the last weights, {path}", path, goes_on=True, made=made_by_us(path))
     if init_with == "coco" or (init_with == "auto" and COCO_WEIGHTS.exists()):
         if not COCO_WEIGHTS.exists():
             _fetch_coco()
@@ -276,19 +296,48 @@ def find_start(init_with: str, light: bool, log_dir: Path, class_names: list[str
 
 
 def _start_from_file(path: Path, class_names: list[str]) -> Start:
-    """A weights file, perhaps of other molecules: then what the heads know of them is left out."""
+    """A weights file; where it was trained for other molecules, what its heads know of them is
+    left out."""
+    made = made_by_us(path)
+    known = made["class_names"] if made else None
+    if known == list(class_names):
+        return Start(f"{path}", path, made=made)
+    words = f"{path} (of {', '.join(known or ['unnamed classes'])})"
+    # The light network's trunk learns on with all layers; a deep one first gets its new heads.
+    light = made is not None and made["config"].get("BACKBONE") == LightConfig.BACKBONE
+    return Start(words, path, CLASS_LAYERS, pretrained=not light)
+
+
+def made_by_us(path: Path) -> dict | None:
+    """What a weights file of train_test's says of itself; None for one of another origin.
+
+    Raises:
+        InputError: when the file is broken.
+    """
     from mrcnn.weights import WeightsError, read_metadata
 
     try:
         metadata = read_metadata(path)
     except WeightsError as error:
         raise InputError(str(error)) from error
-    known = metadata["class_names"]
-    same = known == list(class_names)
-    words = f"{path}" if same else f"{path} (of {', '.join(known or ['unnamed classes'])})"
-    # The light network's trunk learns on with all layers; a deep one first gets its new heads.
-    deep = metadata["config"].get("BACKBONE") != LightConfig.BACKBONE
-    return Start(words, path, () if same else CLASS_LAYERS, pretrained=deep)
+    return metadata if metadata["class_names"] and metadata["scale"] else None
+
+
+def last_finished(log_dir: Path) -> Path:
+    """The last weights; where they belong to a retraining that was cut off, what it began with.
+
+    Raises:
+        InputError: when there are none.
+    """
+    from predict_big_pic import newest_weights
+
+    path = newest_weights(log_dir)
+    if (made_by_us(path) or {"score_threshold": None})["score_threshold"] is None:
+        settings = read_settings(path.parent / "settings.json") or {}
+        begun = Path(str(settings.get("starts_from")))
+        if begun.suffix == ".h5" and begun.is_file():
+            return begun
+    return path
 
 
 def _fetch_coco() -> None:
@@ -316,6 +365,8 @@ def make_config(
     base = LightConfig if light else ShapesConfig
     if light and start.pretrained:
         base = SmallConfig
+    if start.made:
+        return _same_network(base, start, class_names, changes)
     sides = box_sides(sources)
     diameter = median_diameter(sources)
     scale = network_scale(diameter, base.MOLECULE_PIXELS)
@@ -331,6 +382,38 @@ def make_config(
         settings["RPN_ANCHOR_SCALES"] = anchor_scales(
             sides, scale, levels, base.BACKBONE_STRIDES[0]
         )
+    return type("RunConfig", (base,), settings)()
+
+
+def recipe_of(made: dict | None) -> type[Config] | None:
+    """The recipe that a weights file was trained with, by what it says of itself, if known."""
+    stored = made["config"] if made else {}
+    for recipe in (LightConfig, SmallConfig, ShapesConfig):
+        marks = ("BACKBONE", "IMAGE_MAX_DIM")
+        if all(stored.get(mark) == getattr(recipe, mark) for mark in marks):
+            return recipe
+    return None
+
+
+def _same_network(base, start: Start, class_names: list[str], changes: dict) -> Config:
+    """The settings for going on with weights of our own: what they were trained for stays."""
+    made, stored = start.made, start.made["config"]
+    if made["class_names"] != list(class_names):
+        raise InputError(
+            f"{start.weights}: was trained for {', '.join(made['class_names'])}, but CLASS_NAMES "
+            f"are {', '.join(class_names)}; train anew (INIT_WITH = 'auto'), or correct the names."
+        )
+    base = recipe_of(made) or base
+    kept = ["TRAIN_BN"]
+    if len(stored.get("RPN_ANCHOR_SCALES") or ()) == len(base.BACKBONE_STRIDES):
+        kept.append("RPN_ANCHOR_SCALES")
+    settings = {
+        "NUM_CLASSES": 1 + len(class_names),
+        "SCALE": float(made["scale"]),
+        "MOLECULE_SIZE": (made["extra"] or {}).get("molecule_size"),
+        **{key: stored[key] for key in kept if key in stored},
+        **{name: value for name, value in changes.items() if value is not None},
+    }
     return type("RunConfig", (base,), settings)()
 
 
@@ -490,15 +573,31 @@ def train_main(
     for layers, count, factor in stages:
         last += count
         if last > model.epoch:
-            model.train(
-                train_set, val_set, config.LEARNING_RATE * factor, last, layers,
-                custom_callbacks=_callbacks(model.log_dir), seed=seed,
-                verbose=1 if sys.stdout.isatty() else 0,
-            )  # fmt: skip
+            _train_stage(
+                model, train_set, val_set, config.LEARNING_RATE * factor, last, layers, seed
+            )
     weights = Path(model.checkpoint_path.format(epoch=model.epoch))
     set_threshold(model, weights, validation or training, class_names)
     print(f"{weights}: trained in {(time.perf_counter() - start) / 60:.1f} minutes")
     return weights
+
+
+def _train_stage(model, train_set, val_set, rate, last, layers, seed) -> None:
+    """Trains `layers` up to epoch `last`.
+
+    Raises:
+        InputError: when a loss is not finite any more.
+    """
+    from mrcnn.training import NonFiniteLoss
+
+    try:
+        model.train(
+            train_set, val_set, rate, last, layers,
+            custom_callbacks=_callbacks(model.log_dir), seed=seed,
+            verbose=1 if sys.stdout.isatty() else 0,
+        )  # fmt: skip
+    except NonFiniteLoss as error:
+        raise InputError(str(error)) from error
 
 
 def find_interrupted(log_dir: Path, record: dict) -> Path | None:
@@ -534,6 +633,9 @@ def _stages(config, start: Start, head_epochs, epochs) -> list[tuple[str, int, f
     """(layers, epochs, factor of the learning rate) of each stage that has epochs."""
     heads = config.HEAD_EPOCHS if head_epochs is None else head_epochs
     total = config.EPOCHS if epochs is None else epochs
+    if start.made and not start.goes_on:
+        total = config.RETRAIN_EPOCHS if epochs is None else epochs
+        return [("all", total, config.RETRAIN_RATE)]
     if not start.pretrained:
         heads = 0
     heads = min(heads, total)

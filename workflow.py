@@ -2,6 +2,9 @@
 
     python workflow.py            run everything
     python workflow.py --check    look at everything, report, start nothing
+    python workflow.py --add img_cache/NAME_predicted.json
+                                  train on with a prediction that you corrected, predict again and
+                                  compare (docs/correct_and_retrain.md)
 
 It runs the steps one after the other; each is a script of its own and can be run alone:
 
@@ -22,11 +25,18 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+import fast_json_to_dataset
+import pre_draw_mask
+import predict_big_pic
+import re_write_mask
 import train_test
 from Images_Augmentation import color_aug_img_json, geo_aug_img_json
 from mrcnn.devices import has_accelerator
-from spm import cli, costs, preflight
+from spm import cli, comparison, costs, preflight
+from spm.corrections import Correction, examine, store
 from spm.errors import InputError
+from spm.prediction import Settings
+from spm.result_files import find_pictures, output_names
 
 # --- settings ----------------------------------------------------------------------------------
 SOURCE_DIR = Path("aug_test_in")  # your annotated pictures
@@ -37,9 +47,15 @@ LOG_DIR = Path("logs")
 IMAGES_DIR = Path("images")  # what to recognise
 OUT_DIR = Path("img_cache")
 AUG_TIMES = color_aug_img_json.AUG_TIMES  # L2/L3 copies of each L1 picture
-AUGMENT = train_test.AUGMENT  # "folder" or "online", see train_test.py
+# "folder" or "online", see train_test.py; None takes the one there, but "online" with ADD: copies
+# of whole pictures would cost minutes and gigabytes.
+AUGMENT = None
 WORKERS = 0  # processes of the data steps; 0 takes one for each processor core
+# Corrected predictions (labelme JSON files) to go on training with; None runs everything anew.
+ADD = None
 # -----------------------------------------------------------------------------------------------
+
+MUCH_DISK = 3.0  # GB of copies, from which on the way without them is mentioned
 
 
 def main(
@@ -53,7 +69,7 @@ def main(
     images_dir: Path = IMAGES_DIR,
     out_dir: Path = OUT_DIR,
     aug_times: int = AUG_TIMES,
-    augment: str = AUGMENT,
+    augment: str | None = AUGMENT,
     init_with: str = train_test.INIT_WITH,
     recipe: str = train_test.RECIPE,
     epochs: int | None = train_test.EPOCHS,
@@ -62,6 +78,7 @@ def main(
     workers: int = WORKERS,
     force: bool = False,
     check: bool = False,
+    add: list[Path] | None = ADD,
 ) -> int:
     """Runs all steps.
 
@@ -75,8 +92,8 @@ def main(
         images_dir: folder of the pictures to recognise
         out_dir: folder of the results
         aug_times: L2/L3 copies of each L1 picture
-        augment: folder or online
-        init_with: auto, coco, imagenet, last, none, or a weights file
+        augment: folder or online; with --add online by default
+        init_with: auto, coco, imagenet, last, none, or a weights file; with --add auto is last
         recipe: auto, gpu or cpu
         epochs: epochs in all
         steps_per_epoch: steps of an epoch
@@ -84,6 +101,7 @@ def main(
         workers: processes of the data steps
         force: do again what is up to date
         check: only look at the input, report sizes, oddities and expected costs
+        add: corrected predictions (JSON) to go on training with from the last weights
 
     Returns:
         0, or 1 if a picture could not be predicted.
@@ -91,22 +109,21 @@ def main(
     Raises:
         InputError: with all that is wrong with the input, before any work is done.
     """
-    import fast_json_to_dataset
-    import pre_draw_mask
-    import predict_big_pic
-    import re_write_mask
-
     start = time.perf_counter()
-    findings = preflight.look(Path(source_dir), Path(images_dir), class_names, hints=check)
+    augment = augment or ("online" if add else train_test.AUGMENT)
+    source_dir, images_dir, out_dir = Path(source_dir), Path(images_dir), Path(out_dir)
+    added, old_weights = [], None
+    if add:
+        old_weights = weights_to_go_on_with(init_with, Path(log_dir))
+        if init_with in ("auto", "last"):
+            init_with = str(old_weights)
+        added = examine(add, source_dir, images_dir, class_names)
+        if not check:
+            store(added, source_dir)
+    findings = preflight.look(source_dir, images_dir, class_names, hints=check)
+    times = aug_times if augment == "folder" else 0
     expected = expected_costs(
-        findings,
-        copies_dir,
-        aug_times,
-        recipe,
-        init_with,
-        epochs,
-        steps_per_epoch,
-        workers,
+        findings, copies_dir, times, recipe, init_with, epochs, steps_per_epoch, workers
     )
     if check:
         print("\n".join([*preflight.report(findings), *costs.lines(expected)]))
@@ -115,8 +132,45 @@ def main(
         raise InputError.joined(findings.problems)
     if check:
         return 0
-    announce(findings, aug_times, expected)
+    for correction in added:
+        print(correction.said(source_dir))
+    announce(findings, times, expected)
 
+    if augment == "folder":
+        make_dataset(
+            class_names, source_dir, copies_dir, cache_dir, dataset_dir, aug_times, seed, workers,
+            force,
+        )  # fmt: skip
+        print(f"Data steps done after {time.perf_counter() - start:.0f} s")
+    weights = train_test.train_main(
+        class_names=class_names, init_with=init_with, recipe=recipe, augment=augment,
+        dataset_dir=dataset_dir, source_dir=source_dir, log_dir=log_dir, epochs=epochs,
+        steps_per_epoch=steps_per_epoch, seed=seed,
+        # A corrected picture that is held back for validation would teach nothing.
+        validation_share=0.0 if add else train_test.VALIDATION_SHARE,
+    )  # fmt: skip
+    names = output_names(find_pictures(None, images_dir)) if add else []
+    corrected = {name for correction in added for name in correction.results}
+    first = comparison.read_results([n for n in names if n not in corrected], out_dir, class_names)
+    status = predict_big_pic.main(in_dir=images_dir, out_dir=out_dir, weights=weights)
+    if add:
+        compare(added, first, (old_weights, weights), out_dir, class_names)
+    print(f"All done in {(time.perf_counter() - start) / 60:.1f} minutes; look into {out_dir}")
+    return status
+
+
+def make_dataset(
+    class_names: list[str],
+    source_dir: Path,
+    copies_dir: Path,
+    cache_dir: Path,
+    dataset_dir: Path,
+    aug_times: int,
+    seed: int,
+    workers: int,
+    force: bool,
+) -> None:
+    """Runs the data steps: copies, masks, dataset."""
     common = {"workers": workers, "force": force}
     named = {**common, "class_names": class_names}
     geo_aug_img_json.main(in_dir=source_dir, **common)
@@ -126,16 +180,52 @@ def main(
     pre_draw_mask.main(in_dir=source_dir, out_dir=cache_dir, **named)
     re_write_mask.main(copies_dir=copies_dir, cache_dir=cache_dir, out_dir=dataset_dir, **common)
     fast_json_to_dataset.main(in_dir=copies_dir, cache_dir=cache_dir, out_dir=dataset_dir, **named)
-    print(f"Data steps done after {time.perf_counter() - start:.0f} s")
 
-    weights = train_test.train_main(
-        class_names=class_names, init_with=init_with, recipe=recipe, augment=augment,
-        dataset_dir=dataset_dir, source_dir=source_dir, log_dir=log_dir, epochs=epochs,
-        steps_per_epoch=steps_per_epoch, seed=seed,
-    )  # fmt: skip
-    status = predict_big_pic.main(in_dir=images_dir, out_dir=out_dir, weights=weights)
-    print(f"All done in {(time.perf_counter() - start) / 60:.1f} minutes; look into {out_dir}")
-    return status
+
+def weights_to_go_on_with(init_with: str, log_dir: Path) -> Path:
+    """Returns the weights whose prediction was corrected.
+
+    Raises:
+        InputError: when there are none.
+    """
+    if init_with not in ("auto", "last") and Path(init_with).is_file():
+        return Path(init_with)
+    return train_test.last_finished(log_dir)
+
+
+def compare(
+    added: list[Correction],
+    first: dict[str, comparison.Answers],
+    both_weights: tuple[Path, Path],
+    out_dir: Path,
+    class_names: list[str],
+) -> None:
+    """Prints what changed in each picture and writes it to corrections.csv.
+
+    Args:
+        added: the corrected pictures.
+        first: what the results said before, see `spm.comparison.read_results`.
+        both_weights: before and after.
+        out_dir: folder of the results.
+        class_names: the molecules' names.
+    """
+    settings = Settings(score_threshold=comparison.LOWEST)
+    detectors = [predict_big_pic.load_detector(w, settings=settings) for w in both_weights]
+    rows = [
+        comparison.row(
+            correction.name,
+            *(comparison.ask(detector, correction.annotation) for detector in detectors),
+            class_names,
+            correction.annotation,
+        )
+        for correction in added
+    ]
+    rows += comparison.compare_results(first, out_dir, class_names)
+    comparison.write_table(out_dir / comparison.TABLE, rows)
+    before, after = (f"{w.parent.name}/{w.name}" for w in both_weights)
+    print(f"{before} and {after}, compared (the corrected pictures were trained on):")
+    for line in comparison.sentences(rows):
+        print(f"  {line}")
 
 
 def expected_costs(
@@ -150,13 +240,16 @@ def expected_costs(
 ) -> costs.Costs:
     """Returns what a run is expected to cost, as far as it was measured (see spm.costs)."""
     light = train_test.LightConfig
-    steps = None
-    # Only the light network that starts from nothing was measured, and without a graphics card.
-    pretrained = init_with not in ("auto", "none", "last") or (
-        init_with == "auto" and train_test.COCO_WEIGHTS.exists()
+    steps, usual_epochs = None, light.EPOCHS
+    # Only the light network was measured, and without a graphics card.
+    measured = init_with in ("none", "last") or (
+        init_with == "auto" and not train_test.COCO_WEIGHTS.exists()
     )
-    if recipe != "gpu" and not pretrained and (recipe == "cpu" or not has_accelerator()):
-        steps = (epochs or light.EPOCHS) * (steps_per_epoch or light.STEPS_PER_EPOCH)
+    if Path(init_with).is_file():
+        measured = train_test.recipe_of(train_test.made_by_us(Path(init_with))) is light
+        usual_epochs = light.RETRAIN_EPOCHS
+    if recipe != "gpu" and measured and (recipe == "cpu" or not has_accelerator()):
+        steps = (epochs or usual_epochs) * (steps_per_epoch or light.STEPS_PER_EPOCH)
     return costs.estimate(findings.sizes, l1_count() * aug_times, steps, Path(copies_dir), workers)
 
 
@@ -171,12 +264,17 @@ def announce(findings: preflight.Findings, aug_times: int, expected: costs.Costs
     molecules = ", ".join(f"{n} {name}" for name, n in findings.counts.items())
     copies = sources * l1_count()
     print(f"{sources} annotated picture(s), {molecules}")
-    print(f"  -> {copies} L1 pictures -> {copies * aug_times} L2/L3 pictures -> dataset")
+    if aug_times:
+        print(f"  -> {copies} L1 pictures -> {copies * aug_times} L2/L3 pictures -> dataset")
+    else:
+        print("  -> views of them drawn anew for every step, no copies (AUGMENT = 'online')")
     print(f"  -> training -> {findings.to_recognise} picture(s) recognised")
     for line in costs.lines(expected):
         print(f"  {line}")
     if expected.disk_gb > expected.free_gb:
         print("  the disk may be too small, unless the copies are there already")
+    if expected.disk_gb > MUCH_DISK:
+        print("  with --augment online no copies are needed")
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ from spm.annotation import (
 from spm.errors import InputError
 from spm.ledger import Ledger, digest
 from spm.picture import list_pictures, read_bytes
+from spm.scale import KEY
 
 # Part of every digest. Raise it when a change of the code changes the copies.
 VERSION = 1
@@ -187,7 +188,7 @@ def marked(
     flags = {"derived": True, f"source: {source.name}": True} | dict.fromkeys(notes, True)
     if original.partial:
         flags["partial"] = True
-    kept = {k: v for k, v in original.extra.items() if k not in ("derived", "partial")}
+    kept = {k: v for k, v in original.extra.items() if k not in ("derived", "partial", KEY)}
     return Annotation(
         shapes=shapes,
         height=size[0],

@@ -54,6 +54,30 @@ class Scene:
             return np.count_nonzero(self.masks, axis=(0, 1)).astype(float)
         return np.array([abs(polygon_area(p)) for p in self.outlines], float)
 
+    @functools.cached_property
+    def whole_areas(self) -> np.ndarray:
+        """Areas (N,) of the molecules; of one that the picture's border cuts, at least the median
+        of its class. In a corrected prediction such molecules are outlined down to slivers."""
+        areas = self.areas
+        if self.outlines is None:
+            return areas
+        cut = np.array([self._at_border(points) for points in self.outlines], bool)
+        whole = areas.copy()
+        for number in np.flatnonzero(cut):
+            like = areas[~cut & (self.class_ids == self.class_ids[number])]
+            whole[number] = max(whole[number], np.median(like)) if len(like) else whole[number]
+        return whole
+
+    def _at_border(self, points: np.ndarray) -> bool:
+        """Whether an outline comes within a pixel of the annotated picture's border."""
+        corner, right, _, down = self.valid
+        for side in (right - corner, down - corner):
+            length = np.hypot(*side)
+            place = (points - corner) @ (side / length)
+            if place.min() <= 1 or place.max() >= length - 1:
+                return True
+        return False
+
     def moved_masks(self, matrix: np.ndarray, size: int):
         """Yields each molecule's number and its mask (size, size) bool in a view, where the view
         shows any of it."""
@@ -139,7 +163,7 @@ def draw_view(scene: Scene, settings: ViewSettings, rng: np.random.Generator) ->
     class_ids, masks, cut = [], [], []
     growth = abs(np.linalg.det(matrix[:, :2]))
     for number, mask in scene.moved_masks(matrix, size):
-        visible = np.count_nonzero(mask) / max(growth * scene.areas[number], 1e-9)
+        visible = np.count_nonzero(mask) / max(growth * scene.whole_areas[number], 1e-9)
         if visible >= settings.whole:
             class_ids.append(scene.class_ids[number])
             masks.append(mask)

@@ -1,6 +1,10 @@
 """Batches for training, made while the step before is computed."""
 
+import itertools
 import math
+import threading
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 
 import keras
 import numpy as np
@@ -68,8 +72,12 @@ class DataGenerator(keras.utils.PyDataset):
 
     def __getitem__(self, index):
         """Batch `index` of the current epoch: (inputs,), seven arrays in graph order."""
+        return self.batch(self.epoch * self.steps + index)
+
+    def batch(self, number):
+        """Batch `number` of the run, counted from 0 over all epochs."""
         batch = self.config.BATCH_SIZE
-        first = (self.epoch * self.steps + index) * batch
+        first = number * batch
         samples = [self._sample(first + k) for k in range(batch)]
         return (tuple(np.stack(column) for column in zip(*samples, strict=True)),)
 
@@ -152,6 +160,52 @@ def _padded_masks(masks, length):
     answer = np.zeros((*masks.shape[:2], length), bool)
     answer[:, :, : masks.shape[2]] = masks
     return answer
+
+
+class BatchStream:
+    """The batches of a run in their order, from one on without an end; threads prepare the next.
+
+    Keras's own loader of a `PyDataset` hands out the batches of an epoch in an order that depends
+    on timing (Keras 3.15: it starts the next epoch's threads before this one has ended), and then a
+    run that goes on takes other steps than one that was not interrupted.
+
+    Use it in a `with` block; `generator()` is for Keras's `fit`, with `steps_per_epoch`.
+
+    Args:
+        batches: `DataGenerator`.
+        first: number of the first batch.
+        ahead: batches that are kept ready.
+    """
+
+    def __init__(self, batches, first=0, ahead=8):
+        self.batches = batches
+        self.ahead = ahead
+        self._numbers = itertools.count(first)
+        self._waiting = deque()
+        self._lock = threading.Lock()
+        self._pool = ThreadPoolExecutor(max(batches.workers, 1), "batches")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        """Stops the threads; the generator then ends."""
+        with self._lock:
+            pool, self._pool = self._pool, None
+        pool.shutdown(cancel_futures=True)
+
+    def generator(self):
+        while (batch := self._next()) is not None:
+            yield batch
+
+    def _next(self):
+        """The next batch, or None after the `with` block."""
+        with self._lock:
+            if self._pool is None:
+                return None
+            while len(self._waiting) <= self.ahead:
+                self._waiting.append(self._pool.submit(self.batches.batch, next(self._numbers)))
+            return self._waiting.popleft().result()
 
 
 def data_generator(dataset, config, shuffle=True, augmentation=None, batch_size=None, **settings):

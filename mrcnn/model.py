@@ -15,7 +15,7 @@ import numpy as np
 from keras import ops
 
 from . import weights as weights_file
-from .batches import DataGenerator, data_generator
+from .batches import BatchStream, DataGenerator, data_generator
 from .box_tools import denorm_boxes, norm_boxes
 from .devices import has_accelerator
 from .graphs import inference_graph, pixel_anchors, training_graph
@@ -272,14 +272,13 @@ class MaskRCNN:
             return None
         config = self.config
         self.metadata.setdefault("class_names", list(train_dataset.class_names[1:]))
-        settings = dict(seed=seed, first_epoch=self.epoch)
         training = DataGenerator(
             train_dataset,
             config,
             augmentation=augmentation,
             no_augmentation_sources=no_augmentation_sources,
             steps=config.STEPS_PER_EPOCH,
-            **settings,
+            seed=seed,
         )
         validation = None
         if val_dataset is not None and len(val_dataset.image_ids) and config.VALIDATION_STEPS:
@@ -294,14 +293,17 @@ class MaskRCNN:
             SaveWeights(lambda epoch: self._save_epoch(epoch, stage)),
             *(custom_callbacks or []),
         ]
-        history = self.keras_model.fit(
-            training,
-            initial_epoch=self.epoch,
-            epochs=epochs,
-            validation_data=validation,
-            callbacks=callbacks,
-            verbose=verbose,
-        )
+        with BatchStream(training, self.epoch * config.STEPS_PER_EPOCH) as stream:
+            history = self.keras_model.fit(
+                stream.generator(),
+                steps_per_epoch=config.STEPS_PER_EPOCH,
+                initial_epoch=self.epoch,
+                epochs=epochs,
+                shuffle=False,
+                validation_data=validation,
+                callbacks=callbacks,
+                verbose=verbose,
+            )
         self.epoch = max(self.epoch, epochs)
         return history
 

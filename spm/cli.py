@@ -21,6 +21,12 @@ from typing import Any
 
 from spm.errors import InputError
 
+CARD_IS_FULL = (
+    "the memory of the graphics card (without one: of the computer) is full; lower IMAGES_PER_GPU "
+    "in train_test.py for training, or --batch-size for prediction, and close other programs that "
+    "use the card."
+)
+
 
 def run(
     main: Callable[..., Any], argv: Sequence[str] | None = None, positional: Sequence[str] = ()
@@ -58,6 +64,10 @@ def run(
         _report(error, _os_sentence(error), debug)
     except MemoryError as error:
         _report(error, "not enough memory; close other programs or use smaller pictures.", debug)
+    except Exception as error:
+        if not _fills_the_card(error):
+            raise
+        _report(error, CARD_IS_FULL, debug)
     sys.exit(result if isinstance(result, int) and not isinstance(result, bool) else 0)
 
 
@@ -75,6 +85,16 @@ def _report(error: BaseException, message: str, debug: bool) -> typing.NoReturn:
     for line in message.splitlines():
         print(f"error: {line}", file=sys.stderr)
     sys.exit(1)
+
+
+def _fills_the_card(error: Exception) -> bool:
+    """Return whether a backend ran out of memory. They are told by name, since nothing here
+    imports them: TensorFlow and PyTorch have a class each, JAX and XLA a word in the text, and
+    PyTorch on the processor only the name of its allocator."""
+    if type(error).__name__ in ("ResourceExhaustedError", "OutOfMemoryError"):
+        return True
+    text = str(error)
+    return "RESOURCE_EXHAUSTED" in text or "DefaultCPUAllocator: not enough memory" in text
 
 
 def _os_sentence(error: OSError) -> str:
@@ -128,6 +148,8 @@ def make_parser(
         if name in positional or (name == "files" and options.get("nargs") == "*"):
             parser.add_argument(name, **{**options, "nargs": options.get("nargs", "?")})
             continue
+        if options.get("nargs") == "*" and options["default"] is None:
+            options["nargs"] = "+"  # the flag with nothing behind it would mean its absence
         flags = [f"--{name.replace('_', '-')}"]
         if "_" in name and options.get("action") is None:
             flags.append(f"--{name}")

@@ -27,7 +27,7 @@ from spm.shapes import Shape
 
 FORMATS = ("coco", "imagej", "tiff")
 CLASS_NAMES: list[str] = []  # empty: the labels without their serial numbers
-NM_PER_PIXEL: float | None = None  # None: from the PNG beside the JSON, if it carries a scale
+NM_PER_PIXEL: float | None = None  # None: from the JSON, or the PNG beside it
 MOST_LABELS = 65535  # a 16-bit label picture holds no more
 
 
@@ -173,7 +173,11 @@ def _class(annotation: Annotation, shape: Shape, names: Sequence[str]) -> str:
 
 
 def _scale_of(annotation: Annotation) -> float | None:
-    """Return the scale in the PNG that the annotation names, None if there is none."""
+    """Return the scale that a prediction stored in the annotation, else the one in the PNG that
+    it names, None if there is none."""
+    stored = annotation.extra.get(scale.KEY)
+    if isinstance(stored, int | float) and not isinstance(stored, bool) and 0 < stored < 1e6:
+        return float(stored)
     if annotation.path is None or not annotation.picture_name:
         return None
     picture = annotation.path.parent / Path(annotation.picture_name).name
@@ -194,7 +198,8 @@ def main(
         files: the JSON files.
         formats: any of coco, imagej and tiff.
         class_names: the classes; the labels without their numbers if not given.
-        nm_per_pixel: nanometres a pixel for the TIFF; from the PNG beside the JSON if not given.
+        nm_per_pixel: nanometres a pixel for the TIFF; from the JSON or the PNG beside it if not
+            given.
         out: where to write; beside each file if not given.
 
     Raises:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from spm import files, orientation
+from spm import files, orientation, scale
 from spm.annotation import Annotation, Shape, class_of, outline
 from spm.errors import InputError
 
@@ -133,13 +133,17 @@ def labels_of(molecules: Sequence[Molecule]) -> list[str]:
 
 
 def molecules_to_annotation(
-    molecules: Sequence[Molecule], height: int, width: int, picture_name: str
+    molecules: Sequence[Molecule],
+    height: int,
+    width: int,
+    picture_name: str,
+    nm_per_pixel: float | None = None,
 ) -> Annotation:
     """Returns the molecules as an annotation that labelme opens and a user can correct.
 
     Each is a polygon; `flags` carry edge and uncertain, `description` the score in words, and
     further keys, which labelme keeps, the numbers: score, box, second_class, second_score,
-    orientation, symmetry.
+    orientation, symmetry; for the whole picture nm_per_pixel, where it is known.
     """
     shapes = [
         Shape(
@@ -158,7 +162,8 @@ def molecules_to_annotation(
         )
         for label, molecule in zip(labels_of(molecules), molecules, strict=True)
     ]
-    return Annotation(shapes=shapes, height=height, width=width, picture_name=picture_name)
+    known = {} if nm_per_pixel is None else {scale.KEY: nm_per_pixel}
+    return Annotation(shapes, height, width, picture_name, extra=known)
 
 
 def annotation_to_molecules(annotation: Annotation, class_names: Sequence[str]) -> list[Molecule]:

@@ -48,6 +48,7 @@ class Detector:
             if it can `probabilities` (N, 1 + C) of the background and each class.
         batch_size: pictures that `detect` works on at once.
         molecule_size: typical diameter of a molecule in picture pixels, None if not known.
+        name: of its weights, for the report.
     """
 
     class_names: list[str]
@@ -57,6 +58,7 @@ class Detector:
     detect: Callable[[list[np.ndarray]], list[dict]]
     batch_size: int = 1
     molecule_size: float | None = None
+    name: str = ""
 
 
 @dataclass

@@ -15,7 +15,10 @@ import numpy as np
 
 from spm.statistics import Statistics
 
-PACKAGES = ("numpy", "scipy", "opencv-python", "scikit-image", "matplotlib", "keras", "tensorflow")
+PACKAGES = (
+    "tensorflow", "torch", "jax", "keras", "numpy", "scipy", "opencv-python", "scikit-image",
+    "matplotlib",
+)  # fmt: skip
 
 
 def class_section(found: Statistics) -> str:
@@ -66,7 +69,8 @@ def lattice_section(found: Statistics) -> str:
     for d in summary["domains"]:
         cell = ", ".join(
             f"{name}: {_with_error(v['value'], v['error'])}"
-            for name, v in d["molecules_per_cell"].items()
+            for name in found.class_names
+            if (v := d["molecules_per_cell"].get(name))
         )
         values = [
             _with_error(d[key]["value"], d[key]["error"])
@@ -184,6 +188,10 @@ def _text(value: Any) -> str:
         return f"{value:g}"
     if isinstance(value, list | tuple):
         return ", ".join(_text(v) for v in value)
+    if isinstance(value, Mapping):
+        return "; ".join(f"{name}: {_text(v)}" for name, v in value.items())
+    if value is None:
+        return "not known"
     return str(value)
 
 

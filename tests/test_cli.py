@@ -113,6 +113,28 @@ def test_a_bug_is_not_hidden():
         cli.run(failing(ZeroDivisionError()), [])
 
 
+class ResourceExhaustedError(Exception):
+    """Bears TensorFlow's name for a full memory."""
+
+
+class OutOfMemoryError(RuntimeError):
+    """Bears PyTorch's."""
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ResourceExhaustedError("OOM when allocating tensor with shape[4,256,512,512]"),
+        OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."),
+        RuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 2147483648 bytes."),
+    ],
+)
+def test_a_full_graphics_card_is_a_sentence(error, capsys):
+    assert status(failing(error)) == 1
+    message = capsys.readouterr().err
+    assert "is full" in message and "IMAGES_PER_GPU" in message and "Traceback" not in message
+
+
 @pytest.mark.parametrize(("result", "code"), [(None, 0), (3, 3), (True, 0), ("text", 0)])
 def test_only_an_int_is_an_exit_status(result, code):
     assert status(lambda: result) == code

@@ -84,6 +84,17 @@ def test_label_tiff_with_scale(tmp_path):
         assert "unit" not in file.imagej_metadata, "no unit is invented"
 
 
+def test_the_scale_of_a_prediction_goes_along(tmp_path, capsys):
+    tifffile = pytest.importorskip("tifffile")
+    drawn = annotation()
+    drawn.extra[scale.KEY] = 0.05
+    write_annotation(tmp_path / "a_predicted.json", drawn)
+    exports.main(files=[tmp_path / "a_predicted.json"], formats=["tiff"])
+    with tifffile.TiffFile(tmp_path / "a_predicted_labels.tif") as file:
+        above, below = file.pages[0].tags["XResolution"].value
+    assert above / below == pytest.approx(20)
+
+
 def test_more_than_255_molecules():
     places = [(x, y) for y in range(20) for x in range(20)]
     shapes = [

@@ -2,11 +2,13 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
+import keras
 import numpy as np
 import pytest
+from keras import ops
 from networks import TinyConfig, Toys
 
-from mrcnn.batches import DataGenerator, data_generator
+from mrcnn.batches import BatchStream, DataGenerator, data_generator
 from mrcnn.box_tools import extract_bboxes
 
 
@@ -163,3 +165,64 @@ def test_generator_of_the_older_api():
     assert drawn == [0, 1, 2, 0, 1, 2]
     with pytest.raises(ValueError, match="size, 2"):
         next(data_generator(dataset, config(), batch_size=5))
+
+
+class Seen(keras.metrics.Metric):
+    """The first picture of every batch that a model was trained with, over all epochs."""
+
+    def __init__(self):
+        super().__init__(name="seen")
+        self.ids = self.add_variable((32,), initializer=keras.initializers.Constant(-1))
+        self.count = self.add_variable((), initializer="zeros")
+
+    def update_state(self, picture):
+        here = ops.equal(ops.arange(32, dtype="float32"), self.count)
+        self.ids.assign(ops.where(here, picture, self.ids))
+        self.count.assign(self.count + 1)
+
+    def result(self):
+        return self.count
+
+    def reset_state(self):
+        pass
+
+
+class Looker(keras.Model):
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        self.seen.update_state(x[1][0, 0])
+        return ops.sum(y_pred)
+
+
+@pytest.mark.parametrize("steps", [1, 3])
+def test_training_takes_the_batches_in_order(steps):
+    """Whatever Keras does between two epochs, and when the run goes on from an epoch."""
+    batches = DataGenerator(Toys().load(7), config(IMAGES_PER_GPU=1), seed=0)
+    inputs = [keras.Input(a.shape[1:], dtype=str(a.dtype)) for a in batches.batch(0)[0]]
+    model = Looker(inputs, keras.layers.Dense(1)(inputs[1]))
+    model.seen = Seen()
+    model.compile("sgd", jit_compile=False)
+    for first, last in ((0, 3), (3, 5)):
+        with BatchStream(batches, first * steps) as stream:
+            model.fit(
+                stream.generator(),
+                steps_per_epoch=steps,
+                initial_epoch=first,
+                epochs=last,
+                shuffle=False,
+                verbose=0,
+            )
+    expected = [ids[0] for ids in (batches.batch(k)[0][1][:, 0] for k in range(5 * steps))]
+    assert ops.convert_to_numpy(model.seen.ids)[: 5 * steps].tolist() == expected
+    assert list(stream.generator()) == []  # it has ended with its block
+
+
+def test_an_error_in_a_picture_reaches_training():
+    class Broken(Toys):
+        def load_image(self, image_id):
+            raise OSError("no such picture")
+
+    with (
+        BatchStream(DataGenerator(Broken().load(1), config())) as stream,
+        pytest.raises(OSError, match="no such picture"),
+    ):
+        next(stream.generator())

@@ -145,3 +145,21 @@ def test_stored_masks_and_outlines_give_the_same_views():
             assert (one.masks & other.masks).sum() / union > 0.93
             same += 1
     assert same >= 8
+
+
+def test_a_molecule_cut_by_the_picture_counts_as_one_cut_by_the_view():
+    """A corrected prediction outlines molecules at the border down to slivers."""
+    whole = np.array([[60.0, 40.0], [80.0, 40.0], [80.0, 60.0], [60.0, 60.0]])
+    half, sliver = whole.copy(), whole.copy()
+    half[:, 0] = [0, 12, 12, 0]
+    sliver[:, 1] = [155, 155, 160, 160]
+    one = scene([whole, whole + (40, 0), half, sliver])
+    one.class_ids = np.ones(4, int)
+    np.testing.assert_allclose(one.areas, [400, 400, 240, 100])
+    np.testing.assert_allclose(one.whole_areas, [400, 400, 400, 400])
+    still = plain(turn=False, flip=False, scale_jitter=0, whole=0.45, size=200)
+    view = draw_view(one, still, np.random.default_rng(0))
+    assert len(view.class_ids) == 3
+    # Of a class that is nowhere whole nothing is known.
+    one = scene([half])
+    np.testing.assert_allclose(one.whole_areas, [240])

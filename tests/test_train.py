@@ -163,14 +163,28 @@ def test_a_start_from_other_molecules_leaves_their_heads_out(tmp_path):
         return str(tmp_path / name)
 
     light = {"BACKBONE": "resnet18"}
-    own = file("own.h5", class_names=["A", "B"], config=light)
+    own = file("own.h5", class_names=["A", "B"], scale=0.7, config=light)
     start = train_test.find_start(own, True, tmp_path, ["A", "B"])
-    assert start.exclude == () and not start.pretrained
+    assert start.exclude == () and not start.pretrained and start.made["scale"] == 0.7
     start = train_test.find_start(own, True, tmp_path, ["A", "C"])
     assert start.exclude == train_test.CLASS_LAYERS and "A, B" in start.words
+    assert not start.pretrained and start.made is None
     old = file("old.h5")
     start = train_test.find_start(old, True, tmp_path, ["A"])
     assert start.exclude == train_test.CLASS_LAYERS and start.pretrained
     (tmp_path / "broken.h5").write_bytes(b"no weights")
     with pytest.raises(InputError, match=r"broken\.h5"):
         train_test.find_start(str(tmp_path / "broken.h5"), True, tmp_path, ["A"])
+
+
+def test_a_loss_that_is_not_finite_ends_in_a_sentence(tmp_path):
+    from mrcnn.training import NonFiniteLoss
+
+    class Diverging:
+        log_dir = str(tmp_path)
+
+        def train(self, *_, **__):
+            raise NonFiniteLoss("Training stopped at step 11: loss not finite. Lower the rate.")
+
+    with pytest.raises(InputError, match="step 11: loss not finite"):
+        train_test._train_stage(Diverging(), None, None, 0.1, 1, "all", 0)
