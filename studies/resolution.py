@@ -38,9 +38,9 @@ TRAININGS = {
     "60, with shrunken copies": ([60], SHRINK_LIST),
     "36": ([36], ()),
     "18": ([18], ()),
-    "mixed": ([100, 60, 36, 22], ()),
+    "100 to 22, mixed": ([100, 60, 36, 22], ()),
 }
-QUICK_TRAININGS = ("60", "60, with shrunken copies", "mixed")
+QUICK_TRAININGS = ("60", "60, with shrunken copies", "100 to 22, mixed")
 SEEDS, QUICK_SEEDS = (0, 1, 2), (0,)
 STEPS, QUICK_STEPS = 800, 350
 # At 100 pixels per molecule: side of the outlined crops (some twenty molecules) and of the

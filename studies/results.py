@@ -134,12 +134,12 @@ def curves(
             for name, (x, y) in lines.items():
                 axes.plot(x, y, **_line(names.index(name), marked=falling))
             axes.set_title(title, fontsize=8)
-            axes.set(xlabel=x_label, ylim=(0, limit))
+            axes.set(xlabel=x_label)
             if falling:
                 _falling(axes, {value for x, _ in lines.values() for value in x})
             axes.grid(color="0.9", lw=0.4)
             axes.set_axisbelow(True)
-        every[0].set_ylabel(y_label)
+        every[0].set(ylabel=y_label, ylim=(0, limit))  # of all panels, now that all is drawn
         handles = [every[0].plot([], [], **_line(k, falling))[0] for k in range(len(names))]
         figure.legend(
             handles, names, loc="outside lower center", ncols=min(len(names), 3), handlelength=4
