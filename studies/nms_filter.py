@@ -25,7 +25,7 @@ from studies.points import RESULTS, Point, run_points
 SYSTEMS = ("A+B", "A+B+dichlorobiphenyl")
 SEEDS, QUICK_SEEDS = (0, 1, 2, 3, 4), (0,)
 STEPS, QUICK_STEPS = 800, 300
-CROP = 320  # side of the outlined crop, pixels: some twenty molecules
+CROP = 420  # side of the outlined crop, pixels: some twenty molecules
 # Pictures to be recognised: title -> keywords of spm.simulate.simulate.
 TESTS = {
     "like the crop": {},

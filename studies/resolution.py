@@ -45,7 +45,7 @@ SEEDS, QUICK_SEEDS = (0, 1, 2), (0,)
 STEPS, QUICK_STEPS = 800, 350
 # At 100 pixels per molecule: side of the outlined crops (some twenty molecules) and of the
 # pictures to be recognised, pixels.
-CROP = 533
+CROP = 700
 TEST_SIZE, TEST_COUNT, TEST_SEED = 1100, 3, 5000
 WAYS = ("as it is", "rescaled")
 COLUMNS = (

@@ -215,7 +215,9 @@ def trainings(monkeypatch):
     for study in (systems, nms_filter, resolution, augmentation):
         monkeypatch.setattr(study, "TEST_SIZE", 450 if study is resolution else 270)
         monkeypatch.setattr(study, "TEST_COUNT", 1)
+    for study in (nms_filter, resolution, augmentation):
         monkeypatch.setattr(study, "CROP", 120)
+    monkeypatch.setattr(systems, "CROPS", (120, 120))
     return made
 
 
