@@ -110,13 +110,13 @@ class LightConfig(ShapesConfig):
     EXACT_ROI_ALIGN = True
     FPN_CLASSIF_FC_LAYERS_SIZE = 256
     IMAGES_PER_GPU = 4
-    IMAGE_MIN_DIM = 128
-    IMAGE_MAX_DIM = 128
+    IMAGE_MIN_DIM = 192
+    IMAGE_MAX_DIM = 192
     RPN_ANCHOR_SCALES = (37, 74, 148, 296)  # replaced by what the outlines' sizes ask for
     PRE_NMS_LIMIT = 1000
     POST_NMS_ROIS_TRAINING = 300
     POST_NMS_ROIS_INFERENCE = 600
-    TILE_DIM = 320
+    TILE_DIM = 448
     TRAIN_ROIS_PER_IMAGE = 32
     ROI_POSITIVE_RATIO = 0.25
     MINI_MASK_SHAPE = (28, 28)
@@ -131,9 +131,9 @@ class LightConfig(ShapesConfig):
     FILL_NEGATIVES = True
     STEPS_PER_EPOCH = 50
     VALIDATION_STEPS = 5
-    MOLECULE_PIXELS = 30
+    MOLECULE_PIXELS = 44
     HEAD_EPOCHS = 0
-    EPOCHS = 8
+    EPOCHS = 10
     RETRAIN_EPOCHS = 4
     RETRAIN_RATE = 0.5
 

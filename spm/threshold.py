@@ -14,7 +14,7 @@ from spm.prediction import Detector, Settings, predict_picture
 from spm.training_data import Source
 
 LOWEST = 0.05  # score down to which answers are looked at
-BOUNDS = (0.2, 0.8)  # a threshold outside of them says more of the few pictures than of the network
+BOUNDS = (0.2, 0.6)  # a threshold outside of them says more of the few pictures than of the network
 TOLERANCE = 0.005  # F1 that counts as equally good
 
 
