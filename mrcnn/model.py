@@ -217,6 +217,8 @@ class MaskRCNN:
         while not found and any(folder.glob("*.h5")):  # another run of this minute
             now += datetime.timedelta(minutes=1)
             folder = Path(self.model_dir) / f"{name}{now:%Y%m%dT%H%M}"
+        if self.mode == "training":  # the clocks of several machines differ
+            folder = distributed.from_first(lambda: folder)
         self.log_dir = str(folder)
         self.checkpoint_path = str(Path(self.log_dir) / f"mask_rcnn_{name}_{{epoch:04d}}.h5")
 
@@ -457,7 +459,7 @@ class MaskRCNN:
 
         The network sees whole batches; the last one is filled up with its first picture.
         """
-        graph = self._graph(molded.shape[1:3])
+        graph = self.detection_graph(molded.shape[1:3])
         anchors = self.get_anchors(molded.shape[1:])
         batch = self.config.BATCH_SIZE
         anchors = np.broadcast_to(anchors, (batch, *anchors.shape))
@@ -471,7 +473,7 @@ class MaskRCNN:
             found += list(zip(*outputs, strict=True))[: len(molded) - start]
         return found
 
-    def _graph(self, image_shape):
+    def detection_graph(self, image_shape):
         """The graph that gives only what `detect` needs, for one picture size."""
         key = (int(image_shape[0]), int(image_shape[1]))
         if key not in self._graphs:
@@ -521,7 +523,8 @@ class MaskRCNN:
             image_metas: when given, `images` are molded already.
 
         Returns:
-            dict of name -> array.
+            dict of name -> array (B, ...). What the network computes for all RoIs of a batch at
+            once, such as `get_layer("mrcnn_mask").output`, comes out as (B, N, ...).
         """
         names = [name for name, _ in outputs]
         if image_metas is None:
@@ -532,7 +535,10 @@ class MaskRCNN:
         anchors = np.broadcast_to(anchors, (len(molded), *anchors.shape))
         graph = keras.Model(self.keras_model.inputs, [tensor for _, tensor in outputs])
         values = graph.predict_on_batch([molded, image_metas.astype(np.float32), anchors])
-        answer = dict(zip(names, values, strict=True))
+        answer = {}
+        for name, value in zip(names, values, strict=True):
+            alone = len(value) == len(molded)
+            answer[name] = value if alone else value.reshape(len(molded), -1, *value.shape[1:])
         for name, value in answer.items():
             log(name, value)
         return answer

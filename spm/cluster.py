@@ -83,7 +83,7 @@ def results(
         future = _client.submit(_work, str(Path.cwd()), function, job, pure=False)
         numbers[future] = number
     try:
-        for future in as_completed(list(numbers)):
+        for future in as_completed(list(numbers), loop=_client.loop):
             error = future.exception()
             if isinstance(error, KilledWorker):
                 raise InputError(

@@ -39,7 +39,7 @@ QUICK_ROWS = ("L1 alone", "dropout", "noise", "emboss", "dropout + noise + embos
 SEEDS, QUICK_SEEDS = (0, 1, 2, 3, 4), (0,)
 STEPS, QUICK_STEPS = 800, 300
 COPIES, QUICK_COPIES = 28, 4  # of each of the 72 L1 pictures
-CROP = 320  # side of the outlined crop, pixels: some twenty molecules
+CROP = 420  # side of the outlined crop, pixels: some twenty molecules
 # Pictures to be recognised: each has an appearance of its own.
 TEST = {"random_appearance": True, "colour_map": "hot"}
 TEST_SIZE, TEST_COUNT, TEST_SEED = 640, 8, 5000

@@ -25,7 +25,7 @@ from studies.points import RESULTS, Point, run_points
 SYSTEMS = ("A+B", "A+B+dichlorobiphenyl")
 SEEDS, QUICK_SEEDS = (0, 1, 2, 3, 4), (0,)
 STEPS, QUICK_STEPS = 800, 300
-CROP = 320  # side of the outlined crop, pixels: some twenty molecules
+CROP = 420  # side of the outlined crop, pixels: some twenty molecules
 # Pictures to be recognised: title -> keywords of spm.simulate.simulate.
 TESTS = {
     "like the crop": {},
@@ -68,7 +68,7 @@ def main(*, quick: bool = False, out: Path = RESULTS) -> int:
     record = {"quick": quick, "points": [p.settings for p in points], "results": found}
     results.write_table(stem, rows, COLUMNS, record)
     figure = results.curves(
-        _lines(found), "score threshold", "false positives per 100 true molecules", markers=False
+        _panels(found), "score threshold", "false positives per 100 true molecules"
     )
     results.save(figure, stem)
     return 0
@@ -78,17 +78,16 @@ def _of(points, found):
     return [(p.settings["training"]["system"], r) for p, r in zip(points, found, strict=True)]
 
 
-def _lines(found: list[dict]) -> dict:
+def _panels(found: list[dict]) -> dict:
     """False positives per 100 molecules along the threshold, all points together."""
-    lines = {}
-    for test in TESTS:
+    panels: dict = {test: {} for test in TESTS}
+    for test, lines in panels.items():
         for words in FILTERS:
             measured = [result[test][words] for result in found]
             truths = sum(numbers["truths"] for numbers in measured)
             counts = [sum(n["false_at"][k] for n in measured) for k in range(len(THRESHOLDS))]
-            share = [100 * count / truths for count in counts]
-            lines[f"{test}, {words} the extra NMS"] = (THRESHOLDS, share)
-    return lines
+            lines[f"{words} the extra NMS"] = (THRESHOLDS, [100 * n / truths for n in counts])
+    return panels
 
 
 def _settings(system: str, seed: int, quick: bool) -> dict:

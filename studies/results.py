@@ -110,41 +110,53 @@ def _number(row: dict[str, Any], key: str) -> float:
 
 
 def curves(
-    lines: dict[str, tuple[Sequence[float], Sequence[float]]],
+    panels: dict[str, dict[str, tuple[Sequence[float], Sequence[float]]]],
     x_label: str,
     y_label: str,
     *,
-    limits: tuple[float | None, float | None] = (0, None),
+    limit: float | None = None,
     falling: bool = False,
-    markers: bool = True,
 ) -> Figure:
-    """Draw a line for each name -> (x, y).
+    """Draw panels side by side: in each a line for each name -> (x, y).
 
     Args:
-        limits: of the vertical axis.
-        falling: the horizontal axis runs from large to small, logarithmically.
-        markers: mark the points.
+        panels: title -> lines; the same name has the same line in all.
+        limit: end of the vertical axis.
+        falling: the horizontal axis runs from large to small, logarithmically, through marked
+            points.
     """
+    names = list(dict.fromkeys(name for lines in panels.values() for name in lines))
     with style():
-        figure = new_figure(1.4 * COLUMN, 1.1 * COLUMN + 0.08 * len(lines))
+        figure = new_figure(2 * COLUMN, 0.95 * COLUMN + 0.1 * len(names))
         figure.set_dpi(DPI)
-        axes = figure.add_subplot()
-        for k, (name, (x, y)) in enumerate(lines.items()):
-            axes.plot(
-                x, y, label=name, color=COLOURS[k % len(COLOURS)], ls=STYLES[k % len(STYLES)],
-                marker=MARKERS[k % len(MARKERS)] if markers else None, ms=3.5,
-            )  # fmt: skip
-        axes.set(xlabel=x_label, ylabel=y_label, ylim=limits)
-        if falling:
-            ticks = sorted({value for x, _ in lines.values() for value in x})
-            axes.set_xscale("log")
-            axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
-            axes.set_xticks([], minor=True)
-            axes.invert_xaxis()
-        axes.grid(color="0.9", lw=0.4)
-        axes.set_axisbelow(True)
-        figure.legend(loc="outside lower center", ncols=1 if len(lines) < 4 else 2, handlelength=4)
+        every = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
+        for axes, (title, lines) in zip(every, panels.items(), strict=True):
+            for name, (x, y) in lines.items():
+                axes.plot(x, y, **_line(names.index(name), marked=falling))
+            axes.set_title(title, fontsize=8)
+            axes.set(xlabel=x_label)
+            if falling:
+                _falling(axes, {value for x, _ in lines.values() for value in x})
+            axes.grid(color="0.9", lw=0.4)
+            axes.set_axisbelow(True)
+        every[0].set(ylabel=y_label, ylim=(0, limit))  # of all panels, now that all is drawn
+        handles = [every[0].plot([], [], **_line(k, falling))[0] for k in range(len(names))]
+        figure.legend(
+            handles, names, loc="outside lower center", ncols=min(len(names), 3), handlelength=4
+        )
     return figure
+
+
+def _line(number: int, marked: bool) -> dict[str, Any]:
+    look = {"color": COLOURS[number % len(COLOURS)], "ls": STYLES[number % len(STYLES)]}
+    return {**look, "marker": MARKERS[number % len(MARKERS)], "ms": 3.5} if marked else look
+
+
+def _falling(axes, ticks: set[float]) -> None:
+    axes.set_xscale("log")
+    axes.set_xticks(sorted(ticks), [f"{tick:g}" for tick in sorted(ticks)])
+    axes.set_xticks([], minor=True)
+    axes.invert_xaxis()
 
 
 __all__ = ["average", "bars", "curves", "save", "write_table"]

@@ -39,7 +39,9 @@ UNSTABLE = {
 SEEDS, QUICK_SEEDS = (0, 1, 2), (0,)
 # Training steps for one class and for several, which take longer to be told apart.
 STEPS, QUICK_STEPS = (800, 800), (150, 300)
-CROP = 320  # side of the outlined crop, pixels: some twenty molecules
+# Side of the outlined crop, pixels: some twenty molecules, in crystals (one class) and in the
+# thinner layers of several.
+CROPS = (320, 420)
 TEST_SIZE, TEST_COUNT, TEST_SEED = 800, 3, 5000  # pictures to be recognised
 COLUMNS = ("case", "seeds", "truths", "recognition_rate", "ap50", "precision", "recall")
 # -----------------------------------------------------------------------------------------------
@@ -79,7 +81,11 @@ def _settings(title: str, seed: int, quick: bool) -> dict:
 
     system, unstable = TRAININGS[title]
     names = class_names([system])
-    training = {"system": system, "size": CROP, "count": 1, "seed": seed, "unstable_tip": unstable}
+    several = len(names) > 1
+    training = {
+        "system": system, "size": CROPS[several], "count": 1, "seed": seed,
+        "unstable_tip": unstable,
+    }  # fmt: skip
     test = {"system": system, "size": TEST_SIZE, "count": TEST_COUNT, "seed": TEST_SEED}
     tests = {} if unstable else {title: test}
     if title in UNSTABLE:
@@ -87,7 +93,7 @@ def _settings(title: str, seed: int, quick: bool) -> dict:
     steps = QUICK_STEPS if quick else STEPS
     return {
         "study": "systems", "recipe": recipe(), "classes": names, "training": training,
-        "steps": steps[len(names) > 1], "seed": seed, "tests": tests,
+        "steps": steps[several], "seed": seed, "tests": tests,
     }  # fmt: skip
 
 

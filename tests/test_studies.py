@@ -215,7 +215,9 @@ def trainings(monkeypatch):
     for study in (systems, nms_filter, resolution, augmentation):
         monkeypatch.setattr(study, "TEST_SIZE", 450 if study is resolution else 270)
         monkeypatch.setattr(study, "TEST_COUNT", 1)
+    for study in (nms_filter, resolution, augmentation):
         monkeypatch.setattr(study, "CROP", 120)
+    monkeypatch.setattr(systems, "CROPS", (120, 120))
     return made
 
 
@@ -277,5 +279,5 @@ def test_figures_of_numbers_that_do_not_exist(tmp_path):
     rows = [{"name": "a", "ap50": None, "seeds": 1}, {"name": "b", "ap50": 0.5, "seeds": 2}]
     figure = results.bars(rows, "name", {"ap50": "AP"}, limit=1)
     assert results.save(figure, tmp_path / "bars")[0].stat().st_size > 0
-    figure = results.curves({"a": ([100, 18], [None, 0.5])}, "x", "y", falling=True)
+    figure = results.curves({"p": {"a": ([100, 18], [None, 0.5])}}, "x", "y", falling=True)
     assert results.save(figure, tmp_path / "curves")[0].stat().st_size > 0
