@@ -22,14 +22,18 @@ import contextlib
 import io
 import re
 import sys
+import threading
 import time
 from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from spm import cli, instruments
 from spm.annotation import write_annotation
+from spm.cluster import on_cluster
 from spm.corrections import mark_prediction
 from spm.draw import draw_molecules
 from spm.errors import InputError
@@ -37,6 +41,7 @@ from spm.files import folder_lock, make_folder, natural_key, remove_leftovers
 from spm.heights import Opened
 from spm.inputs import open_picture
 from spm.molecules import Molecule, molecules_to_annotation, write_table
+from spm.parallel import run_jobs
 from spm.picture import write_picture
 from spm.prediction import Detector, Settings, predict_picture
 from spm.result_files import find_pictures, link, output_names, remove_tiles, tile_name
@@ -71,6 +76,8 @@ TILE_PICTURES = True
 REPORT = True
 # Size of a pixel in nanometres; None takes the one that the file stores, if any.
 NM_PER_PIXEL = None
+# A dask cluster that works on the pictures, such as "tcp://10.0.0.1:8786" (docs/scaling.md).
+SCHEDULER = None
 # -----------------------------------------------------------------------------------------------
 
 # Threshold for weights of an unfinished training, which carry none.
@@ -96,6 +103,7 @@ def main(
     tile_pictures: bool = TILE_PICTURES,
     report: bool = REPORT,
     nm_per_pixel: float | None = NM_PER_PIXEL,
+    scheduler: str | None = SCHEDULER,
 ) -> int:
     """Predicts pictures and writes the results.
 
@@ -114,6 +122,7 @@ def main(
         tile_pictures: write the tiles into pre_predict/ and post_predict/
         report: write statistics and the report
         nm_per_pixel: size of a pixel in nanometres, where the files do not say
+        scheduler: address of a dask cluster that works on the pictures
 
     Returns:
         0, or 1 if a picture could not be predicted; the others are done all the same.
@@ -125,27 +134,99 @@ def main(
     settings = _settings(score_threshold, nms_iou, tile_scale, views, uncertain_ratio)
     paths = find_pictures(files, Path(in_dir))
     weights = Path(weights) if weights else newest_weights(Path(log_dir))
-    detector = load_detector(weights, batch_size, settings)
-    print(f"{weights.name}: {', '.join(detector.class_names)}; {detector.scale:.3g} network pixels "
-          f"per picture pixel; ready after {time.perf_counter() - start:.1f} s")  # fmt: skip
-    problems = []
-    with folder_lock(out_dir) as folder:
+    if scheduler and not weights.is_file():
+        raise InputError(f"{weights}: there is no such weights file; check the name.")
+    plan = Plan(
+        load_detector, weights, batch_size, settings, Path(out_dir), tile_pictures, report,
+        nm_per_pixel, describe_run(),
+    )  # fmt: skip
+    todo = list(zip(paths, output_names(paths), strict=True))
+    detector = plan.detector() if scheduler is None else None  # else the workers build it
+    if detector:
+        seconds = time.perf_counter() - start
+        print(f"{weights.name}: {', '.join(detector.class_names)}; {detector.scale:.3g} network "
+              f"pixels per picture pixel; ready after {seconds:.1f} s")  # fmt: skip
+    problems = 0
+    with on_cluster(scheduler), folder_lock(out_dir) as folder:
         for place in (folder, folder / "pre_predict", folder / "post_predict"):
             if place.is_dir():
                 remove_leftovers(place)  # of a killed run
-        for path, name in zip(paths, output_names(paths), strict=True):
-            try:
-                opened = open_picture(path, nm_per_pixel)
-                predict_file(
-                    path, name, Path(out_dir), detector, settings, tile_pictures, opened, report
-                )
-            except InputError as error:
-                problems.append(error)
-                print(f"error: {error}", file=sys.stderr)
-    done = len(paths) - len(problems)
-    print(f"{done} of {len(paths)} pictures predicted into {out_dir} "
+        for outcome in _outcomes(todo, plan, detector):
+            if isinstance(outcome, InputError):
+                problems += 1
+                print(f"error: {outcome}", file=sys.stderr)
+            else:
+                print(outcome, flush=True)
+    print(f"{len(todo) - problems} of {len(todo)} pictures predicted into {out_dir} "
           f"in {time.perf_counter() - start:.1f} s")  # fmt: skip
     return 1 if problems else 0
+
+
+@dataclass
+class Plan:
+    """How a run predicts: all that a worker needs beside the picture.
+
+    Attributes:
+        load: `load_detector`.
+        weights, batch_size, settings: its arguments.
+        out_dir, tile_pictures, report, nm_per_pixel: see `main`.
+        run: what the reports say of the run, see `describe_run`.
+    """
+
+    load: Callable[..., Detector]
+    weights: Path
+    batch_size: int | None
+    settings: Settings
+    out_dir: Path
+    tile_pictures: bool
+    report: bool
+    nm_per_pixel: float | None
+    run: dict
+
+    def detector(self) -> Detector:
+        return self.load(self.weights, self.batch_size, self.settings)
+
+    def predict(self, path: Path, name: str, detector: Detector) -> str:
+        """Predicts one picture and returns its summary."""
+        opened = open_picture(path, self.nm_per_pixel)
+        return _predict(
+            path, name, self.out_dir, detector, self.settings, self.tile_pictures, opened,
+            self.report, self.run,
+        )[1]  # fmt: skip
+
+
+def _outcomes(
+    todo: list[tuple[Path, str]], plan: Plan, detector: Detector | None
+) -> Iterator[str | InputError]:
+    """Yields the summary of each picture, or what is wrong with it; without a detector the workers
+    of a cluster find out."""
+    if detector:
+        for path, name in todo:
+            try:
+                yield plan.predict(path, name, detector)
+            except InputError as error:
+                yield error
+        return
+    jobs = [(plan, path, name) for path, name in todo]
+    for _, outcome in run_jobs(predict_on_worker, jobs, None, "pictures"):
+        yield outcome
+
+
+# The detector of a worker process, with what it was built for; one picture at a time uses it.
+_worker_detector: dict[str, Detector] = {}
+_worker_lock = threading.Lock()
+
+
+def predict_on_worker(job: tuple[Plan, Path, str]) -> str:
+    """Predicts one picture in a worker process, which builds the network for the first one only."""
+    plan, path, name = job
+    with _worker_lock:
+        stat = plan.weights.stat() if plan.weights.exists() else None
+        key = repr((plan.weights, stat and stat.st_mtime_ns, plan.batch_size, plan.settings))
+        if key not in _worker_detector:
+            _worker_detector.clear()
+            _worker_detector[key] = plan.detector()
+        return plan.predict(path, name, _worker_detector[key])
 
 
 def predict_file(
@@ -176,8 +257,19 @@ def predict_file(
     Raises:
         InputError: when the picture cannot be read.
     """
-    start = time.perf_counter()
     opened = opened or open_picture(path)
+    molecules, summary = _predict(
+        path, name, out_dir, detector, settings, tile_pictures, opened, report, describe_run()
+    )
+    print(summary)
+    return molecules
+
+
+def _predict(
+    path, name, out_dir, detector, settings, tile_pictures, opened, report, run
+) -> tuple[list[Molecule], str]:
+    """`predict_file` of an opened picture; returns its summary instead of printing it."""
+    start = time.perf_counter()
     picture, nm_per_pixel = opened.picture, opened.nm_per_pixel
     height, width = picture.shape[:2]
     remove_tiles(out_dir, name)
@@ -196,16 +288,16 @@ def predict_file(
     write_table(out_dir / f"{name}_molecules.csv", molecules, nm_per_pixel)
     write_annotation(out_dir / f"{name}_predicted.json", annotation)
     if report:
-        _write_report(out_dir, name, opened, molecules, detector, settings)
+        _write_report(out_dir, name, opened, molecules, detector, settings, run)
     # The picture is not needed any more: drawing into it saves a copy of a large one.
     drawn = draw_molecules(picture, molecules, detector.class_names, in_place=True)
     write_picture(out_dir / f"{name}_predicted.png", drawn, durable=True)
-    print(f"{path.name}: {_summary(molecules, detector.class_names)} "
-          f"({width} x {height}, {time.perf_counter() - start:.1f} s)")  # fmt: skip
-    return molecules
+    seconds = time.perf_counter() - start
+    counts = _summary(molecules, detector.class_names)
+    return molecules, f"{path.name}: {counts} ({width} x {height}, {seconds:.1f} s)"
 
 
-def _write_report(out_dir, name, opened, molecules, detector, settings) -> None:
+def _write_report(out_dir, name, opened, molecules, detector, settings, run) -> None:
     from spm.report import write_report
     from spm.statistics import write_statistics
 
@@ -215,7 +307,7 @@ def _write_report(out_dir, name, opened, molecules, detector, settings) -> None:
         heights_nm=opened.heights_nm, class_names=detector.class_names,
     )  # fmt: skip
     # The report adds the versions itself.
-    run = {k: v for k, v in describe_run().items() if k not in ("python", "packages")}
+    run = {k: v for k, v in run.items() if k not in ("python", "packages")}
     made_with = {
         "prediction": {
             "weights": detector.name or "not known",
@@ -425,4 +517,6 @@ def _summary(molecules: list[Molecule], class_names: list[str]) -> str:
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    import predict_big_pic  # by this name a cluster's workers know the functions of this file
+
+    cli.run(predict_big_pic.main)

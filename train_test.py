@@ -10,15 +10,17 @@ TensorBoard events (`tensorboard --logdir logs`).
 
 from __future__ import annotations
 
+import io
 import sys
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from Images_Augmentation.online_aug import COLOUR_CHANGES, Scene, ViewSettings, draw_view
-from mrcnn import utils
+from mrcnn import distributed, utils
 from mrcnn.config import Config
 from mrcnn.devices import device_name, has_accelerator
 from spm import cli
@@ -542,16 +544,19 @@ def train_main(
             from do not fit.
     """
     start = time.perf_counter()
+    _join_processes()
     if problems := check_class_names(class_names):
         raise InputError.joined(problems)
     sources = _sources(augment, Path(dataset_dir), Path(source_dir))
     counts = check_labels(sources, class_names)
     training, validation = split(sources, validation_share, seed)
     light = _is_light(recipe)
-    beginning = find_start(str(init_with), light, Path(log_dir), class_names)
+    beginning = distributed.from_first(
+        lambda: find_start(str(init_with), light, Path(log_dir), class_names)
+    )
     config = make_config(
         light, beginning, class_names, training, STEPS_PER_EPOCH=steps_per_epoch,
-        VIEW_COLOURS=view_colours,
+        VIEW_COLOURS=view_colours, GPU_COUNT=_process_count(),
     )  # fmt: skip
     stages = _stages(config, beginning, head_epochs, epochs)
     announce(config, beginning, counts, training, validation, stages, augment)
@@ -562,7 +567,9 @@ def train_main(
         "validation_pictures": [source.name for source in validation],
         "stages": stages, "config": config.to_dict(),
     }  # fmt: skip
-    interrupted = None if beginning.goes_on else find_interrupted(Path(log_dir), record)
+    interrupted = distributed.from_first(
+        lambda: None if beginning.goes_on else find_interrupted(Path(log_dir), record)
+    )
     if interrupted:
         beginning = Start("an interrupted run", interrupted, goes_on=True)
         print(f"  going on with the interrupted run {interrupted.parent}")
@@ -574,11 +581,13 @@ def train_main(
     )
     train_set = _dataset(training, class_names, config)
     val_set = _dataset(validation, class_names, config) if validation else None
+    first = distributed.rank() == 0  # of several processes one writes
     # Another run that started in the same minute, or goes on with the same weights, is refused.
-    with folder_lock(model.log_dir) as run_folder:
-        remove_leftovers(run_folder)  # of a killed run
-        if not interrupted:
-            write_record(run_folder / "settings.json", record)
+    with folder_lock(model.log_dir) if first else nullcontext():
+        if first:
+            remove_leftovers(Path(model.log_dir))  # of a killed run
+            if not interrupted:
+                write_record(Path(model.log_dir) / "settings.json", record)
         last = 0 if interrupted else model.epoch
         for layers, count, factor in stages:
             last += count
@@ -587,9 +596,29 @@ def train_main(
                     model, train_set, val_set, config.LEARNING_RATE * factor, last, layers, seed
                 )
         weights = Path(model.checkpoint_path.format(epoch=model.epoch))
-        set_threshold(model, weights, validation or training, class_names)
+        if first:
+            set_threshold(model, weights, validation or training, class_names)
     print(f"{weights}: trained in {(time.perf_counter() - start) / 60:.1f} minutes")
     return weights
+
+
+def _join_processes() -> None:
+    """Under torchrun (docs/scaling.md): joins the others; of all processes one speaks.
+
+    Raises:
+        InputError: when the backend cannot train over processes.
+    """
+    try:
+        distributed.join()
+    except ValueError as error:
+        raise InputError(str(error)) from error
+    if distributed.rank() > 0:
+        sys.stdout = io.StringIO()
+
+
+def _process_count() -> int | None:
+    """What GPU_COUNT is under torchrun, else None: it stays what the recipe says."""
+    return distributed.processes() if distributed.processes() > 1 else None
 
 
 def _train_stage(model, train_set, val_set, rate, last, layers, seed) -> None:
@@ -603,7 +632,8 @@ def _train_stage(model, train_set, val_set, rate, last, layers, seed) -> None:
     try:
         model.train(
             train_set, val_set, rate, last, layers,
-            custom_callbacks=_callbacks(model.log_dir), seed=seed,
+            custom_callbacks=_callbacks(model.log_dir) if distributed.rank() == 0 else [],
+            seed=seed,
             verbose=1 if sys.stdout.isatty() else 0,
         )  # fmt: skip
     except NonFiniteLoss as error:

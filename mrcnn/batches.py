@@ -10,6 +10,7 @@ import keras
 import numpy as np
 
 from .box_tools import extract_bboxes
+from .distributed import own_share
 from .graphs import pixel_anchors
 from .loading import build_rpn_targets, compose_image_meta, load_image_gt, mold_image
 from .mask_tools import minimize_mask
@@ -75,10 +76,10 @@ class DataGenerator(keras.utils.PyDataset):
         return self.batch(self.epoch * self.steps + index)
 
     def batch(self, number):
-        """Batch `number` of the run, counted from 0 over all epochs."""
-        batch = self.config.BATCH_SIZE
-        first = number * batch
-        samples = [self._sample(first + k) for k in range(batch)]
+        """This process's share of batch `number` of the run, counted from 0 over all epochs."""
+        first, count = own_share(self.config)
+        first += number * self.config.BATCH_SIZE
+        samples = [self._sample(first + k) for k in range(count)]
         return (tuple(np.stack(column) for column in zip(*samples, strict=True)),)
 
     def _image_id(self, position):

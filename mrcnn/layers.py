@@ -8,6 +8,8 @@ import math
 
 import keras
 
+from . import distributed
+
 
 @keras.saving.register_keras_serializable("mrcnn")
 class MeanL2(keras.regularizers.Regularizer):
@@ -47,6 +49,19 @@ class FrozenBatchNorm(keras.layers.BatchNormalization):
 
     def call(self, inputs, training=None, mask=None):
         return super().call(inputs, training=False, mask=mask)
+
+
+@keras.saving.register_keras_serializable("mrcnn")
+class BatchNorm(keras.layers.BatchNormalization):
+    """BatchNorm with the statistics of the whole batch, also when workers share it."""
+
+    def _moments(self, inputs, mask):
+        if distributed.workers() == 1:
+            return super()._moments(inputs, mask)
+        # All workers have equally many values: the mean of their means is the mean.
+        axes = list(range(len(inputs.shape) - 1))
+        mean = distributed.mean(keras.ops.mean(inputs, axis=axes))
+        return mean, distributed.mean(keras.ops.mean(keras.ops.square(inputs - mean), axis=axes))
 
 
 class LayerBank:
@@ -131,7 +146,7 @@ class LayerBank:
         """x through the BatchNorm layer called `name`."""
         trained = self._bn_training
         layer = self.get(
-            keras.layers.BatchNormalization if trained else FrozenBatchNorm,
+            BatchNorm if trained else FrozenBatchNorm,
             name,
             epsilon=1e-3,
             momentum=self._bn_momentum,

@@ -1,10 +1,13 @@
-"""The five losses, each a float32 scalar over the whole batch.
+"""The five losses, each a float32 scalar over the whole batch; with several workers the mean of
+theirs is (see `distributed`).
 
 Formulas: Ren et al., Faster R-CNN (2015), and He et al., Mask R-CNN (ICCV 2017), averaged as in
 matterport's detector.
 """
 
 from keras import ops
+
+from . import distributed
 
 EPSILON = 1e-7  # keeps logarithms of probabilities finite
 
@@ -26,7 +29,8 @@ def _masked_mean(values, mask):
     weight = ops.cast(mask, "float32")
     # Both branches of a where are differentiated: keep unused values out of the sum, finite.
     values = ops.where(mask, values, 0.0)
-    return ops.sum(values) / ops.maximum(ops.sum(weight), 1.0)
+    count = distributed.total(ops.sum(weight))
+    return distributed.workers() * ops.sum(values) / ops.maximum(count, 1.0)
 
 
 def rpn_class_loss(match, logits):

@@ -14,6 +14,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from . import distributed
 from . import weights as weights_file
 from .batches import BatchStream, DataGenerator, data_generator
 from .box_tools import denorm_boxes, norm_boxes
@@ -84,6 +85,10 @@ class _Trainer(_Files, TrainingModel):
     pass
 
 
+class _SharedTrainer(distributed.SharedStep, _Trainer):
+    pass
+
+
 class _Detector(_Files, keras.Model):
     pass
 
@@ -111,7 +116,7 @@ class MaskRCNN:
         self.config = config
         self.model_dir = str(model_dir)
         self.metadata = {}
-        self._strategy = _strategy(config) if mode == "training" else None
+        self._strategy = distributed.strategy(config) if mode == "training" else None
         self._graphs = {}
         self._anchor_cache = {}
         self.bank = LayerBank(config, training=mode == "training")
@@ -126,7 +131,8 @@ class MaskRCNN:
         """The Keras model of a mode's graph, for pictures of `config.IMAGE_SHAPE`."""
         if mode == "training":
             inputs, outputs = training_graph(self.bank, config)
-            model = _Trainer(inputs, outputs, name="mask_rcnn")
+            trainer = _SharedTrainer if distributed.processes() > 1 else _Trainer
+            model = trainer(inputs, outputs, name="mask_rcnn")
             model.configure(config.LOSS_WEIGHTS)
         else:
             inputs, outputs = inference_graph(self.bank, config, config.IMAGE_SHAPE[:2])
@@ -211,6 +217,8 @@ class MaskRCNN:
         while not found and any(folder.glob("*.h5")):  # another run of this minute
             now += datetime.timedelta(minutes=1)
             folder = Path(self.model_dir) / f"{name}{now:%Y%m%dT%H%M}"
+        if self.mode == "training":  # the clocks of several machines differ
+            folder = distributed.from_first(lambda: folder)
         self.log_dir = str(folder)
         self.checkpoint_path = str(Path(self.log_dir) / f"mask_rcnn_{name}_{{epoch:04d}}.h5")
 
@@ -257,7 +265,7 @@ class MaskRCNN:
             epochs: number of the last epoch, counted over all calls; earlier stages count.
             layers: "heads", "3+", "4+", "5+", "all", or a regular expression of layer names.
             augmentation: imgaug augmenter for pictures and masks, or None.
-            custom_callbacks: further Keras callbacks.
+            custom_callbacks: further Keras callbacks; with several processes, of this one.
             no_augmentation_sources: dataset sources that are left as they are.
             seed: of the order of pictures and of augmentation.
             verbose: as in Keras's `fit`.
@@ -285,14 +293,14 @@ class MaskRCNN:
             validation = DataGenerator(
                 val_dataset, config, shuffle=False, steps=config.VALIDATION_STEPS, seed=seed
             )
-        Path(self.log_dir).mkdir(parents=True, exist_ok=True)
+        first = distributed.rank() == 0  # of several processes one writes and prints
+        verbose = verbose if first else 0
         stage = self._compile(STAGES.get(layers, layers), learning_rate, epochs, verbose)
-        callbacks = [
-            StopOnNonFinite(),
-            LossTable(self.log_dir),
-            SaveWeights(lambda epoch: self._save_epoch(epoch, stage)),
-            *(custom_callbacks or []),
-        ]
+        callbacks = [StopOnNonFinite(), *(custom_callbacks or [])]
+        if first:
+            Path(self.log_dir).mkdir(parents=True, exist_ok=True)
+            save = SaveWeights(lambda epoch: self._save_epoch(epoch, stage))
+            callbacks[1:1] = [LossTable(self.log_dir), save]
         with BatchStream(training, self.epoch * config.STEPS_PER_EPOCH) as stream:
             history = self.keras_model.fit(
                 stream.generator(),
@@ -316,7 +324,7 @@ class MaskRCNN:
             "first_epoch": self.epoch,
         }
         path = state_path(self.checkpoint_path.format(epoch=self.epoch))
-        state = read_state(path, layer_regex)
+        state = distributed.from_first(lambda: read_state(path, layer_regex))
         # The schedule runs over the whole stage, also when only its rest is still to do.
         first = state[0]["first_epoch"] if state else self.epoch
         with self._scope():
@@ -327,6 +335,8 @@ class MaskRCNN:
             optimizer.build(self.keras_model.trainable_variables)
             if state and restore_state(path, self.keras_model, state, stage["learning_rate"]):
                 stage["first_epoch"] = first
+        if distributed.processes() > 1:
+            self.keras_model.share()
         return stage
 
     def _save_epoch(self, epoch, stage):
@@ -568,18 +578,3 @@ def _jit(config):
         return bool(config.JIT_COMPILE)
     backend = keras.backend.backend()
     return backend == "jax" or (backend == "tensorflow" and has_accelerator())
-
-
-def _strategy(config):
-    """How GPU_COUNT cards share a step, or None for one."""
-    if config.GPU_COUNT <= 1:
-        return None
-    backend = keras.backend.backend()
-    if backend != "tensorflow":
-        raise ValueError(
-            f"GPU_COUNT={config.GPU_COUNT} needs the TensorFlow backend; on {backend} "
-            "use keras.distribution or one process a card, with GPU_COUNT=1."
-        )
-    import tensorflow as tf
-
-    return tf.distribute.MirroredStrategy()

@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from . import boxes as box_ops
+from . import distributed
 from .roi_align import bilinear_crop
 
 
@@ -81,7 +82,10 @@ class DetectionTargets(keras.layers.Layer):
     def _draw(self, positive, negative):
         """Indices (B, T) of RoIs drawn at random, and which of them are used."""
         negatives = self.total - self.positives
-        noise = keras.random.uniform(positive.shape, seed=self.random)
+        rows, columns = positive.shape
+        # Drawn for the whole batch, so that a picture's draw does not hang on who works on it.
+        shape = (rows * distributed.workers(), columns)
+        noise = distributed.own_rows(keras.random.uniform(shape, seed=self.random), rows)
         score, first = _random_top(positive, noise, self.positives)
         used_first = score > 0
         score, second = _random_top(negative, noise, negatives)

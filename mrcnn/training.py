@@ -8,6 +8,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from . import distributed
 from .weights import whole_file
 
 LOSS_NAMES = (
@@ -44,11 +45,15 @@ class TrainingModel(keras.Model):
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         losses = y_pred[-len(LOSS_NAMES) :]
         for metric, value in zip(self.terms, losses, strict=True):
-            metric.update_state(value)
+            metric.update_state(distributed.reported(value))
         total = sum(w * v for w, v in zip(self.loss_weights, losses, strict=True))
         if self.losses:
             total = total + sum(ops.cast(v, "float32") for v in self.losses)
-        return total
+        return distributed.summand(distributed.reported(total))
+
+    def _maybe_symbolic_build(self, iterator=None, data_batch=None):
+        """Does nothing: all is built. Of TensorFlow's replicas Keras would average a batch first,
+        true and false included, and that batch would be lost to training."""
 
 
 def make_optimizer(config, learning_rate, total_steps):

@@ -1,4 +1,4 @@
-"""Many independent jobs on several processes or threads, with a progress bar and all errors."""
+"""Many independent jobs on processes, threads or a cluster, with a progress bar and all errors."""
 
 from __future__ import annotations
 
@@ -7,7 +7,11 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
+from spm import cluster
 from spm.errors import InputError
+
+# A worker process that dies takes the whole pool along: so often are the jobs left started again.
+RESTARTS = 2
 
 
 def worker_count(workers: int | None) -> int:
@@ -37,7 +41,8 @@ def run_jobs(
     """Call `function` on each job and yield (job number, result) as they are ready, in any order.
 
     An InputError is a result like any other (the exception object), so that one bad file does not
-    stop the rest; all other exceptions end the run.
+    stop the rest; all other exceptions end the run. The jobs of a worker that dies are done again.
+    Inside `spm.cluster.on_cluster` all of this happens on a cluster, whatever `workers` says.
 
     Args:
         function: a module-level function; it and its jobs are sent to other processes.
@@ -61,11 +66,33 @@ def run_jobs(
 def _results(
     function: Callable[[Any], Any], jobs: Sequence[Any], count: int, threads: bool
 ) -> Iterable[tuple[int, Any]]:
+    if cluster.in_use():
+        yield from _cluster_results(function, jobs)
+        return
     if count == 1:
         yield from (_call(function, number, job) for number, job in enumerate(jobs))
         return
     from concurrent.futures.process import BrokenProcessPool
 
+    left = dict(enumerate(jobs))
+    for attempt in range(RESTARTS + 1):
+        try:
+            for number, result in _pool_results(function, left, count, threads):
+                del left[number]
+                yield number, result
+            return
+        except BrokenProcessPool as error:
+            if attempt == RESTARTS:
+                raise InputError(
+                    "a worker process was ended by the system, most likely for lack of memory; "
+                    "start again with fewer (--workers 1): what is done is not done again."
+                ) from error
+        count = max(2, count // 2)  # mostly it is memory that was short
+
+
+def _pool_results(
+    function: Callable[[Any], Any], jobs: dict[int, Any], count: int, threads: bool
+) -> Iterable[tuple[int, Any]]:
     from joblib import Parallel, delayed
 
     # Processes are started afresh (loky), never forked: forked ones can hang with TensorFlow or
@@ -76,13 +103,16 @@ def _results(
         batch_size=1,
         prefer="threads" if threads else "processes",
     )
-    try:
-        yield from pool(delayed(_call)(function, number, job) for number, job in enumerate(jobs))
-    except BrokenProcessPool as error:
-        raise InputError(
-            "a worker process was ended by the system, most likely for lack of memory; start "
-            "again with fewer (--workers 1): what is done is not done again."
-        ) from error
+    return pool(delayed(_call)(function, number, job) for number, job in list(jobs.items()))
+
+
+def _cluster_results(
+    function: Callable[[Any], Any], jobs: Sequence[Any]
+) -> Iterable[tuple[int, Any]]:
+    for number, result, error in cluster.results(function, jobs):
+        if error is not None and not isinstance(error, InputError):
+            raise error
+        yield number, result if error is None else error
 
 
 def _call(function: Callable[[Any], Any], number: int, job: Any) -> tuple[int, Any]:
