@@ -33,6 +33,8 @@ class DataGenerator(keras.utils.PyDataset):
         shuffle: False serves the pictures in order.
         augmentation: an imgaug augmenter for pictures and masks, or None.
         no_augmentation_sources: names of sources whose pictures are left alone.
+        augment: True mirrors every second picture.
+        batch_size: pictures a batch, by default the config's.
         steps: batches an epoch, by default all pictures once.
         seed: of shuffling and augmentation.
         workers: threads that prepare batches.
@@ -49,6 +51,8 @@ class DataGenerator(keras.utils.PyDataset):
         seed=0,
         workers=2,
         first_epoch=0,
+        augment=False,
+        batch_size=None,
     ):
         super().__init__(workers=workers, use_multiprocessing=False, max_queue_size=8)
         if len(dataset.image_ids) == 0:
@@ -57,8 +61,10 @@ class DataGenerator(keras.utils.PyDataset):
         self.config = config
         self.shuffle = shuffle
         self.augmentation = augmentation
+        self.augment = augment
         self.no_augmentation_sources = set(no_augmentation_sources or ())
-        self.steps = steps or math.ceil(len(dataset.image_ids) / config.BATCH_SIZE)
+        self.batch_size = batch_size or config.BATCH_SIZE
+        self.steps = steps or math.ceil(len(dataset.image_ids) / self.batch_size)
         self.seed = seed
         self.epoch = first_epoch
         self.anchors = pixel_anchors(config, config.IMAGE_SHAPE[:2])
@@ -77,8 +83,8 @@ class DataGenerator(keras.utils.PyDataset):
 
     def batch(self, number):
         """This process's share of batch `number` of the run, counted from 0 over all epochs."""
-        first, count = own_share(self.config)
-        first += number * self.config.BATCH_SIZE
+        first, count = own_share(self.batch_size)
+        first += number * self.batch_size
         samples = [self._sample(first + k) for k in range(count)]
         return (tuple(np.stack(column) for column in zip(*samples, strict=True)),)
 
@@ -118,6 +124,7 @@ class DataGenerator(keras.utils.PyDataset):
             self.dataset,
             self.config,
             image_id,
+            augment=self.augment and source not in self.no_augmentation_sources,
             augmentation=augmentation,
             use_mini_mask=self.config.USE_MINI_MASK,
             rng=rng,
@@ -209,14 +216,39 @@ class BatchStream:
             return self._waiting.popleft().result()
 
 
-def data_generator(dataset, config, shuffle=True, augmentation=None, batch_size=None, **settings):
+def data_generator(
+    dataset,
+    config,
+    shuffle=True,
+    augment=False,
+    augmentation=None,
+    random_rois=0,
+    batch_size=None,
+    detection_targets=False,
+    no_augmentation_sources=None,
+    **settings,
+):
     """Endless batches of `DataGenerator`, for scripts that loop over them by hand: yields
-    (inputs, outputs) with an empty list of outputs."""
-    if batch_size not in (None, config.BATCH_SIZE):
+    (inputs, outputs) with an empty list of outputs.
+
+    Raises:
+        ValueError: for RoIs from the generator; here the network draws them.
+    """
+    if random_rois or detection_targets:
         raise ValueError(
-            f"Batches have the config's size, {config.BATCH_SIZE}. Received: {batch_size}"
+            "random_rois and detection_targets are not served: the training graph draws RoIs and "
+            "makes their targets itself; look at them with `run_graph` or `mrcnn.targets`."
         )
-    batches = DataGenerator(dataset, config, shuffle, augmentation, **settings)
+    batches = DataGenerator(
+        dataset,
+        config,
+        shuffle,
+        augmentation,
+        no_augmentation_sources or (),
+        augment=augment,
+        batch_size=batch_size,
+        **settings,
+    )
     while True:
         for index in range(len(batches)):
             yield list(batches[index][0]), []

@@ -154,9 +154,9 @@ def graph_batch(config):
     return config.BATCH_SIZE if backend() == "jax" else config.IMAGES_PER_GPU
 
 
-def own_share(config):
+def own_share(batch_size):
     """Which pictures of a batch this process loads: the first one's place, and how many."""
-    count = config.BATCH_SIZE // _processes
+    count = batch_size // _processes
     return _rank * count, count
 
 

@@ -163,8 +163,15 @@ def test_generator_of_the_older_api():
         assert len(inputs) == 7 and outputs == []
         drawn += inputs[1][:, 0].astype(int).tolist()
     assert drawn == [0, 1, 2, 0, 1, 2]
-    with pytest.raises(ValueError, match="size, 2"):
-        next(data_generator(dataset, config(), batch_size=5))
+    inputs, _ = next(data_generator(dataset, config(), batch_size=3))
+    assert len(inputs[0]) == 3
+    mirrored = [
+        next(data_generator(dataset, config(), False, augment, seed=seed))[0][0][0]
+        for augment, seed in ((False, 0), *((True, seed) for seed in range(6)))
+    ]
+    assert any((m == mirrored[0][:, ::-1]).all() for m in mirrored[1:])
+    with pytest.raises(ValueError, match="the training graph draws RoIs"):
+        next(data_generator(dataset, config(), random_rois=4))
 
 
 class Seen(keras.metrics.Metric):

@@ -1,6 +1,7 @@
 """The detector as an object: matterport's public interface, training stages, resumption."""
 
 import csv
+import re
 import shutil
 from pathlib import Path
 
@@ -304,8 +305,6 @@ def layers_of(keys):
 @pytest.mark.parametrize(("number", "stage"), [(1, "heads"), (2, "3+"), (3, "all")])
 def test_stages_move_their_layers(trained, number, stage):
     """Each stage moves the layers that it names, and no others."""
-    import re
-
     moved = layers_of(changed(trained, number))
     named = {
         key.split("/")[0]
@@ -382,6 +381,45 @@ def test_trained_batch_norm_and_a_loss_that_is_nan(tmp_path, eagerly):
     with pytest.raises(NonFiniteLoss, match="rpn_class_loss.* not finite.*LEARNING_RATE"):
         model.train(toys, None, 0.001, 2, "all", verbose=0)
     assert sorted(p.name for p in Path(model.log_dir).glob("*.h5")) == ["mask_rcnn_tiny_0001.h5"]
+
+
+def test_training_starts_from_files_of_other_networks(tmp_path, eagerly, monkeypatch):
+    """From a ResNet-101 file with other classes, and from ImageNet weights as Keras gives them."""
+    other = type("Other", (TrainConfig,), {"BACKBONE": "resnet101", "NUM_CLASSES": 5})()
+    source = MaskRCNN("inference", other, tmp_path)
+    path = tmp_path / "mask_rcnn_coco.h5"
+    source.save_weights(path)
+    given = values(source)
+
+    model = MaskRCNN("training", type("Own", (TrainConfig,), {"BACKBONE": "resnet50"})(), tmp_path)
+    with pytest.raises(modellib.WeightsError, match="for 5 classes .* network has 3; .*exclude="):
+        model.load_weights(str(path), by_name=True)
+    exclude = ["mrcnn_class_logits", "mrcnn_bbox_fc", "mrcnn_mask"]
+    report = model.load_weights(str(path), by_name=True, exclude=exclude)
+    assert not report.absent and sorted(report.excluded) == sorted(exclude)
+    blocks = {re.match("(?:res|bn)(4[a-z])_", name)[1] for name in report.unused}
+    assert blocks == {f"4{chr(ord('a') + k)}" for k in range(6, 23)}
+    assert model.epoch == 0
+    model.train(Toys().load(1), None, 0.001, 1, "heads", verbose=0)
+    for key, value in values(model).items():
+        if key.startswith(("res", "bn", "conv1")):
+            np.testing.assert_array_equal(value, given[key], err_msg=key)
+    assert (values(model)["fpn_p2/kernel"] != given["fpn_p2/kernel"]).any()
+    assert Path(model.find_last()).name == "mask_rcnn_tiny_0001.h5"
+
+    asked = []
+
+    def resnet50(weights, include_top):
+        asked.append((weights, include_top))
+        return build(weights=None, include_top=False, input_shape=(64, 64, 3))
+
+    build = keras.applications.ResNet50
+    monkeypatch.setattr(keras.applications, "ResNet50", resnet50)
+    path = model.get_imagenet_weights()
+    assert model.get_imagenet_weights() == path and asked == [("imagenet", False)]
+    assert len(model.load_weights(path, by_name=True).loaded) == 106
+    kernel = weights.read_groups(path)["conv1_conv"]["kernel"]
+    np.testing.assert_array_equal(values(model)["conv1/kernel"], kernel[:, :, ::-1])
 
 
 class ResumeConfig(TrainConfig):
