@@ -199,7 +199,7 @@ def predict_file(
         _write_report(out_dir, name, opened, molecules, detector, settings)
     # The picture is not needed any more: drawing into it saves a copy of a large one.
     drawn = draw_molecules(picture, molecules, detector.class_names, in_place=True)
-    write_picture(out_dir / f"{name}_predicted.png", drawn)
+    write_picture(out_dir / f"{name}_predicted.png", drawn, durable=True)
     print(f"{path.name}: {_summary(molecules, detector.class_names)} "
           f"({width} x {height}, {time.perf_counter() - start:.1f} s)")  # fmt: skip
     return molecules
@@ -306,13 +306,8 @@ def _build(weights: Path, metadata: dict, batch_size: int | None, min_confidence
     from mrcnn.config import Config
     from mrcnn.model import MaskRCNN, WeightsError
 
-    # Only settings that Config knows; derived ones are computed anew. JSON made lists of arrays.
-    stored = {
-        key: np.array(value) if isinstance(getattr(Config, key), np.ndarray) else value
-        for key, value in metadata["config"].items()
-        if key.isupper() and hasattr(Config, key)
-    }
-    stored |= {
+    stored = metadata["config"]
+    changes = {
         "NAME": stored.get("NAME") or "molecules",
         "NUM_CLASSES": 1 + len(metadata["class_names"]),
         "GPU_COUNT": 1,
@@ -321,17 +316,15 @@ def _build(weights: Path, metadata: dict, batch_size: int | None, min_confidence
         "DETECTION_MIN_CONFIDENCE": min_confidence,
     }
     try:
-        side = int(
-            stored.get("TILE_DIM") or type("StoredConfig", (Config,), stored)().IMAGE_SHAPE[0]
-        )
+        side = int(stored.get("TILE_DIM") or Config.from_dict(stored, **changes).IMAGE_SHAPE[0])
         # A tile is exactly the network's input: nothing to resize or pad.
-        stored |= {
+        changes |= {
             "IMAGE_RESIZE_MODE": "square",
             "IMAGE_MIN_DIM": side,
             "IMAGE_MAX_DIM": side,
             "IMAGE_MIN_SCALE": 0,
         }
-        config = type("TileConfig", (Config,), stored)()
+        config = Config.from_dict(stored, **changes)
         network = MaskRCNN("inference", config, str(weights.parent))
     except WeightsError:
         raise

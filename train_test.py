@@ -23,7 +23,7 @@ from mrcnn.config import Config
 from mrcnn.devices import device_name, has_accelerator
 from spm import cli
 from spm.errors import InputError
-from spm.files import make_folder
+from spm.files import folder_lock, remove_leftovers
 from spm.labels import check_class_names, class_of
 from spm.recipes import anchor_scales, box_sides, network_scale
 from spm.run_record import plain, read_settings, write_record
@@ -107,6 +107,7 @@ class LightConfig(ShapesConfig):
     TOP_DOWN_PYRAMID_SIZE = 128
     RPN_CHANNELS = 128
     MASK_HEAD_CHANNELS = 64
+    EXACT_ROI_ALIGN = True
     FPN_CLASSIF_FC_LAYERS_SIZE = 256
     IMAGES_PER_GPU = 4
     IMAGE_MIN_DIM = 128
@@ -272,7 +273,13 @@ def find_start(init_with: str, light: bool, log_dir: Path, class_names: list[str
         from predict_big_pic import newest_weights
 
         path = newest_weights(log_dir)
-        return Start(f"the last weights, {path}", path, goes_on=True, made=made_by_us(path))
+        try:
+            made = made_by_us(path)
+        except InputError as error:
+            raise InputError(
+                f"{error} Or delete it: then training goes on from the epoch before."
+            ) from error
+        return Start(f"the last weights, {path}", path, goes_on=True, made=made)
     if init_with == "coco" or (init_with == "auto" and COCO_WEIGHTS.exists()):
         if not COCO_WEIGHTS.exists():
             _fetch_coco()
@@ -411,6 +418,7 @@ def _same_network(base, start: Start, class_names: list[str], changes: dict) -> 
         "NUM_CLASSES": 1 + len(class_names),
         "SCALE": float(made["scale"]),
         "MOLECULE_SIZE": (made["extra"] or {}).get("molecule_size"),
+        "EXACT_ROI_ALIGN": stored.get("EXACT_ROI_ALIGN", False),  # older files know only that way
         **{key: stored[key] for key in kept if key in stored},
         **{name: value for name, value in changes.items() if value is not None},
     }
@@ -564,20 +572,22 @@ def train_main(
         scale=config.SCALE,
         extra={"molecule_size": config.MOLECULE_SIZE},
     )
-    make_folder(model.log_dir)
-    if not interrupted:
-        write_record(Path(model.log_dir) / "settings.json", record)
     train_set = _dataset(training, class_names, config)
     val_set = _dataset(validation, class_names, config) if validation else None
-    last = 0 if interrupted else model.epoch
-    for layers, count, factor in stages:
-        last += count
-        if last > model.epoch:
-            _train_stage(
-                model, train_set, val_set, config.LEARNING_RATE * factor, last, layers, seed
-            )
-    weights = Path(model.checkpoint_path.format(epoch=model.epoch))
-    set_threshold(model, weights, validation or training, class_names)
+    # Another run that started in the same minute, or goes on with the same weights, is refused.
+    with folder_lock(model.log_dir) as run_folder:
+        remove_leftovers(run_folder)  # of a killed run
+        if not interrupted:
+            write_record(run_folder / "settings.json", record)
+        last = 0 if interrupted else model.epoch
+        for layers, count, factor in stages:
+            last += count
+            if last > model.epoch:
+                _train_stage(
+                    model, train_set, val_set, config.LEARNING_RATE * factor, last, layers, seed
+                )
+        weights = Path(model.checkpoint_path.format(epoch=model.epoch))
+        set_threshold(model, weights, validation or training, class_names)
     print(f"{weights}: trained in {(time.perf_counter() - start) / 60:.1f} minutes")
     return weights
 
@@ -603,9 +613,10 @@ def _train_stage(model, train_set, val_set, rate, last, layers, seed) -> None:
 def find_interrupted(log_dir: Path, record: dict) -> Path | None:
     """The last weights of the newest run, when that run was asked for the same and not finished.
 
-    A finished run has a score threshold in its last weights.
+    A finished run has a score threshold in its last weights. A damaged file (a loss of power on a
+    disk that did not keep its word) is passed over.
     """
-    from mrcnn.weights import read_metadata
+    from mrcnn.weights import WeightsError, read_metadata
 
     runs = sorted(log_dir.glob(f"{ShapesConfig.NAME}*T*/settings.json"))
     if not runs:
@@ -613,7 +624,14 @@ def find_interrupted(log_dir: Path, record: dict) -> Path | None:
     weights = sorted(runs[-1].parent.glob("mask_rcnn_*_[0-9][0-9][0-9][0-9].h5"))
     if not weights or read_settings(runs[-1]) != plain(record):
         return None
-    return weights[-1] if read_metadata(weights[-1])["score_threshold"] is None else None
+    for path in reversed(weights):
+        try:
+            finished = read_metadata(path)["score_threshold"] is not None
+        except WeightsError as error:
+            print(f"  {error} It is passed over.")
+            continue
+        return None if finished else path
+    return None
 
 
 def set_threshold(model, weights: Path, sources: list[Source], class_names: list[str]) -> None:

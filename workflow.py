@@ -126,6 +126,8 @@ def main(
         findings, copies_dir, times, recipe, init_with, epochs, steps_per_epoch, workers
     )
     if check:
+        for correction in added:
+            print(f"{correction.annotation.path}: {correction.outlined}, can be added")
         print("\n".join([*preflight.report(findings), *costs.lines(expected)]))
     # Everything that can be wrong with the input is said before any work is done.
     if findings.problems:

@@ -261,7 +261,7 @@ def _write(
     ]
     write_picture(job.folder / f"{name}.png", picture)
     annotation = copies.marked(job.source, shapes, size, name, made, notes)
-    write_annotation(job.folder / f"{name}.json", annotation)
+    write_annotation(job.folder / f"{name}.json", annotation, durable=False)
 
 
 if __name__ == "__main__":

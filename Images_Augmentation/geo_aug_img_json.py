@@ -226,6 +226,7 @@ def _make(task: tuple[Path, str, Source, np.ndarray, Copy]) -> list[str]:
     write_annotation(
         folder / f"{name}.json",
         copies.marked(source, shapes, (height, width), name, made, [f"geometry: {copy.suffix}"]),
+        durable=False,
     )
     return [f"{name}.png", f"{name}.json"]
 

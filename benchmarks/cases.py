@@ -27,6 +27,15 @@ def seconds(function, repeats: int = 5) -> float:
     return statistics.median(times)
 
 
+def tree_seconds() -> float:
+    """Processor time of this process and of its workers so far."""
+    import psutil
+
+    me = psutil.Process()
+    spent = [process.cpu_times() for process in [me, *me.children(recursive=True)]]
+    return sum(t.user + t.system + t.children_user + t.children_system for t in spent)
+
+
 def folder_bytes(folder: Path) -> int:
     """Bytes of all files below a folder; a file with several hard links counts once."""
     found = {
@@ -37,19 +46,36 @@ def folder_bytes(folder: Path) -> int:
     return sum(found.values())
 
 
-def data_steps(aug_times: int = 56) -> list[dict]:
-    """The five data steps on the demo's crop, and PNG encoding of the copies as a yardstick."""
+def data_steps(
+    aug_times: int = 56, own: int = 1, side: int = 320, again: bool = True
+) -> list[dict]:
+    """The five data steps on the demo's crop, and PNG encoding of the copies as a yardstick.
+
+    Args:
+        aug_times: L2/L3 copies of each L1 picture.
+        own: annotated pictures: the crop under so many names.
+        side: of the crop, to which it is resized.
+        again: also do it all again, when it is up to date, and measure the yardstick.
+    """
+    import cv2
+
     import fast_json_to_dataset
     import pre_draw_mask
     import re_write_mask
     from Images_Augmentation import color_aug_img_json, geo_aug_img_json
-    from spm.picture import encode_png, read_picture
+    from spm.annotation import Annotation, Shape, outline, read_annotation, write_annotation
+    from spm.picture import encode_png, read_picture, write_picture
 
     house = Path(tempfile.mkdtemp())
     source, copies, cache, dataset = (house / n for n in ("in", "before", "cache", "dataset"))
     source.mkdir()
-    for name in ("00-cut.png", "00-cut.json"):
-        shutil.copy(ROOT / "aug_test_in" / name, source)
+    crop = read_annotation(ROOT / "aug_test_in" / "00-cut.json")
+    picture = cv2.resize(crop.read_picture(), (side, side), interpolation=cv2.INTER_AREA)
+    shapes = [Shape(s.label, outline(s) * side / crop.width) for s in crop.shapes]
+    for number in range(own):
+        write_picture(source / f"cut{number}.png", picture)
+        annotation = Annotation(shapes, side, side, f"cut{number}.png")
+        write_annotation(source / f"cut{number}.json", annotation)
     steps = {
         "L1": lambda: geo_aug_img_json.main(in_dir=source),
         "L2/L3": lambda: color_aug_img_json.main(
@@ -61,22 +87,26 @@ def data_steps(aug_times: int = 56) -> list[dict]:
             in_dir=copies, cache_dir=cache, out_dir=dataset
         ),
     }
-    counts = {"L1": 72, "label pictures": 72}
+    counts = {"L1": 72 * own, "label pictures": 72 * own}
     rows, before = [], 0
     for name, step in steps.items():
-        start = time.perf_counter()
+        start, cpu = time.perf_counter(), tree_seconds()
         step()
         spent, after = time.perf_counter() - start, folder_bytes(house)
-        pictures = counts.get(name, 72 * aug_times)
-        rows.append({"case": name, "seconds": spent, "pictures": pictures, "bytes": after - before})
+        pictures = counts.get(name, 72 * aug_times * own)
+        rows.append({"case": name, "seconds": spent, "processor_seconds": tree_seconds() - cpu,
+                     "pictures": pictures, "bytes": after - before})  # fmt: skip
         before = after
+    if not again:
+        shutil.rmtree(house)
+        return rows
     start = time.perf_counter()
     for step in steps.values():
         step()
     rows.append({"case": "all again, up to date", "seconds": time.perf_counter() - start})
     some = [read_picture(p) for p in sorted(copies.glob("*.png"))[::40]]
     each = seconds(lambda: [encode_png(p) for p in some], 3) / len(some)
-    rows.append({"case": "yardstick: PNG encoding", "seconds": each * 72 * aug_times})
+    rows.append({"case": "yardstick: PNG encoding", "seconds": each * 72 * aug_times * own})
     shutil.rmtree(house)
     return rows
 
@@ -151,6 +181,164 @@ def prediction(weights: str, side: int = 1024, repeats: int = 2) -> dict:
             "tiles": len(list(grid.tiles())), "tile_side": detector.input_size}  # fmt: skip
 
 
+def random_weights(folder: Path) -> Path:
+    """Writes weights of the light network that have learned nothing: for load, not quality."""
+    import keras
+
+    import train_test
+    from mrcnn.model import MaskRCNN
+
+    keras.utils.set_random_seed(0)
+    config = type("Untrained", (train_test.LightConfig,), {"RPN_ANCHOR_SCALES": (30, 60, 120, 240)})
+    model = MaskRCNN("training", config(), str(folder))
+    model.metadata = {"class_names": train_test.CLASS_NAMES, "scale": 1.0,
+                      "score_threshold": 0.35, "extra": {"molecule_size": 30.0}}  # fmt: skip
+    path = folder / "mask_rcnn_untrained_0001.h5"
+    model.save_weights(path)
+    return path
+
+
+def big_picture(weights: str = "", side: int = 16384, tile_pictures: bool = True) -> dict:
+    """`predict_big_pic.main` on a picture of side x side: images/00.png again and again."""
+    import numpy as np
+
+    import predict_big_pic
+    from spm.picture import read_picture, write_picture
+
+    house = Path(tempfile.mkdtemp())
+    path = Path(weights) if weights else random_weights(house)
+    one = read_picture(ROOT / "images" / "00.png")
+    repeats = -(-side // one.shape[0]), -(-side // one.shape[1]), 1
+    write_picture(house / "big.png", np.tile(one, repeats)[:side, :side])
+    start = time.perf_counter()
+    predict_big_pic.main(
+        files=[house / "big.png"], out_dir=house / "out", weights=path, tile_pictures=tile_pictures
+    )
+    spent = time.perf_counter() - start
+    lines = (house / "out" / "big_molecules.csv").read_text(encoding="utf-8").splitlines()
+    size = folder_bytes(house / "out")
+    shutil.rmtree(house)
+    return {"seconds": spent, "molecules": len(lines) - 1, "bytes": size}
+
+
+def many_predictions(weights: str = "", count: int = 1000, side: int = 300, report: bool = False):
+    """Memory of one process that predicts `count` pictures of one tile, one after the other."""
+    import os
+
+    import numpy as np
+    import psutil
+
+    import predict_big_pic
+    from spm.picture import read_picture, write_picture
+    from spm.prediction import Settings
+
+    house = Path(tempfile.mkdtemp())
+    detector = predict_big_pic.load_detector(Path(weights) if weights else random_weights(house))
+    one = read_picture(ROOT / "images" / "00.png")
+    process, rng, rows = psutil.Process(os.getpid()), np.random.default_rng(0), []
+    start = time.perf_counter()
+    for number in range(1, count + 1):
+        y, x = rng.integers(0, np.array(one.shape[:2]) - side + 1)
+        write_picture(house / "a.png", one[y : y + side, x : x + side])
+        predict_big_pic.predict_file(
+            house / "a.png", "a", house, detector, Settings(), report=report
+        )
+        if number in (10, 100, 200, 500) or number == count:
+            rows.append({"predictions": number, "megabytes": process.memory_info().rss / 1e6,
+                         "seconds": time.perf_counter() - start})  # fmt: skip
+    shutil.rmtree(house)
+    return rows
+
+
+def crowded(molecules: int = 5000, weights: str = "") -> list[dict]:
+    """A picture with so many outlined molecules: the check, the data steps, reading it for
+    training, and prediction."""
+    import numpy as np
+
+    import fast_json_to_dataset
+    import pre_draw_mask
+    import predict_big_pic
+    import re_write_mask
+    import train_test
+    from Images_Augmentation import color_aug_img_json, geo_aug_img_json
+    from spm import preflight
+    from spm.annotation import Annotation, Shape, write_annotation
+    from spm.picture import write_picture
+    from spm.training_data import folder_sources
+
+    house = Path(tempfile.mkdtemp())
+    columns = round(molecules**0.5)
+    rows = -(-molecules // columns)
+    rng = np.random.default_rng(0)
+    picture = rng.normal(60, 8, (rows * 30, columns * 30))
+    around = np.linspace(0, 2 * np.pi, 24, endpoint=False)
+    shapes = []
+    ys, xs = np.mgrid[: rows * 30, : columns * 30]
+    picture += 120 * np.exp(-(((ys % 30 - 15) / 7) ** 2 + ((xs % 30 - 15) / 7) ** 2))
+    for number in range(molecules):
+        y, x = 30 * (number // columns) + 15, 30 * (number % columns) + 15
+        points = np.stack([x + 11 * np.cos(around), y + 11 * np.sin(around)], axis=1)
+        shapes.append(Shape(f"003a{number + 1}", points))
+    source, copies, cache, dataset, images = (
+        house / n for n in ("in", "before", "cache", "dataset", "images")
+    )
+    source.mkdir(), images.mkdir()
+    grey = np.clip(picture, 0, 255).astype(np.uint8)
+    for folder in (source, images):
+        write_picture(folder / "many.png", np.repeat(grey[:, :, None], 3, axis=2))
+    annotation = Annotation(shapes, *picture.shape, "many.png")
+    write_annotation(source / "many.json", annotation)
+    names = {"class_names": train_test.CLASS_NAMES}
+
+    def draw_a_view():
+        sources = folder_sources(dataset)
+        start = train_test.Start("")
+        config = train_test.make_config(True, start, train_test.CLASS_NAMES, sources)
+        data = train_test._dataset(sources, train_test.CLASS_NAMES, config)
+        data.load_sample(0, np.random.default_rng(0))
+
+    path = Path(weights) if weights else random_weights(house)
+    steps = {
+        "check": lambda: preflight.look(source, images, train_test.CLASS_NAMES),
+        "L1, 4 pictures": lambda: geo_aug_img_json.main(
+            in_dir=source, angles=[15], flips=["lr"], workers=1
+        ),
+        "L2/L3, 8 pictures": lambda: color_aug_img_json.main(
+            in_dir=source, out_dir=copies, aug_times=2, workers=1
+        ),
+        "label pictures": lambda: pre_draw_mask.main(
+            in_dir=source, out_dir=cache, workers=1, **names
+        ),
+        "masks": lambda: re_write_mask.main(
+            copies_dir=copies, cache_dir=cache, out_dir=dataset, workers=1
+        ),
+        "dataset": lambda: fast_json_to_dataset.main(
+            in_dir=copies, cache_dir=cache, out_dir=dataset, workers=1, **names
+        ),
+        "one view for training": draw_a_view,
+        "prediction": lambda: predict_big_pic.main(
+            in_dir=images, out_dir=house / "out", weights=path
+        ),
+    }
+    found = []
+    for name, step in steps.items():
+        start = time.perf_counter()
+        step()
+        found.append({"case": name, "seconds": time.perf_counter() - start, **_peak()})
+        print(found[-1], flush=True)
+    shutil.rmtree(house)
+    return found
+
+
+def _peak() -> dict:
+    """The largest memory that this process has had, where the system tells."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return {}
+    return {"peak_mb_so_far": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3}
+
+
 def matrix_product(side: int = 2048) -> dict:
     """The machine's floating-point rate: a large float32 matrix product on the backend."""
     import numpy as np
@@ -161,7 +349,11 @@ def matrix_product(side: int = 2048) -> dict:
     return {"seconds": spent, "gflops": 2 * side**3 / spent / 1e9}
 
 
-CASES = {f.__name__: f for f in (data_steps, training_step, resnet50, prediction, matrix_product)}
+FUNCTIONS = (
+    data_steps, training_step, resnet50, prediction, matrix_product,
+    big_picture, many_predictions, crowded,
+)  # fmt: skip
+CASES = {function.__name__: function for function in FUNCTIONS}
 
 if __name__ == "__main__":
     arguments = {}

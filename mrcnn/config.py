@@ -113,6 +113,9 @@ class Config:
     IGNORE_OVERLAP = (
         0.001  # share of an anchor or RoI on ignored regions above which it is no background
     )
+    # Take RoIs from the maps exactly where they are; False stretches them by up to half a stride
+    # towards the borders, as matterport's weights are used to (see roi_align.py).
+    EXACT_ROI_ALIGN = False
     TILE_DIM = None  # side of prediction's tiles in network pixels; None is the training's side
     JIT_COMPILE = "auto"  # XLA: True, False, or "auto" (on a GPU only)
 
@@ -155,6 +158,23 @@ class Config:
             for name in sorted(dir(self))
             if name.isupper() and not callable(getattr(self, name))
         }
+
+    @classmethod
+    def from_dict(cls, stored, **changes):
+        """An instance with the settings of a `to_dict`, as weights files hold them.
+
+        Names that no setting has are left out; derived settings are computed anew.
+
+        Args:
+            stored: dict of name -> value; JSON's lists become arrays where needed.
+            changes: settings that go before those of `stored`.
+        """
+        known = {
+            key: np.array(value) if isinstance(getattr(cls, key), np.ndarray) else value
+            for key, value in stored.items()
+            if key.isupper() and hasattr(cls, key)
+        }
+        return type("StoredConfig", (cls,), known | changes)()
 
     def display(self):
         """Print all settings."""

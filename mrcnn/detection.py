@@ -29,8 +29,9 @@ class Detections(keras.layers.Layer):
 
     def call(self, inputs):
         rois, probabilities, deltas, window = inputs
-        class_ids = ops.cast(ops.argmax(probabilities, axis=-1), "int32")
-        scores = ops.max(probabilities, axis=-1)
+        # Not argmax: Keras makes of it, on TensorFlow, bit operations that ONNX does not have.
+        scores, class_ids = ops.top_k(probabilities, 1)
+        scores, class_ids = scores[..., 0], ops.cast(class_ids[..., 0], "int32")
         own = ops.take_along_axis(deltas, class_ids[..., None, None], axis=2)[:, :, 0]
         boxes = box_ops.apply_deltas(rois, own * ops.convert_to_tensor(self.std_dev))
         boxes = box_ops.clip(boxes, window[:, None, :])

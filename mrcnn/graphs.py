@@ -91,7 +91,7 @@ def _proposals(config, count, **kwargs):
 
 
 def _pool(config, size, image_shape, name):
-    return RoIAlign(size, image_shape, _first_level(config), name=name)
+    return RoIAlign(size, image_shape, _first_level(config), config.EXACT_ROI_ALIGN, name=name)
 
 
 def training_graph(bank, config):
@@ -206,9 +206,9 @@ def inference_graph(bank, config, image_shape):
         config.FPN_CLASSIF_FC_LAYERS_SIZE,
     )
     window = Compute(lambda x: box_ops.normalise(x[:, 7:11], height, width))(meta)
-    detections, probabilities = Detections(config, name="mrcnn_detection")(
-        [rois, classes, deltas, window]
-    )
+    detections, probabilities = Detections(config)([rois, classes, deltas, window])
+    # A layer of matterport's name with matterport's output, for `run_graph`.
+    detections = Compute(lambda x: x, name="mrcnn_detection")(detections)
     boxes = Compute(lambda x: x[..., :4])(detections)
     pooled = _pool(config, config.MASK_POOL_SIZE, (height, width), "roi_align_mask")(
         [boxes, *levels[:-1]]

@@ -449,7 +449,7 @@ class MaskRCNN:
 
         The network sees whole batches; the last one is filled up with its first picture.
         """
-        graph = self._graph(molded.shape[1:3])
+        graph = self.detection_graph(molded.shape[1:3])
         anchors = self.get_anchors(molded.shape[1:])
         batch = self.config.BATCH_SIZE
         anchors = np.broadcast_to(anchors, (batch, *anchors.shape))
@@ -463,7 +463,7 @@ class MaskRCNN:
             found += list(zip(*outputs, strict=True))[: len(molded) - start]
         return found
 
-    def _graph(self, image_shape):
+    def detection_graph(self, image_shape):
         """The graph that gives only what `detect` needs, for one picture size."""
         key = (int(image_shape[0]), int(image_shape[1]))
         if key not in self._graphs:
@@ -513,7 +513,8 @@ class MaskRCNN:
             image_metas: when given, `images` are molded already.
 
         Returns:
-            dict of name -> array.
+            dict of name -> array (B, ...). What the network computes for all RoIs of a batch at
+            once, such as `get_layer("mrcnn_mask").output`, comes out as (B, N, ...).
         """
         names = [name for name, _ in outputs]
         if image_metas is None:
@@ -524,7 +525,10 @@ class MaskRCNN:
         anchors = np.broadcast_to(anchors, (len(molded), *anchors.shape))
         graph = keras.Model(self.keras_model.inputs, [tensor for _, tensor in outputs])
         values = graph.predict_on_batch([molded, image_metas.astype(np.float32), anchors])
-        answer = dict(zip(names, values, strict=True))
+        answer = {}
+        for name, value in zip(names, values, strict=True):
+            alone = len(value) == len(molded)
+            answer[name] = value if alone else value.reshape(len(molded), -1, *value.shape[1:])
         for name, value in answer.items():
             log(name, value)
         return answer

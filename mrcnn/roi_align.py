@@ -2,6 +2,12 @@
 
 Sampling is that of crop_and_resize, as in matterport's detector: the first and the last point of a
 row lie on the box's edges, and a point outside the map counts as zero.
+
+crop_and_resize lays the picture's first pixel on the map's first cell and the last one on the last
+cell. A cell of stride s stands for s pixels, though, so that points near the left border come s/2
+pixels too far right, those near the right border s/2 too far left, and the heads, which cannot know
+where in the picture they are, place molecules near the borders s/2 pixels too far out. With
+`exact` each pixel is where it is on the map (RoIAlign as He et al. 2017 meant it).
 """
 
 import math
@@ -14,7 +20,7 @@ from keras import ops
 BORDER = 1e-4
 
 
-def bilinear_crop(flat, start, height, width, boxes, size):
+def bilinear_crop(flat, start, height, width, boxes, size, picture=None):
     """Sample `size` x `size` points of boxes on maps that lie row by row in one matrix.
 
     Args:
@@ -23,13 +29,16 @@ def bilinear_crop(flat, start, height, width, boxes, size):
         height, width: (R,) int32 of that map.
         boxes: (R, 4) float32, normalised to that map.
         size: static int or pair (rows, columns), each at least 2.
+        picture: (height, width) in pixels of the picture that the maps cover, for points exactly
+            where the boxes are; None for points as in crop_and_resize.
 
     Returns:
         (R, rows, columns, C), in the dtype of `flat`.
     """
     rows, columns = (size, size) if isinstance(size, int) else size
-    top, bottom, wy, in_y = _axis_points(boxes[:, 0], boxes[:, 2], height, rows)
-    left, right, wx, in_x = _axis_points(boxes[:, 1], boxes[:, 3], width, columns)
+    tall, wide = picture or (None, None)
+    top, bottom, wy, in_y = _axis_points(boxes[:, 0], boxes[:, 2], height, rows, tall)
+    left, right, wx, in_x = _axis_points(boxes[:, 1], boxes[:, 3], width, columns, wide)
     inside = ops.cast(ops.logical_and(in_y[:, :, None], in_x[:, None, :]), "float32")
     wy, wx = wy[:, :, None], wx[:, None, :]
 
@@ -46,13 +55,21 @@ def bilinear_crop(flat, start, height, width, boxes, size):
     )
 
 
-def _axis_points(low, high, length, points):
+def _axis_points(low, high, length, points, pixels=None):
     """Cells on both sides of each sampling point of one axis, the weight of the second, and
-    whether the point is on the map; each (R, points)."""
+    whether the point is on the map; each (R, points). `pixels` is the picture's side for exact
+    places."""
     last = ops.cast(length - 1, "float32")[:, None]
-    step = (high - low)[:, None] * last / (points - 1)
-    position = low[:, None] * last + ops.arange(points, dtype="float32")[None, :] * step
-    inside = ops.logical_and(position >= -BORDER, position <= last + BORDER)
+    if pixels is None:
+        factor, shift, border = last, 0.0, BORDER
+    else:
+        # From the centre of a pixel to continuous pixels, to cells, to the centre of a cell.
+        cells = (last + 1) / pixels
+        factor, shift, border = (pixels - 1) * cells, 0.5 * cells - 0.5, 0.5
+    step = (high - low)[:, None] * factor / (points - 1)
+    position = low[:, None] * factor + shift
+    position = position + ops.arange(points, dtype="float32")[None, :] * step
+    inside = ops.logical_and(position >= -border, position <= last + border)
     position = ops.clip(position, 0.0, last)
     first = ops.floor(position)
     second = ops.cast(ops.minimum(first + 1, last), "int32")
@@ -69,14 +86,16 @@ class RoIAlign(keras.layers.Layer):
         size: points a side.
         image_shape: (height, width) of the network's picture in pixels.
         first_level: of the pyramid, 2 or 3.
+        exact: place the points exactly; False as in crop_and_resize.
 
     Call with `[rois (B, N, 4) normalised, P<first_level>, ..., P5]`.
     Returns (B * N, size, size, C).
     """
 
-    def __init__(self, size, image_shape, first_level=2, **kwargs):
+    def __init__(self, size, image_shape, first_level=2, exact=False, **kwargs):
         super().__init__(autocast=False, **kwargs)
         self.size = size
+        self.exact = exact
         self.image_shape = (int(image_shape[0]), int(image_shape[1]))
         self.first_level = first_level
 
@@ -105,6 +124,7 @@ class RoIAlign(keras.layers.Layer):
             ops.take(widths, index, axis=0),
             boxes,
             self.size,
+            self.image_shape if self.exact else None,
         )
 
     def _level_index(self, boxes, levels):

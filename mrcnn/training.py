@@ -8,6 +8,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from .weights import whole_file
+
 LOSS_NAMES = (
     "rpn_class_loss",
     "rpn_bbox_loss",
@@ -158,12 +160,13 @@ class LossTable(keras.callbacks.Callback):
 
     def _write_table(self):
         names = list(dict.fromkeys(k for row in self.rows for k in row))
-        temporary = self.folder / ".losses.csv.tmp"
-        with temporary.open("w", newline="", encoding="utf-8") as file:
+        with (
+            whole_file(self.folder / "losses.csv") as temporary,
+            temporary.open("w", newline="", encoding="utf-8") as file,
+        ):
             table = csv.DictWriter(file, names, restval="")
             table.writeheader()
             table.writerows(self.rows)
-        temporary.replace(self.folder / "losses.csv")
 
     def _write_curve(self):
         from matplotlib.figure import Figure
@@ -180,4 +183,5 @@ class LossTable(keras.callbacks.Callback):
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.grid(alpha=0.3)
         axes.legend(fontsize=8)
-        figure.savefig(self.folder / "losses.png", dpi=150)
+        with whole_file(self.folder / "losses.png") as temporary:
+            figure.savefig(temporary, dpi=150, format="png")

@@ -7,6 +7,7 @@ attributes carry what prediction needs: `class_names`, `scale`, `config`, `score
 
 import contextlib
 import json
+import os
 import re
 import uuid
 from dataclasses import dataclass, field
@@ -70,11 +71,17 @@ def weight_name(variable):
 @contextlib.contextmanager
 def whole_file(path):
     """A temporary path beside `path` that takes its place when the block ends well; else the old
-    file stays."""
+    file stays. The disk has the content before the file gets its name: a loss of power leaves no
+    empty file either.
+
+    The temporary name is one that `remove_leftovers` knows after a kill, and no `*.h5`.
+    """
     path = Path(path)
-    temporary = path.with_name(f".{path.stem}.{uuid.uuid4().hex[:8]}.tmp")
+    temporary = path.with_name(f".~{uuid.uuid4().hex[:8]}~.tmp")
     try:
         yield temporary
+        with temporary.open("r+b") as file:
+            os.fsync(file.fileno())
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import io
+import itertools
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -142,9 +143,11 @@ def find_picture(json_path: Path, picture_name: str) -> Path:
     named = folder / PurePosixPath(picture_name.replace("\\", "/")).name
     if picture_name and named.suffix.lower() != ".json" and _is_file(named):
         return named
-    for suffix in sorted(SUFFIXES):
+    # NAME_predicted.png has the outlines drawn in: training on it would teach nonsense.
+    stems = [] if json_path.stem.endswith("_predicted") else [json_path.stem]
+    for stem, suffix in itertools.product(stems, sorted(SUFFIXES)):
         for candidate in (suffix, suffix.upper()):
-            path = folder / f"{json_path.stem}{candidate}"
+            path = folder / f"{stem}{candidate}"
             if path.is_file():
                 return path
     raise InputError(
@@ -212,8 +215,14 @@ def read_annotation(path: str | os.PathLike) -> Annotation:
     )
 
 
-def write_annotation(path: str | os.PathLike, annotation: Annotation) -> None:
-    """Write labelme JSON atomically; the picture is not embedded but lies beside it."""
+def write_annotation(path: str | os.PathLike, annotation: Annotation, durable: bool = True) -> None:
+    """Write labelme JSON atomically; the picture is not embedded but lies beside it.
+
+    Args:
+        path: the file.
+        annotation: what goes into it.
+        durable: see `spm.files.atomic_path`.
+    """
     data = {
         "version": annotation.version,
         "flags": annotation.flags,
@@ -225,7 +234,7 @@ def write_annotation(path: str | os.PathLike, annotation: Annotation) -> None:
         **{key: value for key, value in annotation.extra.items() if key not in TOP_KEYS},
     }
     # Without indentation Python's C encoder is used: ten times as fast, a third of the bytes.
-    write_json(path, data, indent=None)
+    write_json(path, data, indent=None, durable=durable)
 
 
 def check_annotation(annotation: Annotation, class_names: Sequence[str] | None = None) -> list[str]:

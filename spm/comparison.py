@@ -1,7 +1,9 @@
 """Two predictions of the same pictures, compared in numbers: before and after a correction.
 
 Each molecule of the first prediction is matched with at most one of the second (mask IoU, by
-falling score). Where a picture's corrected annotation is at hand, both are measured against it.
+falling score). Where a picture's corrected annotation is at hand, both are measured against it; at
+an overlap of 0.5 only: most of its outlines are those of the first prediction, which fits them
+perfectly, so that stricter overlaps would always favour the first.
 """
 
 from __future__ import annotations
@@ -14,7 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from spm.annotation import Annotation, read_annotation
-from spm.curves import COCO_THRESHOLDS
 from spm.errors import InputError
 from spm.files import write_csv
 from spm.instances import Instance, from_annotation, from_molecules
@@ -30,7 +31,7 @@ IOU = 0.5  # overlap from which two outlines are of one molecule
 IGNORE_FLAGS = ("edge", "ignore")
 
 COUNTS = ("molecules_before", "molecules_after", "same_class", "other_class", "new", "gone")
-QUALITIES = ("precision", "recall", "ap50", "ap")
+QUALITIES = ("precision", "recall", "ap50")
 HEADER = (
     "picture",
     *COUNTS,
@@ -105,7 +106,7 @@ def count_changes(before: Answers, after: Answers) -> dict[str, int]:
 def measure(
     annotations: Sequence[Annotation], answers: Sequence[Answers], class_names: Sequence[str]
 ) -> dict[str, float]:
-    """Precision and recall at IoU 0.5 of what is reported, AP@0.5 and AP@[.5:.95] of all answers.
+    """Precision and recall of what is reported, average precision of all answers, at IoU 0.5.
 
     Args:
         annotations: the corrected ones.
@@ -126,7 +127,6 @@ def measure(
         numbers["precision"] = found / counted.sum() if counted.any() else math.nan
         every = Comparison(truths, [a.molecules for a in answers], class_names=class_names)
         numbers["ap50"] = every.average_precision(ALL, IOU)
-        numbers["ap"] = every.average_precision(ALL, COCO_THRESHOLDS)
     return numbers
 
 
@@ -172,7 +172,7 @@ def sentences(rows: Sequence[dict]) -> list[str]:
 
 
 def _qualities(line: dict) -> str:
-    names = ("precision", "recall", "AP@0.5", "AP@[.5:.95]")
+    names = ("precision", "recall", "AP@0.5")
     pairs = [
         (name, line[f"{key}_before"], line[f"{key}_after"])
         for name, key in zip(names, QUALITIES, strict=True)

@@ -68,8 +68,13 @@ class Correction:
         where = "is trained on where it lies" if self.in_place else f"copied to {target}"
         if self.replaces:
             where = f"replaces {target}, its earlier version"
+        return f"{self.annotation.path}: {where} ({self.outlined})"
+
+    @property
+    def outlined(self) -> str:
+        """How much is outlined, in words."""
         partial = ", of a part of the picture" if self.annotation.partial else ""
-        return f"{self.annotation.path}: {where} ({len(self.annotation.shapes)} outlines{partial})"
+        return f"{len(self.annotation.shapes)} outlines{partial}"
 
 
 def mark_prediction(annotation: Annotation, picture: np.ndarray) -> None:
@@ -113,6 +118,7 @@ def examine(
     for path in {Path(path).resolve(): Path(path) for path in paths}.values():
         try:
             annotation = read_annotation(path)
+            annotation = _saved_beside_picture(annotation, Path(images_dir)) or annotation
             wrong = check_annotation(annotation, class_names)
             if wrong:
                 raise InputError.joined(wrong)
@@ -189,6 +195,35 @@ def _examine_one(annotation: Annotation, source_dir: Path, images_dir: Path) -> 
     if earlier:
         return Correction(annotation, earlier.picture_path().name, picture, replaces=True)
     return Correction(annotation, _free_name(path, suffix, data, source_dir), picture)
+
+
+def _saved_beside_picture(annotation: Annotation, images_dir: Path) -> Annotation | None:
+    """Return the correction of this very prediction that lies beside the picture, if one does.
+
+    labelme 6 saves on its own after each change: not in the file that was opened, but beside the
+    picture and under the picture's name. Of two corrections the later one is taken.
+    """
+    made = annotation.extra.get(PREDICTION)
+    if not isinstance(made, dict):
+        return None
+    try:
+        places = _places(annotation, images_dir)
+    except InputError:
+        return None  # said later
+    unchanged = made.get("outlines") == outlines_digest(annotation.shapes)
+    for path in (place.with_suffix(".json") for place in places):
+        if not _is_file(path) or path.samefile(annotation.path):
+            continue
+        try:
+            other = read_annotation(path)
+        except InputError:
+            continue  # not labelme's
+        changed = made.get("outlines") != outlines_digest(other.shapes)
+        if other.extra.get(PREDICTION) != made or not changed:
+            continue
+        if unchanged or path.stat().st_mtime > annotation.path.stat().st_mtime:
+            return other
+    return None
 
 
 def _read(annotation: Annotation, images_dir: Path, made: dict) -> tuple[bytes, str, str]:

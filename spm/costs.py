@@ -125,13 +125,17 @@ def lines(costs: Costs) -> list[str]:
         if costs.training_minutes is None
         else f"training about {_minutes(costs.training_minutes)}"
     )
+    steps = f"data steps about {_minutes(costs.data_minutes)} at most, " if costs.copies else ""
     said = [
-        f"estimated time: data steps about {_minutes(costs.data_minutes)} at most, {training}, "
+        f"estimated time: {steps}{training}, "
         f"recognition not included (this machine: {costs.speed:.1f} times the one that the "
-        "figures are from)",
-        f"estimated disk: {_size(costs.disk_gb)} for {costs.copies} copies; "
-        f"free: {_size(costs.free_gb)}",
+        "figures are from)"
     ]
+    if costs.copies:
+        said.append(
+            f"estimated disk: {_size(costs.disk_gb)} for {costs.copies} copies; "
+            f"free: {_size(costs.free_gb)}"
+        )
     if costs.memory_gb is not None:
         said.append(f"estimated memory: {_size(costs.memory_gb)}")
     return said

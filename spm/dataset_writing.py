@@ -259,7 +259,7 @@ def write_entry(item: Item, folder: Path) -> tuple[list[str], list[str]]:
     write_labels(folder / names[1], draw_labels(annotation))
     _write_view(folder / names[2], picture, annotation)
     labels = [shape.label for shape in annotation.shapes]
-    write_text(folder / files[3], _label_yaml(labels))
+    write_text(folder / files[3], _label_yaml(labels), durable=False)
     made = annotation.derived or {}
     height, width = annotation.height, annotation.width
     entry = Entry(

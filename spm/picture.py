@@ -105,20 +105,23 @@ def encode_png(array: np.ndarray, level: int = 1) -> bytes:
     return _encode(".png", array, options)
 
 
-def write_picture(path: str | os.PathLike, array: np.ndarray, level: int = 1) -> None:
+def write_picture(
+    path: str | os.PathLike, array: np.ndarray, level: int = 1, durable: bool = False
+) -> None:
     """Write (H, W, 3) uint8 RGB or (H, W) uint8/uint16 grey atomically, format by suffix.
 
     Args:
         path: a name that ends in .png (lossless, what the steps use), .jpg, .tif or .bmp.
         level: PNG compression 0 to 9.
+        durable: see `spm.files.atomic_path`; most pictures are copies by the thousand.
     """
     suffix = Path(path).suffix.lower()
     if suffix == ".png":
-        write_bytes(path, encode_png(array, level))
+        write_bytes(path, encode_png(array, level), durable)
     elif suffix in (".jpg", ".jpeg"):
-        write_bytes(path, _encode(".jpg", array, [cv2.IMWRITE_JPEG_QUALITY, 95]))
+        write_bytes(path, _encode(".jpg", array, [cv2.IMWRITE_JPEG_QUALITY, 95]), durable)
     elif suffix in (".tif", ".tiff", ".bmp"):
-        write_bytes(path, _encode(suffix, array, []))
+        write_bytes(path, _encode(suffix, array, []), durable)
     else:
         raise InputError(f"{path}: pictures are written as .png, .jpg, .tif or .bmp; rename it.")
 
@@ -129,7 +132,7 @@ def write_palette_picture(path: str | os.PathLike, array: np.ndarray, palette: n
     image.putpalette(np.ascontiguousarray(palette, np.uint8).tobytes())
     buffer = io.BytesIO()
     image.save(buffer, format="PNG", compress_level=1)
-    write_bytes(path, buffer.getvalue())
+    write_bytes(path, buffer.getvalue(), durable=False)
 
 
 def list_pictures(folder: str | os.PathLike) -> list[Path]:

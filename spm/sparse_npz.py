@@ -46,7 +46,7 @@ def write_sparse(
         packer.add(content)
         end = offset + len(content)
     packer.add_zeros(size - end)
-    write_bytes(path, _zip(packer))
+    write_bytes(path, _zip(packer), durable=False)
 
 
 class _Packer:

@@ -2,6 +2,7 @@
 
 import base64
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -279,3 +280,11 @@ def test_real_annotation(shared_data):
     read = read_annotation(shared_data / "stm" / "00-cut.json")
     assert len(read.shapes) == 22 and read.read_picture().shape == (320, 320, 3)
     assert check_annotation(read, ["003a", "020a"]) == []
+
+
+def test_a_drawn_result_is_never_taken_for_the_picture(tmp_path):
+    """NAME_predicted.png, with outlines in it, lies beside NAME_predicted.json."""
+    annotation = put(tmp_path, "scan_predicted")
+    write_annotation(annotation.path, replace(annotation, picture_name="../images/scan.png"))
+    with pytest.raises(InputError, match=r"its picture 'scan\.png' is not beside it"):
+        read_annotation(annotation.path).read_picture()

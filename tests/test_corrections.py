@@ -1,8 +1,10 @@
 """A corrected prediction among the training pictures, and what the second prediction changes."""
 
+import base64
 import csv
 import functools
 import json
+import os
 from dataclasses import replace
 
 import numpy as np
@@ -133,6 +135,28 @@ def test_an_uncorrected_prediction_is_not_taken_for_the_truth(tmp_path):
     assert correction.in_place and correction.annotation.shapes[0].label == "B"
 
 
+def test_what_labelme_saved_beside_the_picture_is_found(tmp_path):
+    """labelme 6 saves on its own, as images/scan.json, whichever file was opened."""
+    path = predicted(tmp_path)
+    saved = tmp_path / "images/scan.json"
+    data = json.loads(path.read_text())
+    data["imagePath"] = "scan.png"
+    saved.write_text(json.dumps(data))
+    assert "no outline was changed" in message(tmp_path, path)
+    correct(saved, "B5")
+    (correction,) = add(tmp_path, path)
+    assert correction.annotation.path == saved and correction.results == {"scan"}
+    assert read_annotation(tmp_path / "in/scan.json").shapes[0].label == "B5"
+    # The later of two corrections counts.
+    correct(path, "B6")
+    os.utime(saved, (1, 1))
+    add(tmp_path, path)
+    assert read_annotation(tmp_path / "in/scan.json").shapes[0].label == "B6"
+    # That of an earlier prediction does not.
+    predicted(tmp_path, shapes=[Shape("A1", SQUARE)])
+    assert "no outline was changed" in message(tmp_path, path)
+
+
 def test_the_picture_is_only_looked_for_in_folders_that_the_user_knows(tmp_path):
     path = correct(predicted(tmp_path))
     picture = (tmp_path / "images/scan.png").read_bytes()
@@ -159,8 +183,6 @@ def test_another_picture_of_the_same_name_is_noticed(tmp_path):
 def test_an_embedded_picture_is_taken_and_a_picture_of_one_s_own_too(tmp_path):
     own = put(tmp_path / "elsewhere", "own")
     data = json.loads(own.path.read_text())
-    import base64
-
     png = (tmp_path / "elsewhere/own.png").read_bytes()
     data["imageData"] = base64.b64encode(png).decode()
     (tmp_path / "elsewhere/other.json").write_text(json.dumps(data))
@@ -379,6 +401,31 @@ def test_without_weights_nothing_is_added(house):
     assert contents(base / "in") == before and calls == []
 
 
+def test_a_run_that_was_cut_off_is_given_again(house, monkeypatch):
+    base, calls = house
+    path = correct(base / "img_cache/scan_predicted.json")
+    whole = train_test.train_main
+
+    def cut_off(**settings):
+        whole(**settings).unlink()
+        begun = base / "logs/shapes20260102T0000/mask_rcnn_shapes_0001.h5"
+        weights_file(begun, score_threshold=None)
+        starts_from = {"settings": {"starts_from": settings["init_with"]}}
+        begun.with_name("settings.json").write_text(json.dumps(starts_from))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(train_test, "train_main", cut_off)
+    with pytest.raises(KeyboardInterrupt):
+        run(base, path)
+    stored = contents(base / "in")
+    monkeypatch.setattr(train_test, "train_main", whole)
+    assert run(base, path) == 0
+    first, second = calls
+    assert first == second  # the same start, so that train_test finds its unfinished run
+    assert contents(base / "in") == stored
+    assert (base / "img_cache/corrections.csv").is_file()
+
+
 def test_the_flag_needs_a_file(capsys):
     with pytest.raises(SystemExit) as end:
         cli.run(workflow.main, ["--add"])
@@ -397,6 +444,7 @@ def test_going_on_keeps_what_the_network_was_trained_for(tmp_path):
     assert config.SCALE == 0.75 and list(config.RPN_ANCHOR_SCALES) == [20, 40, 80, 160]
     assert config.MOLECULE_SIZE == 20 and config.STEPS_PER_EPOCH == 3
     assert isinstance(config, train_test.LightConfig) and config.TRAIN_BN
+    assert not config.EXACT_ROI_ALIGN, "files of before that setting know only the other way"
     assert train_test._stages(config, start, None, None) == [
         ("all", train_test.LightConfig.RETRAIN_EPOCHS, train_test.LightConfig.RETRAIN_RATE)
     ]

@@ -217,15 +217,22 @@ def test_run_graph(detector, pictures):
             ("rpn_class", graph.get_layer("rpn_class").output),
             ("proposals", graph.get_layer("ROI").output),
             ("res4b_out", graph.get_layer("res4b_out").output),
-            ("masks", graph.outputs[3]),
+            ("masks", graph.get_layer("mrcnn_mask").output),
+            ("detections", graph.get_layer("mrcnn_detection").output),
+            ("pooled", graph.get_layer("roi_align_classifier").output),
+            ("all masks", graph.outputs[3]),
         ],
     )
-    assert list(found) == ["rpn_class", "proposals", "res4b_out", "masks"]
+    assert list(found)[:3] == ["rpn_class", "proposals", "res4b_out"] and len(found) == 7
     assert found["rpn_class"].shape == (2, 4092, 2)
     np.testing.assert_allclose(found["rpn_class"].sum(axis=2), 1, rtol=1e-5)
     assert found["proposals"].shape == (2, 60, 4)
     assert found["res4b_out"].shape == (2, 8, 8, 256)
+    # RoIs have an axis of their own, as in matterport's TimeDistributed layers.
     assert found["masks"].shape == (2, 20, 28, 28, 3)
+    np.testing.assert_array_equal(found["masks"], found["all masks"])
+    assert found["detections"].shape == (2, 20, 6)
+    assert found["pooled"].shape == (2, 60, 7, 7, 64)
 
 
 def test_ancestor(detector):

@@ -126,3 +126,32 @@ def test_broken_boxes_give_finite_answers():
     rois = np.array([[[np.nan] * 4, [-np.inf, 0, np.inf, 1], [0, 0, 1e30, 1e30]]], "float32")
     found = ops.convert_to_numpy(RoIAlign(7, (256, 256))([rois, *constant_levels(1)]))
     assert np.isfinite(found).all()
+
+
+@pytest.mark.parametrize("side", [64, 160])
+def test_exact_points_lie_where_the_boxes_are(side):
+    """On a map of stride 8 whose cells hold their own centre in pixels, each point must read its
+    own place, wherever the box is; crop_and_resize is half a stride off at the borders."""
+    cells = np.arange(side // 8) * 8 + 4.0  # continuous pixels
+    image = np.stack(np.meshgrid(cells, cells, indexing="ij"), axis=-1).astype("float32")
+    flat = ops.convert_to_tensor(image.reshape(-1, 2))
+    pixel_boxes = np.array([[8, 8, 24, 40], [side - 25, side - 41, side - 9, side - 9]], float)
+    boxes = ops.convert_to_tensor((pixel_boxes / (side - 1)).astype("float32"))
+    count = ops.full((2,), len(cells), "int32")
+    for picture, error in (((side, side), 0.0), (None, 3.0)):
+        found = ops.convert_to_numpy(
+            bilinear_crop(flat, ops.zeros(2, "int32"), count, count, boxes, 3, picture)
+        )
+        for box, crops in zip(pixel_boxes, found, strict=True):
+            wanted = np.linspace(box[0], box[2], 3) + 0.5
+            off = np.abs(crops[:, 0, 0] - wanted).max()
+            assert off < 1e-3 if error == 0 else off > 1.0
+
+
+def test_exact_points_reach_half_a_cell_beyond_the_centres():
+    """The picture's first pixel lies before the first cell's centre and is no hole in the map."""
+    flat = ops.ones((64, 1))
+    count = ops.full((1,), 8, "int32")
+    box = ops.convert_to_tensor(np.array([[0, 0, 1, 1]], "float32"))
+    found = bilinear_crop(flat, ops.zeros(1, "int32"), count, count, box, 7, (64, 64))
+    np.testing.assert_allclose(ops.convert_to_numpy(found), 1)

@@ -85,13 +85,19 @@ def read_channels(path: Path) -> list[Channel]:
     module = importlib.import_module(f"spm.instruments.{name}")
     try:
         channels = module.read(path)
-    except (InputError, OSError, MemoryError):
+    except InputError:
         raise
-    except Exception as error:  # the readers raise nearly anything on a damaged file
+    except PermissionError as error:
         raise InputError(
-            f"{path}: the file is damaged or of an unknown variant "
-            f"({type(error).__name__}: {error}); open it in the microscope's program and save it "
-            "again, or export a PNG."
+            f"{path}: cannot be read ({error.strerror}); close programs that use it or change its "
+            "permissions."
+        ) from error
+    except Exception as error:  # the readers raise nearly anything on a damaged file
+        words = " ".join(f"{type(error).__name__}: {error}".split())
+        words = words if len(words) <= 120 else f"{words[:120]}..."
+        raise InputError(
+            f"{path}: the file is damaged or of an unknown variant ({words}); open it in the "
+            "microscope's program and save it again, or export a PNG."
         ) from error
     channels = [c for c in channels if c.values.size and np.isfinite(c.values).any()]
     if not channels:
