@@ -100,7 +100,7 @@ def tiny(**changes):
 
 def test_one_process_has_the_whole_batch(monkeypatch):
     config = tiny(GPU_COUNT=3, IMAGES_PER_GPU=2)
-    assert distributed.own_share(config) == (0, 6)
+    assert distributed.own_share(config.BATCH_SIZE) == (0, 6)
     assert distributed.from_first(lambda: 7) == 7
     assert (distributed.rank(), distributed.processes(), distributed.workers()) == (0, 1, 1)
 
@@ -111,7 +111,7 @@ def test_shares_are_a_partition_of_the_batch(monkeypatch):
     places = []
     for rank in range(3):
         monkeypatch.setattr(distributed, "_rank", rank)
-        first, count = distributed.own_share(config)
+        first, count = distributed.own_share(config.BATCH_SIZE)
         places += range(first, first + count)
     assert places == list(range(6))
 
