@@ -124,19 +124,19 @@ class ViewSettings:
 
     size: int
     scale: float
-    scale_jitter: float = 0.2
+    scale_jitter: float = 0.1
     turn: bool = True
     flip: bool = True
     whole: float = 0.45
     sliver: float = 0.15
     rim: float = 0.4
     cell: int = 12
-    brightness: float = 0.1
-    contrast: float = 0.25
+    brightness: float = 0.2
+    contrast: float = 0.4
     noise: float = 0.05
     dropout: float = 0.05
     blur: float = 0.8
-    shade: float = 0.1
+    shade: float = 0.2
 
 
 # The settings that change a view's colours; with all of them 0 only its geometry is drawn.
