@@ -118,14 +118,15 @@ def measure(
         does.
     """
     truths = [from_annotation(a, class_names, IGNORE_FLAGS) for a in annotations]
-    reported = Comparison(truths, [a.reported for a in answers], class_names=class_names)
+    # Classes are those that occur: the old network may have known others.
+    reported = Comparison(truths, [a.reported for a in answers])
     _, right, counted, _ = reported.claims(IOU)
     found, wanted = int((right & counted).sum()), reported.truth_count()
     numbers = dict.fromkeys(QUALITIES, math.nan)
     numbers["recall"] = found / wanted if wanted else math.nan
     if not any(annotation.partial for annotation in annotations):
         numbers["precision"] = found / counted.sum() if counted.any() else math.nan
-        every = Comparison(truths, [a.molecules for a in answers], class_names=class_names)
+        every = Comparison(truths, [a.molecules for a in answers])
         numbers["ap50"] = every.average_precision(ALL, IOU)
     return numbers
 

@@ -328,13 +328,13 @@ def house(tmp_path, monkeypatch):
     return tmp_path, calls
 
 
-def run(base, *paths, **more):
+def run(base, *paths, class_names=CLASSES, **more):
     folders = {
         key: base / key for key in ("copies_dir", "cache_dir", "dataset_dir")
     }  # nothing may be written there
     return workflow.main(
         add=list(paths), source_dir=base / "in", images_dir=base / "images",
-        out_dir=base / "img_cache", log_dir=base / "logs", class_names=CLASSES, recipe="cpu",
+        out_dir=base / "img_cache", log_dir=base / "logs", class_names=class_names, recipe="cpu",
         **folders, **more,
     )  # fmt: skip
 
@@ -389,6 +389,16 @@ def test_check_looks_and_leaves_everything(house, capsys):
     correct(path, "nonsense")
     with pytest.raises(InputError, match="'nonsense' belongs to no known class"):
         run(base, path, check=True)
+
+
+def test_a_class_that_the_old_network_did_not_know(house, capsys):
+    base, calls = house
+    path = correct(base / "img_cache/scan_predicted.json", "C1", shape=0)
+    for file in (base / "in").iterdir():
+        file.unlink()  # there are molecules of class B
+    assert run(base, path, class_names=["A", "C"]) == 0
+    assert calls[0]["class_names"] == ["A", "C"]
+    assert "against your 2 outlines" in capsys.readouterr().out
 
 
 def test_without_weights_nothing_is_added(house):
