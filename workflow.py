@@ -33,6 +33,7 @@ import train_test
 from Images_Augmentation import color_aug_img_json, geo_aug_img_json
 from mrcnn.devices import has_accelerator
 from spm import cli, comparison, costs, preflight
+from spm.cluster import on_cluster
 from spm.corrections import Correction, examine, store
 from spm.errors import InputError
 from spm.prediction import Settings
@@ -53,6 +54,9 @@ AUGMENT = None
 WORKERS = 0  # processes of the data steps; 0 takes one for each processor core
 # Corrected predictions (labelme JSON files) to go on training with; None runs everything anew.
 ADD = None
+# A dask cluster for the data steps and the pictures, such as "tcp://10.0.0.1:8786"
+# (docs/scaling.md).
+SCHEDULER = None
 # -----------------------------------------------------------------------------------------------
 
 MUCH_DISK = 3.0  # GB of copies, from which on the way without them is mentioned
@@ -79,6 +83,7 @@ def main(
     force: bool = False,
     check: bool = False,
     add: list[Path] | None = ADD,
+    scheduler: str | None = SCHEDULER,
 ) -> int:
     """Runs all steps.
 
@@ -102,6 +107,7 @@ def main(
         force: do again what is up to date
         check: only look at the input, report sizes, oddities and expected costs
         add: corrected predictions (JSON) to go on training with from the last weights
+        scheduler: address of a dask cluster for the data steps and the pictures
 
     Returns:
         0, or 1 if a picture could not be predicted.
@@ -139,10 +145,11 @@ def main(
     announce(findings, times, expected)
 
     if augment == "folder":
-        make_dataset(
-            class_names, source_dir, copies_dir, cache_dir, dataset_dir, aug_times, seed, workers,
-            force,
-        )  # fmt: skip
+        with on_cluster(scheduler):
+            make_dataset(
+                class_names, source_dir, copies_dir, cache_dir, dataset_dir, aug_times, seed,
+                workers, force,
+            )  # fmt: skip
         print(f"Data steps done after {time.perf_counter() - start:.0f} s")
     weights = train_test.train_main(
         class_names=class_names, init_with=init_with, recipe=recipe, augment=augment,
@@ -154,7 +161,9 @@ def main(
     names = output_names(find_pictures(None, images_dir)) if add else []
     corrected = {name for correction in added for name in correction.results}
     first = comparison.read_results([n for n in names if n not in corrected], out_dir, class_names)
-    status = predict_big_pic.main(in_dir=images_dir, out_dir=out_dir, weights=weights)
+    status = predict_big_pic.main(
+        in_dir=images_dir, out_dir=out_dir, weights=weights, scheduler=scheduler
+    )
     if add:
         compare(added, first, (old_weights, weights), out_dir, class_names)
     print(f"All done in {(time.perf_counter() - start) / 60:.1f} minutes; look into {out_dir}")

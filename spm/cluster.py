@@ -50,8 +50,8 @@ def on_cluster(scheduler: str | None) -> Iterator[None]:
         client = Client(scheduler, timeout=CONNECT_SECONDS, set_as_default=False)
     except (OSError, ValueError) as error:
         raise InputError(
-            f"--scheduler {scheduler}: no dask scheduler answers there; start one "
-            "(dask scheduler) and take the address that it prints."
+            f"--scheduler {scheduler}: no dask scheduler answers there; start one in the "
+            "program's folder (python -m dask scheduler) and take the address that it prints."
         ) from error
     before, _client = _client, client
     try:
@@ -77,7 +77,7 @@ def results(
     from distributed import KilledWorker, as_completed
 
     if not _client.scheduler_info(n_workers=-1)["workers"]:
-        print("Waiting for workers (dask worker ADDRESS) ...", flush=True)
+        print("Waiting for workers (python -m dask worker ADDRESS) ...", flush=True)
     numbers = {}
     for number, job in enumerate(jobs):
         future = _client.submit(_work, str(Path.cwd()), function, job, pure=False)
@@ -90,10 +90,10 @@ def results(
                     f"job {numbers[future] + 1} ended its worker several times, most likely for "
                     "lack of memory; start workers with more memory."
                 ) from error
-            if isinstance(error, ImportError):
+            if isinstance(error, ImportError) or "deserialization" in str(error):
                 raise InputError(
-                    f"a worker cannot import this program ({error}); start the workers in the "
-                    "program's folder with: python -m dask worker ADDRESS."
+                    "the scheduler or a worker cannot import this program; start both in the "
+                    "program's folder: python -m dask scheduler, python -m dask worker ADDRESS."
                 ) from error
             yield numbers[future], None if error else future.result(), error
             future.release()

@@ -16,7 +16,7 @@ def load(weights, batch_size=None, settings=None):
 
 def load_and_die(weights, batch_size=None, settings=None):
     """One of the workers kills itself in the middle of its picture."""
-    mark = Path(weights).parent / "killed"
+    mark = Path(weights).parent / "killed.txt"
 
     def detect(pictures):
         try:

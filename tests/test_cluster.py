@@ -83,7 +83,7 @@ def test_two_workers_and_one_that_dies(address, tmp_path, monkeypatch, capsys):
     (tmp_path / "loads.txt").unlink()
     alone = capsys.readouterr()
     assert "5 of 6 pictures" in alone.out
-    with worker(address), worker(address) as second:
+    with worker(address), worker(address):
         wait_for_workers(address, 2)
         assert predict(cluster_detector.load, "cluster", monkeypatch, scheduler=address) == 1
         printed = capsys.readouterr()
@@ -96,9 +96,8 @@ def test_two_workers_and_one_that_dies(address, tmp_path, monkeypatch, capsys):
         assert str(os.getpid()) not in builders
 
         assert predict(cluster_detector.load_and_die, "killed", monkeypatch, scheduler=address)
-        assert (tmp_path / "killed" / "d_report.html").exists() and (tmp_path / "killed").exists()
+        assert (tmp_path / "killed.txt").is_file()
         assert results(tmp_path / "killed") == results(tmp_path / "alone")
-        del second
 
 
 def wait_for_workers(address, count):
@@ -109,14 +108,14 @@ def wait_for_workers(address, count):
 
 
 def test_the_functions_of_the_client_alone(address, tmp_path, monkeypatch):
-    """A worker that cannot import the job's function is named at once, not waited for."""
+    """A job that scheduler and workers cannot import ends the run; it is not waited for."""
     (tmp_path / "only_here.py").write_text("def double(n):\n    return 2 * n\n")
     monkeypatch.syspath_prepend(tmp_path)
     import only_here
 
     with worker(address), cluster.on_cluster(address):
         assert cluster.in_use()
-        with pytest.raises(InputError, match=r"cannot import .*only_here.*python -m dask worker"):
+        with pytest.raises(InputError, match="cannot import this program.*python -m dask"):
             list(run_jobs(only_here.double, [1, 2], None, "test"))
     assert not cluster.in_use()
 
