@@ -12,7 +12,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import MISSING, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -47,13 +47,15 @@ NUMBERS = (
 
 def recipe() -> str:
     """Return a short name of the light recipe's settings: other settings, other points."""
+    from Images_Augmentation.online_aug import ViewSettings
     from spm.ledger import digest
     from spm.run_record import plain
     from train_test import LightConfig
 
     # The class, not an instance: that would start the network's library to look for hardware.
     settings = {name: getattr(LightConfig, name) for name in dir(LightConfig) if name.isupper()}
-    return digest(plain(settings))[:8]
+    views = {f.name: f.default for f in fields(ViewSettings) if f.default is not MISSING}
+    return digest(plain(settings), plain(views))[:8]
 
 
 def class_names(systems: Sequence[str]) -> list[str]:

@@ -281,3 +281,20 @@ def test_figures_of_numbers_that_do_not_exist(tmp_path):
     assert results.save(figure, tmp_path / "bars")[0].stat().st_size > 0
     figure = results.curves({"p": {"a": ([100, 18], [None, 0.5])}}, "x", "y", falling=True)
     assert results.save(figure, tmp_path / "curves")[0].stat().st_size > 0
+
+
+def test_the_recipe_is_part_of_a_points_name(monkeypatch):
+    """Another recipe, other points; the same one in another process, the same points."""
+    from Images_Augmentation.online_aug import ViewSettings
+    from train_test import LightConfig
+
+    command = [sys.executable, "-c", "from studies.networks import recipe; print(recipe())"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    elsewhere = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    before = networks.recipe()
+    assert elsewhere.stdout.strip() == before
+    monkeypatch.setattr(LightConfig, "LEARNING_RATE", 0.7)
+    after = networks.recipe()
+    assert after != before
+    monkeypatch.setattr(ViewSettings.__dataclass_fields__["contrast"], "default", 0.7)
+    assert networks.recipe() not in (before, after)
