@@ -122,7 +122,7 @@ def test_the_estimate_by_hand(tmp_path, monkeypatch):
     monkeypatch.setattr(costs, "worker_count", lambda workers: workers or 2)
     one = costs.estimate([(320, 320)], 4032, 600, tmp_path / "not yet", speed=1.0)
     assert one.data_minutes == pytest.approx(4032 * 0.042 / 2 / 60)
-    assert one.training_minutes == pytest.approx(600 * 0.55 / 60)
+    assert one.training_minutes == pytest.approx(600 * costs.STEP_SECONDS / 60)
     assert one.disk_gb == pytest.approx(0.8064) and one.copies == 4032 and one.free_gb > 0
     assert one.minutes == one.data_minutes + one.training_minutes
     # Twice the area, twice the speed: the data steps take as long, training half.
