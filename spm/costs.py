@@ -127,8 +127,8 @@ def lines(costs: Costs) -> list[str]:
     )
     said = [
         f"estimated time: data steps about {_minutes(costs.data_minutes)} at most, {training}, "
-        f"recognition not included (this machine: {costs.speed:.1f} times the one that the "
-        "figures are from)",
+        f"recognition not included (this machine is taken for {costs.speed:.1f} times as fast as "
+        "the measured one)",
         f"estimated disk: {_size(costs.disk_gb)} for {costs.copies} copies; "
         f"free: {_size(costs.free_gb)}",
     ]

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from spm.errors import InputError
@@ -77,12 +80,31 @@ def _results(
         prefer="threads" if threads else "processes",
     )
     try:
-        yield from pool(delayed(_call)(function, number, job) for number, job in enumerate(jobs))
+        with _deaf_to_interrupts():  # the processes are started here
+            results = pool(delayed(_call)(function, n, job) for n, job in enumerate(jobs))
+        yield from results
     except BrokenProcessPool as error:
         raise InputError(
             "a worker process was ended by the system, most likely for lack of memory; start "
             "again with fewer (--workers 1): what is done is not done again."
         ) from error
+
+
+@contextmanager
+def _deaf_to_interrupts() -> Iterator[None]:
+    """Start processes that do not hear Ctrl-C.
+
+    A terminal sends it to all processes at once. The workers would each print a traceback; this
+    process ends them anyway. The ignored signal is inherited (not on Windows).
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler or signal.SIG_DFL)
 
 
 def _call(function: Callable[[Any], Any], number: int, job: Any) -> tuple[int, Any]:
