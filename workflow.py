@@ -22,6 +22,7 @@ top of train_test.py, as do the settings of training.
 
 from __future__ import annotations
 
+import sys
 import time
 from pathlib import Path
 
@@ -134,7 +135,9 @@ def main(
     if check:
         for correction in added:
             print(f"{correction.annotation.path}: {correction.outlined}, can be added")
-        print("\n".join([*preflight.report(findings), *costs.lines(expected)]))
+        estimate = costs.lines(expected) if findings.sizes else []
+        print("\n".join([*preflight.report(findings), *estimate, preflight.verdict(findings)]))
+        sys.stdout.flush()  # before the problems, which go to the other stream
     # Everything that can be wrong with the input is said before any work is done.
     if findings.problems:
         raise InputError.joined(findings.problems)

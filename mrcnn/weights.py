@@ -6,6 +6,7 @@ attributes carry what prediction needs: `class_names`, `scale`, `config`, `score
 """
 
 import contextlib
+import errno
 import json
 import os
 import re
@@ -83,6 +84,12 @@ def whole_file(path):
         with temporary.open("r+b") as file:
             os.fsync(file.fileno())
         temporary.replace(path)
+    except (OSError, RuntimeError) as error:
+        # HDF5 tells of a full disk in a page of text about a file whose name the user never saw.
+        number = errno.ENOSPC if "No space left" in str(error) else getattr(error, "errno", None)
+        if number is None:
+            raise
+        raise OSError(number, os.strerror(number), str(path)) from error
     finally:
         temporary.unlink(missing_ok=True)
 

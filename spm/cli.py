@@ -8,6 +8,7 @@ to one room.
 from __future__ import annotations
 
 import argparse
+import errno
 import inspect
 import os
 import re
@@ -21,6 +22,7 @@ from typing import Any
 
 from spm.errors import InputError
 
+DISK_IS_FULL = "the disk that the results go to is full; free some space and start again."
 CARD_IS_FULL = (
     "the memory of the graphics card (without one: of the computer) is full; lower IMAGES_PER_GPU "
     "in train_test.py for training, or --batch-size for prediction, and close other programs that "
@@ -51,6 +53,7 @@ def run(
             options[name] = None  # argparse turns "no files named" into an empty list
     try:
         result = main(**options)
+        sys.stdout.flush()  # a reader that went away shows here, not at exit
     except InputError as error:
         _report(error, str(error), debug)
     except KeyboardInterrupt:
@@ -65,6 +68,8 @@ def run(
     except MemoryError as error:
         _report(error, "not enough memory; close other programs or use smaller pictures.", debug)
     except Exception as error:
+        if _fills_the_disk(error):
+            _report(error, DISK_IS_FULL, debug)
         if not _fills_the_card(error):
             raise
         _report(error, CARD_IS_FULL, debug)
@@ -85,6 +90,12 @@ def _report(error: BaseException, message: str, debug: bool) -> typing.NoReturn:
     for line in message.splitlines():
         print(f"error: {line}", file=sys.stderr)
     sys.exit(1)
+
+
+def _fills_the_disk(error: Exception) -> bool:
+    """Return whether a library met a full disk that it does not tell as an OSError: TensorFlow
+    calls it RESOURCE_EXHAUSTED like a full graphics card."""
+    return os.strerror(errno.ENOSPC) in str(error)
 
 
 def _fills_the_card(error: Exception) -> bool:
@@ -110,8 +121,6 @@ def _os_sentence(error: OSError) -> str:
         "ENOENT": "check the name",
         "EMFILE": "close other programs",
     }
-    import errno
-
     hint = hints.get(errno.errorcode.get(error.errno or 0, ""), "check the disk and the folder")
     return f"{name}: {what}; {hint}." if name else f"{what}; {hint}."
 

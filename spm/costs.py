@@ -129,8 +129,8 @@ def lines(costs: Costs) -> list[str]:
     steps = f"data steps about {_minutes(costs.data_minutes)} at most, " if costs.copies else ""
     said = [
         f"estimated time: {steps}{training}, "
-        f"recognition not included (this machine: {costs.speed:.1f} times the one that the "
-        "figures are from)"
+        f"recognition not included (this machine is taken for {costs.speed:.1f} times as fast as "
+        "the measured one)",
     ]
     if costs.copies:
         said.append(

@@ -12,6 +12,7 @@ import numpy as np
 
 from spm import colour_maps, instruments, levelling
 from spm.errors import InputError
+from spm.picture import check_pixels
 
 CHANNEL = ""  # part of the channel's name; empty: the height channel
 DIRECTION = "forward"  # "forward" or "backward"; also "up", "down" or two words
@@ -21,6 +22,8 @@ HIGH = 99.5  # percentile drawn brightest
 COLOUR_MAP = "hot"  # one of spm.colour_maps.COLOUR_MAPS
 # Pixels whose sides differ by less than this are taken for square (1 is 100 %).
 SQUARE_TOLERANCE = 0.002
+# Pixels longer than so many times their other side are an error in the file.
+LONGEST_PIXEL = 100.0
 
 
 @dataclass
@@ -76,7 +79,7 @@ def convert_file(
     heights = _levelled(values, levelling)
     missing = ~np.isfinite(heights)
     heights[missing] = np.median(heights[~missing])
-    heights, nm_per_pixel = _square_pixels(heights, frame_nm)
+    heights, nm_per_pixel = _square_pixels(path, heights, frame_nm)
     shown, darkest, brightest = _contrast(heights, low, high)
     settings = {
         "source": path.name,
@@ -128,9 +131,13 @@ def _contrast(heights: np.ndarray, low: float, high: float) -> tuple[np.ndarray,
 
 
 def _square_pixels(
-    heights: np.ndarray, frame_nm: tuple[float | None, float | None]
+    path: Path, heights: np.ndarray, frame_nm: tuple[float | None, float | None]
 ) -> tuple[np.ndarray, float | None]:
-    """Return the heights on square pixels and the pixel's side in nm (None if not known)."""
+    """Return the heights on square pixels and the pixel's side in nm (None if not known).
+
+    Raises:
+        InputError: when the sides of a pixel cannot be true, or too many pixels would come of it.
+    """
     width_nm, height_nm = frame_nm
     if width_nm is None or height_nm is None:
         return heights, None
@@ -139,5 +146,12 @@ def _square_pixels(
     if abs(dx / dy - 1) < SQUARE_TOLERANCE:
         return heights, (dx + dy) / 2
     side = min(dx, dy)
+    if not max(dx, dy) / LONGEST_PIXEL <= side < np.inf:
+        raise InputError(
+            f"{path}: its frame of {width_nm:.4g} x {height_nm:.4g} nm cannot be that of "
+            f"{columns} x {rows} pixels; the file is damaged, or correct the size in the "
+            "microscope's program."
+        )
     size = (max(1, round(width_nm / side)), max(1, round(height_nm / side)))
+    check_pixels(*size, str(path))
     return cv2.resize(heights, size, interpolation=cv2.INTER_LINEAR), side

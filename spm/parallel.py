@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from spm import cluster
@@ -103,7 +106,8 @@ def _pool_results(
         batch_size=1,
         prefer="threads" if threads else "processes",
     )
-    return pool(delayed(_call)(function, number, job) for number, job in list(jobs.items()))
+    with _deaf_to_interrupts():  # the processes are started here
+        return pool(delayed(_call)(function, number, job) for number, job in list(jobs.items()))
 
 
 def _cluster_results(
@@ -113,6 +117,23 @@ def _cluster_results(
         if error is not None and not isinstance(error, InputError):
             raise error
         yield number, result if error is None else error
+
+
+@contextmanager
+def _deaf_to_interrupts() -> Iterator[None]:
+    """Start processes that do not hear Ctrl-C.
+
+    A terminal sends it to all processes at once. The workers would each print a traceback; this
+    process ends them anyway. The ignored signal is inherited (not on Windows).
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler or signal.SIG_DFL)
 
 
 def _call(function: Callable[[Any], Any], number: int, job: Any) -> tuple[int, Any]:

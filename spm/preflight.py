@@ -66,6 +66,7 @@ class Findings:
         hints: kind -> sentences.
         classes: class name -> sizes.
         sizes: (height, width) of each annotated picture that can be used.
+        annotated: how many annotated pictures there are, usable or not.
         to_recognise: how many pictures are there to be recognised.
     """
 
@@ -73,6 +74,7 @@ class Findings:
     hints: dict[str, list[str]] = field(default_factory=dict)
     classes: dict[str, ClassSizes] = field(default_factory=dict)
     sizes: list[tuple[int, int]] = field(default_factory=list)
+    annotated: int = 0
     to_recognise: int = 0
 
     @property
@@ -107,7 +109,8 @@ def look(
         findings.problems.append(str(error))
         paths = []
     else:
-        if not _look_at_sources(paths, class_names, findings, hints):
+        findings.annotated = _look_at_sources(paths, class_names, findings, hints)
+        if not findings.annotated:
             findings.problems.append(
                 f"{source_dir}: there is no annotated picture; put NAME.png and labelme's "
                 "NAME.json there."
@@ -256,8 +259,8 @@ def _compare_classes(findings: Findings) -> None:
 def report(findings: Findings) -> list[str]:
     """Return the findings as lines of text, problems left out."""
     said = [
-        f"{len(findings.sizes)} annotated picture(s) can be used, {findings.to_recognise} "
-        "picture(s) to recognise"
+        f"{len(findings.sizes)} of {findings.annotated} annotated picture(s) can be used, "
+        f"{findings.to_recognise} picture(s) to recognise"
     ]
     said += [f"  {sizes.line(name)}" for name, sizes in findings.classes.items()]
     for kind, sentences in findings.hints.items():
@@ -266,5 +269,14 @@ def report(findings: Findings) -> list[str]:
         if len(sentences) > SHOWN:
             said.append(f"  and {len(sentences) - SHOWN} more")
     if not findings.hints:
-        said.append("nothing unusual was seen")
+        said.append("nothing unusual was seen in what can be used")
     return said
+
+
+def verdict(findings: Findings) -> str:
+    """Return the last line: whether a run can be started."""
+    if not findings.problems:
+        return "nothing stands in the way of a run (nothing was started)"
+    what = "thing" if len(findings.problems) == 1 else "things"
+    usable = " (the estimate is for the others)" if findings.sizes else ""
+    return f"{len(findings.problems)} {what} to mend before a run{usable}:"

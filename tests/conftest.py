@@ -23,3 +23,19 @@ def shared_data() -> Path:
 def rng() -> np.random.Generator:
     """A random generator that is the same in each run."""
     return np.random.default_rng(20240229)
+
+
+@pytest.fixture(scope="module")
+def eagerly():
+    """TensorFlow step by step: compiling a training step takes longer than the few steps that most
+    tests take. tests/test_learning.py trains compiled."""
+    import keras
+
+    if keras.backend.backend() != "tensorflow":
+        yield
+        return
+    import tensorflow as tf
+
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)

@@ -16,7 +16,7 @@ def load_example():
     return module
 
 
-def test_the_example_runs(tmp_path, capsys):
+def test_the_example_runs(tmp_path, capsys, eagerly):
     logs, figure = tmp_path / "logs", tmp_path / "figure.png"
     found = load_example().main(model_dir=str(logs), figure=figure)
 

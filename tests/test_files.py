@@ -5,8 +5,11 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
+from mrcnn.weights import whole_file
+from spm.annotation import Annotation, write_annotation
 from spm.errors import InputError
 from spm.files import (
     atomic_path,
@@ -18,6 +21,7 @@ from spm.files import (
     write_csv,
     write_json,
 )
+from spm.picture import write_picture
 
 
 def test_atomic_path_replaces_only_when_all_went_well(tmp_path):
@@ -32,6 +36,43 @@ def test_atomic_path_replaces_only_when_all_went_well(tmp_path):
         temporary.write_text("new")
     assert target.read_text() == "new"
     assert [path.name for path in tmp_path.iterdir()] == ["表 [1].txt"]
+
+
+def test_results_are_on_the_disk_before_they_get_their_name(tmp_path, monkeypatch):
+    """A loss of power after the renaming leaves no empty file; copies are not waited for."""
+    flushed, flush = [], os.fsync
+
+    def fsync(number):
+        assert not [p for p in tmp_path.iterdir() if not p.name.startswith(".~")]
+        flushed.append(os.fstat(number).st_ino)
+        flush(number)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    for write in (
+        lambda path: write_json(path, [1]),
+        lambda path: write_csv(path, ["a"], []),
+        lambda path: write_picture(path, np.zeros((2, 2, 3), np.uint8), durable=True),
+        lambda path: write_annotation(path, Annotation([], 2, 2, "a.png")),
+    ):
+        write(tmp_path / "x.png")
+        assert (tmp_path / "x.png").stat().st_ino == flushed.pop()
+        (tmp_path / "x.png").unlink()
+    with whole_file(tmp_path / "w.h5") as temporary:
+        temporary.write_bytes(b"weights")
+    assert len(flushed) == 1
+    write_picture(tmp_path / "copy.png", np.zeros((2, 2, 3), np.uint8))
+    write_annotation(tmp_path / "copy.json", Annotation([], 2, 2, "a.png"), durable=False)
+    assert len(flushed) == 1
+
+
+def test_what_training_leaves_when_killed_is_removed_by_the_next(tmp_path):
+    """mrcnn knows nothing of spm, but names its temporary files alike."""
+    with pytest.raises(RuntimeError), whole_file(tmp_path / "w.h5") as temporary:
+        temporary.write_bytes(b"half")
+        killed = temporary.with_name(temporary.name.replace(temporary.name[2:10], "0123abcd"))
+        killed.write_bytes(b"half, of a killed run")
+        raise RuntimeError
+    assert remove_leftovers(tmp_path) == 1 and not list(tmp_path.iterdir())
 
 
 def test_leftovers_of_killed_runs_are_removed_and_nothing_else(tmp_path):

@@ -268,19 +268,6 @@ class TrainConfig(TinyConfig):
 
 
 @pytest.fixture(scope="module")
-def eagerly():
-    """Compiling each stage's step would take most of the time; other tests train compiled."""
-    if keras.backend.backend() != "tensorflow":
-        yield
-        return
-    import tensorflow as tf
-
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
-
-
-@pytest.fixture(scope="module")
 def trained(tmp_path_factory, eagerly):
     """A detector after an epoch each of heads, 3+ and all, with its weights before and after."""
     keras.utils.set_random_seed(1)
