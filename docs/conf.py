@@ -5,6 +5,8 @@ html_title = project
 extensions = ["myst_parser"]
 myst_heading_anchors = 3  # `page.md#heading`, as on the pages of the repository
 exclude_patterns = ["pictures"]
+html_static_path = ["_static"]
+html_css_files = ["wrap.css"]
 html_theme = "furo"
 html_copy_source = html_show_sourcelink = False
 html_show_sphinx = False
