@@ -4,14 +4,23 @@ The backend (TensorFlow, PyTorch or JAX) is only asked about graphics cards, and
 """
 
 import functools
+import json
 import os
 import platform
 from pathlib import Path
 
 
 def backend():
-    """Name of the Keras backend that will run, without importing Keras."""
-    return os.environ.get("KERAS_BACKEND", "tensorflow")
+    """Name of the Keras backend that will run, found the way Keras does, without importing it."""
+    if name := os.environ.get("KERAS_BACKEND"):
+        return name
+    home = os.environ.get("KERAS_HOME")
+    settings = (Path(home) if home else Path.home() / ".keras") / "keras.json"
+    try:
+        name = json.loads(settings.read_text(encoding="utf-8")).get("backend")
+    except (OSError, ValueError, AttributeError):
+        name = None
+    return name if isinstance(name, str) and name else "tensorflow"
 
 
 @functools.cache

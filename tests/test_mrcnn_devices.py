@@ -20,6 +20,18 @@ def test_backend_is_the_one_that_runs():
     assert devices.backend() == keras.backend.backend()
 
 
+def test_backend_is_found_in_keras_own_settings(monkeypatch, tmp_path):
+    monkeypatch.delenv("KERAS_BACKEND", raising=False)
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    assert devices.backend() == "tensorflow"
+    (tmp_path / "keras.json").write_text('{"backend": "torch"}', encoding="utf-8")
+    assert devices.backend() == "torch"
+    (tmp_path / "keras.json").write_text("[1]", encoding="utf-8")
+    assert devices.backend() == "tensorflow"
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    assert devices.backend() == "jax"
+
+
 def test_device_in_words():
     words = devices.device_name()
     assert devices.backend() in words
