@@ -96,9 +96,10 @@ def check(config):
     )
 
 
-def own_share(config):
+def own_share(batch_size):
     """Which pictures of a batch this process loads: the first one's place, and how many."""
-    return _rank * config.IMAGES_PER_GPU, config.BATCH_SIZE // _processes
+    count = batch_size // _processes
+    return _rank * count, count
 
 
 # --- inside a step -----------------------------------------------------------------------------
