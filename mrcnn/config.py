@@ -29,7 +29,7 @@ class Config:
 
     # --- the run -------------------------------------------------------------------------------
     NAME = None  # goes into the names of run folders and weights files
-    GPU_COUNT = 1  # cards that share a step; 1 also stands for the CPU
+    GPU_COUNT = 1  # cards, or processes without, that share a step (docs/scaling.md)
     IMAGES_PER_GPU = 2  # pictures a step and card
     STEPS_PER_EPOCH = 1000
     VALIDATION_STEPS = 50

@@ -1,18 +1,14 @@
-"""Training over several cards and machines: a step of N workers is a step on the batch of N.
+"""Training over several cards and machines: a step of N processes is a step on the batch of N.
 
-Each backend has its own engine, and a worker is what it shares a step out to:
+On PyTorch, with a process a card, started by torchrun on any number of machines.
+DistributedDataParallel averages the gradients while they are computed. On TensorFlow and JAX one
+card trains: MultiWorkerMirroredStrategy does not work with Keras 3 (its issue 20585), and Keras
+3.15 cannot feed our batches to a MirroredStrategy (it averages the first one, booleans included).
 
-- PyTorch: a process a card, on any number of machines, started by torchrun. DistributedDataParallel
-  averages the gradients while they are computed.
-- TensorFlow: the cards of one machine, one process, `tf.distribute.MirroredStrategy`.
-  MultiWorkerMirroredStrategy does not work with Keras 3 (its issue 20585).
-- JAX: the cards of one machine, one process, `keras.distribution.DataParallel`. The step is one
-  program over the whole batch that XLA cuts in parts, so nothing here needs to be summed.
-
-Losses are means over the anchors or RoIs of the batch that count, and a worker's pictures have
-more or fewer of them than another's. So each worker divides by the count of all workers, and
-multiplies by their number: the mean over the workers is then the mean over the whole batch. In the
-same way BatchNorm, where it is trained, takes the statistics of the whole batch.
+Losses are means over the anchors or RoIs of the batch that count, and a process's pictures have
+more or fewer of them than another's. So each process divides by the count of all, and multiplies
+by the number of processes: the mean over the processes is then the mean over the whole batch. In
+the same way BatchNorm, where it is trained, takes the statistics of the whole batch.
 """
 
 import atexit
@@ -84,74 +80,20 @@ def from_first(make):
     return box[0]
 
 
-# --- how a step is shared out ------------------------------------------------------------------
-
-
 def check(config):
-    """Raise ValueError unless GPU_COUNT workers can be had."""
-    wanted, name = config.GPU_COUNT, backend()
-    if name == "torch":
-        if wanted != _processes:
-            raise ValueError(
-                f"GPU_COUNT={wanted} on PyTorch takes as many processes: start the script with "
-                f"torchrun --nproc-per-node={wanted}. Received: {_processes}."
-            )
-    elif wanted > 1 and name == "jax":
-        import jax
-
-        if jax.local_device_count() < wanted:
-            raise ValueError(
-                f"GPU_COUNT={wanted}, but JAX sees {jax.local_device_count()} of "
-                f"{jax.default_backend()}; correct GPU_COUNT."
-            )
-
-
-def strategy(config):
-    """The object under whose `scope()` a model of GPU_COUNT workers is made and compiled, or None.
-
-    Raises:
-        ValueError: when there are not so many workers.
-    """
-    join()
-    check(config)
-    if config.GPU_COUNT <= 1:
-        return None
-    if backend() == "jax":
-        return _data_parallel(config.GPU_COUNT)
-    if backend() == "tensorflow":
-        return _mirrored(config.GPU_COUNT)
-    return None
-
-
-@functools.cache
-def _data_parallel(count):
-    """The distribution over the first `count` devices. It holds for the rest of the process: Keras
-    looks it up whenever a model is trained."""
-    import keras
-
-    distribution = keras.distribution.DataParallel(
-        devices=keras.distribution.list_devices()[:count]
-    )
-    keras.distribution.set_distribution(distribution)
-    return distribution
-
-
-@functools.cache
-def _mirrored(count):
-    import tensorflow as tf
-
-    kind = "GPU" if tf.config.list_logical_devices("GPU") else "CPU"
-    devices = [device.name for device in tf.config.list_logical_devices(kind)]
-    if len(devices) < count:
+    """Raise ValueError unless as many processes train as GPU_COUNT says."""
+    wanted = config.GPU_COUNT
+    if wanted == _processes:
+        return
+    if backend() != "torch":
         raise ValueError(
-            f"GPU_COUNT={count}, but TensorFlow sees {len(devices)} {kind}; correct GPU_COUNT."
+            f"GPU_COUNT={wanted} needs the PyTorch backend: set KERAS_BACKEND=torch and start the "
+            f"script with torchrun --nproc-per-node={wanted}. Received: the {backend()} backend."
         )
-    return tf.distribute.MirroredStrategy(devices[:count])
-
-
-def graph_batch(config):
-    """Pictures that the training graph of one worker is built for; on JAX one graph serves all."""
-    return config.BATCH_SIZE if backend() == "jax" else config.IMAGES_PER_GPU
+    raise ValueError(
+        f"GPU_COUNT={wanted} takes as many processes: start the script with "
+        f"torchrun --nproc-per-node={wanted}. Received: {_processes}."
+    )
 
 
 def own_share(batch_size):
@@ -163,41 +105,47 @@ def own_share(batch_size):
 # --- inside a step -----------------------------------------------------------------------------
 
 
-def workers():
-    """How many workers add up their losses and gradients; 1 on JAX."""
-    if backend() == "tensorflow":
-        import tensorflow as tf
-
-        return tf.distribute.get_strategy().num_replicas_in_sync
-    return _processes
-
-
 def total(value):
-    """The sum of a tensor over the workers; no gradient flows through it."""
-    if _processes > 1 and value.device.type != "meta":  # Keras asks for shapes on "meta"
-        import torch
-        import torch.distributed as group
+    """The sum of a tensor over the processes; no gradient flows through it."""
+    if _alone(value):
+        return value
+    import torch
+    import torch.distributed as group
 
-        value = value.detach().clone(memory_format=torch.contiguous_format)
-        group.all_reduce(value)
-    elif workers() > 1 and (replica := _replica()):
-        value = replica.all_reduce("SUM", value)
+    value = value.detach().clone(memory_format=torch.contiguous_format)
+    group.all_reduce(value)
     return value
 
 
 def mean(value):
-    """The mean of a tensor over the workers, through which gradients flow to all of them."""
-    if _processes > 1 and value.device.type != "meta":
-        return _sum_with_gradient()(value) / _processes
-    if workers() > 1 and (replica := _replica()):
-        return replica.all_reduce("MEAN", value)
-    return value
+    """The mean of a tensor over the processes, through which gradients flow to all of them."""
+    return value if _alone(value) else _sum_with_gradient()(value) / _processes
+
+
+def reported(value):
+    """A loss whose gradient is this process's and whose value is the mean over the processes.
+
+    With it all processes report the same losses, and stop at the same step when one is not finite.
+    """
+    return value if _alone(value) else value + (total(value) / _processes - value.detach())
+
+
+def own_rows(array):
+    """The rows of an array over the whole batch that belong to this process."""
+    if _processes == 1:
+        return array
+    count = array.shape[0] // _processes
+    return array[_rank * count : (_rank + 1) * count]
+
+
+def _alone(value):
+    """Whether there is nothing to add up: one process, or Keras asking for shapes (on "meta")."""
+    return _processes == 1 or value.device.type == "meta"
 
 
 @functools.cache
 def _sum_with_gradient():
-    """`total` of PyTorch as an operation: what one worker's sum is used for in all workers comes
-    back to its summand."""
+    """`total` as an operation: what all processes use the sum for comes back to each summand."""
     import torch
 
     class Sum(torch.autograd.Function):
@@ -210,38 +158,6 @@ def _sum_with_gradient():
             return total(gradient)
 
     return Sum.apply
-
-
-def own_rows(array, count):
-    """The `count` rows of an array over the whole batch that belong to this worker."""
-    first = _rank * count
-    if workers() > 1 and backend() == "tensorflow" and (replica := _replica()):
-        first = replica.replica_id_in_sync_group * count
-    return array[first : first + count]
-
-
-def _replica():
-    """TensorFlow's context of one replica; None on another backend and while a graph is built."""
-    if backend() != "tensorflow":
-        return None
-    import tensorflow as tf
-
-    return tf.distribute.get_replica_context()
-
-
-def reported(value):
-    """A loss whose gradient is this worker's and whose value is the mean over the workers.
-
-    With it all processes report the same losses, and stop at the same step when one is not finite.
-    """
-    if _processes == 1 or value.device.type == "meta":
-        return value
-    return value + (total(value) / _processes - value.detach())
-
-
-def summand(loss):
-    """A worker's loss as the engine wants it: TensorFlow adds gradients up, PyTorch averages."""
-    return loss / workers() if backend() == "tensorflow" and workers() > 1 else loss
 
 
 class SharedStep:

@@ -5,7 +5,7 @@ import numpy as np
 from keras import ops
 
 from . import boxes as box_ops
-from . import distributed, losses
+from . import losses
 from .anchor_tools import compute_backbone_shapes, generate_pyramid_anchors
 from .backbone import resnet
 from .box_tools import norm_boxes
@@ -105,7 +105,7 @@ def training_graph(bank, config):
     the positive places; proposals; drawn RoIs; the five losses.
     """
     height, width = int(config.IMAGE_SHAPE[0]), int(config.IMAGE_SHAPE[1])
-    batch = distributed.graph_batch(config)
+    batch = config.IMAGES_PER_GPU
     inputs = _training_inputs(config, height, width)
     fixed = FixedBatch(batch)
     image, meta, match, rpn_target, gt_ids, gt_boxes, gt_masks = (fixed(x) for x in inputs)

@@ -53,12 +53,12 @@ class FrozenBatchNorm(keras.layers.BatchNormalization):
 
 @keras.saving.register_keras_serializable("mrcnn")
 class BatchNorm(keras.layers.BatchNormalization):
-    """BatchNorm with the statistics of the whole batch, also when workers share it."""
+    """BatchNorm with the statistics of the whole batch, also when processes share it."""
 
     def _moments(self, inputs, mask):
-        if distributed.workers() == 1:
+        if distributed.processes() == 1:
             return super()._moments(inputs, mask)
-        # All workers have equally many values: the mean of their means is the mean.
+        # All processes have equally many values: the mean of their means is the mean.
         axes = list(range(len(inputs.shape) - 1))
         mean = distributed.mean(keras.ops.mean(inputs, axis=axes))
         return mean, distributed.mean(keras.ops.mean(keras.ops.square(inputs - mean), axis=axes))

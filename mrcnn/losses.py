@@ -30,7 +30,7 @@ def _masked_mean(values, mask):
     # Both branches of a where are differentiated: keep unused values out of the sum, finite.
     values = ops.where(mask, values, 0.0)
     count = distributed.total(ops.sum(weight))
-    return distributed.workers() * ops.sum(values) / ops.maximum(count, 1.0)
+    return distributed.processes() * ops.sum(values) / ops.maximum(count, 1.0)
 
 
 def rpn_class_loss(match, logits):

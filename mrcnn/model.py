@@ -5,7 +5,6 @@ model.load_weights("mask_rcnn_shapes_0002.h5")
 result = model.detect([image])[0]  # rois, class_ids, scores, masks
 """
 
-import contextlib
 import datetime
 import re
 from pathlib import Path
@@ -116,16 +115,14 @@ class MaskRCNN:
         self.config = config
         self.model_dir = str(model_dir)
         self.metadata = {}
-        self._strategy = distributed.strategy(config) if mode == "training" else None
+        if mode == "training":
+            distributed.join()
+            distributed.check(config)
         self._graphs = {}
         self._anchor_cache = {}
         self.bank = LayerBank(config, training=mode == "training")
-        with self._scope():
-            self.keras_model = self.build(mode, config)
+        self.keras_model = self.build(mode, config)
         self.set_log_dir()
-
-    def _scope(self):
-        return self._strategy.scope() if self._strategy else contextlib.nullcontext()
 
     def build(self, mode, config):
         """The Keras model of a mode's graph, for pictures of `config.IMAGE_SHAPE`."""
@@ -327,14 +324,13 @@ class MaskRCNN:
         state = distributed.from_first(lambda: read_state(path, layer_regex))
         # The schedule runs over the whole stage, also when only its rest is still to do.
         first = state[0]["first_epoch"] if state else self.epoch
-        with self._scope():
-            total = (epochs - first) * self.config.STEPS_PER_EPOCH
-            optimizer = make_optimizer(self.config, learning_rate, total)
-            self.keras_model.compile(optimizer=optimizer, jit_compile=_jit(self.config))
-            # With its variables made now, the step is traced once and not twice.
-            optimizer.build(self.keras_model.trainable_variables)
-            if state and restore_state(path, self.keras_model, state, stage["learning_rate"]):
-                stage["first_epoch"] = first
+        total = (epochs - first) * self.config.STEPS_PER_EPOCH
+        optimizer = make_optimizer(self.config, learning_rate, total)
+        self.keras_model.compile(optimizer=optimizer, jit_compile=_jit(self.config))
+        # With its variables made now, the step is traced once and not twice.
+        optimizer.build(self.keras_model.trainable_variables)
+        if state and restore_state(path, self.keras_model, state, stage["learning_rate"]):
+            stage["first_epoch"] = first
         if distributed.processes() > 1:
             self.keras_model.share()
         return stage

@@ -84,8 +84,8 @@ class DetectionTargets(keras.layers.Layer):
         negatives = self.total - self.positives
         rows, columns = positive.shape
         # Drawn for the whole batch, so that a picture's draw does not hang on who works on it.
-        shape = (rows * distributed.workers(), columns)
-        noise = distributed.own_rows(keras.random.uniform(shape, seed=self.random), rows)
+        shape = (rows * distributed.processes(), columns)
+        noise = distributed.own_rows(keras.random.uniform(shape, seed=self.random))
         score, first = _random_top(positive, noise, self.positives)
         used_first = score > 0
         score, second = _random_top(negative, noise, negatives)

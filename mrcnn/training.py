@@ -49,11 +49,7 @@ class TrainingModel(keras.Model):
         total = sum(w * v for w, v in zip(self.loss_weights, losses, strict=True))
         if self.losses:
             total = total + sum(ops.cast(v, "float32") for v in self.losses)
-        return distributed.summand(distributed.reported(total))
-
-    def _maybe_symbolic_build(self, iterator=None, data_batch=None):
-        """Does nothing: all is built. Of TensorFlow's replicas Keras would average a batch first,
-        true and false included, and that batch would be lost to training."""
+        return distributed.reported(total)
 
 
 def make_optimizer(config, learning_rate, total_steps):

@@ -37,12 +37,13 @@ ROWS = {
 }
 QUICK_ROWS = ("L1 alone", "dropout", "noise", "emboss", "dropout + noise + emboss")
 SEEDS, QUICK_SEEDS = (0, 1, 2, 3, 4), (0,)
-STEPS, QUICK_STEPS = 800, 300
+STEPS, QUICK_STEPS = 800, 250
 COPIES, QUICK_COPIES = 28, 4  # of each of the 72 L1 pictures
 CROP = 420  # side of the outlined crop, pixels: some twenty molecules
 # Pictures to be recognised: each has an appearance of its own.
 TEST = {"random_appearance": True, "colour_map": "hot"}
-TEST_SIZE, TEST_COUNT, TEST_SEED = 640, 8, 5000
+TEST_SIZE, TEST_SEED = 640, 5000
+TEST_COUNT, QUICK_COUNT = 16, 5
 COLUMNS = ("techniques", "seeds", "truths", "recognition_rate", "ap50", "precision", "recall")
 # -----------------------------------------------------------------------------------------------
 
@@ -86,7 +87,8 @@ def _settings(title: str, seed: int, quick: bool) -> dict:
         "view_colours": False,
         "steps": QUICK_STEPS if quick else STEPS, "seed": seed,
         "test": {
-            "system": SYSTEM, "size": TEST_SIZE, "count": TEST_COUNT, "seed": TEST_SEED, **TEST,
+            "system": SYSTEM, "size": TEST_SIZE, "count": QUICK_COUNT if quick else TEST_COUNT,
+            "seed": TEST_SEED, **TEST,
         },
     }  # fmt: skip
 

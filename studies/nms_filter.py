@@ -117,9 +117,10 @@ def measure(settings: dict, folder: Path) -> dict:
     with networks.trained_detector(weights) as detector:
         for title, test in settings["tests"].items():
             scenes = networks.draw(test)
+            once = networks.remembering(detector)
             result[title] = {}
             for words, extra in FILTERS.items():
-                pair = networks.answers(detector, scenes, nms_across_classes=extra)
+                pair = networks.answers(once, scenes, nms_across_classes=extra)
                 numbers = networks.numbers(*pair, detector.class_names, detector.score_threshold)
                 numbers["false_at"] = networks.false_positives(
                     *pair, detector.class_names, settings["thresholds"]

@@ -42,11 +42,12 @@ TRAININGS = {
 }
 QUICK_TRAININGS = ("60", "60, with shrunken copies", "100 to 22, mixed")
 SEEDS, QUICK_SEEDS = (0, 1, 2), (0,)
-STEPS, QUICK_STEPS = 800, 350
+STEPS, QUICK_STEPS = 800, 300
 # At 100 pixels per molecule: side of the outlined crops (some twenty molecules) and of the
 # pictures to be recognised, pixels.
 CROP = 700
-TEST_SIZE, TEST_COUNT, TEST_SEED = 1100, 3, 5000
+TEST_SIZE, TEST_SEED = 1100, 5000
+TEST_COUNT, QUICK_COUNT = 6, 2
 WAYS = ("as it is", "rescaled")
 COLUMNS = (
     "trained_on", "way", "pixels", "seeds", "truths", "recognition_rate", "ap50", "mean_iou",
@@ -108,12 +109,13 @@ def _settings(title: str, seed: int, quick: bool) -> dict:
 
     trained_on, shrink_list = TRAININGS[title]
     scene = {"system": SYSTEM, "pixels_per_molecule": max(RESOLUTIONS)}
+    count = QUICK_COUNT if quick else TEST_COUNT
     return {
         "study": "resolution", "recipe": recipe(), "classes": class_names([SYSTEM]),
         "training": {**scene, "size": CROP, "count": 1, "seed": seed},
         "trained_on": trained_on, "shrink_list": shrink_list,
         "steps": QUICK_STEPS if quick else STEPS, "seed": seed,
-        "test": {**scene, "size": TEST_SIZE, "count": TEST_COUNT, "seed": TEST_SEED},
+        "test": {**scene, "size": TEST_SIZE, "count": count, "seed": TEST_SEED},
         "resolutions": QUICK_RESOLUTIONS if quick else RESOLUTIONS,
     }  # fmt: skip
 

@@ -38,11 +38,12 @@ UNSTABLE = {
 }
 SEEDS, QUICK_SEEDS = (0, 1, 2), (0,)
 # Training steps for one class and for several, which take longer to be told apart.
-STEPS, QUICK_STEPS = (800, 800), (150, 300)
+STEPS, QUICK_STEPS = (800, 800), (100, 300)
 # Side of the outlined crop, pixels: some twenty molecules, in crystals (one class) and in the
 # thinner layers of several.
 CROPS = (320, 420)
-TEST_SIZE, TEST_COUNT, TEST_SEED = 800, 3, 5000  # pictures to be recognised
+TEST_SIZE, TEST_SEED = 800, 5000  # pictures to be recognised
+TEST_COUNT, QUICK_COUNT = 6, 2
 COLUMNS = ("case", "seeds", "truths", "recognition_rate", "ap50", "precision", "recall")
 # -----------------------------------------------------------------------------------------------
 
@@ -86,7 +87,8 @@ def _settings(title: str, seed: int, quick: bool) -> dict:
         "system": system, "size": CROPS[several], "count": 1, "seed": seed,
         "unstable_tip": unstable,
     }  # fmt: skip
-    test = {"system": system, "size": TEST_SIZE, "count": TEST_COUNT, "seed": TEST_SEED}
+    test = {"system": system, "size": TEST_SIZE, "seed": TEST_SEED}
+    test["count"] = QUICK_COUNT if quick else TEST_COUNT
     tests = {} if unstable else {title: test}
     if title in UNSTABLE:
         tests[UNSTABLE[title]] = {**test, "unstable_tip": True}

@@ -215,6 +215,7 @@ def trainings(monkeypatch):
     for study in (systems, nms_filter, resolution, augmentation):
         monkeypatch.setattr(study, "TEST_SIZE", 450 if study is resolution else 270)
         monkeypatch.setattr(study, "TEST_COUNT", 1)
+        monkeypatch.setattr(study, "QUICK_COUNT", 1, raising=False)
     for study in (nms_filter, resolution, augmentation):
         monkeypatch.setattr(study, "CROP", 120)
     monkeypatch.setattr(systems, "CROPS", (120, 120))
