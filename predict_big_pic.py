@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import re
 import sys
 import threading
 import time
@@ -37,7 +36,7 @@ from spm.cluster import on_cluster
 from spm.corrections import mark_prediction
 from spm.draw import draw_molecules
 from spm.errors import InputError
-from spm.files import folder_lock, make_folder, natural_key, remove_leftovers
+from spm.files import folder_lock, make_folder, remove_leftovers
 from spm.heights import Opened
 from spm.inputs import open_picture
 from spm.molecules import Molecule, molecules_to_annotation, write_table
@@ -48,6 +47,7 @@ from spm.result_files import find_pictures, link, output_names, remove_tiles, ti
 from spm.run_record import describe_run
 from spm.scale import write_scaled_png
 from spm.tiles import Tile, view_count_ok
+from training.starts import newest_weights
 
 # --- settings ----------------------------------------------------------------------------------
 IN_DIR = Path("images")  # what to predict
@@ -83,8 +83,6 @@ SCHEDULER = None
 # Threshold for weights of an unfinished training, which carry none.
 UNTUNED_THRESHOLD = 0.5
 SHOW_PROGRESS_FROM = 8  # tiles
-WEIGHTS_NAME = re.compile(r"mask_rcnn_.+_(\d{4,})\.h5")
-RUN_NAME = re.compile(r".*?(\d{8}T\d{4})")
 
 
 def main(
@@ -434,26 +432,6 @@ def _build(weights: Path, metadata: dict, batch_size: int | None, min_confidence
             "incomplete: name another file."
         )
     return network
-
-
-def newest_weights(log_dir: Path) -> Path:
-    """Returns the last epoch's weights of the last run that has some.
-
-    Runs are ordered by the time in their folder's name, epochs by the number in the file's.
-
-    Raises:
-        InputError: when there are none.
-    """
-    runs = [path for path in log_dir.glob("*") if path.is_dir() and RUN_NAME.fullmatch(path.name)]
-    runs.sort(key=lambda path: (RUN_NAME.fullmatch(path.name)[1], natural_key(path)), reverse=True)
-    for run in runs:
-        epochs = [path for path in run.glob("*.h5") if WEIGHTS_NAME.fullmatch(path.name)]
-        if epochs:
-            return max(epochs, key=lambda path: int(WEIGHTS_NAME.fullmatch(path.name)[1]))
-    raise InputError(
-        f"{log_dir}: there are no trained weights; run train_test.py first, or name a file with "
-        "--weights."
-    )
 
 
 def _tile_writer(out_dir: Path, name: str, class_names: list[str]):

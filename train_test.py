@@ -14,7 +14,6 @@ import io
 import sys
 import time
 from contextlib import nullcontext
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -22,13 +21,13 @@ import numpy as np
 from Images_Augmentation.online_aug import COLOUR_CHANGES, Scene, ViewSettings, draw_view
 from mrcnn import distributed, utils
 from mrcnn.config import Config
-from mrcnn.devices import device_name, has_accelerator
+from mrcnn.devices import has_accelerator
 from spm import cli
 from spm.errors import InputError
 from spm.files import folder_lock, remove_leftovers
 from spm.labels import check_class_names, class_of
 from spm.recipes import anchor_scales, box_sides, network_scale
-from spm.run_record import plain, read_settings, write_record
+from spm.run_record import write_record
 from spm.training_data import (
     Source,
     check_labels,
@@ -37,6 +36,8 @@ from spm.training_data import (
     outlined_sources,
     split,
 )
+from training.starts import Start, find_interrupted, find_start
+from training.telling import announce, callbacks
 
 # --- settings ----------------------------------------------------------------------------------
 # The molecules, by the names that their labels start with: label 003a12 belongs to class 003a.
@@ -232,133 +233,6 @@ class MoleculeDataset(utils.Dataset):
         return self.image_info[image_id]["path"]
 
 
-# --- what a run starts from --------------------------------------------------------------------
-
-
-@dataclass
-class Start:
-    """What training starts from.
-
-    Attributes:
-        words: for messages.
-        weights: file to load, or None.
-        exclude: layers of it that are not loaded.
-        pretrained: the trunk knows something: the heads are trained alone first, and BatchNorm
-            keeps its statistics.
-        goes_on: the file is a run of ours, which is continued.
-        made: what the file says of itself when train_test made it, else None: its network, scale
-            and anchors are kept.
-    """
-
-    words: str
-    weights: Path | None = None
-    exclude: tuple = ()
-    pretrained: bool = False
-    goes_on: bool = False
-    made: dict | None = None
-
-
-CLASS_LAYERS = ("mrcnn_class_logits", "mrcnn_bbox_fc", "mrcnn_mask")
-
-
-def find_start(init_with: str, light: bool, log_dir: Path, class_names: list[str]) -> Start:
-    """Works out what to start from; see INIT_WITH.
-
-    Raises:
-        InputError: when the wanted weights are not there and cannot be fetched.
-    """
-    if init_with == "none":
-        return Start("nothing (BatchNorm is trained too)")
-    if init_with == "imagenet":
-        return Start("ImageNet weights", Path("imagenet"), pretrained=True)
-    if init_with == "last":
-        from predict_big_pic import newest_weights
-
-        path = newest_weights(log_dir)
-        try:
-            made = made_by_us(path)
-        except InputError as error:
-            raise InputError(
-                f"{error} Or delete it: then training goes on from the epoch before."
-            ) from error
-        return Start(f"the last weights, {path}", path, goes_on=True, made=made)
-    if init_with == "coco" or (init_with == "auto" and COCO_WEIGHTS.exists()):
-        if not COCO_WEIGHTS.exists():
-            _fetch_coco()
-        return Start("COCO weights", COCO_WEIGHTS, CLASS_LAYERS, pretrained=True)
-    if init_with != "auto":
-        path = Path(init_with)
-        if not path.is_file():
-            raise InputError(
-                f"INIT_WITH={init_with}: neither one of auto, coco, imagenet, last, none nor a "
-                "weights file; correct it."
-            )
-        return _start_from_file(path, class_names)
-    if light:
-        return Start("nothing (the light network learns without; BatchNorm is trained too)")
-    try:
-        _fetch_coco()
-    except InputError as error:
-        print(error)
-        return Start("nothing, since no COCO weights can be had (BatchNorm is trained too)")
-    return Start("COCO weights", COCO_WEIGHTS, CLASS_LAYERS, pretrained=True)
-
-
-def _start_from_file(path: Path, class_names: list[str]) -> Start:
-    """A weights file; where it was trained for other molecules, what its heads know of them is
-    left out."""
-    made = made_by_us(path)
-    known = made["class_names"] if made else None
-    if known == list(class_names):
-        return Start(f"{path}", path, made=made)
-    words = f"{path} (of {', '.join(known or ['unnamed classes'])})"
-    # The light network's trunk learns on with all layers; a deep one first gets its new heads.
-    light = made is not None and made["config"].get("BACKBONE") == LightConfig.BACKBONE
-    return Start(words, path, CLASS_LAYERS, pretrained=not light)
-
-
-def made_by_us(path: Path) -> dict | None:
-    """What a weights file of train_test's says of itself; None for one of another origin.
-
-    Raises:
-        InputError: when the file is broken.
-    """
-    from mrcnn.weights import WeightsError, read_metadata
-
-    try:
-        metadata = read_metadata(path)
-    except WeightsError as error:
-        raise InputError(str(error)) from error
-    return metadata if metadata["class_names"] and metadata["scale"] else None
-
-
-def last_finished(log_dir: Path) -> Path:
-    """The last weights; where they belong to a retraining that was cut off, what it began with.
-
-    Raises:
-        InputError: when there are none.
-    """
-    from predict_big_pic import newest_weights
-
-    path = newest_weights(log_dir)
-    if (made_by_us(path) or {"score_threshold": None})["score_threshold"] is None:
-        settings = read_settings(path.parent / "settings.json") or {}
-        begun = Path(str(settings.get("starts_from")))
-        if begun.suffix == ".h5" and begun.is_file():
-            return begun
-    return path
-
-
-def _fetch_coco() -> None:
-    try:
-        utils.download_trained_weights(str(COCO_WEIGHTS))
-    except ConnectionError as error:
-        raise InputError(
-            f"{COCO_WEIGHTS}: the COCO weights are not here and cannot be fetched ({error}); put "
-            "the file there, or start from nothing (INIT_WITH = 'none')."
-        ) from error
-
-
 # --- the run's settings ------------------------------------------------------------------------
 
 
@@ -463,23 +337,6 @@ def build(config: Config, start: Start, log_dir: Path, seed: int):
     return model
 
 
-def announce(config, start, counts, training, validation, stages, augment) -> None:
-    """Prints what the run is going to do."""
-    molecules = ", ".join(f"{n} {name}" for name, n in counts.items())
-    steps = sum(epochs for _, epochs, _ in stages) * config.STEPS_PER_EPOCH
-    held = f"{len(validation)} for validation" if validation else "none for validation"
-    print(
-        f"Training {config.BACKBONE} on {len(training)} pictures ({augment}; {held}); "
-        f"outlines: {molecules}"
-    )
-    print(
-        f"  {config.IMAGE_SHAPE[0]} x {config.IMAGE_SHAPE[1]} pixels, {config.BATCH_SIZE} a step, "
-        f"{config.SCALE:.3g} network pixels per picture pixel, {config.COMPUTE_DTYPE}"
-    )
-    print(f"  on: {device_name()}; starting from: {start.words}")
-    print(f"  {steps} steps ({', '.join(f'{e} epochs of {name}' for name, e, _ in stages)})")
-
-
 def _sources(augment: str, dataset_dir: Path, source_dir: Path) -> list[Source]:
     if augment == "folder":
         return folder_sources(dataset_dir)
@@ -552,7 +409,7 @@ def train_main(
     training, validation = split(sources, validation_share, seed)
     light = _is_light(recipe)
     beginning = distributed.from_first(
-        lambda: find_start(str(init_with), light, Path(log_dir), class_names)
+        lambda: find_start(str(init_with), light, Path(log_dir), class_names, COCO_WEIGHTS)
     )
     config = make_config(
         light, beginning, class_names, training, STEPS_PER_EPOCH=steps_per_epoch,
@@ -568,7 +425,11 @@ def train_main(
         "stages": stages, "config": config.to_dict(),
     }  # fmt: skip
     interrupted = distributed.from_first(
-        lambda: None if beginning.goes_on else find_interrupted(Path(log_dir), record)
+        lambda: (
+            None
+            if beginning.goes_on
+            else find_interrupted(Path(log_dir), record, ShapesConfig.NAME)
+        )
     )
     if interrupted:
         beginning = Start("an interrupted run", interrupted, goes_on=True)
@@ -632,36 +493,12 @@ def _train_stage(model, train_set, val_set, rate, last, layers, seed) -> None:
     try:
         model.train(
             train_set, val_set, rate, last, layers,
-            custom_callbacks=_callbacks(model.log_dir) if distributed.rank() == 0 else [],
+            custom_callbacks=callbacks(model.log_dir) if distributed.rank() == 0 else [],
             seed=seed,
             verbose=1 if sys.stdout.isatty() else 0,
         )  # fmt: skip
     except NonFiniteLoss as error:
         raise InputError(str(error)) from error
-
-
-def find_interrupted(log_dir: Path, record: dict) -> Path | None:
-    """The last weights of the newest run, when that run was asked for the same and not finished.
-
-    A finished run has a score threshold in its last weights. A damaged file (a loss of power on a
-    disk that did not keep its word) is passed over.
-    """
-    from mrcnn.weights import WeightsError, read_metadata
-
-    runs = sorted(log_dir.glob(f"{ShapesConfig.NAME}*T*/settings.json"))
-    if not runs:
-        return None
-    weights = sorted(runs[-1].parent.glob("mask_rcnn_*_[0-9][0-9][0-9][0-9].h5"))
-    if not weights or read_settings(runs[-1]) != plain(record):
-        return None
-    for path in reversed(weights):
-        try:
-            finished = read_metadata(path)["score_threshold"] is not None
-        except WeightsError as error:
-            print(f"  {error} It is passed over.")
-            continue
-        return None if finished else path
-    return None
 
 
 def set_threshold(model, weights: Path, sources: list[Source], class_names: list[str]) -> None:
@@ -689,33 +526,6 @@ def _stages(config, start: Start, head_epochs, epochs) -> list[tuple[str, int, f
     heads = min(heads, total)
     stages = [("heads", heads, 1.0), ("all", total - heads, 0.1 if heads else 1.0)]
     return [stage for stage in stages if stage[1] > 0]
-
-
-def _callbacks(log_dir: str) -> list:
-    """TensorBoard events, where TensorFlow and TensorBoard are there to write them, and a line an
-    epoch where there is no terminal for a progress bar."""
-    import importlib.util
-
-    import keras
-
-    callbacks = []
-    if all(importlib.util.find_spec(name) for name in ("tensorflow", "tensorboard")):
-        callbacks.append(keras.callbacks.TensorBoard(log_dir=log_dir, write_graph=False))
-    if not sys.stdout.isatty():
-        clock = {"start": time.perf_counter()}
-        callbacks.append(
-            keras.callbacks.LambdaCallback(
-                on_train_begin=lambda logs: clock.update(start=time.perf_counter()),
-                on_epoch_end=lambda epoch, logs: _epoch_line(clock, epoch, logs),
-            )
-        )
-    return callbacks
-
-
-def _epoch_line(clock: dict, epoch: int, logs: dict) -> None:
-    held = f", on validation pictures {logs['val_loss']:.3f}" if "val_loss" in logs else ""
-    minutes = (time.perf_counter() - clock["start"]) / 60
-    print(f"  epoch {epoch + 1}: loss {logs['loss']:.3f}{held}; {minutes:.1f} minutes", flush=True)
 
 
 if __name__ == "__main__":

@@ -39,6 +39,7 @@ from spm.corrections import Correction, examine, store
 from spm.errors import InputError
 from spm.prediction import Settings
 from spm.result_files import find_pictures, output_names
+from training import starts
 
 # --- settings ----------------------------------------------------------------------------------
 SOURCE_DIR = Path("aug_test_in")  # your annotated pictures
@@ -204,7 +205,7 @@ def weights_to_go_on_with(init_with: str, log_dir: Path) -> Path:
     """
     if init_with not in ("auto", "last") and Path(init_with).is_file():
         return Path(init_with)
-    return train_test.last_finished(log_dir)
+    return starts.last_finished(log_dir)
 
 
 def compare(
@@ -260,7 +261,7 @@ def expected_costs(
         init_with == "auto" and not train_test.COCO_WEIGHTS.exists()
     )
     if Path(init_with).is_file():
-        measured = train_test.recipe_of(train_test.made_by_us(Path(init_with))) is light
+        measured = train_test.recipe_of(starts.made_by_us(Path(init_with))) is light
         usual_epochs = light.RETRAIN_EPOCHS
     if recipe != "gpu" and measured and (recipe == "cpu" or not has_accelerator()):
         steps = (epochs or usual_epochs) * (steps_per_epoch or light.STEPS_PER_EPOCH)

@@ -23,6 +23,7 @@ from spm.errors import InputError
 from spm.instances import Instance
 from spm.picture import read_picture, write_picture
 from spm.prediction import Detector
+from training.starts import find_start, last_finished
 
 CLASSES = ["A", "B"]
 
@@ -449,7 +450,7 @@ def test_going_on_keeps_what_the_network_was_trained_for(tmp_path):
     weights = weights_file(tmp_path / "w.h5")
     put(tmp_path / "in")
     sources = train_test.outlined_sources(tmp_path / "in")
-    start = train_test.find_start(str(weights), True, tmp_path, CLASSES)
+    start = find_start(str(weights), True, tmp_path, CLASSES)
     config = train_test.make_config(True, start, CLASSES, sources, STEPS_PER_EPOCH=3)
     assert config.SCALE == 0.75 and list(config.RPN_ANCHOR_SCALES) == [20, 40, 80, 160]
     assert config.MOLECULE_SIZE == 20 and config.STEPS_PER_EPOCH == 3
@@ -463,7 +464,7 @@ def test_going_on_keeps_what_the_network_was_trained_for(tmp_path):
     large = weights_file(
         tmp_path / "large.h5", {"BACKBONE": "resnet50", "IMAGE_MAX_DIM": 512, "TRAIN_BN": False}
     )
-    start = train_test.find_start(str(large), True, tmp_path, CLASSES)
+    start = find_start(str(large), True, tmp_path, CLASSES)
     config = train_test.make_config(True, start, CLASSES, sources)
     # Anchors that do not fit the levels are not taken over.
     assert config.RPN_ANCHOR_SCALES == train_test.ShapesConfig.RPN_ANCHOR_SCALES
@@ -474,14 +475,14 @@ def test_going_on_keeps_what_the_network_was_trained_for(tmp_path):
 
 def test_a_retraining_that_was_cut_off_starts_from_the_same_weights_again(tmp_path):
     first = weights_file(tmp_path / "shapes20260101T0000/mask_rcnn_shapes_0008.h5")
-    assert train_test.last_finished(tmp_path) == first
+    assert last_finished(tmp_path) == first
     cut = tmp_path / "shapes20260102T0000/mask_rcnn_shapes_0001.h5"
     weights_file(cut, score_threshold=None)
     record = cut.with_name("settings.json")
     record.write_text(json.dumps({"settings": {"starts_from": str(first)}}))
-    assert train_test.last_finished(tmp_path) == first
+    assert last_finished(tmp_path) == first
     # A first training that was cut off is what the user predicted with.
     record.write_text(json.dumps({"settings": {"starts_from": "nothing"}}))
-    assert train_test.last_finished(tmp_path) == cut
+    assert last_finished(tmp_path) == cut
     weights_file(cut, score_threshold=0.4)
-    assert train_test.last_finished(tmp_path) == cut
+    assert last_finished(tmp_path) == cut

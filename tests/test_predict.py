@@ -18,6 +18,7 @@ from spm.molecules import annotation_to_molecules, polygon_centroid
 from spm.picture import read_picture, write_picture
 from spm.prediction import Detector, Settings, predict_picture
 from spm.result_files import find_pictures, output_names, remove_tiles
+from training.starts import newest_weights
 
 CLASSES = ["red", "blue"]
 
@@ -366,7 +367,7 @@ def test_newest_weights_by_time_in_the_name_and_epoch_number(tmp_path):
         for epoch in epochs:
             (tmp_path / run / f"mask_rcnn_{run[:-13]}_{epoch:04}.h5").write_bytes(b"")
     (tmp_path / "alpha20240102T1000" / "other.h5").write_bytes(b"")
-    assert predict_big_pic.newest_weights(tmp_path).name == "mask_rcnn_alpha_0010.h5"
+    assert newest_weights(tmp_path).name == "mask_rcnn_alpha_0010.h5"
 
 
 def test_same_stems_get_different_names(tmp_path):

@@ -11,6 +11,7 @@ from spm.picture import write_picture
 from spm.recipes import anchor_scales, box_sides, network_scale
 from spm.threshold import middle_of_plateau
 from spm.training_data import check_labels, median_diameter, outlined_sources, split
+from training.starts import CLASS_LAYERS, find_start
 
 
 def annotate(folder, stem, labels, side=20.0, flags=None):
@@ -101,18 +102,18 @@ def test_the_threshold_is_the_middle_of_what_is_equally_good():
 
 
 def test_a_start_is_found_or_explained(tmp_path):
-    assert train_test.find_start("none", True, tmp_path, ["A"]).weights is None
-    assert train_test.find_start("auto", True, tmp_path, ["A"]).weights is None
+    assert find_start("none", True, tmp_path, ["A"]).weights is None
+    assert find_start("auto", True, tmp_path, ["A"]).weights is None
     with pytest.raises(InputError, match=r"INIT_WITH=nowhere\.h5"):
-        train_test.find_start("nowhere.h5", True, tmp_path, ["A"])
+        find_start("nowhere.h5", True, tmp_path, ["A"])
     with pytest.raises(InputError, match="no trained weights"):
-        train_test.find_start("last", True, tmp_path, ["A"])
+        find_start("last", True, tmp_path, ["A"])
 
 
 def test_the_light_recipe_is_set_up_from_the_outlines(tmp_path):
     annotate(tmp_path, "scan", ["a1", "b1", "a2"], side=20.0)
     sources = outlined_sources(tmp_path)
-    start = train_test.find_start("none", True, tmp_path, ["A"])
+    start = find_start("none", True, tmp_path, ["A"])
     config = train_test.make_config(True, start, ["a", "b"], sources, STEPS_PER_EPOCH=3)
     assert config.NUM_CLASSES == 3 and config.STEPS_PER_EPOCH == 3 and config.TRAIN_BN
     assert config.RPN_ANCHOR_SCALES[0] == pytest.approx(20 * config.SCALE, abs=0.1)
@@ -130,7 +131,7 @@ def test_pretrained_weights_train_the_heads_first(tmp_path):
 def test_a_dataset_gives_whole_pictures_and_views(tmp_path):
     annotate(tmp_path, "scan", ["a1", "b1", "a2"], side=20.0)
     sources = outlined_sources(tmp_path)
-    start = train_test.find_start("none", True, tmp_path, ["A"])
+    start = find_start("none", True, tmp_path, ["A"])
     config = train_test.make_config(True, start, ["a", "b"], sources)
     dataset = train_test._dataset(sources, ["a", "b"], config)
     assert dataset.class_names == ["BG", "a", "b"]
@@ -146,7 +147,7 @@ def test_a_dataset_gives_whole_pictures_and_views(tmp_path):
 def test_views_can_keep_the_colours_of_their_pictures(tmp_path):
     annotate(tmp_path, "scan", ["a1", "a2"], side=20.0)
     sources = outlined_sources(tmp_path)
-    start = train_test.find_start("none", True, tmp_path, ["a"])
+    start = find_start("none", True, tmp_path, ["a"])
     spreads = []
     for colours in (True, False):
         config = train_test.make_config(True, start, ["a"], sources, VIEW_COLOURS=colours)
@@ -164,17 +165,17 @@ def test_a_start_from_other_molecules_leaves_their_heads_out(tmp_path):
 
     light = {"BACKBONE": "resnet18"}
     own = file("own.h5", class_names=["A", "B"], scale=0.7, config=light)
-    start = train_test.find_start(own, True, tmp_path, ["A", "B"])
+    start = find_start(own, True, tmp_path, ["A", "B"])
     assert start.exclude == () and not start.pretrained and start.made["scale"] == 0.7
-    start = train_test.find_start(own, True, tmp_path, ["A", "C"])
-    assert start.exclude == train_test.CLASS_LAYERS and "A, B" in start.words
+    start = find_start(own, True, tmp_path, ["A", "C"])
+    assert start.exclude == CLASS_LAYERS and "A, B" in start.words
     assert not start.pretrained and start.made is None
     old = file("old.h5")
-    start = train_test.find_start(old, True, tmp_path, ["A"])
-    assert start.exclude == train_test.CLASS_LAYERS and start.pretrained
+    start = find_start(old, True, tmp_path, ["A"])
+    assert start.exclude == CLASS_LAYERS and start.pretrained
     (tmp_path / "broken.h5").write_bytes(b"no weights")
     with pytest.raises(InputError, match=r"broken\.h5"):
-        train_test.find_start(str(tmp_path / "broken.h5"), True, tmp_path, ["A"])
+        find_start(str(tmp_path / "broken.h5"), True, tmp_path, ["A"])
 
 
 def test_a_loss_that_is_not_finite_ends_in_a_sentence(tmp_path):

@@ -22,6 +22,7 @@ from conftest import ROOT
 import train_test
 from mrcnn import training_state, weights
 from spm.errors import InputError
+from training.starts import find_interrupted
 
 KILLS = int(os.environ.get("KILLS", "0"))
 pytestmark = [
@@ -103,8 +104,8 @@ def in_a_step_of_epoch_2():
             if self.model.optimizer.iterations == 3:
                 die()
 
-    callbacks = train_test._callbacks
-    return mock.patch.object(train_test, "_callbacks", lambda *a: [*callbacks(*a), Kill()])
+    callbacks = train_test.callbacks
+    return mock.patch.object(train_test, "callbacks", lambda *a: [*callbacks(*a), Kill()])
 
 
 def in_state_of_epoch_3():
@@ -229,14 +230,14 @@ def test_a_damaged_last_epoch_is_passed_over(runs, tmp_path, capsys):
         if path.suffix in (".h5", ".json"):
             (run / path.name).write_bytes(path.read_bytes())
     record = json.loads((run / "settings.json").read_text(encoding="utf-8"))["settings"]
-    assert train_test.find_interrupted(tmp_path, record) is None
+    assert find_interrupted(tmp_path, record, "shapes") is None
     last = run / runs[0].name
     last.write_bytes(last.read_bytes()[:100_000])
-    assert train_test.find_interrupted(tmp_path, record).name == "mask_rcnn_shapes_0002.h5"
+    assert find_interrupted(tmp_path, record, "shapes").name == "mask_rcnn_shapes_0002.h5"
     assert "end is missing" in capsys.readouterr().out
     with pytest.raises(InputError, match=r"_0003\.h5.*end is missing.*delete it: then training"):
         train_test.find_start("last", True, tmp_path, ["A", "B"])
-    assert train_test.find_interrupted(tmp_path, {**record, "seed": 6}) is None
+    assert find_interrupted(tmp_path, {**record, "seed": 6}, "shapes") is None
 
 
 @pytest.mark.skipif(not KILLS, reason="minutes; KILLS=20 runs it")

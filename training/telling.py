@@ -1,0 +1,52 @@
+"""What a training tells: before it starts, after each epoch, and to TensorBoard."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+from mrcnn.devices import device_name
+
+
+def announce(config, start, counts, training, validation, stages, augment) -> None:
+    """Prints what the run is going to do."""
+    molecules = ", ".join(f"{n} {name}" for name, n in counts.items())
+    steps = sum(epochs for _, epochs, _ in stages) * config.STEPS_PER_EPOCH
+    held = f"{len(validation)} for validation" if validation else "none for validation"
+    print(
+        f"Training {config.BACKBONE} on {len(training)} pictures ({augment}; {held}); "
+        f"outlines: {molecules}"
+    )
+    print(
+        f"  {config.IMAGE_SHAPE[0]} x {config.IMAGE_SHAPE[1]} pixels, {config.BATCH_SIZE} a step, "
+        f"{config.SCALE:.3g} network pixels per picture pixel, {config.COMPUTE_DTYPE}"
+    )
+    print(f"  on: {device_name()}; starting from: {start.words}")
+    print(f"  {steps} steps ({', '.join(f'{e} epochs of {name}' for name, e, _ in stages)})")
+
+
+def callbacks(log_dir: str) -> list:
+    """TensorBoard events, where TensorFlow and TensorBoard are there to write them, and a line an
+    epoch where there is no terminal for a progress bar."""
+    import importlib.util
+
+    import keras
+
+    found = []
+    if all(importlib.util.find_spec(name) for name in ("tensorflow", "tensorboard")):
+        found.append(keras.callbacks.TensorBoard(log_dir=log_dir, write_graph=False))
+    if not sys.stdout.isatty():
+        clock = {"start": time.perf_counter()}
+        found.append(
+            keras.callbacks.LambdaCallback(
+                on_train_begin=lambda logs: clock.update(start=time.perf_counter()),
+                on_epoch_end=lambda epoch, logs: _epoch_line(clock, epoch, logs),
+            )
+        )
+    return found
+
+
+def _epoch_line(clock: dict, epoch: int, logs: dict) -> None:
+    held = f", on validation pictures {logs['val_loss']:.3f}" if "val_loss" in logs else ""
+    minutes = (time.perf_counter() - clock["start"]) / 60
+    print(f"  epoch {epoch + 1}: loss {logs['loss']:.3f}{held}; {minutes:.1f} minutes", flush=True)
