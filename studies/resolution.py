@@ -2,10 +2,10 @@
 
     python studies/resolution.py --quick
 
-Pictures recorded with 100 pixels per molecule are reduced, so that a molecule has 100 down to 18
-pixels. Networks are trained on crops of one resolution, on crops of one resolution with padded,
-shrunken copies (`SHRINK_LIST` of L1), and on crops of mixed resolutions. Each recognises the
-pictures of every resolution in two ways:
+Pictures recorded with 100 pixels per molecule are reduced, so that a molecule has 100 down to 8
+pixels (the paper's study ends at 18). Networks are trained on crops of one resolution, on crops of
+one resolution with padded, shrunken copies (`SHRINK_LIST` of L1), and on crops of mixed
+resolutions. Each recognises the pictures of every resolution in two ways:
 
     as it is     at the scale of its training; the picture's resolution is not known
     rescaled     told the resolution (`--tile-scale`): molecules are as large as the network
@@ -29,7 +29,8 @@ from studies.points import RESULTS, Point, run_points
 # --- settings ----------------------------------------------------------------------------------
 SYSTEM = "A+B"
 # Width of molecule A in the pictures to be recognised, pixels.
-RESOLUTIONS, QUICK_RESOLUTIONS = (100, 80, 60, 46, 36, 28, 22, 18), (100, 60, 36, 24, 18)
+RESOLUTIONS = (100, 80, 60, 46, 36, 28, 22, 18, 14, 11, 8)
+QUICK_RESOLUTIONS = (100, 60, 36, 24, 18, 12, 8)
 # Title -> resolutions of the crops that are trained on, and ratios of the shrunken copies.
 SHRINK_LIST = (0.6, 0.36)
 TRAININGS = {
@@ -113,6 +114,7 @@ def _settings(title: str, seed: int, quick: bool) -> dict:
     return {
         "study": "resolution", "recipe": recipe(), "classes": class_names([SYSTEM]),
         "training": {**scene, "size": CROP, "count": 1, "seed": seed},
+        "rescaled_by": "molecules of the crop",
         "trained_on": trained_on, "shrink_list": shrink_list,
         "steps": QUICK_STEPS if quick else STEPS, "seed": seed,
         "test": {**scene, "size": TEST_SIZE, "count": count, "seed": TEST_SEED},
@@ -127,6 +129,9 @@ def measure(settings: dict, folder: Path) -> dict:
 
     full = settings["training"]["pixels_per_molecule"]
     crops = networks.draw(settings["training"])
+    # Of the crops, not of the pictures: a mixture of other shares has another median molecule, and
+    # the network knows its molecules by their size too.
+    diameter = networks.diameter(crops) / full
     weights = networks.train(
         [networks.resampled(c, pixels / full) for pixels in settings["trained_on"] for c in crops],
         settings["classes"], folder, steps=settings["steps"], seed=settings["seed"],
@@ -138,7 +143,7 @@ def measure(settings: dict, folder: Path) -> dict:
     with networks.trained_detector(weights) as detector:
         for pixels in settings["resolutions"]:
             scenes = [networks.resampled(test, pixels / full) for test in tests]
-            scale = LightConfig.MOLECULE_PIXELS / networks.diameter(scenes)
+            scale = LightConfig.MOLECULE_PIXELS / (diameter * pixels)
             for way, tile_scale in zip(WAYS, (None, scale), strict=True):
                 numbers = networks.measured(detector, scenes, tile_scale=tile_scale)
                 result[way][str(pixels)] = numbers

@@ -27,7 +27,9 @@ def average(results: Sequence[dict[str, Any]]) -> dict[str, Any]:
         values = [r[key] for r in results if r[key] is not None]
         if isinstance(first, dict | list | str) or not values:
             continue
-        row[key] = round(float(np.mean(values)), 5)
+        mean = round(float(np.mean(values)), 5)
+        whole = isinstance(first, int) and mean.is_integer()
+        row[key] = int(mean) if whole else mean
         row[f"{key}_low"], row[f"{key}_high"] = min(values), max(values)
     return row
 

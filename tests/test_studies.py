@@ -224,7 +224,7 @@ def trainings(monkeypatch):
 
 @pytest.mark.parametrize(
     ("study", "count", "rows"),
-    [(systems, 6, 7), (nms_filter, 2, 8), (resolution, 3, 30), (augmentation, 5, 5)],
+    [(systems, 6, 7), (nms_filter, 2, 8), (resolution, 3, 42), (augmentation, 5, 5)],
 )
 def test_a_study_trains_each_point_once_and_writes_table_and_figure(
     study, count, rows, trainings, tmp_path, capsys
