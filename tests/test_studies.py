@@ -217,7 +217,7 @@ def trainings(monkeypatch):
         monkeypatch.setattr(study, "TEST_COUNT", 1)
         monkeypatch.setattr(study, "QUICK_COUNT", 1, raising=False)
     for study in (nms_filter, resolution, augmentation):
-        monkeypatch.setattr(study, "CROP", 120)
+        monkeypatch.setattr(study, "CROP", 250 if study is resolution else 120)
     monkeypatch.setattr(systems, "CROPS", (120, 120))
     return made
 
