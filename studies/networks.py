@@ -22,6 +22,7 @@ import numpy as np
 from spm.annotation import Annotation, write_annotation
 from spm.files import make_folder
 from spm.instances import Instance, from_annotation, from_molecules
+from spm.masks import polygon_patch
 from spm.metrics import ALL, Comparison, report
 from spm.picture import write_picture
 from spm.polygons import polygon_area
@@ -90,7 +91,9 @@ def resampled(scene: Scene, factor: float) -> Scene:
     height, width = (max(1, round(side * factor)) for side in picture.shape[:2])
     small = cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)
     ratio = np.array([width / truth.width, height / truth.height])
-    shapes = [replace(shape, points=shape.points * ratio) for shape in truth.shapes]
+    moved = [replace(shape, points=shape.points * ratio) for shape in truth.shapes]
+    # Slivers at the border that cover no pixel any more are gone.
+    shapes = [shape for shape in moved if polygon_patch(shape.points, height, width)[0].any()]
     return small, replace(truth, shapes=shapes, height=height, width=width)
 
 

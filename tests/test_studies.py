@@ -141,6 +141,17 @@ def test_resampled_outlines_stay_on_their_molecules():
     assert picture[inside == 1].mean() > 1.5 * picture[inside == 0].mean()
 
 
+def test_slivers_without_a_pixel_are_left_out():
+    [scene] = networks.draw({"system": "A+B", "size": 300, "count": 1, "seed": 0})
+    small = networks.resampled(scene, 0.08)
+    assert 0 < len(small[1].shapes) < len(scene[1].shapes)
+    truths, _ = networks.answers(
+        Detector(["003a", "020a"], 1.0, 32, 0.5, lambda pictures: [NOTHING] * len(pictures)),
+        [small],
+    )
+    assert len(truths[0]) == len(small[1].shapes)
+
+
 def test_what_is_trained_on_is_what_a_person_would_outline(tmp_path):
     from spm.training_data import outlined_sources
 
@@ -171,6 +182,11 @@ def test_copies_are_made_by_the_named_techniques(tmp_path):
 
 
 # --- the studies -------------------------------------------------------------------------------
+
+
+NOTHING = {
+    "rois": np.zeros((0, 4)), "class_ids": [], "scores": [], "masks": np.zeros((32, 32, 0), bool),
+}  # fmt: skip
 
 
 def bright_places(pictures):
