@@ -164,6 +164,20 @@ def _open(path):
     return file
 
 
+@contextlib.contextmanager
+def _reading(path):
+    """Turns what h5py raises over a damaged file into a WeightsError."""
+    try:
+        yield
+    except WeightsError:
+        raise
+    except (OSError, KeyError, RuntimeError, ValueError, TypeError) as error:
+        raise WeightsError(
+            f"{path}: something that the file announces cannot be read ({error}); "
+            "the file is damaged, fetch or train it again."
+        ) from error
+
+
 def read_metadata(path):
     """What a weights file says about itself.
 
@@ -181,7 +195,7 @@ def read_metadata(path):
         "score_threshold": None,
         "extra": {},
     }
-    with _open(path) as file:
+    with _open(path) as file, _reading(path):
         for key in METADATA:
             if key not in file.attrs:
                 continue
@@ -202,7 +216,7 @@ def read_groups(path):
     Raises:
         WeightsError: when the file is missing, truncated, or holds no layers in this layout.
     """
-    with _open(path) as file:
+    with _open(path) as file, _reading(path):
         root = file.get("model_weights", file)
         if "layer_names" not in root.attrs:
             raise WeightsError(
@@ -210,22 +224,16 @@ def read_groups(path):
                 "is this a Mask R-CNN weights file?"
             )
         layers = {}
-        try:
-            for group_name in _texts(_attribute(path, root, "layer_names")):
-                group = root[group_name]
-                for key in _texts(_attribute(path, group, "weight_names")):
-                    if group[key].nbytes > MAX_WEIGHT_BYTES:
-                        raise WeightsError(
-                            f"{path}: the weight {key!r} is too large to be honest; "
-                            "use another weights file."
-                        )
-                    layer, weight = _split_key(group_name, key)
-                    layers.setdefault(layer, {})[weight] = group[key][()]
-        except (OSError, KeyError, RuntimeError) as error:
-            raise WeightsError(
-                f"{path}: a weight that the file announces cannot be read ({error}); "
-                "the file is damaged, fetch or train it again."
-            ) from error
+        for group_name in _texts(_attribute(path, root, "layer_names")):
+            group = root[group_name]
+            for key in _texts(_attribute(path, group, "weight_names")):
+                if group[key].nbytes > MAX_WEIGHT_BYTES:
+                    raise WeightsError(
+                        f"{path}: the weight {key!r} is too large to be honest; "
+                        "use another weights file."
+                    )
+                layer, weight = _split_key(group_name, key)
+                layers.setdefault(layer, {})[weight] = group[key][()]
     return layers
 
 

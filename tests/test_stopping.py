@@ -21,6 +21,7 @@ from spm import cli
 from spm.files import folder_lock
 from spm.picture import write_picture
 from spm.prediction import Detector
+from training import telling
 
 
 class InterruptAfter:
@@ -141,7 +142,7 @@ def training(tmp_path, monkeypatch):
         return SimpleNamespace(log_dir=str(folder), epoch=0, metadata={}, train=train)
 
     monkeypatch.setattr(train_test, "build", build)
-    monkeypatch.setattr(train_test, "device_name", lambda: "none")  # would load TensorFlow
+    monkeypatch.setattr(telling, "device_name", lambda: "none")  # would load TensorFlow
     said.argv = ["--augment", "online", "--source-dir", tmp_path / "in", "--class-names", "A", "B"]
     said.argv += ["--log-dir", tmp_path / "logs", "--init-with", "none", "--recipe", "cpu"]
     return said
