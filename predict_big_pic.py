@@ -361,6 +361,7 @@ def load_detector(
         batch_size=network.config.BATCH_SIZE,
         molecule_size=(metadata["extra"] or {}).get("molecule_size"),
         name=f"{weights.parent.name}/{weights.name}",
+        mirror=bool(metadata["config"].get("MIRROR", True)),
     )
 
 

@@ -67,6 +67,9 @@ SEED = 0
 # Whether each view gets its own brightness, contrast, shading, blur, noise and dropout. Without,
 # a training sees the colours of its pictures as they are.
 VIEW_COLOURS = True
+# Whether pictures are mirrored too. False when two classes are mirror images of one another (chiral
+# molecules); pictures are then only turned, and mirrored copies in DATASET_DIR are left out.
+MIRROR = True
 # -----------------------------------------------------------------------------------------------
 
 
@@ -98,7 +101,8 @@ class ShapesConfig(Config):
     # LEARNING_RATE.
     RETRAIN_EPOCHS = 1
     RETRAIN_RATE = 0.1
-    VIEW_COLOURS = True  # replaced by the run's setting
+    VIEW_COLOURS = True  # replaced by the run's setting, as is the next one
+    MIRROR = True
 
 
 class LightConfig(ShapesConfig):
@@ -305,7 +309,9 @@ def view_settings(config: Config) -> ViewSettings:
     """How views are drawn for a config."""
     side = int(config.IMAGE_SHAPE[0])
     colours = {} if config.VIEW_COLOURS else dict.fromkeys(COLOUR_CHANGES, 0.0)
-    return ViewSettings(size=side, scale=config.SCALE, cell=max(side // 16, 4), **colours)
+    return ViewSettings(
+        size=side, scale=config.SCALE, cell=max(side // 16, 4), flip=config.MIRROR, **colours
+    )
 
 
 def build(config: Config, start: Start, log_dir: Path, seed: int):
@@ -337,9 +343,9 @@ def build(config: Config, start: Start, log_dir: Path, seed: int):
     return model
 
 
-def _sources(augment: str, dataset_dir: Path, source_dir: Path) -> list[Source]:
+def _sources(augment: str, dataset_dir: Path, source_dir: Path, mirror: bool) -> list[Source]:
     if augment == "folder":
-        return folder_sources(dataset_dir)
+        return [s for s in folder_sources(dataset_dir) if mirror or not s.mirrored]
     if augment == "online":
         return outlined_sources(source_dir)
     raise InputError(f"AUGMENT must be 'folder' or 'online'. Received: {augment!r}.")
@@ -375,6 +381,7 @@ def train_main(
     steps_per_epoch: int | None = STEPS_PER_EPOCH,
     seed: int = SEED,
     view_colours: bool = VIEW_COLOURS,
+    mirror: bool = MIRROR,
 ) -> Path:
     """Trains the detector.
 
@@ -392,6 +399,7 @@ def train_main(
         steps_per_epoch: steps of an epoch
         seed: of everything random
         view_colours: change brightness, contrast, noise and the like anew in every view
+        mirror: mirror pictures too; not when two classes are mirror images of one another
 
     Returns:
         The weights file of the last epoch.
@@ -404,7 +412,7 @@ def train_main(
     _join_processes()
     if problems := check_class_names(class_names):
         raise InputError.joined(problems)
-    sources = _sources(augment, Path(dataset_dir), Path(source_dir))
+    sources = _sources(augment, Path(dataset_dir), Path(source_dir), mirror)
     counts = check_labels(sources, class_names)
     training, validation = split(sources, validation_share, seed)
     light = _is_light(recipe)
@@ -413,7 +421,7 @@ def train_main(
     )
     config = make_config(
         light, beginning, class_names, training, STEPS_PER_EPOCH=steps_per_epoch,
-        VIEW_COLOURS=view_colours, GPU_COUNT=_process_count(),
+        VIEW_COLOURS=view_colours, MIRROR=mirror, GPU_COUNT=_process_count(),
     )  # fmt: skip
     stages = _stages(config, beginning, head_epochs, epochs)
     announce(config, beginning, counts, training, validation, stages, augment)

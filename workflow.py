@@ -81,6 +81,7 @@ def main(
     epochs: int | None = train_test.EPOCHS,
     steps_per_epoch: int | None = train_test.STEPS_PER_EPOCH,
     seed: int = train_test.SEED,
+    mirror: bool = train_test.MIRROR,
     workers: int = WORKERS,
     force: bool = False,
     check: bool = False,
@@ -105,6 +106,7 @@ def main(
         epochs: epochs in all
         steps_per_epoch: steps of an epoch
         seed: of everything random
+        mirror: mirror pictures too; not when two classes are mirror images of one another
         workers: processes of the data steps
         force: do again what is up to date
         check: only look at the input, report sizes, oddities and expected costs
@@ -131,8 +133,9 @@ def main(
     findings = preflight.look(source_dir, images_dir, class_names, hints=check)
     times = aug_times if augment == "folder" else 0
     expected = expected_costs(
-        findings, copies_dir, times, recipe, init_with, epochs, steps_per_epoch, workers
-    )
+        findings, copies_dir, times * l1_count(mirror), recipe, init_with, epochs,
+        steps_per_epoch, workers,
+    )  # fmt: skip
     if check:
         for correction in added:
             print(f"{correction.annotation.path}: {correction.outlined}, can be added")
@@ -146,19 +149,19 @@ def main(
         return 0
     for correction in added:
         print(correction.said(source_dir))
-    announce(findings, times, expected)
+    announce(findings, times, expected, mirror)
 
     if augment == "folder":
         with on_cluster(scheduler):
             make_dataset(
                 class_names, source_dir, copies_dir, cache_dir, dataset_dir, aug_times, seed,
-                workers, force,
+                mirror, workers, force,
             )  # fmt: skip
         print(f"Data steps done after {time.perf_counter() - start:.0f} s")
     weights = train_test.train_main(
         class_names=class_names, init_with=init_with, recipe=recipe, augment=augment,
         dataset_dir=dataset_dir, source_dir=source_dir, log_dir=log_dir, epochs=epochs,
-        steps_per_epoch=steps_per_epoch, seed=seed,
+        steps_per_epoch=steps_per_epoch, seed=seed, mirror=mirror,
         # A corrected picture that is held back for validation would teach nothing.
         validation_share=0.0 if add else train_test.VALIDATION_SHARE,
     )  # fmt: skip
@@ -182,13 +185,14 @@ def make_dataset(
     dataset_dir: Path,
     aug_times: int,
     seed: int,
+    mirror: bool,
     workers: int,
     force: bool,
 ) -> None:
     """Runs the data steps: copies, masks, dataset."""
     common = {"workers": workers, "force": force}
     named = {**common, "class_names": class_names}
-    geo_aug_img_json.main(in_dir=source_dir, **common)
+    geo_aug_img_json.main(in_dir=source_dir, flips=flips(mirror), **common)
     color_aug_img_json.main(
         in_dir=source_dir, out_dir=copies_dir, aug_times=aug_times, seed=seed, **common
     )
@@ -246,14 +250,18 @@ def compare(
 def expected_costs(
     findings: preflight.Findings,
     copies_dir: Path,
-    aug_times: int,
+    copies: int,
     recipe: str,
     init_with: str,
     epochs: int | None,
     steps_per_epoch: int | None,
     workers: int,
 ) -> costs.Costs:
-    """Returns what a run is expected to cost, as far as it was measured (see spm.costs)."""
+    """Returns what a run is expected to cost, as far as it was measured (see spm.costs).
+
+    Args:
+        copies: L2/L3 copies of each annotated picture; the others are `main`'s.
+    """
     light = train_test.LightConfig
     steps, usual_epochs = None, light.EPOCHS
     # Only the light network was measured, and without a graphics card.
@@ -265,19 +273,26 @@ def expected_costs(
         usual_epochs = light.RETRAIN_EPOCHS
     if recipe != "gpu" and measured and (recipe == "cpu" or not has_accelerator()):
         steps = (epochs or usual_epochs) * (steps_per_epoch or light.STEPS_PER_EPOCH)
-    return costs.estimate(findings.sizes, l1_count() * aug_times, steps, Path(copies_dir), workers)
+    return costs.estimate(findings.sizes, copies, steps, Path(copies_dir), workers)
 
 
-def l1_count() -> int:
+def flips(mirror: bool) -> tuple[str, ...]:
+    """Returns the flips of the L1 step."""
+    return geo_aug_img_json.FLIPS if mirror else ()
+
+
+def l1_count(mirror: bool) -> int:
     """Returns how many L1 pictures come of one annotated picture, itself included."""
-    return 1 + len(geo_aug_img_json.plan_copies(geo_aug_img_json.ANGLES, geo_aug_img_json.FLIPS))
+    return 1 + len(geo_aug_img_json.plan_copies(geo_aug_img_json.ANGLES, flips(mirror)))
 
 
-def announce(findings: preflight.Findings, aug_times: int, expected: costs.Costs) -> None:
+def announce(
+    findings: preflight.Findings, aug_times: int, expected: costs.Costs, mirror: bool
+) -> None:
     """Prints what is going to be done, and how long it will take."""
     sources = len(findings.sizes)
     molecules = ", ".join(f"{n} {name}" for name, n in findings.counts.items())
-    copies = sources * l1_count()
+    copies = sources * l1_count(mirror)
     print(f"{sources} annotated picture(s), {molecules}")
     if aug_times:
         print(f"  -> {copies} L1 pictures -> {copies * aug_times} L2/L3 pictures -> dataset")

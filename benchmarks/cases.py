@@ -120,25 +120,37 @@ def training_config(network: str, side: int, dtype: str):
     return type("BenchmarkConfig", (base,), changes)()
 
 
-def training_step(network="paper", side=320, layers="all", dtype="float32", repeats=5) -> dict:
-    """Seconds of a training step on pictures of the demo; batches are made beforehand."""
-    import train_test
-    from Images_Augmentation.online_aug import ViewSettings
-    from mrcnn.batches import DataGenerator
+def training_model(network: str, side: int, layers: str, dtype: str):
+    """The detector of a training case, ready for a step, and its config."""
     from mrcnn.model import MaskRCNN, _jit
     from mrcnn.training import STAGES, make_optimizer
-    from spm.training_data import median_diameter, outlined_sources
 
     config = training_config(network, side, dtype)
-    sources = outlined_sources(ROOT / "aug_test_in")
-    config.SCALE = config.MOLECULE_PIXELS / median_diameter(sources)
-    dataset = train_test.MoleculeDataset()
-    views = ViewSettings(size=side, scale=config.SCALE)
-    dataset.load_shapes(sources, train_test.CLASS_NAMES, views)
     model = MaskRCNN("training", config, tempfile.mkdtemp())
     model.set_trainable(STAGES[layers], verbose=0)
     model.keras_model.compile(optimizer=make_optimizer(config, 1e-4, 100), jit_compile=_jit(config))
-    batches = DataGenerator(dataset, config, steps=4)
+    return model, config
+
+
+def batches_of_demo(config, count: int):
+    """A generator of `count` training batches: views of the demo."""
+    import train_test
+    from Images_Augmentation.online_aug import ViewSettings
+    from mrcnn.batches import DataGenerator
+    from spm.training_data import median_diameter, outlined_sources
+
+    sources = outlined_sources(ROOT / "aug_test_in")
+    scale = config.MOLECULE_PIXELS / median_diameter(sources)
+    dataset = train_test.MoleculeDataset()
+    views = ViewSettings(size=int(config.IMAGE_SHAPE[0]), scale=scale)
+    dataset.load_shapes(sources, train_test.CLASS_NAMES, views)
+    return DataGenerator(dataset, config, steps=count)
+
+
+def training_step(network="paper", side=320, layers="all", dtype="float32", repeats=5) -> dict:
+    """Seconds of a training step on pictures of the demo; batches are made beforehand."""
+    model, config = training_model(network, side, layers, dtype)
+    batches = batches_of_demo(config, 2)
     start = time.perf_counter()
     made = [batches[k][0] for k in range(2)]
     batch_seconds = (time.perf_counter() - start) / 2

@@ -89,7 +89,7 @@ def measure_training(rows: list[dict], quick: bool) -> None:
     from mrcnn.devices import best_dtype
 
     dtypes = ["float32"] + (["mixed_bfloat16"] if best_dtype() == "mixed_bfloat16" else [])
-    settings = [("light", 128, 4, "all", dtype) for dtype in dtypes]
+    settings = [("light", 192, 4, "all", dtype) for dtype in dtypes]
     for side in () if quick else (320, 512):
         settings += [("paper", side, 2, layers, t) for layers in ("heads", "all") for t in dtypes]
     for network, side, batch, layers, dtype in settings:

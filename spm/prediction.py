@@ -49,6 +49,8 @@ class Detector:
         batch_size: pictures that `detect` works on at once.
         molecule_size: typical diameter of a molecule in picture pixels, None if not known.
         name: of its weights, for the report.
+        mirror: whether it was trained on mirror images too. If not, classes may be mirror images of
+            one another, and none is shown to it.
     """
 
     class_names: list[str]
@@ -59,6 +61,7 @@ class Detector:
     batch_size: int = 1
     molecule_size: float | None = None
     name: str = ""
+    mirror: bool = True
 
 
 @dataclass
@@ -132,7 +135,7 @@ def predict_picture(
 
 def picture_grid(detector: Detector, height: int, width: int, settings: Settings) -> Grid:
     """Returns the tiles that a picture of this size is cut into."""
-    view_count_ok(settings.views)
+    view_count_ok(settings.views, detector.mirror)
     scale = settings.tile_scale or detector.scale
     overlap = settings.overlap
     if overlap is None:

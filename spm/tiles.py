@@ -181,10 +181,19 @@ def cut_square(picture: np.ndarray, y: int, x: int, size: int, scale: float) -> 
     )
 
 
-def view_count_ok(views: int) -> int:
-    """Returns `views` if it is 1, 2, 4 or 8; else raises InputError."""
+def view_count_ok(views: int, mirror: bool = True) -> int:
+    """Returns `views` if it is 1, 2, 4 or, unless nothing may be mirrored, 8.
+
+    Raises:
+        InputError: when it is not.
+    """
     if views not in (1, 2, 4, 8):
         raise InputError(f"VIEWS must be 1, 2, 4 or 8. Received: {views}.")
+    if views == 8 and not mirror:
+        raise InputError(
+            "VIEWS = 8 mirrors the picture, but these weights were trained without mirror images "
+            "(MIRROR = False); use 4."
+        )
     return views
 
 

@@ -45,6 +45,12 @@ class Source:
     # Whether reading masks is cheaper than reading outlines.
     masks_are_stored = False
 
+    @property
+    def mirrored(self) -> bool:
+        """Whether the picture is a mirror image of the user's own."""
+        (x0, y0), (x1, y1), _, (x3, y3) = self.valid
+        return bool((x1 - x0) * (y3 - y0) - (y1 - y0) * (x3 - x0) < 0)
+
     def read_picture(self) -> np.ndarray:
         """The picture, (H, W, 3) uint8 RGB."""
         raise NotImplementedError

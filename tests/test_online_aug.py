@@ -4,7 +4,14 @@ import cv2
 import numpy as np
 import pytest
 
-from Images_Augmentation.online_aug import Scene, ViewSettings, _runs, draw_view, random_map
+from Images_Augmentation.online_aug import (
+    COLOUR_CHANGES,
+    Scene,
+    ViewSettings,
+    _runs,
+    draw_view,
+    random_map,
+)
 from spm.affine import apply_to_points
 from spm.polygons import polygon_mask
 
@@ -13,7 +20,7 @@ TRIANGLE = np.array([[60.0, 40.0], [110.0, 60.0], [70.0, 95.0]])
 
 def plain(**changes):
     """Settings that leave the colours alone."""
-    colours = dict(brightness=0, contrast=0, noise=0, dropout=0, blur=0, shade=0)
+    colours = dict.fromkeys(COLOUR_CHANGES, 0)
     return ViewSettings(**{"size": 96, "scale": 1.0, "rim": 0.0, **colours, **changes})
 
 
@@ -49,6 +56,14 @@ def test_one_seed_one_view():
     )
     np.testing.assert_array_equal(first.picture, second.picture)
     np.testing.assert_array_equal(first.ignored, second.ignored)
+
+
+@pytest.mark.parametrize("flip", [True, False])
+def test_views_are_mirrored_only_when_they_may_be(flip):
+    settings = ViewSettings(96, 1.0, flip=flip)
+    maps = [random_map(scene([TRIANGLE]), settings, np.random.default_rng(k)) for k in range(30)]
+    mirrored = [np.linalg.det(m[:, :2]) < 0 for m in maps]
+    assert any(mirrored) == flip and not all(mirrored)
 
 
 def covered(boxes, size=96):

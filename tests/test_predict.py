@@ -104,6 +104,14 @@ def test_views_agree_with_one_view(views):
         assert np.array_equal(a.outline, b.outline)
 
 
+def test_a_network_that_knows_mirror_images_apart_is_shown_none():
+    picture, truth = blobs(100, 100)
+    chiral = fake(mirror=False)
+    assert_found(predict_picture(chiral, picture, Settings(views=4)), truth, 0.01 + 0.5)
+    with pytest.raises(InputError, match="VIEWS = 8 mirrors"):
+        predict_picture(chiral, picture, Settings(views=8))
+
+
 def test_the_vote_corrects_a_view_that_names_the_class_wrong():
     def detect(pictures):
         # Wrong in the first picture of each four, which is the upright view.

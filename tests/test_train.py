@@ -3,7 +3,10 @@
 import numpy as np
 import pytest
 
+import fast_json_to_dataset
 import train_test
+import workflow
+from Images_Augmentation import geo_aug_img_json
 from mrcnn.weights import save_weights
 from spm.annotation import Annotation, Shape, write_annotation
 from spm.errors import InputError
@@ -156,6 +159,21 @@ def test_views_can_keep_the_colours_of_their_pictures(tmp_path):
         spreads.append(np.ptp(np.stack(views)))
     # The picture is black all over.
     assert spreads[0] > 0 and spreads[1] == 0
+
+
+def test_classes_that_are_mirror_images_of_one_another_are_not_mirrored(tmp_path):
+    source, dataset = tmp_path / "in", tmp_path / "dataset"
+    annotate(source, "scan", ["a1", "a2"], side=20.0)
+    geo_aug_img_json.main(in_dir=source, angles=[90], flips=["lr"])
+    fast_json_to_dataset.main(in_dir=source, out_dir=dataset, cache_dir=tmp_path / "none")
+    every, turned = (train_test._sources("folder", dataset, source, m) for m in (True, False))
+    assert len(every) == 4 and [s.name for s in turned] == [s.name for s in every if not s.mirrored]
+    assert len(turned) == 2  # as it is, and turned
+    start = find_start("none", True, tmp_path, ["a"])
+    for mirror in (True, False):
+        config = train_test.make_config(True, start, ["a"], turned, MIRROR=mirror)
+        assert train_test.view_settings(config).flip == mirror == config.to_dict()["MIRROR"]
+    assert workflow.l1_count(True) == 72 and workflow.l1_count(False) == 24
 
 
 def test_a_start_from_other_molecules_leaves_their_heads_out(tmp_path):
