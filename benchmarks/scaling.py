@@ -46,7 +46,7 @@ def train() -> None:
             subprocess.Popen(
                 [sys.executable, __file__, "train-worker", str(workers), str(pictures)],
                 stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
                 text=True,
                 env=environment(
                     KERAS_BACKEND="torch", OMP_NUM_THREADS=str(cores), RANK=str(rank),
@@ -56,7 +56,7 @@ def train() -> None:
             )
             for rank in range(workers)
         ]  # fmt: skip
-        found = [json.loads(child.communicate()[0].splitlines()[-1]) for child in children]
+        found = [result_of(child) for child in children]
         wall = max(one["wall"] for one in found)
         spent = sum(one["spent"] for one in found)
         total = workers * pictures
@@ -64,6 +64,14 @@ def train() -> None:
             f"| {words} | {wall:.2f} | {total / wall:.2f} | {spent / total:.2f} |",
             flush=True,
         )
+
+
+def result_of(child: subprocess.Popen) -> dict:
+    """What a worker measured; RuntimeError with its last words when it failed."""
+    output, errors = child.communicate()
+    if child.returncode:
+        raise RuntimeError(f"a worker failed:\n{errors[-2000:]}")
+    return json.loads(output.splitlines()[-1])
 
 
 def train_worker(workers: int, pictures: int) -> None:
@@ -80,11 +88,11 @@ def train_worker(workers: int, pictures: int) -> None:
         """Views with a lattice of discs, drawn anew each time."""
 
         def load_sample(self, image_id, rng):
-            side, step = 128, 32
+            side = train_test.LightConfig.IMAGE_MAX_DIM
             y, x = np.mgrid[:side, :side]
-            centres = rng.uniform(-4, 4, (9, 2)) + [(a, b) for a in range(32, 128, step)
-                                                    for b in range(32, 128, step)]  # fmt: skip
-            masks = np.stack([np.hypot(y - a, x - b) < 13 for a, b in centres], axis=-1)
+            places = np.linspace(side / 6, side * 5 / 6, 3)
+            centres = rng.uniform(-4, 4, (9, 2)) + [(a, b) for a in places for b in places]
+            masks = np.stack([np.hypot(y - a, x - b) < side / 9 for a, b in centres], axis=-1)
             picture = rng.normal(60, 10, (side, side, 3)) + 100 * masks.any(axis=2)[..., None]
             return picture.clip(0, 255).astype(np.uint8), np.ones(9, int), masks, []
 
