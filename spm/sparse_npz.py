@@ -17,7 +17,11 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from spm.errors import InputError
 from spm.files import write_bytes
+
+# Bytes of an array that a zip file without the 64-bit extension holds, less room for its headers.
+LARGEST = 2**32 - 2**16
 
 _LEVEL = 1
 _LONGEST = 20  # zeros are packed in runs of 2 ** _LONGEST bytes and of each shorter power of two
@@ -38,6 +42,12 @@ def write_sparse(
         pieces: (offset in bytes of the flat Fortran-ordered array, content), in rising order.
     """
     size = int(np.prod(shape, dtype=np.int64))
+    if size > LARGEST:
+        raise InputError(
+            f"{path}: the masks of {shape[2]} molecules in {shape[1]} x {shape[0]} pixels "
+            "do not fit into one file; cut the picture into smaller ones, or train with "
+            "AUGMENT = 'online', which needs no mask files."
+        )
     packer = _Packer()
     packer.add(_npy_header(shape))
     end = 0

@@ -99,7 +99,7 @@ def test_ctrl_c_of_a_terminal_with_two_workers(tmp_path):
     script = "Images_Augmentation/color_aug_img_json.py"
     argv = ["--in-dir", tmp_path / "in", "--out-dir", tmp_path / "out", "--workers", "2"]
     process = subprocess.Popen(
-        [sys.executable, script, *map(str, argv), "--aug-times", "500"], cwd=ROOT,
+        [sys.executable, script, *map(str, argv), "--aug-times", "2000"], cwd=ROOT,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
     )  # fmt: skip
     while process.poll() is None and not list((tmp_path / "out").glob("*.json")):
