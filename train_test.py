@@ -345,7 +345,13 @@ def build(config: Config, start: Start, log_dir: Path, seed: int):
 
 def _sources(augment: str, dataset_dir: Path, source_dir: Path, mirror: bool) -> list[Source]:
     if augment == "folder":
-        return [s for s in folder_sources(dataset_dir) if mirror or not s.mirrored]
+        found = [s for s in folder_sources(dataset_dir) if mirror or not s.mirrored]
+        if not found:
+            raise InputError(
+                f"{dataset_dir}: all pictures are mirrored copies, and MIRROR is False; run "
+                "workflow.py, which makes others."
+            )
+        return found
     if augment == "online":
         return outlined_sources(source_dir)
     raise InputError(f"AUGMENT must be 'folder' or 'online'. Received: {augment!r}.")

@@ -15,6 +15,7 @@ from spm.dataset_folder import (
 )
 from spm.errors import InputError
 from spm.files import write_csv
+from spm.sparse_npz import write_sparse
 
 
 def make(folder, name="00000", **changes):
@@ -97,3 +98,9 @@ def test_damaged_masks_are_refused(tmp_path):
     np.savez(path, np.ones((2, 2)))
     with pytest.raises(InputError, match="not \\(H, W, N\\) uint8"):
         load_masks(path)
+
+
+def test_masks_beyond_four_gigabytes_are_a_sentence(tmp_path):
+    with pytest.raises(InputError, match="5000 molecules in 2130 x 2130"):
+        write_sparse(tmp_path / "many.npz", (2130, 2130, 5000), iter(()))
+    assert not list(tmp_path.iterdir())

@@ -161,7 +161,7 @@ def test_views_can_keep_the_colours_of_their_pictures(tmp_path):
     assert spreads[0] > 0 and spreads[1] == 0
 
 
-def test_classes_that_are_mirror_images_of_one_another_are_not_mirrored(tmp_path):
+def test_classes_that_are_mirror_images_of_one_another_are_not_mirrored(tmp_path, monkeypatch):
     source, dataset = tmp_path / "in", tmp_path / "dataset"
     annotate(source, "scan", ["a1", "a2"], side=20.0)
     geo_aug_img_json.main(in_dir=source, angles=[90], flips=["lr"])
@@ -169,6 +169,10 @@ def test_classes_that_are_mirror_images_of_one_another_are_not_mirrored(tmp_path
     every, turned = (train_test._sources("folder", dataset, source, m) for m in (True, False))
     assert len(every) == 4 and [s.name for s in turned] == [s.name for s in every if not s.mirrored]
     assert len(turned) == 2  # as it is, and turned
+    mirrored = [s for s in every if s.mirrored]
+    monkeypatch.setattr(train_test, "folder_sources", lambda _: mirrored)
+    with pytest.raises(InputError, match="all pictures are mirrored"):
+        train_test._sources("folder", dataset, source, mirror=False)
     start = find_start("none", True, tmp_path, ["a"])
     for mirror in (True, False):
         config = train_test.make_config(True, start, ["a"], turned, MIRROR=mirror)
