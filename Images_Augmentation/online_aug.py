@@ -170,8 +170,9 @@ def draw_view(scene: Scene, settings: ViewSettings, rng: np.random.Generator) ->
         elif visible >= settings.sliver:
             cut.append(mask)
     ignored = _ignored_boxes(scene, settings, matrix, masks, cut)
-    stack = np.stack(masks, axis=2) if masks else np.zeros((size, size, 0), bool)
-    return View(picture, np.array(class_ids, np.int32), stack, ignored)
+    # One plane after the other in memory: what follows looks at one molecule at a time.
+    planes = np.stack(masks) if masks else np.zeros((0, size, size), bool)
+    return View(picture, np.array(class_ids, np.int32), planes.transpose(1, 2, 0), ignored)
 
 
 def random_map(scene: Scene, settings: ViewSettings, rng: np.random.Generator) -> np.ndarray:

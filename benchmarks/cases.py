@@ -4,6 +4,7 @@ prints a line of JSON. `run.py` calls it and watches the memory."""
 from __future__ import annotations
 
 import ast
+import itertools
 import json
 import shutil
 import statistics
@@ -162,6 +163,51 @@ def training_step(network="paper", side=320, layers="all", dtype="float32", repe
             "pictures": config.BATCH_SIZE}  # fmt: skip
 
 
+def training_run(
+    network="paper", side=512, layers="all", dtype="mixed_bfloat16", steps=100, processes=(0,),
+    warm_up=6,
+) -> dict:  # fmt: skip
+    """Seconds of a step within `fit`, as training runs it: with batches made beforehand, and with
+    batches that so many processes make meanwhile (0: two threads)."""
+    from mrcnn.batches import BatchStream
+
+    model, config = training_model(network, side, layers, dtype)
+    batches = batches_of_demo(config, steps)
+    start = time.perf_counter()
+    made = [batches[k] for k in range(4)]
+    result = {"pictures": config.BATCH_SIZE, "batch_seconds": (time.perf_counter() - start) / 4}
+
+    def fit(generator, count):
+        start = time.perf_counter()
+        model.keras_model.fit(generator, steps_per_epoch=count, epochs=1, verbose=0, shuffle=False)
+        return time.perf_counter() - start
+
+    result["start"] = fit((made[k % 4] for k in itertools.count()), warm_up)
+    result["seconds"] = fit((made[k % 4] for k in itertools.count()), steps) / steps
+    for count in processes:
+        with BatchStream(batches, processes=count) as stream:
+            generator = stream.generator()
+            fit(generator, warm_up)
+            result[f"seconds_{count}_processes"] = fit(generator, steps) / steps
+    return {**result, **card_memory()}
+
+
+def card_memory() -> dict:
+    """The most memory of the graphics card that this process's backend has had in use, MB."""
+    import keras
+
+    if keras.backend.backend() == "torch":
+        import torch
+
+        return {"card_mb": torch.cuda.max_memory_allocated() / 1e6}
+    if keras.backend.backend() == "jax":
+        import jax
+
+        found = jax.local_devices()[0].memory_stats() or {}
+        return {"card_mb": found.get("peak_bytes_in_use", 0) / 1e6}
+    return {}
+
+
 def resnet50(side=320, batch=2, train=True, dtype="float32", repeats=5) -> dict:
     """The yardstick: forward (and backward) of keras.applications.ResNet50 without its top."""
     import keras
@@ -169,7 +215,8 @@ def resnet50(side=320, batch=2, train=True, dtype="float32", repeats=5) -> dict:
 
     keras.mixed_precision.set_global_policy(dtype)
     trunk = keras.applications.ResNet50(weights=None, include_top=False, pooling="avg")
-    trunk.compile(optimizer="sgd", loss="mse", jit_compile=False)
+    jit = keras.backend.backend() == "jax"
+    trunk.compile(optimizer="sgd", loss="mse", jit_compile=jit)
     x = np.random.default_rng(0).random((batch, side, side, 3), np.float32)
     y = np.zeros((batch, 2048), np.float32)
     call = (lambda: trunk.train_on_batch(x, y)) if train else (lambda: trunk.predict_on_batch(x))
@@ -351,18 +398,26 @@ def _peak() -> dict:
     return {"peak_mb_so_far": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3}
 
 
-def matrix_product(side: int = 2048) -> dict:
-    """The machine's floating-point rate: a large float32 matrix product on the backend."""
+def matrix_product(side: int = 2048, dtype: str = "float32", products: int = 1) -> dict:
+    """The machine's floating-point rate: large matrix products, so many in a row."""
     import numpy as np
     from keras import ops
 
-    a = ops.convert_to_tensor(np.random.default_rng(0).random((side, side), np.float32))
-    spent = seconds(lambda: ops.convert_to_numpy(ops.matmul(a, a)))
+    a = ops.convert_to_tensor(np.random.default_rng(0).random((side, side), np.float32) / side)
+    a = ops.cast(a, dtype)
+
+    def multiply():
+        answer = a
+        for _ in range(products):
+            answer = ops.matmul(answer, a)
+        return ops.convert_to_numpy(ops.cast(answer[0, 0], "float32"))
+
+    spent = seconds(multiply) / products
     return {"seconds": spent, "gflops": 2 * side**3 / spent / 1e9}
 
 
 FUNCTIONS = (
-    data_steps, training_step, resnet50, prediction, matrix_product,
+    data_steps, training_step, training_run, resnet50, prediction, matrix_product,
     big_picture, many_predictions, crowded,
 )  # fmt: skip
 CASES = {function.__name__: function for function in FUNCTIONS}

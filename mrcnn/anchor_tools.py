@@ -72,3 +72,14 @@ def compute_backbone_shapes(config, image_shape):
     return np.array(
         [[-(-height // stride), -(-width // stride)] for stride in config.BACKBONE_STRIDES]
     )
+
+
+def pixel_anchors(config, image_shape):
+    """Make the anchors (A, 4) in pixels for a network picture of `image_shape`."""
+    return generate_pyramid_anchors(
+        config.RPN_ANCHOR_SCALES,
+        config.RPN_ANCHOR_RATIOS,
+        compute_backbone_shapes(config, image_shape),
+        config.BACKBONE_STRIDES,
+        config.RPN_ANCHOR_STRIDE,
+    )

@@ -5,15 +5,14 @@ import math
 import threading
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from pickle import PicklingError
 
 import keras
-import numpy as np
 
-from .box_tools import extract_bboxes
+from . import batch_workers
 from .distributed import own_share
-from .graphs import pixel_anchors
-from .loading import build_rpn_targets, compose_image_meta, load_image_gt, mold_image
-from .mask_tools import minimize_mask
+from .samples import BatchMaker
 
 
 class DataGenerator(keras.utils.PyDataset):
@@ -57,19 +56,21 @@ class DataGenerator(keras.utils.PyDataset):
         super().__init__(workers=workers, use_multiprocessing=False, max_queue_size=8)
         if len(dataset.image_ids) == 0:
             raise ValueError("The dataset has no pictures; add some and call prepare().")
-        self.dataset = dataset
-        self.config = config
-        self.shuffle = shuffle
-        self.augmentation = augmentation
-        self.augment = augment
-        self.no_augmentation_sources = set(no_augmentation_sources or ())
         self.batch_size = batch_size or config.BATCH_SIZE
         self.steps = steps or math.ceil(len(dataset.image_ids) / self.batch_size)
-        self.seed = seed
         self.epoch = first_epoch
-        self.anchors = pixel_anchors(config, config.IMAGE_SHAPE[:2])
-        self._active = np.zeros(dataset.num_classes, np.int32)
-        self._active[:] = 1
+        self.maker = BatchMaker(
+            dataset,
+            config,
+            batch_size=self.batch_size,
+            share=own_share(self.batch_size),
+            shuffle=shuffle,
+            augment=augment,
+            augmentation=augmentation,
+            no_augmentation_sources=no_augmentation_sources,
+            seed=seed,
+        )
+        self.anchors = self.maker.anchors
 
     def __len__(self):
         return self.steps
@@ -83,95 +84,12 @@ class DataGenerator(keras.utils.PyDataset):
 
     def batch(self, number):
         """This process's share of batch `number` of the run, counted from 0 over all epochs."""
-        first, count = own_share(self.batch_size)
-        first += number * self.batch_size
-        samples = [self._sample(first + k) for k in range(count)]
-        return (tuple(np.stack(column) for column in zip(*samples, strict=True)),)
-
-    def _image_id(self, position):
-        """The picture at a position of the endless sequence of passes through the dataset."""
-        ids = self.dataset.image_ids
-        turn, place = divmod(position, len(ids))
-        if self.shuffle:
-            ids = np.random.default_rng([self.seed, 1, turn]).permutation(ids)
-        return ids[place]
-
-    def _sample(self, position):
-        image_id = self._image_id(position)
-        rng = np.random.default_rng([self.seed, 2, position])
-        if hasattr(self.dataset, "load_sample"):
-            sample = self._own_sample(image_id, rng)
-        else:
-            sample = self._loaded_sample(image_id, rng)
-        image, meta, class_ids, boxes, masks = self._limit(*sample, rng)
-        match, deltas = build_rpn_targets(
-            image.shape, self.anchors, class_ids, boxes, self.config, rng
-        )
-        return (
-            mold_image(image.astype(np.float32), self.config),
-            meta.astype(np.float32),
-            match[:, None].astype(np.int32),
-            deltas.astype(np.float32),
-            _padded(class_ids, self.config.MAX_GT_INSTANCES, np.int32),
-            _padded(boxes, self.config.MAX_GT_INSTANCES, np.float32),
-            _padded_masks(masks, self.config.MAX_GT_INSTANCES),
-        )
-
-    def _loaded_sample(self, image_id, rng):
-        source = self.dataset.image_info[image_id]["source"]
-        augmentation = None if source in self.no_augmentation_sources else self.augmentation
-        return load_image_gt(
-            self.dataset,
-            self.config,
-            image_id,
-            augment=self.augment and source not in self.no_augmentation_sources,
-            augmentation=augmentation,
-            use_mini_mask=self.config.USE_MINI_MASK,
-            rng=rng,
-        )
-
-    def _own_sample(self, image_id, rng):
-        image, class_ids, masks, ignored = self.dataset.load_sample(image_id, rng)
-        boxes = extract_bboxes(masks)
-        seen = (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
-        boxes, masks, class_ids = boxes[seen], masks[:, :, seen], np.asarray(class_ids)[seen]
-        if self.config.USE_MINI_MASK:
-            masks = minimize_mask(boxes, masks, self.config.MINI_MASK_SHAPE)
-        room = max(self.config.MAX_GT_INSTANCES - len(boxes), 0)
-        ignored = np.asarray(ignored, dtype=np.float64).reshape(-1, 4)[:room]
-        boxes = np.concatenate([boxes, ignored]).astype(np.float32)
-        class_ids = np.concatenate([class_ids, np.full(len(ignored), -1)]).astype(np.int32)
-        blank = np.zeros((*masks.shape[:2], len(ignored)), bool)
-        masks = np.concatenate([masks.astype(bool), blank], axis=2)
-        window = (0, 0, image.shape[0], image.shape[1])
-        meta = compose_image_meta(image_id, image.shape, image.shape, window, 1.0, self._active)
-        return image, meta, class_ids, boxes, masks
-
-    def _limit(self, image, meta, class_ids, boxes, masks, rng):
-        """At most MAX_GT_INSTANCES instances; which ones, is drawn at random."""
-        limit = self.config.MAX_GT_INSTANCES
-        if len(class_ids) > limit:
-            kept = rng.choice(len(class_ids), limit, replace=False)
-            class_ids, boxes, masks = class_ids[kept], boxes[kept], masks[:, :, kept]
-        return image, meta, class_ids, boxes, masks
-
-
-def _padded(array, length, dtype):
-    """An array with its first axis filled up to `length` with zeros."""
-    answer = np.zeros((length, *np.shape(array)[1:]), dtype)
-    answer[: len(array)] = array
-    return answer
-
-
-def _padded_masks(masks, length):
-    """Masks (h, w, N) -> (h, w, length) bool."""
-    answer = np.zeros((*masks.shape[:2], length), bool)
-    answer[:, :, : masks.shape[2]] = masks
-    return answer
+        return self.maker.batch(number)
 
 
 class BatchStream:
-    """The batches of a run in their order, from one on without an end; threads prepare the next.
+    """The batches of a run in their order, from one on without an end; threads or processes
+    prepare the next.
 
     Keras's own loader of a `PyDataset` hands out the batches of an epoch in an order that depends
     on timing (Keras 3.15: it starts the next epoch's threads before this one has ended), and then a
@@ -180,24 +98,30 @@ class BatchStream:
     Use it in a `with` block; `generator()` is for Keras's `fit`, with `steps_per_epoch`.
 
     Args:
-        batches: `DataGenerator`.
+        batches: `DataGenerator`; without processes its `workers` are the threads.
         first: number of the first batch.
+        processes: how many processes make the batches; 0 for threads. Where processes cannot be
+            had or end before their time, threads do the work: the batches are the same.
         ahead: batches that are kept ready.
     """
 
-    def __init__(self, batches, first=0, ahead=8):
+    def __init__(self, batches, first=0, processes=0, ahead=None):
         self.batches = batches
-        self.ahead = ahead
+        self.ahead = ahead or max(8, 2 * processes)
         self._numbers = itertools.count(first)
-        self._waiting = deque()
+        self._waiting = deque()  # of (number, its future)
         self._lock = threading.Lock()
-        self._pool = ThreadPoolExecutor(max(batches.workers, 1), "batches")
+        self._make, self._pool = batches.batch, None
+        if processes:
+            self._start_processes(processes)
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(max(batches.workers, 1), "batches")
 
     def __enter__(self):
         return self
 
     def __exit__(self, *error):
-        """Stops the threads; the generator then ends."""
+        """Stops the workers; the generator then ends."""
         with self._lock:
             pool, self._pool = self._pool, None
         pool.shutdown(cancel_futures=True)
@@ -211,9 +135,34 @@ class BatchStream:
         with self._lock:
             if self._pool is None:
                 return None
-            while len(self._waiting) <= self.ahead:
-                self._waiting.append(self._pool.submit(self.batches.batch, next(self._numbers)))
-            return self._waiting.popleft().result()
+            try:
+                return self._oldest()
+            except BrokenProcessPool:
+                self._go_on_with_threads()
+                return self._oldest()
+
+    def _oldest(self):
+        while len(self._waiting) <= self.ahead:
+            number = next(self._numbers)
+            self._waiting.append((number, None))  # known, should the pool break now
+            self._waiting[-1] = number, self._pool.submit(self._make, number)
+        batch = self._waiting[0][1].result()
+        self._waiting.popleft()
+        return batch
+
+    def _start_processes(self, count):
+        try:
+            self._pool = batch_workers.start(self.batches.maker, count)
+            self._make = batch_workers.make
+        except (PicklingError, AttributeError, TypeError) as error:
+            print(f"Batches are made by threads: the dataset stays in its process ({error}).")
+
+    def _go_on_with_threads(self):
+        print("The processes that made batches ended before their time; threads go on.")
+        self._pool = ThreadPoolExecutor(max(self.batches.workers, 1), "batches")
+        self._make = self.batches.batch
+        numbers = [number for number, _ in self._waiting]
+        self._waiting = deque((n, self._pool.submit(self._make, n)) for n in numbers)
 
 
 def data_generator(

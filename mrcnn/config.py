@@ -118,6 +118,7 @@ class Config:
     EXACT_ROI_ALIGN = False
     TILE_DIM = None  # side of prediction's tiles in network pixels; None is the training's side
     JIT_COMPILE = "auto"  # XLA: True, False, or "auto" (on a GPU only)
+    LOADER_PROCESSES = "auto"  # that make batches; 0 for threads, "auto": with a GPU only
 
     def __init__(self):
         self.BATCH_SIZE = self.IMAGES_PER_GPU * self.GPU_COUNT

@@ -9,6 +9,8 @@ import os
 import platform
 from pathlib import Path
 
+MOST_LOADERS = 8  # processes, of some 100 MB each
+
 
 def backend():
     """Name of the Keras backend that will run, found the way Keras does, without importing it."""
@@ -43,6 +45,13 @@ def device_name():
     """The device in words, for messages."""
     kind = "graphics card" if has_accelerator() else "processor (no graphics card in use)"
     return f"{kind}, {backend()}, {os.cpu_count()} cores"
+
+
+def loader_processes():
+    """How many processes shall make training's batches: a card waits for what threads of one
+    process can make; without a card the cores belong to the step."""
+    cores = os.cpu_count() or 1
+    return min(cores - 2, MOST_LOADERS) if has_accelerator() and cores >= 4 else 0
 
 
 def cpu_has_bfloat16():

@@ -6,7 +6,7 @@ from keras import ops
 
 from . import boxes as box_ops
 from . import losses
-from .anchor_tools import compute_backbone_shapes, generate_pyramid_anchors
+from .anchor_tools import pixel_anchors
 from .backbone import resnet
 from .box_tools import norm_boxes
 from .detection import Detections
@@ -51,17 +51,6 @@ class Constant(keras.layers.Layer):
 
     def call(self, inputs):
         return ops.convert_to_tensor(self.array)
-
-
-def pixel_anchors(config, image_shape):
-    """Anchors (A, 4) in pixels for a network picture of `image_shape`."""
-    return generate_pyramid_anchors(
-        config.RPN_ANCHOR_SCALES,
-        config.RPN_ANCHOR_RATIOS,
-        compute_backbone_shapes(config, image_shape),
-        config.BACKBONE_STRIDES,
-        config.RPN_ANCHOR_STRIDE,
-    )
 
 
 def _first_level(config):

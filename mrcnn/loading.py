@@ -21,8 +21,9 @@ def mold_image(images, config):
     Returns:
         float32 of the same shape.
     """
+    molded = np.empty(np.shape(images), np.float32)
     # In float64 and then rounded, as the convention has it: the last bit depends on it.
-    return np.subtract(images, config.MEAN_PIXEL, dtype=np.float64).astype(np.float32)
+    return np.subtract(images, config.MEAN_PIXEL, molded, dtype=np.float64, casting="same_kind")
 
 
 def unmold_image(normalized_images, config):

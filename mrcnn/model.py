@@ -15,10 +15,11 @@ from keras import ops
 
 from . import distributed
 from . import weights as weights_file
+from .anchor_tools import pixel_anchors
 from .batches import BatchStream, DataGenerator, data_generator
 from .box_tools import denorm_boxes, norm_boxes
-from .devices import has_accelerator
-from .graphs import inference_graph, pixel_anchors, training_graph
+from .devices import has_accelerator, loader_processes
+from .graphs import inference_graph, training_graph
 from .layers import LayerBank
 from .loading import (
     build_rpn_targets,
@@ -298,7 +299,11 @@ class MaskRCNN:
             Path(self.log_dir).mkdir(parents=True, exist_ok=True)
             save = SaveWeights(lambda epoch: self._save_epoch(epoch, stage))
             callbacks[1:1] = [LossTable(self.log_dir), save]
-        with BatchStream(training, self.epoch * config.STEPS_PER_EPOCH) as stream:
+        processes = config.LOADER_PROCESSES
+        if processes == "auto":
+            processes = loader_processes() if config.STEPS_PER_EPOCH >= 20 else 0
+        first_batch = self.epoch * config.STEPS_PER_EPOCH
+        with BatchStream(training, first_batch, processes) as stream:
             history = self.keras_model.fit(
                 stream.generator(),
                 steps_per_epoch=config.STEPS_PER_EPOCH,

@@ -1,10 +1,16 @@
 """Batches for training: what they hold, and which pictures they draw."""
 
+import itertools
+import subprocess
+import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import keras
 import numpy as np
+import psutil
 import pytest
+from conftest import ROOT
 from keras import ops
 from networks import TinyConfig, Toys
 
@@ -233,3 +239,63 @@ def test_an_error_in_a_picture_reaches_training():
         pytest.raises(OSError, match="no such picture"),
     ):
         next(stream.generator())
+
+
+def first_batches(processes, count=4, dataset=None):
+    batches = DataGenerator(dataset or Toys().load(5), config(), seed=3)
+    with BatchStream(batches, 2, processes) as stream:
+        return list(itertools.islice(stream.generator(), count))
+
+
+def assert_same(found, expected):
+    for one, other in zip(found, expected, strict=True):
+        for a, b in zip(one[0], other[0], strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+def test_processes_make_the_same_batches_as_threads():
+    assert_same(first_batches(2), first_batches(0))
+
+
+def test_a_killed_worker_costs_no_batch(capsys):
+    batches = DataGenerator(Toys().load(5), config(), seed=3)
+    with BatchStream(batches, 2, processes=1) as stream:
+        generator = stream.generator()
+        found = [next(generator)]
+        for process in stream._pool._processes.values():
+            process.kill()
+        found += itertools.islice(generator, 30)
+    assert "threads go on" in capsys.readouterr().out
+    assert_same(found, first_batches(0, 31))
+
+
+def test_a_dataset_that_cannot_be_sent_is_served_by_threads(capsys):
+    toys = Toys().load(5)
+    toys.secret = lambda: None
+    found = first_batches(2, dataset=toys)
+    assert "Batches are made by threads" in capsys.readouterr().out
+    assert_same(found, first_batches(0))
+
+
+def test_workers_end_with_a_killed_parent(tmp_path):
+    """Whoever kills a training must not find its workers in memory afterwards."""
+    script = tmp_path / "parent.py"
+    script.write_text(
+        "import os, sys\n"
+        f"sys.path[:0] = [{str(ROOT)!r}, {str(ROOT / 'tests')!r}]\n"
+        "from mrcnn import batch_workers\n"
+        "from test_mrcnn_batches import DataGenerator, Toys, config\n"
+        "if __name__ == '__main__':\n"
+        "    maker = DataGenerator(Toys().load(5), config()).maker\n"
+        "    pool = batch_workers.start(maker, 1)\n"
+        "    pool.submit(batch_workers.make, 0).result()\n"
+        "    print(*pool._processes, flush=True)\n"
+        "    os._exit(9)\n"
+    )
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=120)
+    worker = int(done.stdout.split()[-1])
+    for _ in range(100):
+        if not psutil.pid_exists(worker) or psutil.Process(worker).status() == "zombie":
+            return
+        time.sleep(0.1)
+    pytest.fail("The worker outlived its parent.")
