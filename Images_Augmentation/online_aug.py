@@ -27,12 +27,13 @@ class Scene:
 
     Attributes:
         picture: (H, W, 3) uint8 RGB.
-        outlines: N polygons (n, 2) x, y in pixels; or None when `masks` are given.
+        outlines: N polygons (n, 2) x, y in pixels; or None when `patches` are given.
         class_ids: (N,) int, from 1.
         valid: (4, 2) rectangle of the user's picture within this one; beyond it is black canvas.
         partial: True when not every molecule is outlined; then only outlined ones and their
             close surroundings teach anything.
-        masks: (H, W, N) uint8, in place of outlines: a copy's masks, drawn once and stored.
+        patches: N masks in their bounding boxes ((h, w) bool, top row, left column), in place of
+            outlines: a copy's masks, drawn once and stored.
     """
 
     picture: np.ndarray
@@ -40,7 +41,7 @@ class Scene:
     class_ids: np.ndarray
     valid: np.ndarray | None = None
     partial: bool = False
-    masks: np.ndarray | None = None
+    patches: list | None = None
 
     def __post_init__(self):
         height, width = self.picture.shape[:2]
@@ -50,8 +51,8 @@ class Scene:
     @functools.cached_property
     def areas(self) -> np.ndarray:
         """Areas (N,) of the molecules in square pixels."""
-        if self.masks is not None:
-            return np.count_nonzero(self.masks, axis=(0, 1)).astype(float)
+        if self.patches is not None:
+            return np.array([np.count_nonzero(mask) for mask, _, _ in self.patches], float)
         return np.array([abs(polygon_area(p)) for p in self.outlines], float)
 
     @functools.cached_property
@@ -81,17 +82,25 @@ class Scene:
     def moved_masks(self, matrix: np.ndarray, size: int):
         """Yields each molecule's number and its mask (size, size) bool in a view, where the view
         shows any of it."""
-        if self.masks is None:
+        if self.patches is None:
             for number, outline in enumerate(self.outlines):
                 points = apply_to_points(matrix, outline)
                 if (points.max(axis=0) > 0).all() and (points.min(axis=0) < size).all():
                     yield number, polygon_mask(points, size, size)
             return
-        for number in range(self.masks.shape[2]):
-            plane = np.multiply(self.masks[:, :, number], 255, dtype=np.uint8, order="C")
-            mask = cv2.warpAffine(plane, _centred(matrix), (size, size))
-            if mask.any():
-                yield number, mask > 127
+        for number, (patch, top, left) in enumerate(self.patches):
+            rows, columns = patch.shape
+            if not patch.size:
+                continue
+            corners = np.array([[0, 0], [columns, 0], [columns, rows], [0, rows]]) + (left, top)
+            points = apply_to_points(matrix, corners)
+            if (points.max(axis=0) > -1).all() and (points.min(axis=0) < size + 1).all():
+                moved = matrix.copy()
+                moved[:, 2] += matrix[:, :2] @ (left, top)
+                plane = np.multiply(patch, 255, dtype=np.uint8)
+                mask = cv2.warpAffine(plane, _centred(moved), (size, size))
+                if mask.any():
+                    yield number, mask > 127
 
     @property
     def molecule_size(self) -> float:

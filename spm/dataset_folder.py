@@ -15,6 +15,7 @@ import os
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -163,25 +164,70 @@ def _check_files(entries: list[Entry], index: Path) -> None:
         raise InputError(f"{missing[0]}{more}: missing; make the dataset again.")
 
 
+@contextmanager
+def _damage_named(path: str | os.PathLike) -> Iterator[None]:
+    """Turn what goes wrong while an npz file is read into an InputError."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise InputError(f"{path}: there are no such masks; make the dataset again.") from None
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise InputError(f"{path}: is damaged ({error}); delete it and run again.") from error
+
+
 def load_masks(path: str | os.PathLike) -> np.ndarray:
     """Return the (H, W, N) uint8 instance masks of an npz file (key `arr_0`).
 
     Raises:
         InputError: when the file is missing, damaged or holds something else.
     """
-    try:
-        with np.load(Path(path), allow_pickle=False) as archive:
-            masks = archive["arr_0"]
-    except FileNotFoundError:
-        raise InputError(f"{path}: there are no such masks; make the dataset again.") from None
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise InputError(f"{path}: is damaged ({error}); delete it and run again.") from error
+    with _damage_named(path), np.load(Path(path), allow_pickle=False) as archive:
+        masks = archive["arr_0"]
     if masks.ndim != 3 or masks.dtype != np.uint8:
         raise InputError(
             f"{path}: holds {masks.dtype} of shape {masks.shape}, not (H, W, N) uint8; "
             "delete it and run again."
         )
     return masks
+
+
+def load_patches(path: str | os.PathLike) -> list[tuple[np.ndarray, int, int]]:
+    """Return each instance's mask of an npz file in its bounding box: (h, w) bool, top row, left
+    column. An instance without a pixel has an empty patch.
+
+    One instance is in memory at a time, however many the file holds.
+
+    Raises:
+        InputError: as `load_masks`.
+    """
+    with (
+        _damage_named(path),
+        zipfile.ZipFile(path) as archive,
+        archive.open("arr_0.npy") as file,
+    ):
+        if np.lib.format.read_magic(file) == (1, 0):
+            shape, planes_first, dtype = np.lib.format.read_array_header_1_0(file)
+            if planes_first and len(shape) == 3 and dtype == np.uint8:
+                height, width, count = shape
+                patches = [_patch(_plane(file, height, width)) for _ in range(count)]
+                file.read(1)  # the end, where the checksum is compared
+                return patches
+    masks = load_masks(path)  # not written here: all in memory
+    return [_patch(masks[:, :, k]) for k in range(masks.shape[2])]
+
+
+def _plane(file, height: int, width: int) -> np.ndarray:
+    """Read the next instance (H, W) of an array in Fortran order."""
+    content = file.read(height * width)
+    return np.frombuffer(content, np.uint8, height * width).reshape(width, height).T
+
+
+def _patch(mask: np.ndarray) -> tuple[np.ndarray, int, int]:
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    if not len(rows):
+        return np.zeros((0, 0), bool), 0, 0
+    top, left = int(rows[0]), int(columns[0])
+    return mask[top : rows[-1] + 1, left : columns[-1] + 1] > 0, top, left
 
 
 def save_masks(path: str | os.PathLike, masks: np.ndarray) -> None:

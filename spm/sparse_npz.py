@@ -17,16 +17,15 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from spm.errors import InputError
 from spm.files import write_bytes
-
-# Bytes of an array that a zip file without the 64-bit extension holds, less room for its headers.
-LARGEST = 2**32 - 2**16
 
 _LEVEL = 1
 _LONGEST = 20  # zeros are packed in runs of 2 ** _LONGEST bytes and of each shorter power of two
 _SHORTEST = 10
 _NAME = b"arr_0.npy"
+# Bytes of an array from which on its size stands in the 64 bits of an extra field.
+ZIP64_FROM = 0xFFFFFFFF
+_SEE_EXTRA_FIELD = 0xFFFFFFFF
 # 1980-01-01, the earliest date of the format: the same masks give the same file.
 _DATE = 0x00210000
 
@@ -42,12 +41,6 @@ def write_sparse(
         pieces: (offset in bytes of the flat Fortran-ordered array, content), in rising order.
     """
     size = int(np.prod(shape, dtype=np.int64))
-    if size > LARGEST:
-        raise InputError(
-            f"{path}: the masks of {shape[2]} molecules in {shape[1]} x {shape[0]} pixels "
-            "do not fit into one file; cut the picture into smaller ones, or train with "
-            "AUGMENT = 'online', which needs no mask files."
-        )
     packer = _Packer()
     packer.add(_npy_header(shape))
     end = 0
@@ -107,18 +100,23 @@ def _npy_header(shape: tuple[int, ...]) -> bytes:
 
 
 def _zip(packer: _Packer) -> bytes:
-    """Return the zip archive with one member (PKWARE's APPNOTE, sections 4.3.7, 4.3.12, 4.3.16)."""
+    """Return the zip archive with one member (PKWARE's APPNOTE, sections 4.3.7, 4.3.12, 4.3.16,
+    and 4.5.3 for an array of 4 GiB and more)."""
     content = packer.finish()
-    version, flags, deflated = 20, 0, 8
-    # Sizes are 32 bits in this format; 4 GB of masks for one picture are past all else here.
+    flags, deflated = 0, 8
+    if packer.size < ZIP64_FROM:
+        version, sizes, extra = 20, (len(content), packer.size), b""
+    else:
+        version, sizes = 45, (_SEE_EXTRA_FIELD, _SEE_EXTRA_FIELD)
+        extra = struct.pack("<HHQQ", 1, 16, packer.size, len(content))
     common = struct.pack(
         "<HHHIIIIHH",
         *(version, flags, deflated, _DATE),
-        *(packer.crc, len(content), packer.size, len(_NAME), 0),
+        *(packer.crc, *sizes, len(_NAME), len(extra)),
     )
-    local = b"PK\x03\x04" + common + _NAME
+    local = b"PK\x03\x04" + common + _NAME + extra
     central = b"PK\x01\x02" + struct.pack("<H", version) + common
-    central += struct.pack("<HHHII", 0, 0, 0, 0, 0) + _NAME
+    central += struct.pack("<HHHII", 0, 0, 0, 0, 0) + _NAME + extra
     end = b"PK\x05\x06" + struct.pack(
         "<HHHHIIH", 0, 0, 1, 1, len(central), len(local) + len(content), 0
     )

@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from spm.annotation import Annotation, iter_annotations, read_annotation
-from spm.dataset_folder import Entry, full_rectangle, load_masks, read_index
+from spm.dataset_folder import Entry, full_rectangle, load_masks, load_patches, read_index
 from spm.errors import InputError
 from spm.labels import class_of
-from spm.masks import instance_masks
+from spm.masks import instance_masks, shape_patches
 from spm.picture import read_picture
 from spm.polygons import mask_outline, polygon_area
 from spm.shapes import outline
@@ -59,6 +59,10 @@ class Source:
         """Masks (H, W, N) bool or uint8 of 0 and 1."""
         raise NotImplementedError
 
+    def read_patches(self) -> list[tuple[np.ndarray, int, int]]:
+        """N masks in their bounding boxes: (h, w) bool, top row, left column."""
+        raise NotImplementedError
+
     def read_outlines(self) -> list[np.ndarray]:
         """N polygons (n, 2) x, y."""
         raise NotImplementedError
@@ -82,12 +86,14 @@ class FolderSource(Source):
     def read_masks(self) -> np.ndarray:
         return load_masks(self._masks)
 
+    def read_patches(self) -> list[tuple[np.ndarray, int, int]]:
+        return load_patches(self._masks)
+
     def read_outlines(self) -> list[np.ndarray]:
-        masks = load_masks(self._masks)
         # A molecule that distortion or a seam left without a pixel keeps its place in the order.
         return [
-            mask_outline(masks[:, :, k]) if masks[:, :, k].any() else np.zeros((3, 2))
-            for k in range(masks.shape[2])
+            mask_outline(patch) + (left, top) if patch.size else np.zeros((3, 2))
+            for patch, top, left in self.read_patches()
         ]
 
 
@@ -115,6 +121,9 @@ class OutlinedSource(Source):
 
     def read_masks(self) -> np.ndarray:
         return instance_masks(self._annotation).astype(bool)
+
+    def read_patches(self) -> list[tuple[np.ndarray, int, int]]:
+        return [(p.astype(bool), top, left) for p, top, left in shape_patches(self._annotation)]
 
     def read_outlines(self) -> list[np.ndarray]:
         return self._outlines

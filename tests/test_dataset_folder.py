@@ -1,8 +1,12 @@
 """The dataset's index and its mask files."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
+from spm import sparse_npz
 from spm.dataset_folder import (
     COLUMNS,
     INDEX,
@@ -10,12 +14,12 @@ from spm.dataset_folder import (
     entry_name,
     full_rectangle,
     load_masks,
+    load_patches,
     read_index,
     save_masks,
 )
 from spm.errors import InputError
 from spm.files import write_csv
-from spm.sparse_npz import write_sparse
 
 
 def make(folder, name="00000", **changes):
@@ -90,8 +94,14 @@ def test_damaged_masks_are_refused(tmp_path):
     data = path.read_bytes()
     for length in (0, 10, len(data) // 2, len(data) - 5):
         path.write_bytes(data[:length])
-        with pytest.raises(InputError, match="damaged"):
-            load_masks(path)
+        for read in (load_masks, load_patches):
+            with pytest.raises(InputError, match="damaged"):
+                read(path)
+    changed = bytearray(data)
+    changed[len(data) // 2] ^= 255
+    path.write_bytes(changed)
+    with pytest.raises(InputError, match="damaged"):
+        load_patches(path)
     np.savez(path, np.array([{"a": 1}], dtype=object))
     with pytest.raises(InputError, match="damaged"):
         load_masks(path)
@@ -100,7 +110,28 @@ def test_damaged_masks_are_refused(tmp_path):
         load_masks(path)
 
 
-def test_masks_beyond_four_gigabytes_are_a_sentence(tmp_path):
-    with pytest.raises(InputError, match="5000 molecules in 2130 x 2130"):
-        write_sparse(tmp_path / "many.npz", (2130, 2130, 5000), iter(()))
-    assert not list(tmp_path.iterdir())
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_masks_are_read_one_by_one_in_their_boxes(tmp_path, order):
+    masks = np.zeros((30, 40, 4), np.uint8, order)
+    masks[5:9, 7:20, 0] = masks[0, 39, 1] = masks[29, :, 3] = 1  # the third has no pixel
+    np.savez_compressed(tmp_path / "numpy.npz", masks)
+    save_masks(tmp_path / "ours.npz", masks)
+    for name in ("numpy.npz", "ours.npz"):
+        patches = load_patches(tmp_path / name)
+        assert [(top, left) for _, top, left in patches] == [(5, 7), (0, 39), (0, 0), (29, 0)]
+        assert [p.shape for p, _, _ in patches] == [(4, 13), (1, 1), (0, 0), (1, 40)]
+        assert all(p.dtype == bool and p.all() for p, _, _ in patches)
+
+
+def test_the_format_of_more_than_four_gigabytes(tmp_path, monkeypatch):
+    """Such a file is only larger: the 64-bit format is used for a small one here."""
+    masks = np.zeros((50, 60, 5), np.uint8)
+    masks[10:20, 10:20, 2] = 1
+    save_masks(tmp_path / "usual.npz", masks)
+    monkeypatch.setattr(sparse_npz, "ZIP64_FROM", 1000)
+    save_masks(tmp_path / "large.npz", masks)
+    usual, large = ((tmp_path / f"{n}.npz").read_bytes() for n in ("usual", "large"))
+    assert len(large) == len(usual) + 2 * 20
+    assert np.array_equal(load_masks(tmp_path / "large.npz"), masks)
+    assert load_patches(tmp_path / "large.npz")[2][1:] == (10, 10)
+    subprocess.run([sys.executable, "-m", "zipfile", "-t", tmp_path / "large.npz"], check=True)

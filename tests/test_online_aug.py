@@ -13,7 +13,7 @@ from Images_Augmentation.online_aug import (
     random_map,
 )
 from spm.affine import apply_to_points
-from spm.polygons import polygon_mask
+from spm.polygons import polygon_mask, polygon_patches
 
 TRIANGLE = np.array([[60.0, 40.0], [110.0, 60.0], [70.0, 95.0]])
 
@@ -148,8 +148,8 @@ def test_runs_cover_exactly_the_set_cells_without_overlap():
 def test_stored_masks_and_outlines_give_the_same_views():
     outlines = [TRIANGLE, TRIANGLE + 45]
     drawn = scene(outlines)
-    masks = np.stack([polygon_mask(p, 160, 200) for p in outlines], axis=2).astype(np.uint8)
-    stored = Scene(drawn.picture, None, drawn.class_ids, masks=masks)
+    patches = [*polygon_patches(outlines, 160, 200), (np.zeros((0, 0), bool), 0, 0)]
+    stored = Scene(drawn.picture, None, np.append(drawn.class_ids, 1), patches=patches)
     assert stored.molecule_size == pytest.approx(drawn.molecule_size, rel=0.02)
     same = 0
     for seed in range(12):

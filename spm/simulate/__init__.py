@@ -8,6 +8,7 @@ arguments give the same picture, whatever the number of processes.
 """
 
 from spm.simulate.appearance import Appearance
+from spm.simulate.invented import invented_drawing, invented_drawings, invented_system
 from spm.simulate.lattice import Cell, Site
 from spm.simulate.molecules import (
     Drawing,
@@ -37,6 +38,9 @@ __all__ = [
     "drawing_from_mask",
     "drawing_from_outline",
     "drawings_from_annotation",
+    "invented_drawing",
+    "invented_drawings",
+    "invented_system",
     "molecule_crops",
     "simulate",
 ]

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import numpy as np
+
 from spm import cli
 from spm.annotation import read_annotation, write_annotation
 from spm.colour_maps import COLOUR_MAPS
@@ -17,6 +19,7 @@ from spm.files import make_folder
 from spm.picture import write_picture
 from spm.simulate import SYSTEMS, System, drawings_from_annotation, simulate
 from spm.simulate.demo import write_demo
+from spm.simulate.invented import invented_drawings, invented_system
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -35,6 +38,7 @@ def main(
     random_appearance: bool = False,
     outlines: Path | None = None,
     flat: bool = False,
+    invented: int = 0,
     demo: bool = False,
 ) -> int:
     """Simulate STM pictures and write them with their truth.
@@ -52,6 +56,8 @@ def main(
         random_appearance: draw tip, noise, drift and colour map anew for each picture.
         outlines: labelme JSON of the user's own molecules; a random gas of its classes is made.
         flat: draw the user's molecules flat instead of with the relief in their picture.
+        invented: number of molecules that nobody has made, m01, m02 and so on; each picture shows
+            up to four of them, as a gas or a crystal.
         demo: write the demo files of the repository instead.
     """
     if demo:
@@ -60,10 +66,17 @@ def main(
         return 0
     if count < 1:
         raise InputError(f"--count must be at least 1. Received: {count}.")
+    if invented < 0 or (invented and outlines is not None):
+        raise InputError(
+            "--invented must be 0 or more, and goes without --outlines. "
+            f"Received: --invented {invented}, --outlines {outlines}."
+        )
     if colour_map is not None and colour_map not in COLOUR_MAPS:
         raise InputError(f"--colour-map {colour_map} is unknown; use {', '.join(COLOUR_MAPS)}.")
     drawings, chosen = None, system
-    if outlines is not None:
+    if invented:
+        drawings = invented_drawings(invented, np.random.default_rng(seed))
+    elif outlines is not None:
         annotation = read_annotation(outlines)
         picture = None if flat else annotation.read_picture()
         drawings = drawings_from_annotation(annotation, picture=picture)
@@ -72,9 +85,12 @@ def main(
         raise InputError(f"--system {system} is unknown; use {', '.join(SYSTEMS)}.")
     folder = make_folder(out)
     overrides = {} if colour_map is None else {"colour_map": colour_map}
-    stem = re.sub(r"[^\w-]+", "_", "own" if outlines is not None else system)
+    own = "invented" if invented else "own" if outlines is not None else system
+    stem = re.sub(r"[^\w-]+", "_", own)
     for number in range(seed, seed + count):
         path = folder / f"{stem}_{number:04d}.png"
+        if invented:
+            chosen = invented_system(drawings, np.random.default_rng([seed, number]))
         picture, truth = simulate(
             chosen,
             size,
