@@ -12,6 +12,7 @@ import csv
 import io
 import json
 import os
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
@@ -29,6 +30,13 @@ INDEX = "index.csv"
 COLUMNS = (
     "name", "source", "origin", "picture", "masks", "labels", "height", "width", "valid",
     "partial", "file",
+)  # fmt: skip
+
+# What zipfile and numpy raise for a changed byte, depending on the byte: a version or a password
+# that no file of ours has among them.
+_DAMAGE = (
+    OSError, ValueError, KeyError, EOFError, NotImplementedError, RuntimeError, struct.error,
+    zipfile.BadZipFile, zlib.error,
 )  # fmt: skip
 
 
@@ -171,7 +179,7 @@ def _damage_named(path: str | os.PathLike) -> Iterator[None]:
         yield
     except FileNotFoundError:
         raise InputError(f"{path}: there are no such masks; make the dataset again.") from None
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except _DAMAGE as error:
         raise InputError(f"{path}: is damaged ({error}); delete it and run again.") from error
 
 
@@ -195,31 +203,39 @@ def load_patches(path: str | os.PathLike) -> list[tuple[np.ndarray, int, int]]:
     """Return each instance's mask of an npz file in its bounding box: (h, w) bool, top row, left
     column. An instance without a pixel has an empty patch.
 
-    One instance is in memory at a time, however many the file holds.
+    Of our own files only the small arrays are read in which these stand (see `save_patches`), of
+    others the masks.
 
     Raises:
         InputError: as `load_masks`.
     """
-    with (
-        _damage_named(path),
-        zipfile.ZipFile(path) as archive,
-        archive.open("arr_0.npy") as file,
-    ):
-        if np.lib.format.read_magic(file) == (1, 0):
-            shape, planes_first, dtype = np.lib.format.read_array_header_1_0(file)
-            if planes_first and len(shape) == 3 and dtype == np.uint8:
-                height, width, count = shape
-                patches = [_patch(_plane(file, height, width)) for _ in range(count)]
-                file.read(1)  # the end, where the checksum is compared
-                return patches
-    masks = load_masks(path)  # not written here: all in memory
+    with _damage_named(path), np.load(Path(path), allow_pickle=False) as archive:
+        if {"boxes", "bits"} <= set(archive.files):
+            return _unpacked(archive["boxes"], archive["bits"])
+    masks = load_masks(path)
     return [_patch(masks[:, :, k]) for k in range(masks.shape[2])]
 
 
-def _plane(file, height: int, width: int) -> np.ndarray:
-    """Read the next instance (H, W) of an array in Fortran order."""
-    content = file.read(height * width)
-    return np.frombuffer(content, np.uint8, height * width).reshape(width, height).T
+def _unpacked(boxes: np.ndarray, bits: np.ndarray) -> list[tuple[np.ndarray, int, int]]:
+    """Undo `_packed`; ValueError when the two do not fit."""
+    sizes = boxes[:, 2] * boxes[:, 3]
+    ends = np.cumsum(sizes)
+    flat = np.unpackbits(bits, count=int(sizes.sum())).astype(bool)
+    if len(flat) < sizes.sum():
+        raise ValueError("too few bits for the boxes")
+    return [
+        (flat[end - h * w : end].reshape(h, w), top, left)
+        for end, (top, left, h, w) in zip(ends.tolist(), boxes.tolist(), strict=True)
+    ]
+
+
+def _packed(patches: Sequence[tuple[np.ndarray, int, int]]) -> dict[str, np.ndarray]:
+    """Return `boxes` (N, 4) int32 (top, left, height, width), and `bits`, the pixels of all patches
+    one after the other, row by row, eight in a byte."""
+    boxes = [(top, left, *patch.shape) for patch, top, left in patches]
+    flat = [np.ravel(patch) for patch, _, _ in patches]
+    bits = np.packbits(np.concatenate(flat) if flat else np.zeros(0, bool))
+    return {"boxes": np.array(boxes, np.int32).reshape(-1, 4), "bits": bits}
 
 
 def _patch(mask: np.ndarray) -> tuple[np.ndarray, int, int]:
@@ -238,11 +254,7 @@ def save_masks(path: str | os.PathLike, masks: np.ndarray) -> None:
     """
     if masks.ndim != 3 or masks.dtype != np.uint8:
         raise ValueError(f"masks must be (H, W, N) uint8. Received: {masks.shape}, {masks.dtype}.")
-    patches = []
-    for k in range(masks.shape[2]):
-        columns = np.flatnonzero(masks[:, :, k].any(axis=0))
-        left, right = (columns[0], columns[-1] + 1) if len(columns) else (0, 0)
-        patches.append((masks[:, left:right, k], 0, int(left)))
+    patches = [_patch(masks[:, :, k]) for k in range(masks.shape[2])]
     save_patches(path, patches, *masks.shape[:2])
 
 
@@ -251,11 +263,15 @@ def save_patches(
 ) -> None:
     """Write the same file as `save_masks` from each instance's mask in its bounding box.
 
+    Besides `arr_0` it holds these patches (`boxes` and `bits`): a picture of thousands of molecules
+    has gigabytes of masks, which are nearly all zeros.
+
     Args:
         patches: (h, w) bool or uint8, top row and left column of each instance.
         height, width: of the picture.
     """
-    write_sparse(path, (height, width, len(patches)), _pieces(patches, height, width))
+    shape = height, width, len(patches)
+    write_sparse(path, shape, _pieces(patches, height, width), _packed(patches))
 
 
 def _pieces(

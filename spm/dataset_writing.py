@@ -40,7 +40,7 @@ from spm.picture import (
 from spm.shapes import outline
 
 # Part of every digest. Raise it when a change of the code changes the files.
-VERSION = 1
+VERSION = 2
 BACKGROUND = "_background_"
 VIEW_SIDE = 256  # longest side of an overlay in pixels: many small ones are looked through
 ENTRIES_A_JOB = 16

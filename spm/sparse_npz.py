@@ -22,7 +22,6 @@ from spm.files import write_bytes
 _LEVEL = 1
 _LONGEST = 20  # zeros are packed in runs of 2 ** _LONGEST bytes and of each shorter power of two
 _SHORTEST = 10
-_NAME = b"arr_0.npy"
 # Bytes of an array from which on its size stands in the 64 bits of an extra field.
 ZIP64_FROM = 0xFFFFFFFF
 _SEE_EXTRA_FIELD = 0xFFFFFFFF
@@ -31,7 +30,10 @@ _DATE = 0x00210000
 
 
 def write_sparse(
-    path: str | os.PathLike, shape: tuple[int, ...], pieces: Iterable[tuple[int, bytes]]
+    path: str | os.PathLike,
+    shape: tuple[int, ...],
+    pieces: Iterable[tuple[int, bytes]],
+    more: dict[str, np.ndarray],
 ) -> None:
     """Write a uint8 array in Fortran order that is 0 everywhere except in some pieces, atomically.
 
@@ -39,6 +41,7 @@ def write_sparse(
         path: the .npz file; `numpy.load(path)["arr_0"]` reads it.
         shape: of the array.
         pieces: (offset in bytes of the flat Fortran-ordered array, content), in rising order.
+        more: further arrays by name, small ones.
     """
     size = int(np.prod(shape, dtype=np.int64))
     packer = _Packer()
@@ -49,7 +52,11 @@ def write_sparse(
         packer.add(content)
         end = offset + len(content)
     packer.add_zeros(size - end)
-    write_bytes(path, _zip(packer), durable=False)
+    members = {"arr_0": packer}
+    for name, array in more.items():
+        members[name] = _Packer()
+        members[name].add(_npy(array))
+    write_bytes(path, _zip(members), durable=False)
 
 
 class _Packer:
@@ -99,10 +106,30 @@ def _npy_header(shape: tuple[int, ...]) -> bytes:
     return header.getvalue()
 
 
-def _zip(packer: _Packer) -> bytes:
-    """Return the zip archive with one member (PKWARE's APPNOTE, sections 4.3.7, 4.3.12, 4.3.16,
-    and 4.5.3 for an array of 4 GiB and more)."""
-    content = packer.finish()
+def _npy(array: np.ndarray) -> bytes:
+    content = io.BytesIO()
+    np.lib.format.write_array(content, np.ascontiguousarray(array), version=(1, 0))
+    return content.getvalue()
+
+
+def _zip(members: dict[str, _Packer]) -> bytes:
+    """Return the zip archive (PKWARE's APPNOTE, sections 4.3.7, 4.3.12, 4.3.16, and 4.5.3 for
+    arrays of 4 GiB and more; the archive itself stays below)."""
+    files, directory, offset = [], [], 0
+    for name, packer in members.items():
+        local, central = _headers(
+            f"{name}.npy".encode(), packer, content := packer.finish(), offset
+        )
+        files += [local, content]
+        directory.append(central)
+        offset += len(local) + len(content)
+    count, length = len(members), sum(map(len, directory))
+    end = b"PK\x05\x06" + struct.pack("<HHHHIIH", 0, 0, count, count, length, offset, 0)
+    return b"".join([*files, *directory, end])
+
+
+def _headers(name: bytes, packer: _Packer, content: bytes, offset: int) -> tuple[bytes, bytes]:
+    """Return a member's header and its entry in the central directory."""
     flags, deflated = 0, 8
     if packer.size < ZIP64_FROM:
         version, sizes, extra = 20, (len(content), packer.size), b""
@@ -112,12 +139,8 @@ def _zip(packer: _Packer) -> bytes:
     common = struct.pack(
         "<HHHIIIIHH",
         *(version, flags, deflated, _DATE),
-        *(packer.crc, *sizes, len(_NAME), len(extra)),
+        *(packer.crc, *sizes, len(name), len(extra)),
     )
-    local = b"PK\x03\x04" + common + _NAME + extra
     central = b"PK\x01\x02" + struct.pack("<H", version) + common
-    central += struct.pack("<HHHII", 0, 0, 0, 0, 0) + _NAME + extra
-    end = b"PK\x05\x06" + struct.pack(
-        "<HHHHIIH", 0, 0, 1, 1, len(central), len(local) + len(content), 0
-    )
-    return local + content + central + end
+    central += struct.pack("<HHHII", 0, 0, 0, 0, offset)
+    return b"PK\x03\x04" + common + name + extra, central + name + extra

@@ -76,7 +76,7 @@ def test_masks_round_trip_and_plain_numpy_reads_them(tmp_path, shape, rng):
     save_masks(path, masks)
     assert np.array_equal(load_masks(path), masks)
     with np.load(path, allow_pickle=False) as archive:
-        assert archive.files == ["arr_0"] and archive["arr_0"].dtype == np.uint8
+        assert archive.files[0] == "arr_0" and archive["arr_0"].dtype == np.uint8
 
 
 def test_same_masks_same_file(tmp_path):
@@ -97,11 +97,16 @@ def test_damaged_masks_are_refused(tmp_path):
         for read in (load_masks, load_patches):
             with pytest.raises(InputError, match="damaged"):
                 read(path)
-    changed = bytearray(data)
-    changed[len(data) // 2] ^= 255
-    path.write_bytes(changed)
-    with pytest.raises(InputError, match="damaged"):
-        load_patches(path)
+    for place in range(len(data)):  # a changed byte is noticed, or changes nothing
+        changed = bytearray(data)
+        changed[place] ^= 255
+        path.write_bytes(changed)
+        try:
+            patches = load_patches(path)
+        except InputError:
+            continue
+        assert [(p.shape, top, left) for p, top, left in patches] == [((40, 50), 0, 0)] * 2
+        assert all(p.all() for p, _, _ in patches)
     np.savez(path, np.array([{"a": 1}], dtype=object))
     with pytest.raises(InputError, match="damaged"):
         load_masks(path)
@@ -131,7 +136,7 @@ def test_the_format_of_more_than_four_gigabytes(tmp_path, monkeypatch):
     monkeypatch.setattr(sparse_npz, "ZIP64_FROM", 1000)
     save_masks(tmp_path / "large.npz", masks)
     usual, large = ((tmp_path / f"{n}.npz").read_bytes() for n in ("usual", "large"))
-    assert len(large) == len(usual) + 2 * 20
+    assert len(large) == len(usual) + 2 * 20  # the extra field, twice
     assert np.array_equal(load_masks(tmp_path / "large.npz"), masks)
     assert load_patches(tmp_path / "large.npz")[2][1:] == (10, 10)
     subprocess.run([sys.executable, "-m", "zipfile", "-t", tmp_path / "large.npz"], check=True)
