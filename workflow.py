@@ -37,8 +37,11 @@ from spm import cli, comparison, costs, preflight
 from spm.cluster import on_cluster
 from spm.corrections import Correction, examine, store
 from spm.errors import InputError
+from spm.inputs import open_picture
 from spm.prediction import Settings
 from spm.result_files import find_pictures, output_names
+from spm.training_data import outlined_sources
+from training import second_round as second_round_lessons
 from training import starts
 
 # --- settings ----------------------------------------------------------------------------------
@@ -56,6 +59,9 @@ AUGMENT = None
 WORKERS = 0  # processes of the data steps; 0 takes one for each processor core
 # Corrected predictions (labelme JSON files) to go on training with; None runs everything anew.
 ADD = None
+# For few outlines, three or so of each class: what was recognised in IMAGES_DIR is named anew by
+# its likeness to your outlines and teaches a second training. Every class should show there.
+SECOND_ROUND = False
 # A dask cluster for the data steps and the pictures, such as "tcp://10.0.0.1:8786"
 # (docs/scaling.md).
 SCHEDULER = None
@@ -86,6 +92,7 @@ def main(
     force: bool = False,
     check: bool = False,
     add: list[Path] | None = ADD,
+    second_round: bool = SECOND_ROUND,
     scheduler: str | None = SCHEDULER,
 ) -> int:
     """Runs all steps.
@@ -111,6 +118,8 @@ def main(
         force: do again what is up to date
         check: only look at the input, report sizes, oddities and expected costs
         add: corrected predictions (JSON) to go on training with from the last weights
+        second_round: train a second time, with what was recognised and named by its likeness to
+            your outlines; for few outlines
         scheduler: address of a dask cluster for the data steps and the pictures
 
     Returns:
@@ -171,6 +180,17 @@ def main(
     status = predict_big_pic.main(
         in_dir=images_dir, out_dir=out_dir, weights=weights, scheduler=scheduler
     )
+    if second_round:
+        lessons = Path(log_dir) / "second_round"
+        teach_by_likeness(lessons, images_dir, out_dir, source_dir, class_names, mirror, seed)
+        weights = train_test.train_main(
+            class_names=class_names, init_with=init_with, recipe=recipe, augment="online",
+            source_dir=lessons, log_dir=log_dir, epochs=epochs, steps_per_epoch=steps_per_epoch,
+            seed=seed, mirror=mirror, validation_share=0.0,
+        )  # fmt: skip
+        status = predict_big_pic.main(
+            in_dir=images_dir, out_dir=out_dir, weights=weights, scheduler=scheduler
+        )
     if add:
         compare(added, first, (old_weights, weights), out_dir, class_names)
     print(f"All done in {(time.perf_counter() - start) / 60:.1f} minutes; look into {out_dir}")
@@ -199,6 +219,38 @@ def make_dataset(
     pre_draw_mask.main(in_dir=source_dir, out_dir=cache_dir, **named)
     re_write_mask.main(copies_dir=copies_dir, cache_dir=cache_dir, out_dir=dataset_dir, **common)
     fast_json_to_dataset.main(in_dir=copies_dir, cache_dir=cache_dir, out_dir=dataset_dir, **named)
+
+
+def teach_by_likeness(
+    lessons: Path,
+    images_dir: Path,
+    out_dir: Path,
+    source_dir: Path,
+    class_names: list[str],
+    mirror: bool,
+    seed: int,
+) -> None:
+    """Writes the pictures of the second training.
+
+    Raises:
+        InputError: when too little was recognised to teach anything.
+    """
+    found = []
+    paths = find_pictures(None, images_dir)
+    for path, name in zip(paths, output_names(paths), strict=True):
+        result = out_dir / f"{name}_predicted.json"
+        if result.exists():
+            picture = open_picture(path).picture
+            found.append(second_round_lessons.read_found(name, result, picture, class_names))
+    count = second_round_lessons.write_lessons(
+        lessons, found, outlined_sources(source_dir), class_names, mirror, seed
+    )
+    if not count:
+        raise InputError(
+            f"{images_dir}: too few molecules were recognised for a second round; outline more, or "
+            "run without --second-round."
+        )
+    print(f"Second round: {count} recognised molecules, named by their likeness to your outlines")
 
 
 def weights_to_go_on_with(init_with: str, log_dir: Path) -> Path:

@@ -1,0 +1,125 @@
+"""A second training where few molecules were outlined: what the first one found teaches too.
+
+A network that was shown two outlines of each class finds nearly every molecule of the pictures and
+names many wrongly. So they are named anew by their likeness to the outlined ones (`spm.naming`),
+the surest of them become annotations, flagged `partial`, and a second training learns from these
+and from the user's own.
+"""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from spm.annotation import Annotation, Shape, read_annotation, write_annotation
+from spm.files import make_folder
+from spm.labels import class_of
+from spm.molecules import Molecule, annotation_to_molecules, labels_of, polygon_centroid
+from spm.naming import name_by_examples
+from spm.picture import write_picture
+from spm.training_data import Source, median_diameter
+
+KEPT = 0.85  # of each class, the surest names; the rest teaches nothing
+MOST = 800  # molecules that are compared with each other: the time grows with their square
+FEWEST = 10  # found molecules, below which a picture says little
+
+
+@dataclass
+class Found:
+    """A recognised picture: (H, W, 3) uint8, and its molecules."""
+
+    name: str
+    picture: np.ndarray
+    molecules: list[Molecule]
+
+
+def read_found(name: str, json_path: Path, picture: np.ndarray, class_names: list[str]) -> Found:
+    """Read a picture's prediction."""
+    molecules = annotation_to_molecules(read_annotation(json_path), class_names)
+    return Found(name, picture, molecules)
+
+
+def surest(
+    found: Found, sources: list[Source], class_names: list[str], mirror: bool, seed: int
+) -> list[Molecule]:
+    """Return the molecules whose new names are the surest, with these names; none of a picture that
+    shows too few. Those that the picture's border cuts teach nothing."""
+    molecules = [m for m in found.molecules if not m.edge]
+    if len(molecules) > MOST:
+        chosen = np.random.default_rng(seed).choice(len(molecules), MOST, replace=False)
+        molecules = [molecules[k] for k in np.sort(chosen)]
+    if len(molecules) < FEWEST:
+        return []
+    examples = [
+        (
+            source.read_picture(),
+            [polygon_centroid(points) for points in source.read_outlines()],
+            [class_names.index(class_of(label, class_names)) for label in source.labels],
+        )
+        for source in sources
+    ]
+    shares = name_by_examples(
+        (found.picture, [m.centroid for m in molecules]),
+        examples,
+        len(class_names),
+        median_diameter(sources),
+        mirror,
+    )
+    named, sure = shares.argmax(axis=1), shares.max(axis=1)
+    kept = []
+    for number in np.unique(named):
+        least = np.quantile(sure[named == number], 1 - KEPT)
+        kept += [
+            (k, class_names[number]) for k in np.flatnonzero((named == number) & (sure >= least))
+        ]
+    return [replace(molecules[k], class_name=name) for k, name in sorted(kept)]
+
+
+def write_lessons(
+    folder: Path,
+    found: list[Found],
+    sources: list[Source],
+    class_names: list[str],
+    mirror: bool,
+    seed: int,
+) -> int:
+    """Write the annotated pictures of the second training: the user's own and the recognised ones.
+
+    Args:
+        folder: is emptied before.
+        sources: the user's own annotated pictures.
+
+    Returns:
+        How many molecules of recognised pictures teach.
+    """
+    if folder.exists():
+        shutil.rmtree(folder)
+    make_folder(folder)
+    for number, source in enumerate(sources):
+        shapes = [
+            Shape(label, points)
+            for label, points in zip(source.labels, source.read_outlines(), strict=True)
+        ]
+        _write(folder, f"own{number}", source.read_picture(), shapes, source.partial)
+    count = 0
+    for number, one in enumerate(found):
+        molecules = surest(one, sources, class_names, mirror, seed)
+        if not molecules:
+            continue
+        shapes = [
+            Shape(label, molecule.outline)
+            for label, molecule in zip(labels_of(molecules), molecules, strict=True)
+        ]
+        _write(folder, f"found{number}", one.picture, shapes, partial=True)
+        count += len(molecules)
+    return count
+
+
+def _write(folder: Path, name: str, picture: np.ndarray, shapes: list, partial: bool) -> None:
+    write_picture(folder / f"{name}.png", picture)
+    height, width = picture.shape[:2]
+    annotation = Annotation(shapes, height, width, f"{name}.png", flags={"partial": partial})
+    write_annotation(folder / f"{name}.json", annotation)
