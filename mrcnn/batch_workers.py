@@ -6,10 +6,10 @@ here needs keras: a worker is ready in a second or two and takes some 100 MB.
 
 import multiprocessing
 import os
-import pickle
 import signal
 import threading
 from concurrent.futures import ProcessPoolExecutor
+from multiprocessing.reduction import ForkingPickler
 
 _maker = None  # in a worker: what makes its batches
 
@@ -21,9 +21,9 @@ def start(maker, count):
         TypeError, AttributeError, pickle.PicklingError: the dataset or its augmentation cannot be
             sent to another process.
     """
-    content = pickle.dumps(maker)
+    ForkingPickler.dumps(maker)  # said here, where it is not a matter of a started process
     context = multiprocessing.get_context("spawn")  # a fork of a process with a card can hang
-    return ProcessPoolExecutor(count, context, _prepare, (content,))
+    return ProcessPoolExecutor(count, context, _prepare, (maker,))
 
 
 def make(number):
@@ -31,11 +31,11 @@ def make(number):
     return _maker.batch(number)
 
 
-def _prepare(content):
+def _prepare(maker):
     global _maker
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business
     threading.Thread(target=_leave_with_parent, daemon=True).start()
-    _maker = pickle.loads(content)
+    _maker = maker
     _take_one_core()
 
 
