@@ -24,6 +24,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import fast_json_to_dataset
@@ -41,8 +42,8 @@ from spm.inputs import open_picture
 from spm.prediction import Settings
 from spm.result_files import find_pictures, output_names
 from spm.training_data import outlined_sources
-from training import second_round as second_round_lessons
 from training import starts
+from training.second_round import Found, read_found, write_lessons
 
 # --- settings ----------------------------------------------------------------------------------
 SOURCE_DIR = Path("aug_test_in")  # your annotated pictures
@@ -235,22 +236,26 @@ def teach_by_likeness(
     Raises:
         InputError: when too little was recognised to teach anything.
     """
-    found = []
-    paths = find_pictures(None, images_dir)
-    for path, name in zip(paths, output_names(paths), strict=True):
-        result = out_dir / f"{name}_predicted.json"
-        if result.exists():
-            picture = open_picture(path).picture
-            found.append(second_round_lessons.read_found(name, result, picture, class_names))
-    count = second_round_lessons.write_lessons(
-        lessons, found, outlined_sources(source_dir), class_names, mirror, seed
-    )
+    found = _recognised(images_dir, out_dir, class_names)
+    sources = outlined_sources(source_dir)
+    count = write_lessons(lessons, found, sources, class_names, mirror, seed)
     if not count:
         raise InputError(
             f"{images_dir}: too few molecules were recognised for a second round; outline more, or "
             "run without --second-round."
         )
     print(f"Second round: {count} recognised molecules, named by their likeness to your outlines")
+
+
+def _recognised(images_dir: Path, out_dir: Path, class_names: list[str]) -> Iterator[Found]:
+    """Yields the pictures that were predicted, one at a time. Prediction has told of the others."""
+    paths = find_pictures(None, images_dir)
+    for path, name in zip(paths, output_names(paths), strict=True):
+        result = out_dir / f"{name}_predicted.json"
+        try:
+            yield read_found(result, open_picture(path).picture, class_names)
+        except InputError:
+            continue
 
 
 def weights_to_go_on_with(init_with: str, log_dir: Path) -> Path:

@@ -182,8 +182,9 @@ def training_run(
         model.keras_model.fit(generator, steps_per_epoch=count, epochs=1, verbose=0, shuffle=False)
         return time.perf_counter() - start
 
-    result["start"] = fit((made[k % 4] for k in itertools.count()), warm_up)
-    result["seconds"] = fit((made[k % 4] for k in itertools.count()), steps) / steps
+    ready = (batch for batch in itertools.cycle(made))  # Keras takes generators alone
+    result["start"] = fit(ready, warm_up)
+    result["seconds"] = fit(ready, steps) / steps
     for count in processes:
         with BatchStream(batches, processes=count) as stream:
             generator = stream.generator()

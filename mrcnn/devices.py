@@ -10,6 +10,7 @@ import platform
 from pathlib import Path
 
 MOST_LOADERS = 8  # processes, of some 100 MB each
+LOADERS_PAY_FROM = 20  # steps of an epoch: they take a second or two to start
 
 
 def backend():
@@ -47,11 +48,13 @@ def device_name():
     return f"{kind}, {backend()}, {os.cpu_count()} cores"
 
 
-def loader_processes():
-    """How many processes shall make training's batches: a card waits for what threads of one
-    process can make; without a card the cores belong to the step."""
-    cores = os.cpu_count() or 1
-    return min(cores - 2, MOST_LOADERS) if has_accelerator() and cores >= 4 else 0
+def loader_processes(steps):
+    """How many processes shall make the batches of epochs of so many steps: a card waits for what
+    threads of one process can make; without a card the cores belong to the step."""
+    # Of torchrun's processes on this machine each has its share of the cores.
+    cores = (os.cpu_count() or 1) // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    pays = has_accelerator() and cores >= 4 and steps >= LOADERS_PAY_FROM
+    return min(cores - 2, MOST_LOADERS) if pays else 0
 
 
 def cpu_has_bfloat16():

@@ -301,7 +301,7 @@ class MaskRCNN:
             callbacks[1:1] = [LossTable(self.log_dir), save]
         processes = config.LOADER_PROCESSES
         if processes == "auto":
-            processes = loader_processes() if config.STEPS_PER_EPOCH >= 20 else 0
+            processes = loader_processes(config.STEPS_PER_EPOCH)
         first_batch = self.epoch * config.STEPS_PER_EPOCH
         with BatchStream(training, first_batch, processes) as stream:
             history = self.keras_model.fit(

@@ -220,9 +220,9 @@ def _unpacked(boxes: np.ndarray, bits: np.ndarray) -> list[tuple[np.ndarray, int
     """Undo `_packed`; ValueError when the two do not fit."""
     sizes = boxes[:, 2] * boxes[:, 3]
     ends = np.cumsum(sizes)
-    flat = np.unpackbits(bits, count=int(sizes.sum())).astype(bool)
-    if len(flat) < sizes.sum():
+    if 8 * len(bits) < sizes.sum():  # unpackbits would fill up with zeros
         raise ValueError("too few bits for the boxes")
+    flat = np.unpackbits(bits).astype(bool)
     return [
         (flat[end - h * w : end].reshape(h, w), top, left)
         for end, (top, left, h, w) in zip(ends.tolist(), boxes.tolist(), strict=True)

@@ -8,7 +8,9 @@ neighbour to neighbour (Zhou et al., "Learning with Local and Global Consistency
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -18,6 +20,31 @@ REACH = 1.2  # radius of that picture, in radii of the median molecule
 SMOOTH = 0.035  # standard deviation of the blur before, in diameters: noise is no likeness
 NEIGHBOURS = 12  # molecules that each one passes names on to
 SPREAD = 0.99  # how far names travel: the share of a neighbour's opinion against one's own
+
+
+@dataclass
+class Examples:
+    """Outlined molecules, all pictures at the scale of those that are to be named.
+
+    Attributes:
+        pictures: (H, W, 3) uint8 each.
+        centroids: of each picture the (x, y) of its molecules, pixels.
+        classes: of each picture the classes of its molecules, from 0.
+        class_count: number of classes.
+        diameter: of the median molecule, pixels.
+    """
+
+    pictures: Sequence[np.ndarray]
+    centroids: Sequence[Sequence[tuple[float, float]]]
+    classes: Sequence[Sequence[int]]
+    class_count: int
+    diameter: float
+
+    @functools.cached_property
+    def looks(self) -> np.ndarray:
+        """What they look like, see `polar_looks`."""
+        pairs = zip(self.pictures, self.centroids, strict=True)
+        return np.concatenate([polar_looks(p, c, self.diameter) for p, c in pairs])
 
 
 def polar_looks(
@@ -33,7 +60,7 @@ def polar_looks(
     Returns:
         (N, RADII, ANGLES) float32 of norm 1 each, so that their product is a correlation.
     """
-    grey = cv2.GaussianBlur(picture.astype(np.float32).sum(axis=2), (0, 0), SMOOTH * diameter)
+    grey = cv2.GaussianBlur(picture.sum(axis=2, dtype=np.float32), (0, 0), SMOOTH * diameter)
     radii = (np.arange(RADII) + 0.5) / RADII * REACH * diameter / 2
     angles = np.arange(ANGLES) * (2 * np.pi / ANGLES)
     weight = np.sqrt(radii / radii.sum() / ANGLES)[:, None]  # by area: outer rings are longer
@@ -91,30 +118,23 @@ def spread_names(distances: np.ndarray, known: np.ndarray, class_count: int) -> 
 
 
 def name_by_examples(
-    found: tuple[np.ndarray, Sequence[tuple[float, float]]],
-    examples: Sequence[tuple[np.ndarray, Sequence[tuple[float, float]], Sequence[int]]],
-    class_count: int,
-    diameter: float,
+    picture: np.ndarray,
+    centroids: Sequence[tuple[float, float]],
+    examples: Examples,
     mirror: bool = True,
 ) -> np.ndarray:
     """Return the shares of each class for molecules that a network found.
 
     Args:
-        found: picture (H, W, 3) uint8, and the N centroids (x, y) in it.
-        examples: for each annotated picture of the same scale: the picture, the centroids, and the
-            class (from 0) of each.
-        class_count: number of classes.
-        diameter: of the median molecule, pixels.
+        picture: (H, W, 3) uint8.
+        centroids: N (x, y) in it.
+        examples: see `Examples`.
         mirror: whether mirror images are the same molecule.
 
     Returns:
         (N, class_count).
     """
-    picture, centroids = found
-    looks = [polar_looks(picture, centroids, diameter)]
-    known = [np.full(len(centroids), -1)]
-    for outlined, places, classes in examples:
-        looks.append(polar_looks(outlined, places, diameter))
-        known.append(np.asarray(classes, int))
-    distances = look_distances(np.concatenate(looks), mirror)
-    return spread_names(distances, np.concatenate(known), class_count)[: len(centroids)]
+    looks = np.concatenate([polar_looks(picture, centroids, examples.diameter), examples.looks])
+    known = np.concatenate([np.full(len(centroids), -1), *examples.classes]).astype(int)
+    shares = spread_names(look_distances(looks, mirror), known, examples.class_count)
+    return shares[: len(centroids)]

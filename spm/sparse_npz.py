@@ -117,9 +117,8 @@ def _zip(members: dict[str, _Packer]) -> bytes:
     arrays of 4 GiB and more; the archive itself stays below)."""
     files, directory, offset = [], [], 0
     for name, packer in members.items():
-        local, central = _headers(
-            f"{name}.npy".encode(), packer, content := packer.finish(), offset
-        )
+        content = packer.finish()
+        local, central = _headers(f"{name}.npy".encode(), packer, content, offset)
         files += [local, content]
         directory.append(central)
         offset += len(local) + len(content)

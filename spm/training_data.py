@@ -13,7 +13,7 @@ from spm.annotation import Annotation, iter_annotations, read_annotation
 from spm.dataset_folder import Entry, full_rectangle, load_masks, load_patches, read_index
 from spm.errors import InputError
 from spm.labels import class_of
-from spm.masks import instance_masks, shape_patches
+from spm.masks import instance_masks
 from spm.picture import read_picture
 from spm.polygons import mask_outline, polygon_area
 from spm.shapes import outline
@@ -60,7 +60,7 @@ class Source:
         raise NotImplementedError
 
     def read_patches(self) -> list[tuple[np.ndarray, int, int]]:
-        """N masks in their bounding boxes: (h, w) bool, top row, left column."""
+        """N stored masks in their bounding boxes: (h, w) bool, top row, left column."""
         raise NotImplementedError
 
     def read_outlines(self) -> list[np.ndarray]:
@@ -121,9 +121,6 @@ class OutlinedSource(Source):
 
     def read_masks(self) -> np.ndarray:
         return instance_masks(self._annotation).astype(bool)
-
-    def read_patches(self) -> list[tuple[np.ndarray, int, int]]:
-        return [(p.astype(bool), top, left) for p, top, left in shape_patches(self._annotation)]
 
     def read_outlines(self) -> list[np.ndarray]:
         return self._outlines

@@ -8,7 +8,7 @@ import pytest
 from spm.annotation import Annotation, Shape, read_annotation, write_annotation
 from spm.labels import class_of
 from spm.molecules import annotation_to_molecules, polygon_centroid
-from spm.naming import look_distances, name_by_examples, polar_looks
+from spm.naming import Examples, look_distances, name_by_examples, polar_looks
 from spm.picture import write_picture
 from spm.simulate import simulate
 from spm.training_data import outlined_sources
@@ -34,13 +34,14 @@ def test_two_examples_of_each_class_name_a_whole_picture(scene):
     picture, shapes, classes = scene
     centroids = [polygon_centroid(shape.points) for shape in shapes]
     known = first_of_each(classes)
-    examples = [(picture, [centroids[k] for k in known], classes[known])]
-    shares = name_by_examples((picture, centroids), examples, 2, 46.0)
+    places = [centroids[k] for k in known]
+    examples = Examples([picture], [places], [classes[known]], 2, 46.0)
+    shares = name_by_examples(picture, centroids, examples)
     assert shares.shape == (len(shapes), 2)
     np.testing.assert_allclose(shares.sum(axis=1), 1)
     assert (shares.argmax(axis=1) == classes).mean() > 0.95
-    swapped = [(picture, examples[0][1], 1 - classes[known])]
-    shares = name_by_examples((picture, centroids), swapped, 2, 46.0)
+    swapped = Examples([picture], [places], [1 - classes[known]], 2, 46.0)
+    shares = name_by_examples(picture, centroids, swapped)
     assert (shares.argmax(axis=1) == classes).mean() < 0.05
 
 
@@ -73,7 +74,7 @@ def test_lessons_hold_the_users_outlines_and_the_surest_molecules(scene, tmp_pat
         *picture.shape[:2],
         "b.png",
     )
-    found = Found("b", picture, annotation_to_molecules(answers, NAMES))
+    found = Found(picture, annotation_to_molecules(answers, NAMES))
     lessons = tmp_path / "lessons"
     for _ in range(2):  # a second time over the first
         count = write_lessons(lessons, [found], outlined_sources(own), NAMES, True, 0)

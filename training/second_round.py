@@ -9,6 +9,7 @@ and from the user's own.
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from spm.annotation import Annotation, Shape, read_annotation, write_annotation
 from spm.files import make_folder
 from spm.labels import class_of
 from spm.molecules import Molecule, annotation_to_molecules, labels_of, polygon_centroid
-from spm.naming import name_by_examples
+from spm.naming import Examples, name_by_examples
 from spm.picture import write_picture
 from spm.training_data import Source, median_diameter
 
@@ -31,19 +32,25 @@ FEWEST = 10  # found molecules, below which a picture says little
 class Found:
     """A recognised picture: (H, W, 3) uint8, and its molecules."""
 
-    name: str
     picture: np.ndarray
     molecules: list[Molecule]
 
 
-def read_found(name: str, json_path: Path, picture: np.ndarray, class_names: list[str]) -> Found:
+def read_found(json_path: Path, picture: np.ndarray, class_names: list[str]) -> Found:
     """Read a picture's prediction."""
-    molecules = annotation_to_molecules(read_annotation(json_path), class_names)
-    return Found(name, picture, molecules)
+    return Found(picture, annotation_to_molecules(read_annotation(json_path), class_names))
+
+
+def read_examples(sources: list[Source], class_names: list[str]) -> Examples:
+    """Return what the user's own annotated pictures tell of the classes."""
+    places = [[polygon_centroid(points) for points in s.read_outlines()] for s in sources]
+    classes = [[class_names.index(class_of(x, class_names)) for x in s.labels] for s in sources]
+    pictures = [source.read_picture() for source in sources]
+    return Examples(pictures, places, classes, len(class_names), median_diameter(sources))
 
 
 def surest(
-    found: Found, sources: list[Source], class_names: list[str], mirror: bool, seed: int
+    found: Found, examples: Examples, class_names: list[str], mirror: bool, seed: int
 ) -> list[Molecule]:
     """Return the molecules whose new names are the surest, with these names; none of a picture that
     shows too few. Those that the picture's border cuts teach nothing."""
@@ -53,21 +60,7 @@ def surest(
         molecules = [molecules[k] for k in np.sort(chosen)]
     if len(molecules) < FEWEST:
         return []
-    examples = [
-        (
-            source.read_picture(),
-            [polygon_centroid(points) for points in source.read_outlines()],
-            [class_names.index(class_of(label, class_names)) for label in source.labels],
-        )
-        for source in sources
-    ]
-    shares = name_by_examples(
-        (found.picture, [m.centroid for m in molecules]),
-        examples,
-        len(class_names),
-        median_diameter(sources),
-        mirror,
-    )
+    shares = name_by_examples(found.picture, [m.centroid for m in molecules], examples, mirror)
     named, sure = shares.argmax(axis=1), shares.max(axis=1)
     kept = []
     for number in np.unique(named):
@@ -80,7 +73,7 @@ def surest(
 
 def write_lessons(
     folder: Path,
-    found: list[Found],
+    found: Iterable[Found],
     sources: list[Source],
     class_names: list[str],
     mirror: bool,
@@ -90,6 +83,7 @@ def write_lessons(
 
     Args:
         folder: is emptied before.
+        found: taken one after the other: large pictures need not be in memory together.
         sources: the user's own annotated pictures.
 
     Returns:
@@ -104,9 +98,10 @@ def write_lessons(
             for label, points in zip(source.labels, source.read_outlines(), strict=True)
         ]
         _write(folder, f"own{number}", source.read_picture(), shapes, source.partial)
+    examples = read_examples(sources, class_names)
     count = 0
     for number, one in enumerate(found):
-        molecules = surest(one, sources, class_names, mirror, seed)
+        molecules = surest(one, examples, class_names, mirror, seed)
         if not molecules:
             continue
         shapes = [
