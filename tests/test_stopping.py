@@ -101,6 +101,8 @@ def test_ctrl_c_of_a_terminal_with_two_workers(tmp_path):
     process = subprocess.Popen(
         [sys.executable, script, *map(str, argv), "--aug-times", "2000"], cwd=ROOT,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+        # As in a terminal, also when these tests run in a shell's background, which ignores Ctrl-C.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
     while process.poll() is None and not list((tmp_path / "out").glob("*.json")):
         time.sleep(0.05)
