@@ -56,7 +56,9 @@ def run(
         sys.stdout.flush()  # a reader that went away shows here, not at exit
     except InputError as error:
         _report(error, str(error), debug)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interrupt:
+        # What was interrupted is let go now, not while Python ends: with it go worker processes.
+        traceback.clear_frames(interrupt.__traceback__)
         print("stopped.", file=sys.stderr)
         sys.exit(130)
     except BrokenPipeError:

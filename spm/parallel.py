@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import threading
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -107,7 +108,28 @@ def _pool_results(
         prefer="threads" if threads else "processes",
     )
     with _deaf_to_interrupts():  # the processes are started here
-        return pool(delayed(_call)(function, number, job) for number, job in list(jobs.items()))
+        results = pool(delayed(_call)(function, number, job) for number, job in list(jobs.items()))
+    try:
+        # `yield from` would close them before the filter below is set.
+        for result in results:  # noqa: UP028
+            yield result
+    except BaseException:  # Ctrl-C and a reader that stops too
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # joblib counts what was left undone
+            results.close()
+        _wait_for_feeders()
+        raise
+
+
+def _wait_for_feeders() -> None:
+    """Wait for the threads that fed processes which have ended.
+
+    They are daemons: should Python end first, the lock of their queue is left over, and loky warns
+    of it after this script's last word.
+    """
+    for thread in threading.enumerate():
+        if thread.name == "QueueFeederThread":
+            thread.join(timeout=5)
 
 
 def _cluster_results(

@@ -108,8 +108,7 @@ def test_ctrl_c_of_a_terminal_with_two_workers(tmp_path):
         time.sleep(0.05)
     os.killpg(process.pid, signal.SIGINT)
     said = process.communicate()[1]
-    assert process.returncode == 130 and said.splitlines()[-1] == "stopped.", said
-    assert "Traceback" not in said
+    assert process.returncode == 130 and said == "stopped.\n", said
     assert not (tmp_path / "out" / ".lock").exists()
 
 
