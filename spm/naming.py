@@ -15,6 +15,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from spm.molecules import polygon_centroid
+
 RADII, ANGLES = 14, 64  # of the polar picture of a molecule
 REACH = 1.2  # radius of that picture, in radii of the median molecule
 SMOOTH = 0.035  # standard deviation of the blur before, in diameters: noise is no likeness
@@ -28,17 +30,25 @@ class Examples:
 
     Attributes:
         pictures: (H, W, 3) uint8 each.
-        centroids: of each picture the (x, y) of its molecules, pixels.
+        outlines: of each picture the (K, 2) outlines of its molecules, x and y in pixels.
         classes: of each picture the classes of its molecules, from 0.
         class_count: number of classes.
         diameter: of the median molecule, pixels.
     """
 
     pictures: Sequence[np.ndarray]
-    centroids: Sequence[Sequence[tuple[float, float]]]
+    outlines: Sequence[Sequence[np.ndarray]]
     classes: Sequence[Sequence[int]]
     class_count: int
     diameter: float
+
+    @functools.cached_property
+    def centroids(self) -> list[np.ndarray]:
+        """Of each picture the (x, y) of its molecules, (N, 2) pixels."""
+        return [
+            np.array([polygon_centroid(points) for points in one]).reshape(-1, 2)
+            for one in self.outlines
+        ]
 
     @functools.cached_property
     def looks(self) -> np.ndarray:

@@ -1,7 +1,8 @@
-"""Names by likeness, and the pictures of a second training."""
+"""Names by likeness, outlines laid by likeness, and the pictures of a second training."""
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 
@@ -9,6 +10,7 @@ from spm.annotation import Annotation, Shape, read_annotation, write_annotation
 from spm.labels import class_of
 from spm.molecules import annotation_to_molecules, polygon_centroid
 from spm.naming import Examples, look_distances, name_by_examples, polar_looks
+from spm.outline_fit import lay_outlines
 from spm.picture import write_picture
 from spm.simulate import simulate
 from spm.training_data import outlined_sources
@@ -26,6 +28,18 @@ def scene():
     return picture, shapes, classes
 
 
+def polygon_iou(first, second):
+    """IoU of two outlines, drawn eight times enlarged."""
+    corner = np.minimum(first.min(axis=0), second.min(axis=0)) - 1
+    size = np.ceil(8 * (np.maximum(first.max(axis=0), second.max(axis=0)) - corner)).astype(int) + 8
+    masks = []
+    for points in (first, second):
+        mask = np.zeros(size[::-1], np.uint8)
+        cv2.fillPoly(mask, [np.rint(8 * (points - corner)).astype(np.int32)], 1)
+        masks.append(mask.astype(bool))
+    return (masks[0] & masks[1]).sum() / (masks[0] | masks[1]).sum()
+
+
 def first_of_each(classes, count=2):
     return np.concatenate([np.flatnonzero(classes == k)[:count] for k in range(len(NAMES))])
 
@@ -34,15 +48,72 @@ def test_two_examples_of_each_class_name_a_whole_picture(scene):
     picture, shapes, classes = scene
     centroids = [polygon_centroid(shape.points) for shape in shapes]
     known = first_of_each(classes)
-    places = [centroids[k] for k in known]
-    examples = Examples([picture], [places], [classes[known]], 2, 46.0)
+    outlines = [shapes[k].points for k in known]
+    examples = Examples([picture], [outlines], [classes[known]], 2, 46.0)
     shares = name_by_examples(picture, centroids, examples)
     assert shares.shape == (len(shapes), 2)
     np.testing.assert_allclose(shares.sum(axis=1), 1)
     assert (shares.argmax(axis=1) == classes).mean() > 0.95
-    swapped = Examples([picture], [places], [1 - classes[known]], 2, 46.0)
+    swapped = Examples([picture], [outlines], [1 - classes[known]], 2, 46.0)
     shares = name_by_examples(picture, centroids, swapped)
     assert (shares.argmax(axis=1) == classes).mean() < 0.05
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("shown", [0, 1])
+def test_a_class_that_the_picture_does_not_show_lends_its_name_to_none(scene, shown, seed):
+    picture, shapes, classes = scene
+    known = first_of_each(classes)
+    outlines = [shapes[k].points for k in known]
+    examples = Examples([picture], [outlines], [classes[known]], 2, 46.0)
+    other, truth = simulate("network", size=600, seed=seed)
+    centroids = [
+        polygon_centroid(shape.points)
+        for shape in truth.shapes
+        if class_of(shape.label, NAMES) == NAMES[shown] and not shape.flags.get("edge")
+    ]
+    shares = name_by_examples(other, centroids, examples)
+    assert len(centroids) > 10 and (shares.argmax(axis=1) == shown).all()
+
+
+@pytest.mark.parametrize("way", ["as it is", "turned", "mirrored"])
+def test_an_outline_is_laid_onto_molecules_turned_and_mirrored(scene, way):
+    """Centroids a network is off by, and the two examples of each class in another picture."""
+    picture, shapes, classes = scene
+    height, width = picture.shape[:2]
+    known = first_of_each(classes)
+    examples = Examples([picture], [[shapes[k].points for k in known]], [classes[known]], 2, 46.0)
+    move = {
+        "as it is": lambda points: points,
+        "turned": lambda points: np.stack([points[:, 1], width - points[:, 0]], axis=1),
+        "mirrored": lambda points: points * (-1, 1) + (width, 0),
+    }[way]
+    seen = {"as it is": picture, "turned": np.rot90(picture), "mirrored": picture[:, ::-1]}[way]
+    truth = [move(np.asarray(shape.points, float)) for shape in shapes]
+    off = np.random.default_rng(0).normal(scale=1.5, size=(len(truth), 2))
+    centroids = [polygon_centroid(points) for points in truth] + off
+    laid = lay_outlines(np.ascontiguousarray(seen), centroids, classes, examples)
+    overlaps = [polygon_iou(a, b) for a, b in zip(laid, truth, strict=True)]
+    assert np.mean(overlaps) > 0.9 and np.quantile(overlaps, 0.05) > 0.8
+
+
+def test_without_mirroring_an_outline_is_only_turned():
+    """A right-angled triangle of unequal legs is no mirror image of itself."""
+    side = 120
+    points = np.array([[-20, -12], [24, -12], [-20, 14]], float)
+    points -= polygon_centroid(points)
+    pictures = []
+    for factor in ((1, 1), (-1, 1)):
+        picture = np.zeros((side, side, 3), np.uint8)
+        cv2.fillPoly(picture, [np.rint(points * factor + side / 2).astype(np.int32)], (200,) * 3)
+        pictures.append(picture)
+    examples = Examples([pictures[0]], [[points + side / 2]], [[0]], 1, 36.0)
+    truth = points * (-1, 1) + side / 2
+    centre = [(side / 2, side / 2)]
+    mirrored = lay_outlines(pictures[1], centre, [0], examples)[0]
+    turned = lay_outlines(pictures[1], centre, [0], examples, mirror=False)[0]
+    assert polygon_iou(mirrored, truth) > 0.9
+    assert polygon_iou(turned, truth) < 0.8
 
 
 def test_turned_and_mirrored_looks_are_near(scene):

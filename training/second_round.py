@@ -2,8 +2,8 @@
 
 A network that was shown two outlines of each class finds nearly every molecule of the pictures and
 names many wrongly. So they are named anew by their likeness to the outlined ones (`spm.naming`),
-the surest of them become annotations, flagged `partial`, and a second training learns from these
-and from the user's own.
+get the outline of the most similar one of these (`spm.outline_fit`), and the surest become
+annotations, flagged `partial`: a second training learns from them and from the user's own.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ import numpy as np
 from spm.annotation import Annotation, Shape, read_annotation, write_annotation
 from spm.files import make_folder
 from spm.labels import class_of
-from spm.molecules import Molecule, annotation_to_molecules, labels_of, polygon_centroid
+from spm.molecules import Molecule, annotation_to_molecules, labels_of
 from spm.naming import Examples, name_by_examples
+from spm.outline_fit import lay_outlines
 from spm.picture import write_picture
 from spm.training_data import Source, median_diameter
 
@@ -43,10 +44,10 @@ def read_found(json_path: Path, picture: np.ndarray, class_names: list[str]) -> 
 
 def read_examples(sources: list[Source], class_names: list[str]) -> Examples:
     """Return what the user's own annotated pictures tell of the classes."""
-    places = [[polygon_centroid(points) for points in s.read_outlines()] for s in sources]
+    outlines = [source.read_outlines() for source in sources]
     classes = [[class_names.index(class_of(x, class_names)) for x in s.labels] for s in sources]
     pictures = [source.read_picture() for source in sources]
-    return Examples(pictures, places, classes, len(class_names), median_diameter(sources))
+    return Examples(pictures, outlines, classes, len(class_names), median_diameter(sources))
 
 
 def surest(
@@ -104,9 +105,17 @@ def write_lessons(
         molecules = surest(one, examples, class_names, mirror, seed)
         if not molecules:
             continue
+        outlines = lay_outlines(
+            one.picture,
+            [molecule.centroid for molecule in molecules],
+            [class_names.index(molecule.class_name) for molecule in molecules],
+            examples,
+            mirror,
+        )
+        border = one.picture.shape[1::-1]  # an outline that was laid may reach over it
         shapes = [
-            Shape(label, molecule.outline)
-            for label, molecule in zip(labels_of(molecules), molecules, strict=True)
+            Shape(label, np.clip(points, 0, border))
+            for label, points in zip(labels_of(molecules), outlines, strict=True)
         ]
         _write(folder, f"found{number}", one.picture, shapes, partial=True)
         count += len(molecules)
