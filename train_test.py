@@ -223,6 +223,7 @@ class MoleculeDataset(utils.Dataset):
             source.valid,
             source.partial,
             source.read_patches() if stored else None,
+            source.unclear,
         )
         if not stored:
             self._scenes[image_id] = scene

@@ -244,7 +244,7 @@ def teach_by_likeness(
             f"{images_dir}: too few molecules were recognised for a second round; outline more, or "
             "run without --second-round."
         )
-    print(f"Second round: {count} recognised molecules, named by their likeness to your outlines")
+    print(f"Second round: {count} recognised molecules teach, named by their likeness")
 
 
 def _recognised(images_dir: Path, out_dir: Path, class_names: list[str]) -> Iterator[Found]:

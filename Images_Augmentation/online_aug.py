@@ -12,6 +12,7 @@ that its border cuts are usually not outlined.
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -34,6 +35,7 @@ class Scene:
             close surroundings teach anything.
         patches: N masks in their bounding boxes ((h, w) bool, top row, left column), in place of
             outlines: a copy's masks, drawn once and stored.
+        unclear: polygons (n, 2) of what teaches nothing, neither molecule nor background.
     """
 
     picture: np.ndarray
@@ -42,6 +44,7 @@ class Scene:
     valid: np.ndarray | None = None
     partial: bool = False
     patches: list | None = None
+    unclear: Sequence[np.ndarray] = ()
 
     def __post_init__(self):
         height, width = self.picture.shape[:2]
@@ -240,6 +243,8 @@ def _ignored_boxes(scene, settings, matrix, masks, cut) -> np.ndarray:
         region[:] = True
     for mask in cut:
         region |= mask
+    for points in scene.unclear:
+        region |= polygon_mask(apply_to_points(matrix, points), size, size)
     if masks:
         known = np.any(masks, axis=0)
         if scene.partial:

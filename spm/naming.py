@@ -1,9 +1,10 @@
-"""Names by likeness: the class of found molecules, told by a few outlined examples.
+"""Names by likeness: the class of found molecules, told by a few outlined examples, or by all.
 
 A network that was shown two outlines of each class finds nearly every molecule of a picture, but
-gives one in four another's name. The molecules themselves know better: those of one class look
-alike. Each is compared with each, whichever way it is turned, and the examples' names spread from
-neighbour to neighbour (Zhou et al., "Learning with Local and Global Consistency", NIPS 2003).
+gives one in four another's name; one that was shown simulated pictures alone, too. The molecules
+themselves know better: those of one class look alike. Each is compared with each, whichever way it
+is turned, and the examples' names, or the network's own, spread from neighbour to neighbour (Zhou
+et al., "Learning with Local and Global Consistency", NIPS 2003).
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ REACH = 1.2  # radius of that picture, in radii of the median molecule
 SMOOTH = 0.035  # standard deviation of the blur before, in diameters: noise is no likeness
 NEIGHBOURS = 12  # molecules that each one passes names on to
 SPREAD = 0.99  # how far names travel: the share of a neighbour's opinion against one's own
+SPREAD_OPINIONS = 0.95  # where every molecule starts with one, they need not travel as far
+HARDLY = 0.02  # share of the names that a network gives, below which a class may not show at all
 
 
 @dataclass
@@ -101,12 +104,13 @@ def look_distances(looks: np.ndarray, mirror: bool = True) -> np.ndarray:
     return np.sqrt(np.maximum(2 - 2 * best, 0))
 
 
-def spread_names(distances: np.ndarray, known: np.ndarray, class_count: int) -> np.ndarray:
-    """Let known names spread over the nearest neighbours.
+def spread_names(distances: np.ndarray, start: np.ndarray, spread: float) -> np.ndarray:
+    """Let names spread over the nearest neighbours.
 
     Args:
         distances: (N, N), symmetric.
-        known: (N,) int class of each, -1 where it is not known.
+        start: (N, class_count), 0 or greater: what each molecule is taken for at first.
+        spread: how far names travel, below 1.
 
     Returns:
         (N, class_count) shares of the names that arrived, which add up to 1; equal shares where
@@ -121,8 +125,7 @@ def spread_names(distances: np.ndarray, known: np.ndarray, class_count: int) -> 
     np.fill_diagonal(close, 0)
     degree = np.sqrt(np.maximum(close.sum(axis=1), 1e-12))
     links = close / degree[:, None] / degree
-    start = (known[:, None] == np.arange(class_count)).astype(float)
-    arrived = np.linalg.solve(np.eye(count) - SPREAD * links, start)
+    arrived = np.linalg.solve(np.eye(count) - spread * links, start)
     arrived = np.maximum(arrived, 0) + 1e-9
     return arrived / arrived.sum(axis=1, keepdims=True)
 
@@ -146,5 +149,46 @@ def name_by_examples(
     """
     looks = np.concatenate([polar_looks(picture, centroids, examples.diameter), examples.looks])
     known = np.concatenate([np.full(len(centroids), -1), *examples.classes]).astype(int)
-    shares = spread_names(look_distances(looks, mirror), known, examples.class_count)
-    return shares[: len(centroids)]
+    start = (known[:, None] == np.arange(examples.class_count)).astype(float)
+    return spread_names(look_distances(looks, mirror), start, SPREAD)[: len(centroids)]
+
+
+def name_by_neighbours(
+    picture: np.ndarray,
+    centroids: Sequence[tuple[float, float]],
+    opinions: np.ndarray,
+    diameter: float,
+    mirror: bool = True,
+) -> np.ndarray:
+    """Return the shares of each class where a network's opinions are all that there is.
+
+    They are often lopsided: it may take nearly all molecules for one class, but leans to it most
+    for those that are of it. So each class gets the same weight in all (as in Zhu, Ghahramani and
+    Lafferty's class mass normalisation, ICML 2003), except one whose name the network gave to
+    hardly any: it may not show at all. Then the surer half of each class lend their names as
+    examples do: classes need not be equally frequent any more.
+
+    Args:
+        picture: (H, W, 3) uint8.
+        centroids: N (x, y) in it.
+        opinions: (N, class_count) scores, 0 or greater.
+        diameter: of the median molecule, pixels.
+        mirror: whether mirror images are the same molecule.
+
+    Returns:
+        (N, class_count).
+    """
+    distances = look_distances(polar_looks(picture, centroids, diameter), mirror)
+    opinions = opinions / np.maximum(opinions.sum(axis=1, keepdims=True), 1e-9)
+    named = np.bincount(opinions.argmax(axis=1), minlength=opinions.shape[1])
+    start = opinions / np.maximum(opinions.sum(axis=0), 1e-9)
+    start[:, named < HARDLY * len(opinions)] = 0
+    shares = spread_names(distances, start, SPREAD_OPINIONS)
+    return spread_names(distances, _surer_half(shares), SPREAD_OPINIONS)
+
+
+def _surer_half(shares: np.ndarray) -> np.ndarray:
+    """1 for the name of those that are at least as sure as their class's median, else 0."""
+    named, sure = shares.argmax(axis=1), shares.max(axis=1)
+    median = np.array([np.median(sure[named == k]) for k in named])
+    return (named[:, None] == np.arange(shares.shape[1])) & (sure >= median)[:, None]

@@ -32,6 +32,8 @@ class Source:
         labels: N labels, in the order of masks and outlines.
         valid: (4, 2) x, y: the user's picture within this one.
         partial: not every molecule is outlined.
+        simulated: the simulator made the picture.
+        unclear: polygons (n, 2) of what teaches nothing (the JSON file's key `unclear`).
     """
 
     name: str
@@ -41,6 +43,8 @@ class Source:
     labels: list[str]
     valid: np.ndarray
     partial: bool
+    simulated: bool = False
+    unclear: Sequence[np.ndarray] = ()
 
     # Whether reading masks is cheaper than reading outlines.
     masks_are_stored = False
@@ -105,6 +109,8 @@ class OutlinedSource(Source):
         super().__init__(
             stem, stem, stem, annotation.path, [shape.label for shape in annotation.shapes],
             full_rectangle(annotation.height, annotation.width), annotation.partial,
+            "simulation" in annotation.extra,
+            _unclear(annotation),
         )  # fmt: skip
         self._annotation = annotation
 
@@ -124,6 +130,16 @@ class OutlinedSource(Source):
 
     def read_outlines(self) -> list[np.ndarray]:
         return self._outlines
+
+
+def _unclear(annotation: Annotation) -> list[np.ndarray]:
+    polygons = annotation.extra.get("unclear", [])
+    try:
+        return [np.array(points, float).reshape(-1, 2) for points in polygons]
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"{annotation.path}: 'unclear' is no list of polygons; take that key out of the file."
+        ) from error
 
 
 def folder_sources(folder: Path) -> list[Source]:

@@ -97,6 +97,23 @@ def test_a_small_part_of_a_cut_molecule_is_neither_target_nor_background():
     assert seen == {"target", "ignored", "background"}
 
 
+def test_what_is_unclear_teaches_nothing_and_the_rest_does():
+    one = scene([])
+    one.unclear = [TRIANGLE]
+    turned = plain(turn=False, scale_jitter=0, rim=0, cell=2)
+    shown = 0
+    for seed in range(20):
+        view = draw_view(one, turned, np.random.default_rng(seed))
+        matrix = random_map(one, turned, np.random.default_rng(seed))
+        mask = polygon_mask(apply_to_points(matrix, TRIANGLE), 96, 96)
+        near = cv2.dilate(mask.astype(np.uint8), np.ones((9, 9))) > 0
+        assert len(view.class_ids) == 0 and not covered(view.ignored)[~near].any()
+        if mask.sum() > 100:
+            assert (covered(view.ignored)[mask] > 0).mean() > 0.9
+            shown += 1
+    assert shown > 3
+
+
 def test_what_lies_beyond_the_users_picture_is_ignored():
     """A copy on an enlarged black canvas: only the rectangle inside teaches."""
     valid = np.array([[50.0, 30.0], [150.0, 30.0], [150.0, 130.0], [50.0, 130.0]])

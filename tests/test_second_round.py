@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
 
 from spm.annotation import Annotation, Shape, read_annotation, write_annotation
+from spm.errors import InputError
 from spm.labels import class_of
 from spm.molecules import annotation_to_molecules, polygon_centroid
-from spm.naming import Examples, look_distances, name_by_examples, polar_looks
+from spm.naming import (
+    Examples,
+    look_distances,
+    name_by_examples,
+    name_by_neighbours,
+    polar_looks,
+)
 from spm.outline_fit import lay_outlines
 from spm.picture import write_picture
 from spm.simulate import simulate
@@ -57,6 +66,32 @@ def test_two_examples_of_each_class_name_a_whole_picture(scene):
     swapped = Examples([picture], [outlines], [1 - classes[known]], 2, 46.0)
     shares = name_by_examples(picture, centroids, swapped)
     assert (shares.argmax(axis=1) == classes).mean() < 0.05
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_lopsided_opinions_name_a_whole_picture(scene, seed):
+    """As a network that learned from simulated pictures: nearly all are taken for one class."""
+    picture, shapes, classes = scene
+    centroids = [polygon_centroid(shape.points) for shape in shapes]
+    noise = np.random.default_rng(seed).normal(scale=0.05, size=len(shapes))
+    other = np.where(classes == 0, 0.45, 0.2) + noise
+    opinions = np.clip(np.stack([other, 1 - other], axis=1), 0, 1)
+    assert (opinions.argmax(axis=1) == classes).mean() < 0.8
+    shares = name_by_neighbours(picture, centroids, opinions, 46.0)
+    np.testing.assert_allclose(shares.sum(axis=1), 1)
+    assert (shares.argmax(axis=1) == classes).mean() > 0.95
+
+
+@pytest.mark.parametrize("shown", [0, 1])
+def test_a_class_that_the_network_never_names_gets_no_molecule(scene, shown):
+    picture, shapes, classes = scene
+    centroids = [
+        polygon_centroid(s.points) for s, k in zip(shapes, classes, strict=True) if k == shown
+    ]
+    other = np.random.default_rng(0).uniform(0, 0.4, len(centroids))
+    opinions = np.stack([1 - other, other] if shown == 0 else [other, 1 - other], axis=1)
+    shares = name_by_neighbours(picture, centroids, opinions, 46.0)
+    assert (shares.argmax(axis=1) == shown).all()
 
 
 @pytest.mark.parametrize("seed", [0, 1])
@@ -151,7 +186,8 @@ def test_lessons_hold_the_users_outlines_and_the_surest_molecules(scene, tmp_pat
         count = write_lessons(lessons, [found], outlined_sources(own), NAMES, True, 0)
     assert 0.8 * len(shapes) < count < 0.9 * len(shapes)
     taught = read_annotation(lessons / "found0.json")
-    assert taught.partial and len(taught.shapes) == count
+    assert not taught.partial and len(taught.shapes) == count
+    assert len(taught.extra["unclear"]) == len(shapes) - count
     places = np.array([polygon_centroid(shape.points) for shape in shapes])
     right = 0
     for shape in taught.shapes:
@@ -161,3 +197,49 @@ def test_lessons_hold_the_users_outlines_and_the_surest_molecules(scene, tmp_pat
     mine = read_annotation(lessons / "own0.json")
     assert mine.partial and [s.label for s in mine.shapes] == [s.label for s in kept]
     assert write_lessons(lessons, [], outlined_sources(own), NAMES, True, 0) == 0
+
+
+def test_simulated_pictures_are_left_out_and_the_found_ones_keep_their_outlines(scene, tmp_path):
+    picture, shapes, classes = scene
+    own = tmp_path / "own"
+    own.mkdir()
+    first, truth = simulate("network", size=256, seed=1, picture_name="a.png")
+    write_picture(own / "a.png", first)
+    write_annotation(own / "a.json", truth)
+    sources = outlined_sources(own)
+    assert [source.simulated for source in sources] == [True]
+    # As a network answers that knows simulated pictures: many of one class have the other's name.
+    answers = Annotation(
+        [
+            Shape(f"{NAMES[k]}{n}", s.points)
+            for n, (s, k) in enumerate(zip(shapes, classes, strict=True))
+        ],
+        *picture.shape[:2],
+        "b.png",
+    )
+    molecules = annotation_to_molecules(answers, NAMES)
+    rng = np.random.default_rng(0)
+    molecules = [
+        replace(m, class_name=NAMES[1], score=0.6, second_class=NAMES[0], second_score=0.4)
+        if m.class_name == NAMES[0] and rng.random() < 0.7
+        else replace(m, score=0.95)
+        for m in molecules
+    ]
+    lessons = tmp_path / "lessons"
+    count = write_lessons(lessons, [Found(picture, molecules)], sources, NAMES, True, 0)
+    assert 0.8 * len(shapes) < count < 0.9 * len(shapes)
+    assert [path.name for path in sorted(lessons.glob("*.json"))] == ["found0.json"]
+    places = np.array([polygon_centroid(shape.points) for shape in shapes])
+    for shape in read_annotation(lessons / "found0.json").shapes:
+        nearest = np.hypot(*(places - polygon_centroid(shape.points)).T).argmin()
+        assert class_of(shape.label, NAMES) == NAMES[classes[nearest]]
+        np.testing.assert_allclose(shape.points, shapes[nearest].points, atol=0.01)
+
+
+def test_a_broken_list_of_unclear_places_is_one_sentence(tmp_path):
+    picture, truth = simulate("network", size=128, seed=1, picture_name="a.png")
+    write_picture(tmp_path / "a.png", picture)
+    truth.extra["unclear"] = [["x"]]
+    write_annotation(tmp_path / "a.json", truth)
+    with pytest.raises(InputError, match="a.json: 'unclear' is no list of polygons"):
+        outlined_sources(tmp_path)

@@ -3,7 +3,12 @@
 A network that was shown two outlines of each class finds nearly every molecule of the pictures and
 names many wrongly. So they are named anew by their likeness to the outlined ones (`spm.naming`),
 get the outline of the most similar one of these (`spm.outline_fit`), and the surest become
-annotations, flagged `partial`: a second training learns from them and from the user's own.
+annotations: a second training learns from them and from the user's own. The others stay unclear;
+where nothing was found is background.
+
+A network that was shown nothing but simulated pictures does the same. A simulated molecule is no
+example of a real one's look, so that names spread from the network's own, and its outlines stay;
+the simulated pictures have taught what they can, and are left out.
 """
 
 from __future__ import annotations
@@ -19,7 +24,7 @@ from spm.annotation import Annotation, Shape, read_annotation, write_annotation
 from spm.files import make_folder
 from spm.labels import class_of
 from spm.molecules import Molecule, annotation_to_molecules, labels_of
-from spm.naming import Examples, name_by_examples
+from spm.naming import Examples, name_by_examples, name_by_neighbours
 from spm.outline_fit import lay_outlines
 from spm.picture import write_picture
 from spm.training_data import Source, median_diameter
@@ -50,26 +55,59 @@ def read_examples(sources: list[Source], class_names: list[str]) -> Examples:
     return Examples(pictures, outlines, classes, len(class_names), median_diameter(sources))
 
 
-def surest(
-    found: Found, examples: Examples, class_names: list[str], mirror: bool, seed: int
+def teachers(
+    found: Found, examples: Examples | None, class_names: list[str], mirror: bool, seed: int
 ) -> list[Molecule]:
-    """Return the molecules whose new names are the surest, with these names; none of a picture that
-    shows too few. Those that the picture's border cuts teach nothing."""
+    """Return the molecules that teach, with the names and outlines that they teach.
+
+    Those that the picture's border cuts do not, and none of a picture that shows too few.
+
+    Args:
+        found: the picture and what was recognised.
+        examples: what the user outlined; None lets the recognised molecules name one another.
+        class_names: the classes.
+        mirror: whether mirror images are the same molecule.
+        seed: chooses among very many.
+    """
     molecules = [m for m in found.molecules if not m.edge]
     if len(molecules) > MOST:
         chosen = np.random.default_rng(seed).choice(len(molecules), MOST, replace=False)
         molecules = [molecules[k] for k in np.sort(chosen)]
     if len(molecules) < FEWEST:
         return []
-    shares = name_by_examples(found.picture, [m.centroid for m in molecules], examples, mirror)
+    centroids = [m.centroid for m in molecules]
+    if examples is not None:
+        shares = name_by_examples(found.picture, centroids, examples, mirror)
+    else:
+        diameter = float(np.sqrt(4 / np.pi * np.median([m.area for m in molecules])))
+        opinions = np.array([_opinion(m, class_names) for m in molecules])
+        shares = name_by_neighbours(found.picture, centroids, opinions, diameter, mirror)
+    kept, classes = _surest(shares), shares.argmax(axis=1)
+    taught = [replace(molecules[k], class_name=class_names[classes[k]]) for k in kept]
+    if examples is None:
+        return taught
+    places = [m.centroid for m in taught]
+    outlines = lay_outlines(found.picture, places, classes[kept], examples, mirror)
+    border = found.picture.shape[1::-1]  # an outline that was laid may reach over it
+    return [
+        replace(molecule, outline=np.clip(points, 0, border))
+        for molecule, points in zip(taught, outlines, strict=True)
+    ]
+
+
+def _opinion(molecule: Molecule, class_names: list[str]) -> np.ndarray:
+    """The scores that the network gave, as far as it told."""
+    scores = np.zeros(len(class_names))
+    scores[class_names.index(molecule.class_name)] = molecule.score
+    if molecule.second_class:
+        scores[class_names.index(molecule.second_class)] = molecule.second_score
+    return scores
+
+
+def _surest(shares: np.ndarray) -> np.ndarray:
     named, sure = shares.argmax(axis=1), shares.max(axis=1)
-    kept = []
-    for number in np.unique(named):
-        least = np.quantile(sure[named == number], 1 - KEPT)
-        kept += [
-            (k, class_names[number]) for k in np.flatnonzero((named == number) & (sure >= least))
-        ]
-    return [replace(molecules[k], class_name=name) for k, name in sorted(kept)]
+    least = {k: np.quantile(sure[named == k], 1 - KEPT) for k in np.unique(named)}
+    return np.flatnonzero([s >= least[k] for k, s in zip(named, sure, strict=True)])
 
 
 def write_lessons(
@@ -85,7 +123,7 @@ def write_lessons(
     Args:
         folder: is emptied before.
         found: taken one after the other: large pictures need not be in memory together.
-        sources: the user's own annotated pictures.
+        sources: the pictures of the first training.
 
     Returns:
         How many molecules of recognised pictures teach.
@@ -93,37 +131,35 @@ def write_lessons(
     if folder.exists():
         shutil.rmtree(folder)
     make_folder(folder)
-    for number, source in enumerate(sources):
+    own = [source for source in sources if not source.simulated]
+    for number, source in enumerate(own):
         shapes = [
             Shape(label, points)
             for label, points in zip(source.labels, source.read_outlines(), strict=True)
         ]
-        _write(folder, f"own{number}", source.read_picture(), shapes, source.partial)
-    examples = read_examples(sources, class_names)
+        flags = {"partial": source.partial}
+        _write(folder, f"own{number}", source.read_picture(), shapes, flags=flags)
+    all_shown = _classes(own, class_names) == _classes(sources, class_names)
+    examples = read_examples(own, class_names) if all_shown else None
     count = 0
     for number, one in enumerate(found):
-        molecules = surest(one, examples, class_names, mirror, seed)
+        molecules = teachers(one, examples, class_names, mirror, seed)
         if not molecules:
             continue
-        outlines = lay_outlines(
-            one.picture,
-            [molecule.centroid for molecule in molecules],
-            [class_names.index(molecule.class_name) for molecule in molecules],
-            examples,
-            mirror,
-        )
-        border = one.picture.shape[1::-1]  # an outline that was laid may reach over it
-        shapes = [
-            Shape(label, np.clip(points, 0, border))
-            for label, points in zip(labels_of(molecules), outlines, strict=True)
-        ]
-        _write(folder, f"found{number}", one.picture, shapes, partial=True)
+        shapes = [Shape(x, m.outline) for x, m in zip(labels_of(molecules), molecules, strict=True)]
+        taught = {m.centroid for m in molecules}
+        unclear = [m.outline.tolist() for m in one.molecules if m.centroid not in taught]
+        _write(folder, f"found{number}", one.picture, shapes, extra={"unclear": unclear})
         count += len(molecules)
     return count
 
 
-def _write(folder: Path, name: str, picture: np.ndarray, shapes: list, partial: bool) -> None:
+def _classes(sources: list[Source], class_names: list[str]) -> set[str]:
+    return {class_of(label, class_names) for source in sources for label in source.labels}
+
+
+def _write(folder: Path, name: str, picture: np.ndarray, shapes: list, **more) -> None:
     write_picture(folder / f"{name}.png", picture)
     height, width = picture.shape[:2]
-    annotation = Annotation(shapes, height, width, f"{name}.png", flags={"partial": partial})
+    annotation = Annotation(shapes, height, width, f"{name}.png", **more)
     write_annotation(folder / f"{name}.json", annotation)
