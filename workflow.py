@@ -60,8 +60,8 @@ AUGMENT = None
 WORKERS = 0  # processes of the data steps; 0 takes one for each processor core
 # Corrected predictions (labelme JSON files) to go on training with; None runs everything anew.
 ADD = None
-# For few outlines, three or so of each class: what was recognised in IMAGES_DIR is named anew by
-# its likeness to your outlines and teaches a second training. Every class should show there.
+# For few outlines, three or so of each class, or for simulated pictures alone: what was recognised
+# in IMAGES_DIR is named anew by its likeness and teaches a second training (docs/recipe.md).
 SECOND_ROUND = False
 # A dask cluster for the data steps and the pictures, such as "tcp://10.0.0.1:8786"
 # (docs/scaling.md).
@@ -119,8 +119,8 @@ def main(
         force: do again what is up to date
         check: only look at the input, report sizes, oddities and expected costs
         add: corrected predictions (JSON) to go on training with from the last weights
-        second_round: train a second time, with what was recognised and named by its likeness to
-            your outlines; for few outlines
+        second_round: train a second time, with what was recognised and named by its likeness;
+            for few outlines
         scheduler: address of a dask cluster for the data steps and the pictures
 
     Returns:

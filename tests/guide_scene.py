@@ -31,7 +31,13 @@ HAND = 0.4  # standard deviation of a hand's points, pixels
 
 def write_file(truth_path: Path, sxm: Path) -> None:
     picture, truth = simulate(
-        "network", SIDE, SEED, pixels_per_molecule=36, colour_map="grey", nm_per_pixel=NM / SIDE
+        "network",
+        SIDE,
+        SEED,
+        pixels_per_molecule=36,
+        colour_map="grey",
+        nm_per_pixel=NM / SIDE,
+        picture_name=f"{sxm.stem}.png",
     )
     rng = np.random.default_rng(SEED)
     rows, columns = np.mgrid[:SIDE, :SIDE]
