@@ -252,7 +252,9 @@ def _compare_classes(findings: Findings) -> None:
         elif count and count * RARE <= most:
             sentences.append(f"{name}: {most / count:.0f} times fewer than the most frequent class")
         elif 0 < count < FEW:
-            sentences.append(f"{name}: only {count} outlined; {FEW} or more are better")
+            sentences.append(
+                f"{name}: only {count} outlined; {FEW} or more are better, or --second-round"
+            )
     findings.hint("few molecules of a class", sentences)
 
 

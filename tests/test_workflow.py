@@ -6,8 +6,9 @@ import shutil
 import pytest
 from conftest import ROOT
 
+import predict_big_pic
 import workflow
-from spm.annotation import read_annotation
+from spm.annotation import read_annotation, write_annotation
 from spm.dataset_folder import load_masks, read_index
 from spm.errors import InputError
 from spm.masks import instance_masks
@@ -89,3 +90,38 @@ def test_wrong_input_is_said_before_any_work(house, tmp_path):
     with pytest.raises(InputError, match="no picture to recognise"):
         run({**house, "images_dir": tmp_path})
     assert not (tmp_path / "none").exists()
+
+
+def test_a_second_round_learns_from_what_was_recognised(house, monkeypatch, capsys):
+    """Two steps teach a network nothing: the truth stands in for what the first one found."""
+    truth = read_annotation(house["source_dir"] / "00-cut.json")
+    truth.picture_name = "00-cut.png"
+    recognise, weights = predict_big_pic.main, []
+
+    def predict(**settings):
+        weights.append(settings["weights"])
+        status = recognise(**settings)
+        if len(weights) == 1:
+            write_annotation(house["out_dir"] / "00-cut_predicted.json", truth)
+        return status
+
+    monkeypatch.setattr(predict_big_pic, "main", predict)
+    assert run(house, augment="online", second_round=True) == 0
+    assert len(weights) == 2 and weights[0] != weights[1]
+    lessons = house["log_dir"] / "second_round"
+    assert sorted(p.name for p in lessons.glob("*.json")) == ["found0.json", "own0.json"]
+    assert len(read_annotation(lessons / "found0.json").shapes) >= 10
+    assert "on 2 pictures (online; none for validation)" in capsys.readouterr().out
+
+
+def test_a_second_round_without_molecules_is_one_sentence(house, monkeypatch):
+    nothing = read_annotation(house["source_dir"] / "00-cut.json")
+    nothing.shapes = []
+
+    def predict(**settings):
+        write_annotation(house["out_dir"] / "00-cut_predicted.json", nothing)
+        return 0
+
+    monkeypatch.setattr(predict_big_pic, "main", predict)
+    with pytest.raises(InputError, match="too few molecules were recognised for a second round"):
+        run(house, augment="online", second_round=True)
