@@ -93,15 +93,21 @@ def look_distances(looks: np.ndarray, mirror: bool = True) -> np.ndarray:
 
     The distance is that of unit vectors: 0 for equal looks, sqrt(2) for uncorrelated ones.
     """
-    waves = np.fft.rfft(looks, axis=2)
-    others = [waves, np.fft.rfft(looks[:, :, ::-1], axis=2)] if mirror else [waves]
-    best = np.full((len(looks), len(looks)), -1.0, np.float32)
-    for k, wave in enumerate(waves):
-        for other in others:
-            turned = np.fft.irfft((wave.conj() * other).sum(axis=1), n=ANGLES, axis=1)
-            np.maximum(best[k], turned.max(axis=1), out=best[k])
+    best = _correlations(looks, looks, mirror)
     best = np.maximum(best, best.T)
     return np.sqrt(np.maximum(2 - 2 * best, 0))
+
+
+def _correlations(looks: np.ndarray, others: np.ndarray, mirror: bool) -> np.ndarray:
+    """(N, M) correlations, each pair turned (and mirrored) to its best fit."""
+    turns = [others, others[:, :, ::-1]] if mirror else [others]
+    waves = [np.fft.rfft(one, axis=2) for one in turns]
+    best = np.full((len(looks), len(others)), -1.0, np.float32)
+    for k, wave in enumerate(np.fft.rfft(looks, axis=2)):
+        for other in waves:
+            turned = np.fft.irfft((wave.conj() * other).sum(axis=1), n=ANGLES, axis=1)
+            np.maximum(best[k], turned.max(axis=1), out=best[k])
+    return best
 
 
 def spread_names(distances: np.ndarray, start: np.ndarray, spread: float) -> np.ndarray:
@@ -151,6 +157,17 @@ def name_by_examples(
     known = np.concatenate([np.full(len(centroids), -1), *examples.classes]).astype(int)
     start = (known[:, None] == np.arange(examples.class_count)).astype(float)
     return spread_names(look_distances(looks, mirror), start, SPREAD)[: len(centroids)]
+
+
+def likeness_to_examples(
+    picture: np.ndarray,
+    centroids: Sequence[tuple[float, float]],
+    examples: Examples,
+    mirror: bool = True,
+) -> np.ndarray:
+    """Return (N,) the correlation, at most 1, of each place with the example most like it."""
+    looks = polar_looks(picture, centroids, examples.diameter)
+    return _correlations(looks, examples.looks, mirror).max(axis=1)
 
 
 def name_by_neighbours(

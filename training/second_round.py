@@ -4,7 +4,7 @@ A network that was shown two outlines of each class finds nearly every molecule 
 names many wrongly. So they are named anew by their likeness to the outlined ones (`spm.naming`),
 get the outline of the most similar one of these (`spm.outline_fit`), and the surest become
 annotations: a second training learns from them and from the user's own. The others stay unclear;
-where nothing was found is background.
+where nothing was found, or what looks like no outlined molecule, is background.
 
 A network that was shown nothing but simulated pictures does the same. A simulated molecule is no
 example of a real one's look, so that names spread from the network's own, and its outlines stay;
@@ -24,13 +24,19 @@ from spm.annotation import Annotation, Shape, read_annotation, write_annotation
 from spm.files import make_folder
 from spm.labels import class_of
 from spm.molecules import Molecule, annotation_to_molecules, labels_of
-from spm.naming import Examples, name_by_examples, name_by_neighbours
+from spm.naming import (
+    Examples,
+    likeness_to_examples,
+    name_by_examples,
+    name_by_neighbours,
+)
 from spm.outline_fit import lay_outlines
 from spm.picture import write_picture
 from spm.training_data import Source, median_diameter
 
 KEPT = 0.85  # of each class, the surest names; the rest teaches nothing
 MOST = 800  # molecules that are compared with each other: the time grows with their square
+ALIKE = 0.4  # correlation with an example; pores taken for molecules have -0.2 to 0.2, these 0.7
 FEWEST = 10  # found molecules, below which a picture says little
 
 
@@ -143,6 +149,8 @@ def write_lessons(
     examples = read_examples(own, class_names) if all_shown else None
     count = 0
     for number, one in enumerate(found):
+        if examples is not None:
+            one = _without_pores(one, examples, mirror)
         molecules = teachers(one, examples, class_names, mirror, seed)
         if not molecules:
             continue
@@ -152,6 +160,17 @@ def write_lessons(
         _write(folder, f"found{number}", one.picture, shapes, extra={"unclear": unclear})
         count += len(molecules)
     return count
+
+
+def _without_pores(found: Found, examples: Examples, mirror: bool) -> Found:
+    """Leave out what looks like no example: a pore, which the lessons then show as background. Of
+    what the border cuts too little is seen to tell."""
+    if not found.molecules:
+        return found
+    places = [m.centroid for m in found.molecules]
+    likeness = likeness_to_examples(found.picture, places, examples, mirror)
+    kept = [m for m, r in zip(found.molecules, likeness, strict=True) if m.edge or r >= ALIKE]
+    return Found(found.picture, kept)
 
 
 def _classes(sources: list[Source], class_names: list[str]) -> set[str]:
