@@ -244,7 +244,9 @@ def _ignored_boxes(scene, settings, matrix, masks, cut) -> np.ndarray:
     for mask in cut:
         region |= mask
     for points in scene.unclear:
-        region |= polygon_mask(apply_to_points(matrix, points), size, size)
+        moved = apply_to_points(matrix, points)
+        if (moved.max(axis=0) > 0).all() and (moved.min(axis=0) < size).all():  # most lie elsewhere
+            region |= polygon_mask(moved, size, size)
     if masks:
         known = np.any(masks, axis=0)
         if scene.partial:

@@ -135,7 +135,7 @@ class OutlinedSource(Source):
 def _unclear(annotation: Annotation) -> list[np.ndarray]:
     polygons = annotation.extra.get("unclear", [])
     try:
-        return [np.array(points, float).reshape(-1, 2) for points in polygons]
+        return [np.array(points, float).reshape(-1, 2) for points in polygons if len(points)]
     except (TypeError, ValueError) as error:
         raise InputError(
             f"{annotation.path}: 'unclear' is no list of polygons; take that key out of the file."

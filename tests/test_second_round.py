@@ -21,6 +21,7 @@ from spm.naming import (
 )
 from spm.outline_fit import lay_outlines
 from spm.picture import write_picture
+from spm.polygons import polygon_mask
 from spm.simulate import simulate
 from spm.training_data import outlined_sources
 from training.second_round import Found, write_lessons
@@ -41,12 +42,8 @@ def polygon_iou(first, second):
     """IoU of two outlines, drawn eight times enlarged."""
     corner = np.minimum(first.min(axis=0), second.min(axis=0)) - 1
     size = np.ceil(8 * (np.maximum(first.max(axis=0), second.max(axis=0)) - corner)).astype(int) + 8
-    masks = []
-    for points in (first, second):
-        mask = np.zeros(size[::-1], np.uint8)
-        cv2.fillPoly(mask, [np.rint(8 * (points - corner)).astype(np.int32)], 1)
-        masks.append(mask.astype(bool))
-    return (masks[0] & masks[1]).sum() / (masks[0] | masks[1]).sum()
+    a, b = (polygon_mask(8 * (points - corner), size[1], size[0]) for points in (first, second))
+    return (a & b).sum() / (a | b).sum()
 
 
 def darkest(picture, count):
