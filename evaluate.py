@@ -11,18 +11,18 @@ import math
 import sys
 from pathlib import Path
 
-from spm import cli, files
-from spm.curves import AR_THRESHOLDS, PROTOCOLS
 from spm.errors import InputError
-from spm.evaluation_input import (
+from spm.evaluation.curves import AR_THRESHOLDS, PROTOCOLS
+from spm.evaluation.metrics import ALL, KINDS, Comparison, report
+from spm.evaluation.reading import (
     check_labels,
     find_predictions,
     find_truths,
     read_all,
     read_pictures,
 )
-from spm.metrics import ALL, KINDS, Comparison, report
-from spm.picture import write_picture
+from spm.io.images import write_picture
+from spm.run import command_line, files
 
 # Folder of labelled pictures: NAME.png (or another picture) with labelme's NAME.json.
 TRUTH = None
@@ -103,7 +103,7 @@ def main(
         drawn: number of pictures drawn with right, wrong and missed molecules
 
     Returns:
-        The dict of `spm.metrics.report`, which is also written to `metrics.json` in `out`.
+        The dict of `spm.evaluation.metrics.report`, also written to `metrics.json` in `out`.
 
     Raises:
         InputError: if the files or settings do not fit.
@@ -201,7 +201,7 @@ def write_tables(out, numbers, comparisons):
 
     Args:
         out: folder.
-        numbers: dict of `spm.metrics.report`.
+        numbers: dict of `spm.evaluation.metrics.report`.
         comparisons: dict of kind -> Comparison.
     """
     files.write_json(out / "metrics.json", files.without_nan(numbers))
@@ -252,7 +252,7 @@ def write_figures(out, numbers, comparisons):
 
     The arguments are those of `write_tables`.
     """
-    from spm import evaluation_figures as figures
+    from spm.evaluation import figures
 
     names = numbers["class_names"]
     # With a single class the curve of all would be the same again.
@@ -287,9 +287,9 @@ def draw_pictures(out, annotations, comparison, numbers):
         out: folder; the figures go to its subfolder `pictures`.
         annotations: truths of the pictures to draw.
         comparison: the masks' Comparison, whose first pictures these are.
-        numbers: dict of `spm.metrics.report`.
+        numbers: dict of `spm.evaluation.metrics.report`.
     """
-    from spm import evaluation_figures as figures
+    from spm.evaluation import figures
 
     folder = files.make_folder(out / "pictures")
     verdicts = comparison.verdicts(numbers["iou"], numbers["score_threshold"])
@@ -307,7 +307,7 @@ def table(numbers):
     """Returns the main numbers as lines of text.
 
     Args:
-        numbers: dict of `spm.metrics.report`.
+        numbers: dict of `spm.evaluation.metrics.report`.
     """
     lines = [
         f"{numbers['pictures']} pictures, protocol {numbers['protocol']}, "
@@ -337,4 +337,4 @@ def _cell(value):
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    command_line.run(main)

@@ -11,10 +11,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from spm import cli
-from spm.annotation import check_class_names
-from spm.dataset_folder import COLUMNS, INDEX
-from spm.dataset_writing import (
+from spm.dataset.index import COLUMNS, INDEX
+from spm.dataset.writing import (
     list_items,
     pending,
     prepare_folders,
@@ -23,7 +21,9 @@ from spm.dataset_writing import (
     write_masks,
 )
 from spm.errors import InputError
-from spm.files import folder_lock, write_csv
+from spm.run import command_line
+from spm.run.files import folder_lock, write_csv
+from spm.structures.annotation import check_class_names
 
 # ---------------------------------------------------------------------------------------------
 # Settings. Each is also a keyword of main() and a flag of the command line.
@@ -80,4 +80,4 @@ def main(
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    command_line.run(main)

@@ -13,15 +13,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from Images_Augmentation.copies import Source, read_sources
-from spm import cli
-from spm.annotation import check_annotation, check_class_names
-from spm.dataset_folder import COLUMNS, INDEX, entry_name, save_patches
-from spm.dataset_writing import VERSION, Item, prepare_folders, shapes_digest, write_entry
+from spm.dataset.index import COLUMNS, INDEX, entry_name, save_patches
+from spm.dataset.writing import VERSION, Item, prepare_folders, shapes_digest, write_entry
 from spm.errors import InputError
-from spm.files import folder_lock, write_csv
-from spm.ledger import Ledger, digest
-from spm.masks import shape_patches
-from spm.parallel import run_jobs
+from spm.run import command_line
+from spm.run.files import folder_lock, write_csv
+from spm.run.manifest import Ledger, digest
+from spm.run.parallel import run_jobs
+from spm.structures.annotation import check_annotation, check_class_names
+from spm.structures.instance_masks import shape_patches
 
 # ---------------------------------------------------------------------------------------------
 # Settings. Each is also a keyword of main() and a flag of the command line.
@@ -97,4 +97,4 @@ def _draw(job: tuple[str, Source, str, Path]) -> tuple[Sequence[str], list[str],
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    command_line.run(main)

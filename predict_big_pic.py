@@ -7,13 +7,13 @@ Class names, scale, network and score threshold come from the weights file; the 
 taken unless --weights names another. For each picture NAME there are then, in img_cache/:
 
     NAME_predicted.png    the picture with outlines, tints and class names
-    NAME_molecules.csv    a line for each molecule (columns: spm.molecules.TABLE_HEADER)
+    NAME_molecules.csv    a line for each molecule (columns: spm.structures.molecule.TABLE_HEADER)
     NAME_predicted.json   the outlines for labelme: correct them and use them for training
     NAME_summary.json, NAME_statistics.png    counts, sizes, orientations, neighbours, lattice
     NAME_report.html      all of it to look at in a browser, in one file
     pre_predict/, post_predict/    the tiles as the network saw them, and with what it found
 
-Other programs can call `load_detector` and `spm.prediction.predict_picture`.
+Other programs can call `load_detector` and `spm.inference.predict.predict_picture`.
 """
 
 from __future__ import annotations
@@ -30,24 +30,25 @@ from pathlib import Path
 
 import numpy as np
 
-from spm import cli, instruments
-from spm.annotation import write_annotation
-from spm.cluster import on_cluster
-from spm.corrections import mark_prediction
-from spm.draw import draw_molecules
+from engine.initial_weights import newest_weights
+from spm import instruments
+from spm.checks.corrections import mark_prediction
 from spm.errors import InputError
-from spm.files import folder_lock, make_folder, remove_leftovers
-from spm.heights import Opened
-from spm.inputs import open_picture
-from spm.molecules import Molecule, molecules_to_annotation, write_table
-from spm.parallel import run_jobs
-from spm.picture import write_picture
-from spm.prediction import Detector, Settings, predict_picture
-from spm.result_files import find_pictures, link, output_names, remove_tiles, tile_name
-from spm.run_record import describe_run
-from spm.scale import write_scaled_png
-from spm.tiles import Tile, view_count_ok
-from training.starts import newest_weights
+from spm.inference.predict import Detector, Settings, predict_picture
+from spm.inference.tiles import Tile, view_count_ok
+from spm.instruments.heights import Opened
+from spm.instruments.inputs import open_picture
+from spm.io.images import write_picture
+from spm.io.pixel_size import write_scaled_png
+from spm.report.drawing import draw_molecules
+from spm.report.result_files import find_pictures, link, output_names, remove_tiles, tile_name
+from spm.run import command_line
+from spm.run.cluster import on_cluster
+from spm.run.files import folder_lock, make_folder, remove_leftovers
+from spm.run.parallel import run_jobs
+from spm.run.provenance import describe_run
+from spm.structures.annotation import write_annotation
+from spm.structures.molecule import Molecule, molecules_to_annotation, write_table
 
 # --- settings ----------------------------------------------------------------------------------
 IN_DIR = Path("images")  # what to predict
@@ -244,7 +245,7 @@ def predict_file(
         name: what the results are called, see `output_names`.
         out_dir: folder of the results.
         detector: see `load_detector`.
-        settings: see `spm.prediction.Settings`.
+        settings: see `spm.inference.predict.Settings`.
         tile_pictures: whether to write the tiles.
         opened: what the file holds; it is opened when this is None.
         report: whether to write statistics and the report.
@@ -296,8 +297,8 @@ def _predict(
 
 
 def _write_report(out_dir, name, opened, molecules, detector, settings, run) -> None:
-    from spm.report import write_report
-    from spm.statistics import write_statistics
+    from spm.measure.statistics import write_statistics
+    from spm.report.page import write_report
 
     height, width = opened.picture.shape[:2]
     found = write_statistics(
@@ -498,4 +499,4 @@ def _summary(molecules: list[Molecule], class_names: list[str]) -> str:
 if __name__ == "__main__":
     import predict_big_pic  # by this name a cluster's workers know the functions of this file
 
-    cli.run(predict_big_pic.main)
+    command_line.run(predict_big_pic.main)

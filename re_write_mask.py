@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from spm import cli
-from spm.dataset_folder import INDEX
-from spm.dataset_writing import list_items, pending, prepare_folders, write_masks
+from spm.dataset.index import INDEX
+from spm.dataset.writing import list_items, pending, prepare_folders, write_masks
 from spm.errors import InputError
-from spm.files import folder_lock
+from spm.run import command_line
+from spm.run.files import folder_lock
 
 # ---------------------------------------------------------------------------------------------
 # Settings. Each is also a keyword of main() and a flag of the command line.
@@ -59,4 +59,4 @@ def main(
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    command_line.run(main)

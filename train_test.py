@@ -18,17 +18,14 @@ from pathlib import Path
 
 import numpy as np
 
+from engine.callbacks import announce, callbacks
+from engine.initial_weights import Start, find_interrupted, find_start
 from Images_Augmentation.online_aug import COLOUR_CHANGES, Scene, ViewSettings, draw_view
 from mrcnn import distributed, utils
 from mrcnn.config import Config
 from mrcnn.devices import has_accelerator
-from spm import cli
-from spm.errors import InputError
-from spm.files import folder_lock, remove_leftovers
-from spm.labels import check_class_names, class_of
-from spm.recipes import anchor_scales, box_sides, network_scale
-from spm.run_record import write_record
-from spm.training_data import (
+from spm.dataset.anchors import anchor_scales, box_sides, network_scale
+from spm.dataset.annotated_images import (
     Source,
     check_labels,
     folder_sources,
@@ -36,8 +33,11 @@ from spm.training_data import (
     outlined_sources,
     split,
 )
-from training.starts import Start, find_interrupted, find_start
-from training.telling import announce, callbacks
+from spm.errors import InputError
+from spm.run import command_line
+from spm.run.files import folder_lock, remove_leftovers
+from spm.run.provenance import write_record
+from spm.structures.classes import check_class_names, class_of
 
 # --- settings ----------------------------------------------------------------------------------
 # The molecules, by the names that their labels start with: label 003a12 belongs to class 003a.
@@ -183,7 +183,7 @@ class MoleculeDataset(utils.Dataset):
         """Adds classes and pictures.
 
         Args:
-            sources: see `spm.training_data`.
+            sources: see `spm.dataset.annotated_images`.
             class_names: without the background.
             views: `Images_Augmentation.online_aug.ViewSettings`.
         """
@@ -519,8 +519,8 @@ def _train_stage(model, train_set, val_set, rate, last, layers, seed) -> None:
 def set_threshold(model, weights: Path, sources: list[Source], class_names: list[str]) -> None:
     """Chooses the score threshold on the validation pictures and stores it in the weights file."""
     from predict_big_pic import load_detector
-    from spm.prediction import Settings
-    from spm.threshold import LOWEST, choose_threshold
+    from spm.evaluation.threshold import LOWEST, choose_threshold
+    from spm.inference.predict import Settings
 
     detector = load_detector(weights, settings=Settings(score_threshold=LOWEST))
     threshold = choose_threshold(detector, sources, class_names)
@@ -544,4 +544,4 @@ def _stages(config, start: Start, head_epochs, epochs) -> list[tuple[str, int, f
 
 
 if __name__ == "__main__":
-    cli.run(train_main)
+    command_line.run(train_main)

@@ -10,14 +10,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from spm import cli, files
-from spm.annotation import check_class_names, iter_annotations, read_annotation
-from spm.crops import Crop, read_crop_folder
 from spm.errors import InputError
-from spm.outlined_crops import MARGIN, cut_crops
-from spm.screening import Screening, Settings, screen
-from spm.screening_report import write_cleaned, write_report
-from spm.turning import find_turns
+from spm.run import command_line, files
+from spm.similarity.crops import Crop, read_crop_folder
+from spm.similarity.outlined_crops import MARGIN, cut_crops
+from spm.similarity.rotation_match import find_turns
+from spm.similarity.screening import Screening, Settings, screen
+from spm.similarity.screening_report import write_cleaned, write_report
+from spm.structures.annotation import check_class_names, iter_annotations, read_annotation
 
 # --- What a scientist may change -------------------------------------------------------------
 OUT = Path("img_cache/tsne")  # where the results go
@@ -170,4 +170,4 @@ def _read_folders(folders: list[Path], classes: list[str]) -> list[Crop]:
 
 
 if __name__ == "__main__":
-    cli.run(main, positional=("folders",))
+    command_line.run(main, positional=("folders",))

@@ -32,18 +32,20 @@ import pre_draw_mask
 import predict_big_pic
 import re_write_mask
 import train_test
+from engine.self_training import Found, read_found, write_lessons
 from Images_Augmentation import color_aug_img_json, geo_aug_img_json
 from mrcnn.devices import has_accelerator
-from spm import cli, comparison, costs, preflight
-from spm.cluster import on_cluster
-from spm.corrections import Correction, examine, store
+from spm.checks import costs, preflight
+from spm.checks.corrections import Correction, examine, store
+from spm.dataset.annotated_images import outlined_sources
 from spm.errors import InputError
-from spm.inputs import open_picture
-from spm.prediction import Settings
-from spm.result_files import find_pictures, output_names
-from spm.training_data import outlined_sources
+from spm.evaluation import comparison
+from spm.inference.predict import Settings
+from spm.instruments.inputs import open_picture
+from spm.report.result_files import find_pictures, output_names
+from spm.run import command_line
+from spm.run.cluster import on_cluster
 from training import starts
-from training.second_round import Found, read_found, write_lessons
 
 # --- settings ----------------------------------------------------------------------------------
 SOURCE_DIR = Path("aug_test_in")  # your annotated pictures
@@ -280,7 +282,7 @@ def compare(
 
     Args:
         added: the corrected pictures.
-        first: what the results said before, see `spm.comparison.read_results`.
+        first: what the results said before, see `spm.evaluation.comparison.read_results`.
         both_weights: before and after.
         out_dir: folder of the results.
         class_names: the molecules' names.
@@ -314,7 +316,7 @@ def expected_costs(
     steps_per_epoch: int | None,
     workers: int,
 ) -> costs.Costs:
-    """Returns what a run is expected to cost, as far as it was measured (see spm.costs).
+    """Returns what a run is expected to cost, as far as it was measured (see spm.checks.costs).
 
     Args:
         copies: L2/L3 copies of each annotated picture; the others are `main`'s.
@@ -365,4 +367,4 @@ def announce(
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    command_line.run(main)

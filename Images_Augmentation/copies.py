@@ -13,7 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from spm.annotation import (
+from spm.errors import InputError
+from spm.io.images import list_pictures, read_bytes
+from spm.io.pixel_size import KEY
+from spm.run.manifest import Ledger, digest
+from spm.structures.annotation import (
     Annotation,
     Shape,
     check_annotation,
@@ -22,10 +26,6 @@ from spm.annotation import (
     outline,
     read_annotation,
 )
-from spm.errors import InputError
-from spm.ledger import Ledger, digest
-from spm.picture import list_pictures, read_bytes
-from spm.scale import KEY
 
 # Part of every digest. Raise it when a change of the code changes the copies.
 VERSION = 1
@@ -213,5 +213,5 @@ def moved_shape(shape: Shape, points: np.ndarray) -> Shape:
 
 
 def outlines(annotation: Annotation) -> list[np.ndarray]:
-    """Return the (n, 2) polygon of each shape; see `spm.shapes.outline`."""
+    """Return the (n, 2) polygon of each shape; see `spm.structures.shape.outline`."""
     return [outline(shape) for shape in annotation.shapes]

@@ -21,14 +21,15 @@ if __name__ == "__main__":  # the folder above holds the packages
 
 from Images_Augmentation import copies
 from Images_Augmentation.copies import Source
-from spm import affine, cli
-from spm.annotation import write_annotation
-from spm.dataset_folder import full_rectangle
+from spm.dataset.index import full_rectangle
 from spm.errors import InputError
-from spm.files import folder_lock, remove_leftovers
-from spm.ledger import Ledger, digest
-from spm.parallel import run_jobs
-from spm.picture import write_picture
+from spm.geometry import affine
+from spm.io.images import write_picture
+from spm.run import command_line
+from spm.run.files import folder_lock, remove_leftovers
+from spm.run.manifest import Ledger, digest
+from spm.run.parallel import run_jobs
+from spm.structures.annotation import write_annotation
 
 # ---------------------------------------------------------------------------------------------
 # Settings. Each is also a keyword of main() and a flag of the command line.
@@ -232,4 +233,4 @@ def _make(task: tuple[Path, str, Source, np.ndarray, Copy]) -> list[str]:
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    command_line.run(main)

@@ -18,8 +18,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from spm.affine import apply_to_points
-from spm.polygons import polygon_area, polygon_mask
+from spm.geometry.affine import apply_to_points
+from spm.geometry.polygons import polygon_area, polygon_mask
 
 
 @dataclass

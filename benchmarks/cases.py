@@ -64,8 +64,14 @@ def data_steps(
     import pre_draw_mask
     import re_write_mask
     from Images_Augmentation import color_aug_img_json, geo_aug_img_json
-    from spm.annotation import Annotation, Shape, outline, read_annotation, write_annotation
-    from spm.picture import encode_png, read_picture, write_picture
+    from spm.io.images import encode_png, read_picture, write_picture
+    from spm.structures.annotation import (
+        Annotation,
+        Shape,
+        outline,
+        read_annotation,
+        write_annotation,
+    )
 
     house = Path(tempfile.mkdtemp())
     source, copies, cache, dataset = (house / n for n in ("in", "before", "cache", "dataset"))
@@ -138,7 +144,7 @@ def batches_of_demo(config, count: int):
     import train_test
     from Images_Augmentation.online_aug import ViewSettings
     from mrcnn.batches import DataGenerator
-    from spm.training_data import median_diameter, outlined_sources
+    from spm.dataset.annotated_images import median_diameter, outlined_sources
 
     sources = outlined_sources(ROOT / "aug_test_in")
     scale = config.MOLECULE_PIXELS / median_diameter(sources)
@@ -227,7 +233,7 @@ def resnet50(side=320, batch=2, train=True, dtype="float32", repeats=5) -> dict:
 def prediction(weights: str, side: int = 1024, repeats: int = 2) -> dict:
     """Seconds of the prediction of one simulated picture, the network being built."""
     from predict_big_pic import load_detector
-    from spm.prediction import Settings, picture_grid, predict_picture
+    from spm.inference.predict import Settings, picture_grid, predict_picture
     from spm.simulate import simulate
 
     picture, truth = simulate("network", side, seed=0)
@@ -263,7 +269,7 @@ def big_picture(weights: str = "", side: int = 16384, tile_pictures: bool = True
     import numpy as np
 
     import predict_big_pic
-    from spm.picture import read_picture, write_picture
+    from spm.io.images import read_picture, write_picture
 
     house = Path(tempfile.mkdtemp())
     path = Path(weights) if weights else random_weights(house)
@@ -289,8 +295,8 @@ def many_predictions(weights: str = "", count: int = 1000, side: int = 300, repo
     import psutil
 
     import predict_big_pic
-    from spm.picture import read_picture, write_picture
-    from spm.prediction import Settings
+    from spm.inference.predict import Settings
+    from spm.io.images import read_picture, write_picture
 
     house = Path(tempfile.mkdtemp())
     detector = predict_big_pic.load_detector(Path(weights) if weights else random_weights(house))
@@ -321,10 +327,10 @@ def crowded(molecules: int = 5000, weights: str = "") -> list[dict]:
     import re_write_mask
     import train_test
     from Images_Augmentation import color_aug_img_json, geo_aug_img_json
-    from spm import preflight
-    from spm.annotation import Annotation, Shape, write_annotation
-    from spm.picture import write_picture
-    from spm.training_data import folder_sources
+    from spm.checks import preflight
+    from spm.dataset.annotated_images import folder_sources
+    from spm.io.images import write_picture
+    from spm.structures.annotation import Annotation, Shape, write_annotation
 
     house = Path(tempfile.mkdtemp())
     columns = round(molecules**0.5)

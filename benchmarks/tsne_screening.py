@@ -19,10 +19,10 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import tsne_analysis
-from spm import cli
-from spm.annotation import write_annotation
-from spm.picture import write_picture
+from spm.io.images import write_picture
+from spm.run import command_line
 from spm.simulate import simulate
+from spm.structures.annotation import write_annotation
 
 SEEDS = 5  # pictures
 PER_CLASS = 60  # molecules
@@ -80,4 +80,4 @@ def make_picture(folder: Path, seed: int) -> list[str]:
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    command_line.run(main)

@@ -1,7 +1,7 @@
 """Non-maximum suppression with static shapes: the general way, and TensorFlow's kernel.
 
 Both keep, in order of falling score, each box that no kept box overlaps by more than the
-threshold; a suppressed box suppresses nobody. `tests/test_mrcnn_nms.py` holds them to the same
+threshold; a suppressed box suppresses nobody. `tests/mrcnn/test_nms.py` holds them to the same
 answer.
 """
 

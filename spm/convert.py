@@ -11,11 +11,13 @@ from pathlib import Path
 
 import numpy as np
 
-from spm import cli, colour_maps, instruments, scale
+from spm import instruments
 from spm.errors import InputError
-from spm.files import atomic_path, make_folder, natural_sorted, write_json
-from spm.heights import Opened, convert_file
-from spm.inputs import instrument_files, picture_path, read_settings, settings_of
+from spm.instruments.heights import Opened, convert_file
+from spm.instruments.inputs import instrument_files, picture_path, read_settings, settings_of
+from spm.io import colour_maps, pixel_size
+from spm.run import command_line
+from spm.run.files import atomic_path, make_folder, natural_sorted, write_json
 
 FOLDER = Path("images")  # what to convert: a folder or one file
 CHANNEL = ""  # part of the channel's name; empty: the height channel
@@ -23,7 +25,7 @@ DIRECTION = "forward"  # "forward" or "backward"; also "up", "down" or two words
 LEVELLING = "both"  # "none", "plane", "lines" or "both"
 LOW = 0.5  # percentile of the heights drawn darkest, 0 to 100
 HIGH = 99.5  # percentile drawn brightest
-COLOUR_MAP = "hot"  # one of spm.colour_maps.COLOUR_MAPS
+COLOUR_MAP = "hot"  # one of spm.io.colour_maps.COLOUR_MAPS
 
 
 def main(
@@ -100,7 +102,7 @@ def write_converted(path: Path, folder: Path, opened: Opened) -> Path:
             np.savez_compressed(temporary, heights_nm=opened.heights_nm.astype(np.float32))
     else:
         heights_path.unlink(missing_ok=True)  # of an earlier run with another channel
-    scale.write_scaled_png(target, opened.picture, opened.nm_per_pixel)
+    pixel_size.write_scaled_png(target, opened.picture, opened.nm_per_pixel)
     return target
 
 
@@ -133,4 +135,4 @@ def _describe(opened: Opened) -> str:
 
 
 if __name__ == "__main__":
-    cli.run(main, positional=("folder",))
+    command_line.run(main, positional=("folder",))

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from spm import cli
 from spm.errors import InputError
-from spm.files import make_folder
-from spm.inputs import open_picture
-from spm.scale import write_scaled_png
+from spm.instruments.inputs import open_picture
+from spm.io.pixel_size import write_scaled_png
+from spm.run import command_line
+from spm.run.files import make_folder
 
 OUT = Path("aug_test_in")  # where the piece goes
 SHARE = 0.45  # side of the piece without numbers, as a share of the picture's shorter side
@@ -76,4 +76,4 @@ def main(
 
 
 if __name__ == "__main__":
-    cli.run(main, positional=("picture",))
+    command_line.run(main, positional=("picture",))

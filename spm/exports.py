@@ -16,14 +16,15 @@ from typing import Any
 
 import numpy as np
 
-from spm import cli, scale
-from spm.annotation import Annotation, class_of, outline, read_annotation
-from spm.draw import class_colours
 from spm.errors import InputError
-from spm.files import atomic_path, make_folder, safe_name, write_json
-from spm.masks import polygon_patch
-from spm.molecules import polygon_area
-from spm.shapes import Shape
+from spm.io import pixel_size
+from spm.io.class_colours import class_colours
+from spm.run import command_line
+from spm.run.files import atomic_path, make_folder, safe_name, write_json
+from spm.structures.annotation import Annotation, class_of, outline, read_annotation
+from spm.structures.instance_masks import polygon_patch
+from spm.structures.molecule import polygon_area
+from spm.structures.shape import Shape
 
 FORMATS = ("coco", "imagej", "tiff")
 CLASS_NAMES: list[str] = []  # empty: the labels without their serial numbers
@@ -159,7 +160,7 @@ def write_label_tiff(path: Path, annotation: Annotation, nm_per_pixel: float | N
 
     options: dict[str, Any] = {}
     if nm_per_pixel is not None:
-        pixels = 1 / scale.check(nm_per_pixel)
+        pixels = 1 / pixel_size.check(nm_per_pixel)
         options = {"resolution": (pixels, pixels), "metadata": {"unit": "nm"}}
     with atomic_path(path) as temporary:
         tifffile.imwrite(temporary, label_array(annotation), imagej=True, **options)
@@ -175,13 +176,13 @@ def _class(annotation: Annotation, shape: Shape, names: Sequence[str]) -> str:
 def _scale_of(annotation: Annotation) -> float | None:
     """Return the scale that a prediction stored in the annotation, else the one in the PNG that
     it names, None if there is none."""
-    stored = annotation.extra.get(scale.KEY)
+    stored = annotation.extra.get(pixel_size.KEY)
     if isinstance(stored, int | float) and not isinstance(stored, bool) and 0 < stored < 1e6:
         return float(stored)
     if annotation.path is None or not annotation.picture_name:
         return None
     picture = annotation.path.parent / Path(annotation.picture_name).name
-    return scale.read_scale(picture) if picture.is_file() else None
+    return pixel_size.read_scale(picture) if picture.is_file() else None
 
 
 def main(
@@ -231,4 +232,4 @@ def main(
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    command_line.run(main)

@@ -17,7 +17,7 @@ from pathlib import Path
 if __name__ == "__main__":  # the folder above holds the packages
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from spm import cli
+from spm.run import command_line
 from studies.points import RESULTS, Point, run_points
 
 # --- settings ----------------------------------------------------------------------------------
@@ -107,4 +107,4 @@ def measure(settings: dict, folder: Path) -> dict:
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    command_line.run(main)

@@ -19,14 +19,14 @@ from typing import Any
 import cv2
 import numpy as np
 
-from spm.annotation import Annotation, write_annotation
-from spm.files import make_folder
-from spm.instances import Instance, from_annotation, from_molecules
-from spm.masks import polygon_patch
-from spm.metrics import ALL, Comparison, report
-from spm.picture import write_picture
-from spm.polygons import polygon_area
+from spm.evaluation.instances import Instance, from_annotation, from_molecules
+from spm.evaluation.metrics import ALL, Comparison, report
+from spm.geometry.polygons import polygon_area
+from spm.io.images import write_picture
+from spm.run.files import make_folder
 from spm.simulate import SYSTEMS, simulate
+from spm.structures.annotation import Annotation, write_annotation
+from spm.structures.instance_masks import polygon_patch
 
 Scene = tuple[np.ndarray, Annotation]
 
@@ -39,7 +39,7 @@ LOWEST_SCORE = 0.05
 IOU = 0.5
 # A training is stored after each epoch; a killed one goes on from there.
 STEPS_PER_EPOCH = 50
-# What is kept of an evaluation: see `spm.metrics.measure`.
+# What is kept of an evaluation: see `spm.evaluation.metrics.measure`.
 NUMBERS = (
     "truths", "true_positives", "false_positives", "recognition_rate", "precision", "recall",
     "false_positive_rate", "ap50", "ap", "mean_iou",
@@ -49,8 +49,8 @@ NUMBERS = (
 def recipe() -> str:
     """Return a short name of the light recipe's settings: other settings, other points."""
     from Images_Augmentation.online_aug import ViewSettings
-    from spm.ledger import digest
-    from spm.run_record import plain
+    from spm.run.manifest import digest
+    from spm.run.provenance import plain
     from train_test import LightConfig
 
     # The class, not an instance: that would start the network's library to look for hardware.
@@ -223,10 +223,10 @@ def answers(
     Truths that the picture's border cuts are ignored: they count neither as found nor as missed.
 
     Args:
-        detector: `spm.prediction.Detector`.
-        settings: of `spm.prediction.Settings`, for example `tile_scale`.
+        detector: `spm.inference.predict.Detector`.
+        settings: of `spm.inference.predict.Settings`, for example `tile_scale`.
     """
-    from spm.prediction import Settings, predict_picture
+    from spm.inference.predict import Settings, predict_picture
 
     truths, predictions = [], []
     for picture, truth in scenes:
@@ -278,7 +278,7 @@ def false_positives(truths, predictions, names: Sequence[str], thresholds) -> li
 def trained_detector(weights: Path) -> Iterator[Any]:
     """Give the `Detector` of a weights file; its memory is free again afterwards."""
     from predict_big_pic import load_detector
-    from spm.prediction import Settings
+    from spm.inference.predict import Settings
 
     with fresh_network():
         yield load_detector(weights, settings=Settings(score_threshold=LOWEST_SCORE))

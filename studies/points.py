@@ -19,9 +19,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from spm import files
-from spm.ledger import digest
-from spm.run_record import describe_run, plain
+from spm.run import files
+from spm.run.manifest import digest
+from spm.run.provenance import describe_run, plain
 
 # Part of every point's name. Raise it when a change of the code changes the results.
 VERSION = 1

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from spm import files
-from spm.evaluation_figures import COLOURS, COLUMN, DPI, STYLES, new_figure, save, style
+from spm.evaluation.figures import COLOURS, COLUMN, DPI, STYLES, new_figure, save, style
+from spm.run import files
 
 MARKERS = "osD^vP*"
 

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-ROOT = Path(__file__).resolve().parent.parent
+from checkout import ROOT
 
 
 @pytest.fixture(scope="session")
@@ -28,7 +27,7 @@ def rng() -> np.random.Generator:
 @pytest.fixture(scope="module")
 def eagerly():
     """TensorFlow step by step: compiling a training step takes longer than the few steps that most
-    tests take. tests/test_learning.py trains compiled."""
+    tests take. tests/engine/test_learning.py trains compiled."""
     import keras
 
     if keras.backend.backend() != "tensorflow":

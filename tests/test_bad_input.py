@@ -13,7 +13,7 @@ import h5py
 import numpy as np
 import pytest
 from annotated import SQUARE, TRIANGLE, contents, put, textured
-from conftest import ROOT
+from checkout import ROOT
 from PIL import Image
 
 import evaluate
@@ -23,13 +23,13 @@ import predict_big_pic
 import re_write_mask
 import workflow
 from Images_Augmentation import color_aug_img_json, geo_aug_img_json
-from spm import cli, files
-from spm.annotation import Annotation, write_annotation
-from spm.dataset_folder import read_index
+from spm.dataset.index import read_index
 from spm.errors import InputError
-from spm.files import folder_lock
-from spm.parallel import run_jobs
-from spm.picture import write_picture
+from spm.io.images import write_picture
+from spm.run import command_line, files
+from spm.run.files import folder_lock
+from spm.run.parallel import run_jobs
+from spm.structures.annotation import Annotation, write_annotation
 
 BAD = "坏 [1] (x)"
 
@@ -37,7 +37,7 @@ BAD = "坏 [1] (x)"
 def run(main, *argv):
     """Run a script's main like its command line; return the exit status."""
     with pytest.raises(SystemExit) as left:
-        cli.run(main, [str(argument) for argument in argv])
+        command_line.run(main, [str(argument) for argument in argv])
     return left.value.code
 
 
@@ -360,7 +360,7 @@ def test_unknown_keys_with_nan_and_half_characters_are_passed_on(step, tmp_path,
 @pytest.fixture
 def detector(monkeypatch):
     """Prediction with a detector that sees nothing: the pictures are what is tested."""
-    from spm.prediction import Detector
+    from spm.inference.predict import Detector
 
     def see_nothing(pictures):
         masks = np.zeros((64, 64, 0), bool)
@@ -646,7 +646,7 @@ def test_a_ledger_from_elsewhere_deletes_nothing_outside(tmp_path):
 
 
 def test_npz_with_pickle_is_refused(tmp_path):
-    from spm.dataset_folder import load_masks
+    from spm.dataset.index import load_masks
 
     np.savez(tmp_path / "m.npz", arr_0=np.array([{"a": 1}], dtype=object))
     with pytest.raises(InputError, match=r"m\.npz"):

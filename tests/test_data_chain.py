@@ -11,19 +11,19 @@ import numpy as np
 import pytest
 import yaml
 from annotated import contents, put, textured
-from conftest import ROOT
+from checkout import ROOT
 from PIL import Image
 
 import fast_json_to_dataset
 import pre_draw_mask
 import re_write_mask
 from Images_Augmentation import color_aug_img_json, geo_aug_img_json
-from spm.annotation import read_annotation
-from spm.dataset_folder import load_masks, read_index
+from spm.dataset.index import load_masks, read_index
 from spm.errors import InputError
-from spm.files import folder_lock
-from spm.masks import instance_masks, label_picture
-from spm.picture import read_picture, write_picture
+from spm.io.images import read_picture, write_picture
+from spm.run.files import folder_lock
+from spm.structures.annotation import read_annotation
+from spm.structures.instance_masks import instance_masks, label_picture
 
 
 def run_chain(root, workers=1, force=False, angles=(40, 90), aug_times=4):
@@ -166,7 +166,7 @@ def test_users_own_pictures_alone_make_a_dataset(tmp_path):
 def test_picture_without_molecules(tmp_path):
     annotation = put(tmp_path / "in")
     annotation.shapes = []
-    from spm.annotation import write_annotation
+    from spm.structures.annotation import write_annotation
 
     write_annotation(tmp_path / "in" / "cut.json", annotation)
     run_chain(tmp_path, angles=(30,), aug_times=2)

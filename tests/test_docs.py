@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import settings_of_scripts as code
 
-from spm.cli import make_parser
+from spm.run.command_line import make_parser
 
 DOCS = code.ROOT / "docs"
 PAGES = sorted(DOCS.glob("*.md"))

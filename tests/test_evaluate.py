@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 
 import evaluate
-from spm import evaluation_figures as figures
-from spm.annotation import Annotation, Shape, write_annotation
-from spm.curves import AR_THRESHOLDS, precision_recall
 from spm.errors import InputError
-from spm.evaluation_input import guess_classes
-from spm.instances import from_annotation
-from spm.metrics import ALL
-from spm.picture import read_picture, write_picture
-from spm.verdicts import Verdicts
+from spm.evaluation import figures
+from spm.evaluation.confusion import Verdicts
+from spm.evaluation.curves import AR_THRESHOLDS, precision_recall
+from spm.evaluation.instances import from_annotation
+from spm.evaluation.metrics import ALL
+from spm.evaluation.reading import guess_classes
+from spm.io.images import read_picture, write_picture
+from spm.structures.annotation import Annotation, Shape, write_annotation
 
 HEIGHT, WIDTH = 40, 60
 
@@ -257,7 +257,7 @@ def test_broken_weights_are_named(folders):
 def test_command_line_gives_one_sentence(folders, monkeypatch, capsys):
     truth, _, out = folders
     with pytest.raises(SystemExit) as stopped:
-        evaluate.cli.run(evaluate.main, ["--truth", str(truth)])
+        evaluate.command_line.run(evaluate.main, ["--truth", str(truth)])
     assert stopped.value.code == 1
     told = capsys.readouterr().err
     assert told.startswith("error: give either") and told.count("\n") == 1

@@ -14,7 +14,7 @@ from test_predict import CLASSES, fake, read_colours
 
 import predict_big_pic
 from spm import convert, exports
-from spm.prediction import Settings
+from spm.inference.predict import Settings
 
 SIDE, STEP, RADIUS = 182, 26, 9
 NM = 0.05  # a pixel

@@ -14,8 +14,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from Images_Augmentation import geo_aug_img_json
-from spm import affine
-from spm.annotation import (
+from spm.errors import InputError
+from spm.geometry import affine
+from spm.geometry.polygons import mask_outline, polygon_area, polygon_mask
+from spm.io.images import decode_picture, encode_png, write_picture
+from spm.run.manifest import Ledger
+from spm.structures.annotation import (
     check_annotation,
     check_copy,
     class_of,
@@ -23,11 +27,7 @@ from spm.annotation import (
     read_annotation,
     write_annotation,
 )
-from spm.errors import InputError
-from spm.ledger import Ledger
-from spm.masks import shape_patches
-from spm.picture import decode_picture, encode_png, write_picture
-from spm.polygons import mask_outline, polygon_area, polygon_mask
+from spm.structures.instance_masks import shape_patches
 
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "100"))
 fuzz = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -16,15 +16,15 @@ from unittest import mock
 import numpy as np
 import pytest
 from annotated import contents, put, textured
-from conftest import ROOT
+from checkout import ROOT
 
 import predict_big_pic
 import train_test
 import workflow
 from Images_Augmentation import geo_aug_img_json
-from spm.dataset_folder import load_masks, read_index
-from spm.picture import read_picture, write_picture
-from spm.prediction import Detector
+from spm.dataset.index import load_masks, read_index
+from spm.inference.predict import Detector
+from spm.io.images import read_picture, write_picture
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="SIGKILL")
 

@@ -9,16 +9,16 @@ import numpy as np
 import pytest
 
 import predict_big_pic
-from spm import prediction
-from spm.annotation import read_annotation
+from engine.initial_weights import newest_weights
 from spm.errors import InputError
-from spm.masks import polygon_mask
-from spm.merging import Detection
-from spm.molecules import annotation_to_molecules, polygon_centroid
-from spm.picture import read_picture, write_picture
-from spm.prediction import Detector, Settings, predict_picture
-from spm.result_files import find_pictures, output_names, remove_tiles
-from training.starts import newest_weights
+from spm.inference import predict
+from spm.inference.nms import Detection
+from spm.inference.predict import Detector, Settings, predict_picture
+from spm.io.images import read_picture, write_picture
+from spm.report.result_files import find_pictures, output_names, remove_tiles
+from spm.structures.annotation import read_annotation
+from spm.structures.instance_masks import polygon_mask
+from spm.structures.molecule import annotation_to_molecules, polygon_centroid
 
 CLASSES = ["red", "blue"]
 
@@ -138,7 +138,7 @@ def test_batches_go_across_tiles_and_are_never_larger_than_allowed():
 
     picture, truth = blobs(200, 320)
     assert_found(predict_picture(fake(detect, batch_size=4), picture, Settings(views=2)), truth)
-    tiles = prediction.picture_grid(fake(), 200, 320, Settings()).tiles()
+    tiles = predict.picture_grid(fake(), 200, 320, Settings()).tiles()
     assert sum(sizes) == 2 * len(tiles) and set(sizes[:-1]) == {4}
 
 
@@ -243,8 +243,8 @@ def test_threshold_and_molecule_size():
     assert predict_picture(fake(), picture, Settings(score_threshold=0.99)) == []
     low = Settings(score_threshold=0.1)
     assert_found(predict_picture(fake(score_threshold=0.99), picture, low), truth)
-    wide = prediction.picture_grid(fake(molecule_size=30), 200, 400, Settings())
-    narrow = prediction.picture_grid(fake(molecule_size=5), 200, 400, Settings())
+    wide = predict.picture_grid(fake(molecule_size=30), 200, 400, Settings())
+    narrow = predict.picture_grid(fake(molecule_size=5), 200, 400, Settings())
     assert len(wide.columns) > len(narrow.columns)
 
 

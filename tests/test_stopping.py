@@ -11,16 +11,16 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from annotated import contents, put, textured
-from conftest import ROOT
+from checkout import ROOT
 from test_bad_input import DATA_STEPS, mount, run
 
 import predict_big_pic
 import train_test
 from mrcnn.weights import whole_file
-from spm import cli
-from spm.files import folder_lock
-from spm.picture import write_picture
-from spm.prediction import Detector
+from spm.inference.predict import Detector
+from spm.io.images import write_picture
+from spm.run import command_line
+from spm.run.files import folder_lock
 from training import telling
 
 
@@ -175,7 +175,7 @@ def test_a_disk_that_is_full_for_tensorboard_is_no_full_graphics_card(training, 
     training.fail = ResourceExhaustedError("/logs/events.v2; No space left on device\nFailed")
     assert run(train_test.train_main, *training.argv) == 1
     told = capsys.readouterr().err
-    assert told == f"error: {cli.DISK_IS_FULL}\n" and "disk" in told
+    assert told == f"error: {command_line.DISK_IS_FULL}\n" and "disk" in told
 
 
 def test_weights_on_a_really_full_disk(tmp_path):

@@ -12,11 +12,11 @@ from contextlib import contextmanager
 import cv2
 import numpy as np
 import pytest
-from conftest import ROOT
+from checkout import ROOT
 
 from spm.errors import InputError
-from spm.picture import read_picture
-from spm.prediction import Detector
+from spm.inference.predict import Detector
+from spm.io.images import read_picture
 from studies import augmentation, networks, nms_filter, resolution, results, systems
 from studies.points import Point, Store, run_points
 
@@ -153,7 +153,7 @@ def test_slivers_without_a_pixel_are_left_out():
 
 
 def test_what_is_trained_on_is_what_a_person_would_outline(tmp_path):
-    from spm.training_data import outlined_sources
+    from spm.dataset.annotated_images import outlined_sources
 
     scenes = networks.draw({"system": "A+B", "size": 300, "count": 2, "seed": 3})
     networks.write_scenes(tmp_path, scenes)
@@ -168,7 +168,7 @@ def test_what_is_trained_on_is_what_a_person_would_outline(tmp_path):
 
 def test_copies_are_made_by_the_named_techniques(tmp_path):
     """The folder chain as the studies run it: L1 alone, and L3 copies."""
-    from spm.dataset_folder import read_index
+    from spm.dataset.index import read_index
 
     scenes = networks.draw({"system": "A", "size": 64, "count": 1, "seed": 3})
     networks.write_scenes(tmp_path / "pictures", scenes)

@@ -6,15 +6,15 @@ import pytest
 import fast_json_to_dataset
 import train_test
 import workflow
+from engine.initial_weights import CLASS_LAYERS, find_start
 from Images_Augmentation import geo_aug_img_json
 from mrcnn.weights import save_weights
-from spm.annotation import Annotation, Shape, write_annotation
+from spm.dataset.anchors import anchor_scales, box_sides, network_scale
+from spm.dataset.annotated_images import check_labels, median_diameter, outlined_sources, split
 from spm.errors import InputError
-from spm.picture import write_picture
-from spm.recipes import anchor_scales, box_sides, network_scale
-from spm.threshold import middle_of_plateau
-from spm.training_data import check_labels, median_diameter, outlined_sources, split
-from training.starts import CLASS_LAYERS, find_start
+from spm.evaluation.threshold import middle_of_plateau
+from spm.io.images import write_picture
+from spm.structures.annotation import Annotation, Shape, write_annotation
 
 
 def annotate(folder, stem, labels, side=20.0, flags=None):

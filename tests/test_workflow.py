@@ -4,14 +4,14 @@ import json
 import shutil
 
 import pytest
-from conftest import ROOT
+from checkout import ROOT
 
 import predict_big_pic
 import workflow
-from spm.annotation import read_annotation, write_annotation
-from spm.dataset_folder import load_masks, read_index
+from spm.dataset.index import load_masks, read_index
 from spm.errors import InputError
-from spm.masks import instance_masks
+from spm.structures.annotation import read_annotation, write_annotation
+from spm.structures.instance_masks import instance_masks
 
 FOLDERS = {
     "source_dir": "aug_test_in",

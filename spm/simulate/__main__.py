@@ -11,15 +11,15 @@ from pathlib import Path
 
 import numpy as np
 
-from spm import cli
-from spm.annotation import read_annotation, write_annotation
-from spm.colour_maps import COLOUR_MAPS
 from spm.errors import InputError
-from spm.files import make_folder
-from spm.picture import write_picture
+from spm.io.colour_maps import COLOUR_MAPS
+from spm.io.images import write_picture
+from spm.run import command_line
+from spm.run.files import make_folder
 from spm.simulate import SYSTEMS, System, drawings_from_annotation, simulate
 from spm.simulate.demo import write_demo
 from spm.simulate.invented import invented_drawings, invented_system
+from spm.structures.annotation import read_annotation, write_annotation
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -110,4 +110,4 @@ def main(
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    command_line.run(main)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from spm import colour_maps
+from spm.io import colour_maps
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Appearance:
     # Colour
     floor: float = 0.0  # height shown as the map's first colour
     ceiling: float = 1.16  # height at which the recording clips
-    colour_map: str = "hot"  # one of spm.colour_maps.COLOUR_MAPS
+    colour_map: str = "hot"  # one of spm.io.colour_maps.COLOUR_MAPS
 
 
 UNSTABLE_TIP = {

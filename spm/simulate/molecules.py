@@ -211,7 +211,7 @@ def drawing_from_outline(class_name: str, points: np.ndarray, symmetry: int = 1)
 
 def drawing_from_mask(class_name: str, mask: np.ndarray, symmetry: int = 1) -> Drawing:
     """Make a flat molecule of the user's own from a mask (h, w) bool."""
-    from spm.masks import mask_outline
+    from spm.structures.instance_masks import mask_outline
 
     return drawing_from_outline(class_name, mask_outline(mask), symmetry)
 
@@ -258,14 +258,14 @@ def drawings_from_annotation(annotation, class_names=None, picture=None) -> dict
     """Make one drawing per class from the first outline of each class in an annotation.
 
     Args:
-        annotation: spm.annotation.Annotation with at least one shape.
+        annotation: spm.structures.annotation.Annotation with at least one shape.
         class_names: known classes; by default the labels without their serial numbers.
         picture: (H, W, 3) uint8 RGB for the relief; without it the molecules are flat.
 
     Raises:
         InputError: the annotation has no shape, or a label belongs to no class.
     """
-    from spm.annotation import class_of, outline
+    from spm.structures.annotation import class_of, outline
 
     if not annotation.shapes:
         raise InputError(f"{annotation.picture_name}: no outline to draw a molecule from.")

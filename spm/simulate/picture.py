@@ -7,9 +7,8 @@ from dataclasses import fields, replace
 
 import numpy as np
 
-from spm.annotation import Annotation
-from spm.colour_maps import COLOUR_MAPS, colour
 from spm.errors import InputError
+from spm.io.colour_maps import COLOUR_MAPS, colour
 from spm.simulate import appearance as look
 from spm.simulate import recording
 from spm.simulate.appearance import Appearance
@@ -24,6 +23,7 @@ from spm.simulate.molecules import STANDARD_SIZE, Drawing, builtin_drawings
 from spm.simulate.scanning import stamp, trace
 from spm.simulate.systems import SYSTEMS, System
 from spm.simulate.truth import truth_annotation
+from spm.structures.annotation import Annotation
 
 # Each purpose has its own random stream, so that changing one leaves the others as they were.
 _PLACES, _HEIGHTS, _APPEARANCE, _SURFACE, _TIP, _NOISE, _SCRAMBLE = range(7)

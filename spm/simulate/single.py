@@ -7,8 +7,8 @@ from dataclasses import fields
 
 import numpy as np
 
-from spm.colour_maps import colour
 from spm.errors import InputError
+from spm.io.colour_maps import colour
 from spm.simulate import recording
 from spm.simulate.appearance import Appearance
 from spm.simulate.lattice import Arrangement, Placement

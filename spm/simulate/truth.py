@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from spm.annotation import Annotation, Shape
 from spm.simulate.distortion import Distortion
 from spm.simulate.lattice import Arrangement, Placement, rotation
 from spm.simulate.molecules import Drawing
+from spm.structures.annotation import Annotation, Shape
 
 SMALLEST_VISIBLE = 0.02  # share of a molecule below which the truth does not mention it
 

@@ -1,0 +1,314 @@
+"""Corrected predictions as training pictures: checking them and putting them with the others.
+
+A prediction `NAME_predicted.json` names its picture by a path (`../images/NAME.png`). Only the
+file's name in it is used, in folders that the user knows: a JSON from elsewhere must not make us
+read any file that it likes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+
+from spm.errors import InputError
+from spm.io.images import SUFFIXES, decode_picture, read_bytes
+from spm.run.files import folder_lock, remove_leftovers, safe_name, write_bytes
+from spm.run.manifest import digest
+from spm.structures.annotation import (
+    Annotation,
+    Shape,
+    check_annotation,
+    find_picture,
+    iter_annotations,
+    read_annotation,
+    write_annotation,
+)
+
+# Top-level JSON keys: of a prediction, and of a corrected one among the training pictures.
+PREDICTION, CORRECTED = "prediction", "corrected"
+SUFFIX = "_predicted"
+# What a prediction says of a molecule and a corrected outline does not.
+ANSWER_KEYS = {"score", "box", "second_class", "second_score", "orientation", "symmetry"}
+
+
+@dataclass
+class Correction:
+    """A corrected annotation that is to be trained on.
+
+    Attributes:
+        annotation: as the user left it; `picture_bytes` holds its picture.
+        file: name for the picture in the folder of the training pictures.
+        picture: digest of the picture's pixels, by which it is known again.
+        replaces: an earlier version of it is there.
+        in_place: the user's file lies there itself.
+    """
+
+    annotation: Annotation
+    file: str
+    picture: str
+    replaces: bool = False
+    in_place: bool = False
+
+    @property
+    def name(self) -> str:
+        """Stem of both files."""
+        return PurePosixPath(self.file).stem
+
+    @property
+    def results(self) -> set[str]:
+        """What the results of its picture may be called."""
+        return {self.name, self.annotation.path.stem.removesuffix(SUFFIX)}
+
+    def said(self, source_dir: Path) -> str:
+        """Return in a sentence what became of the user's file."""
+        target = Path(source_dir) / f"{self.name}.json"
+        where = "is trained on where it lies" if self.in_place else f"copied to {target}"
+        if self.replaces:
+            where = f"replaces {target}, its earlier version"
+        return f"{self.annotation.path}: {where} ({self.outlined})"
+
+    @property
+    def outlined(self) -> str:
+        """How much is outlined, in words."""
+        partial = ", of a part of the picture" if self.annotation.partial else ""
+        return f"{len(self.annotation.shapes)} outlines{partial}"
+
+
+def mark_prediction(annotation: Annotation, picture: np.ndarray) -> None:
+    """Store in a prediction which picture and which outlines it was made with; labelme keeps it.
+
+    Args:
+        picture: (H, W, 3) uint8 RGB.
+    """
+    annotation.extra[PREDICTION] = {
+        "picture": picture_digest(picture),
+        "outlines": outlines_digest(annotation.shapes),
+    }
+
+
+def picture_digest(picture: np.ndarray) -> str:
+    """Return a short hash of a picture's pixels (H, W, 3) and size."""
+    return digest(list(picture.shape), np.ascontiguousarray(picture).tobytes())
+
+
+def outlines_digest(shapes: Sequence[Shape]) -> str:
+    """Return a short hash of labels and outlines, whatever their order."""
+    return digest(sorted([s.label, s.shape_type, np.round(s.points, 2).tolist()] for s in shapes))
+
+
+def examine(
+    paths: Sequence[Path], source_dir: Path, images_dir: Path, class_names: Sequence[str]
+) -> list[Correction]:
+    """Check corrected annotations before anything is done with them.
+
+    Args:
+        paths: labelme JSON files.
+        source_dir: folder of the training pictures; need not exist.
+        images_dir: where pictures are looked for that do not lie beside their JSON.
+        class_names: the known classes.
+
+    Raises:
+        InputError: with one sentence for each thing that is wrong with any of them.
+    """
+    found: list[Correction] = []
+    problems: list[str] = []
+    for path in {Path(path).resolve(): Path(path) for path in paths}.values():
+        try:
+            annotation = read_annotation(path)
+            annotation = _saved_beside_picture(annotation, Path(images_dir)) or annotation
+            wrong = check_annotation(annotation, class_names)
+            if wrong:
+                raise InputError.joined(wrong)
+            correction = _examine_one(annotation, Path(source_dir), Path(images_dir))
+        except InputError as error:
+            problems += str(error).splitlines()
+            continue
+        if any(other.picture == correction.picture for other in found):
+            problems.append(f"{path}: its picture is that of another file named; name one of them.")
+        elif any(other.name.casefold() == correction.name.casefold() for other in found):
+            problems.append(f"{path}: is called like another file named; add one after the other.")
+        found.append(correction)
+    if problems:
+        raise InputError.joined(problems)
+    return found
+
+
+def store(corrections: Sequence[Correction], source_dir: Path) -> None:
+    """Put pictures and cleaned annotations into the folder of the training pictures.
+
+    The picture is whole before its JSON is there, and an earlier version stays until it is
+    replaced. Files of the user's own are never touched.
+    """
+    with folder_lock(source_dir) as folder:
+        remove_leftovers(folder)
+        for correction in corrections:
+            if correction.in_place:
+                continue
+            if not correction.replaces:
+                write_bytes(folder / correction.file, correction.annotation.picture_bytes)
+            write_annotation(folder / f"{correction.name}.json", cleaned(correction))
+
+
+def cleaned(correction: Correction) -> Annotation:
+    """Return the annotation without what the prediction said of each molecule."""
+    annotation = correction.annotation
+    shapes = [
+        replace(
+            shape,
+            flags={name: value for name, value in shape.flags.items() if name != "uncertain"},
+            description="" if "score" in shape.extra else shape.description,
+            extra={k: v for k, v in shape.extra.items() if k not in ANSWER_KEYS},
+        )
+        for shape in annotation.shapes
+    ]
+    extra = {key: value for key, value in annotation.extra.items() if key != PREDICTION}
+    extra[CORRECTED] = {"picture": correction.picture, "from": annotation.path.name}
+    return replace(annotation, shapes=shapes, picture_name=correction.file, extra=extra)
+
+
+def _examine_one(annotation: Annotation, source_dir: Path, images_dir: Path) -> Correction:
+    path = annotation.path
+    if annotation.derived is not None:
+        raise InputError(f"{path}: is a copy that a step made; correct the picture it comes from.")
+    in_place = path.resolve().parent == source_dir.resolve()
+    made = annotation.extra.get(PREDICTION)
+    made = made if isinstance(made, dict) else {}
+    data, suffix, picture = _read(annotation, source_dir if in_place else images_dir, made)
+    annotation = replace(annotation, picture_bytes=data)
+    if in_place:
+        return Correction(annotation, path.name, picture, in_place=True)
+    earlier = _same_picture(annotation, picture, source_dir)
+    if earlier and CORRECTED not in earlier.extra:
+        raise InputError(
+            f"{path}: {earlier.path} is your own annotation of the same picture; correct that one, "
+            "or move it away."
+        )
+    if made.get("outlines") == outlines_digest(annotation.shapes):
+        again = f", or add your earlier correction {earlier.path} again" if earlier else ""
+        raise InputError(
+            f"{path}: no outline was changed since the prediction; correct it in labelme and save "
+            f"it{again}."
+        )
+    if earlier:
+        return Correction(annotation, earlier.picture_path().name, picture, replaces=True)
+    return Correction(annotation, _free_name(path, suffix, data, source_dir), picture)
+
+
+def _saved_beside_picture(annotation: Annotation, images_dir: Path) -> Annotation | None:
+    """Return the correction of this very prediction that lies beside the picture, if one does.
+
+    labelme 6 saves on its own after each change: not in the file that was opened, but beside the
+    picture and under the picture's name. Of two corrections the later one is taken.
+    """
+    made = annotation.extra.get(PREDICTION)
+    if not isinstance(made, dict):
+        return None
+    try:
+        places = _places(annotation, images_dir)
+    except InputError:
+        return None  # said later
+    unchanged = made.get("outlines") == outlines_digest(annotation.shapes)
+    for path in (place.with_suffix(".json") for place in places):
+        if not _is_file(path) or path.samefile(annotation.path):
+            continue
+        try:
+            other = read_annotation(path)
+        except InputError:
+            continue  # not labelme's
+        changed = made.get("outlines") != outlines_digest(other.shapes)
+        if other.extra.get(PREDICTION) != made or not changed:
+            continue
+        if unchanged or path.stat().st_mtime > annotation.path.stat().st_mtime:
+            return other
+    return None
+
+
+def _read(annotation: Annotation, images_dir: Path, made: dict) -> tuple[bytes, str, str]:
+    """Return the picture's file content, its suffix, and the digest of its pixels.
+
+    Raises:
+        InputError: when there is none, or it is another one than was predicted or annotated.
+    """
+    path = annotation.path
+    if annotation.picture_bytes is not None:
+        files = [(annotation.picture_bytes, ".png", f"{path} (embedded picture)")]
+    else:
+        places = _places(annotation, images_dir)
+        files = [(read_bytes(place), place.suffix, str(place)) for place in places]
+    wrong = ""
+    for data, suffix, where in files:
+        picture = decode_picture(data, where)
+        known = picture_digest(picture)
+        if picture.shape[:2] != (annotation.height, annotation.width):
+            wrong = wrong or (
+                f"{path}: its picture {where} is {picture.shape[1]} x {picture.shape[0]} pixels, "
+                f"but the annotation is for {annotation.width} x {annotation.height}; put the "
+                "right picture there."
+            )
+        elif made.get("picture", known) != known:
+            wrong = wrong or (
+                f"{path}: {where} is not the picture that was predicted, or was changed since; "
+                "predict it again."
+            )
+        else:
+            return data, suffix.lower(), known
+    raise InputError(wrong)
+
+
+def _places(annotation: Annotation, images_dir: Path) -> list[Path]:
+    """Return the files that may be the annotation's picture, the likeliest first."""
+    path, said = annotation.path, annotation.picture_name.replace("\\", "/")
+    name = PurePosixPath(said).name
+    folders = [images_dir, path.parent] if "/" in said else [path.parent, images_dir]
+    places = [folder / name for folder in folders]
+    found = [p for p in places if p.suffix.lower() in SUFFIXES and _is_file(p)]
+    if found:
+        return found
+    if not path.stem.endswith(SUFFIX):
+        return [find_picture(path, name)]
+    # Never that of the same stem: NAME_predicted.png has the outlines drawn in.
+    raise InputError(
+        f"{path}: its picture {name!r} is neither beside it nor in {images_dir}; copy it there."
+    )
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # a name too long for the system, or with a null character
+        return False
+
+
+def _same_picture(annotation: Annotation, picture: str, folder: Path) -> Annotation | None:
+    """Return the annotation of the same picture among the training pictures, if there is one."""
+    for path in iter_annotations(folder) if folder.is_dir() else ():
+        try:
+            other = read_annotation(path)
+            if other.derived is not None or (other.height, other.width) != (
+                annotation.height,
+                annotation.width,
+            ):
+                continue
+            if picture_digest(other.read_picture()) == picture:
+                return other
+        except InputError:
+            continue  # the look at all training pictures that follows says what is wrong with it
+    return None
+
+
+def _free_name(path: Path, suffix: str, data: bytes, folder: Path) -> str:
+    """Return a name for the picture that no file of another picture or annotation has."""
+    stem = safe_name(path.stem.removesuffix(SUFFIX))
+    files = list(folder.iterdir()) if folder.is_dir() else []
+    number = 1
+    while True:
+        name = stem if number == 1 else f"{stem}_{number}"
+        taken = [file for file in files if file.stem.casefold() == name.casefold()]
+        # A run that was killed left the picture and no annotation.
+        left = [folder / f"{name}{suffix}"]
+        if not taken or (taken == left and taken[0].read_bytes() == data):
+            return f"{name}{suffix}"
+        number += 1

@@ -1,0 +1,290 @@
+"""Looking at everything before anything is started: what is wrong, and what should be looked at.
+
+Problems stop the workflow. Hints do not: they may be meant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from spm.errors import InputError
+from spm.geometry.polygons import polygon_area
+from spm.instruments.inputs import list_inputs, open_picture
+from spm.similarity.unlabelled import find_lookalikes
+from spm.structures.annotation import (
+    Annotation,
+    check_annotation,
+    iter_annotations,
+    outline,
+    read_annotation,
+)
+from spm.structures.classes import check_class_names, class_of
+from spm.structures.instance_masks import shape_patches
+
+OVERLAP = 0.05  # IoU of two outlines, above which they are reported
+TWICE = 0.6  # ... above which one molecule seems to be outlined twice
+LEAVES = 0.5  # pixels out of the picture
+OUTLIER = 1.6  # diameters that many times larger or smaller than the class's median
+RARE = 5  # times fewer molecules than of the most frequent class
+FEW = 8  # molecules of a class that are hardly enough to learn from
+SHOWN = 12  # at most so many of one kind of hint are written out
+
+
+@dataclass
+class ClassSizes:
+    """The outlined molecules of one class: diameters sqrt(4 area / pi) in pixels."""
+
+    diameters: list[float] = field(default_factory=list)
+    where: list[str] = field(default_factory=list)
+
+    def line(self, name: str) -> str:
+        """Return count and sizes as a sentence."""
+        if not self.diameters:
+            return f"{name}: none outlined"
+        low, middle, high = np.percentile(self.diameters, [0, 50, 100])
+        return (
+            f"{name}: {len(self.diameters)} outlined; diameter {middle:.1f} pixels (median), "
+            f"smallest {low:.1f}, largest {high:.1f}"
+        )
+
+    def outliers(self) -> list[str]:
+        """Return a sentence for each molecule whose size is far from the others'."""
+        if len(self.diameters) < 4:
+            return []
+        middle = float(np.median(self.diameters))
+        return [
+            f"{where}: diameter {d:.1f} pixels, the class's median is {middle:.1f}"
+            for where, d in zip(self.where, self.diameters, strict=True)
+            if max(d / middle, middle / d) > OUTLIER
+        ]
+
+
+@dataclass
+class Findings:
+    """What a look at the input gave.
+
+    Attributes:
+        problems: sentences; nothing can be started before they are mended.
+        hints: kind -> sentences.
+        classes: class name -> sizes.
+        sizes: (height, width) of each annotated picture that can be used.
+        annotated: how many annotated pictures there are, usable or not.
+        to_recognise: how many pictures are there to be recognised.
+    """
+
+    problems: list[str] = field(default_factory=list)
+    hints: dict[str, list[str]] = field(default_factory=dict)
+    classes: dict[str, ClassSizes] = field(default_factory=dict)
+    sizes: list[tuple[int, int]] = field(default_factory=list)
+    annotated: int = 0
+    to_recognise: int = 0
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Molecules of each class."""
+        return {name: len(sizes.diameters) for name, sizes in self.classes.items()}
+
+    def hint(self, kind: str, sentences: Sequence[str]) -> None:
+        """Add sentences of one kind."""
+        if sentences:
+            self.hints.setdefault(kind, []).extend(sentences)
+
+
+def look(
+    source_dir: Path, images_dir: Path, class_names: Sequence[str], hints: bool = True
+) -> Findings:
+    """Read all annotated pictures and the pictures to recognise.
+
+    Args:
+        source_dir: folder of NAME.png and NAME.json; copies that a step made are left out.
+        images_dir: folder of the pictures to recognise.
+        class_names: the known classes.
+        hints: also look for what may be meant; takes longer.
+    """
+    findings = Findings(problems=check_class_names(class_names))
+    findings.classes = {name: ClassSizes() for name in class_names}
+    if not class_names:
+        findings.problems.append("there is no class name; name the molecules in CLASS_NAMES.")
+    try:
+        paths = iter_annotations(source_dir)
+    except InputError as error:
+        findings.problems.append(str(error))
+        paths = []
+    else:
+        findings.annotated = _look_at_sources(paths, class_names, findings, hints)
+        if not findings.annotated:
+            findings.problems.append(
+                f"{source_dir}: there is no annotated picture; put NAME.png and labelme's "
+                "NAME.json there."
+            )
+    _look_at_images(Path(images_dir), findings, hints)
+    if hints:
+        _compare_classes(findings)
+    return findings
+
+
+def _look_at_sources(
+    paths: Sequence[Path], class_names: Sequence[str], findings: Findings, hints: bool
+) -> int:
+    """Read the user's annotations, usable or not; return how many there are."""
+    count = 0
+    for path in paths:
+        try:
+            annotation = read_annotation(path)
+        except InputError as error:
+            count += 1
+            findings.problems.append(str(error))
+            continue
+        if annotation.derived is not None:
+            continue
+        count += 1
+        wrong = check_annotation(annotation, class_names)
+        try:
+            picture = annotation.read_picture()
+        except InputError as error:
+            wrong.append(str(error))
+        if wrong:
+            findings.problems += wrong
+            continue
+        findings.sizes.append((annotation.height, annotation.width))
+        names = [class_of(shape.label, class_names) for shape in annotation.shapes]
+        _measure(annotation, names, findings)
+        if hints:
+            findings.hint("overlapping outlines", overlaps(annotation))
+            findings.hint("outlines that leave the picture", leaving(annotation))
+            findings.hint("looks like a molecule but has no outline",
+                          unlabelled(annotation, picture, names))  # fmt: skip
+    if count and not findings.problems and not sum(findings.counts.values()):
+        findings.problems.append(
+            f"{paths[0].parent}: no molecule is outlined in any picture; outline some in labelme."
+        )
+    return count
+
+
+def _look_at_images(folder: Path, findings: Findings, thoroughly: bool) -> None:
+    pictures = list_inputs(folder) if folder.is_dir() else []
+    findings.to_recognise = len(pictures)
+    if not pictures:
+        findings.problems.append(
+            f"{folder}: there is no picture to recognise; put some there (the picture that "
+            "the annotated crop comes from, for example)."
+        )
+    broken = []
+    for path in pictures if thoroughly else ():
+        try:
+            open_picture(path)
+        except InputError as error:
+            broken.append(str(error))
+    findings.hint("pictures that cannot be recognised (the others can)", broken)
+
+
+def _measure(annotation: Annotation, names: Sequence[str], findings: Findings) -> None:
+    for shape, name in zip(annotation.shapes, names, strict=True):
+        sizes = findings.classes[name]
+        area = abs(polygon_area(outline(shape)))
+        sizes.diameters.append(float(np.sqrt(4 * area / np.pi)))
+        sizes.where.append(f"{annotation.path.name}: {shape.label}")
+
+
+def overlaps(annotation: Annotation) -> list[str]:
+    """Return a sentence for each pair of outlines whose IoU is above OVERLAP."""
+    patches = shape_patches(annotation)
+    boxes = np.array([(t, x, t + p.shape[0], x + p.shape[1]) for p, t, x in patches]).reshape(-1, 4)
+    found = []
+    for i in range(len(patches)):
+        later = boxes[i + 1 :]
+        near = (later[:, :2] < boxes[i, 2:]).all(1) & (later[:, 2:] > boxes[i, :2]).all(1)
+        for j in i + 1 + np.flatnonzero(near):
+            iou = _patch_iou(patches[i], patches[j])
+            if iou > OVERLAP:
+                labels = f"{annotation.shapes[i].label} and {annotation.shapes[j].label}"
+                twice = "; one molecule outlined twice?" if iou > TWICE else ""
+                found.append(f"{annotation.path.name}: {labels}, IoU {iou:.2f}{twice}")
+    return found
+
+
+def _patch_iou(first: tuple, second: tuple) -> float:
+    (a, top_a, left_a), (b, top_b, left_b) = first, second
+    top, left = max(top_a, top_b), max(left_a, left_b)
+    bottom = min(top_a + a.shape[0], top_b + b.shape[0])
+    right = min(left_a + a.shape[1], left_b + b.shape[1])
+    if bottom <= top or right <= left:
+        return 0.0
+    both = (
+        a[top - top_a : bottom - top_a, left - left_a : right - left_a]
+        & b[top - top_b : bottom - top_b, left - left_b : right - left_b]
+    ).sum()
+    return float(both / max(a.sum() + b.sum() - both, 1))
+
+
+def leaving(annotation: Annotation) -> list[str]:
+    """Return a sentence for each outline that leaves the picture by more than LEAVES pixels."""
+    size = annotation.width, annotation.height
+    found = []
+    for shape in annotation.shapes:
+        points = outline(shape)
+        outside = np.maximum(points - size, -points).max()
+        if outside > LEAVES:
+            found.append(f"{annotation.path.name}: {shape.label}, by {outside:.1f} pixels")
+    return found
+
+
+def unlabelled(
+    annotation: Annotation, picture: np.ndarray, class_names: Sequence[str]
+) -> list[str]:
+    """Return a sentence for each place that looks like a molecule and has no outline."""
+    outlines = [outline(shape) for shape in annotation.shapes]
+    partial = " (the picture is marked partial)" if annotation.partial else ""
+    return [
+        f"{annotation.path.name}: x {place.x:.0f}, y {place.y:.0f}, like {place.class_name} "
+        f"(correlation {place.correlation:.2f}){partial}"
+        for place in find_lookalikes(picture, outlines, class_names)
+    ]
+
+
+def _compare_classes(findings: Findings) -> None:
+    for sizes in findings.classes.values():
+        findings.hint("molecules of unusual size", sizes.outliers())
+    counts = findings.counts
+    most = max(counts.values(), default=0)
+    sentences = []
+    for name, count in counts.items():
+        if most and not count:
+            sentences.append(f"{name}: no molecule is outlined; the network cannot learn it")
+        elif count and count * RARE <= most:
+            sentences.append(f"{name}: {most / count:.0f} times fewer than the most frequent class")
+        elif 0 < count < FEW:
+            sentences.append(
+                f"{name}: only {count} outlined; {FEW} or more are better, or --second-round"
+            )
+    findings.hint("few molecules of a class", sentences)
+
+
+def report(findings: Findings) -> list[str]:
+    """Return the findings as lines of text, problems left out."""
+    said = [
+        f"{len(findings.sizes)} of {findings.annotated} annotated picture(s) can be used, "
+        f"{findings.to_recognise} picture(s) to recognise"
+    ]
+    said += [f"  {sizes.line(name)}" for name, sizes in findings.classes.items()]
+    for kind, sentences in findings.hints.items():
+        said.append(f"{kind}: {len(sentences)}")
+        said += [f"  {sentence}" for sentence in sentences[:SHOWN]]
+        if len(sentences) > SHOWN:
+            said.append(f"  and {len(sentences) - SHOWN} more")
+    if not findings.hints:
+        said.append("nothing unusual was seen in what can be used")
+    return said
+
+
+def verdict(findings: Findings) -> str:
+    """Return the last line: whether a run can be started."""
+    if not findings.problems:
+        return "nothing stands in the way of a run (nothing was started)"
+    what = "thing" if len(findings.problems) == 1 else "things"
+    usable = " (the estimate is for the others)" if findings.sizes else ""
+    return f"{len(findings.problems)} {what} to mend before a run{usable}:"

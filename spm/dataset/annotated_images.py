@@ -1,0 +1,239 @@
+"""The annotated pictures that training draws from: dataset copies, or the user's originals."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from spm.dataset.index import Entry, full_rectangle, load_masks, load_patches, read_index
+from spm.errors import InputError
+from spm.geometry.polygons import mask_outline, polygon_area
+from spm.io.images import read_picture
+from spm.structures.annotation import Annotation, iter_annotations, read_annotation
+from spm.structures.classes import class_of
+from spm.structures.instance_masks import instance_masks
+from spm.structures.shape import outline
+
+
+@dataclass
+class Source:
+    """An annotated picture.
+
+    Attributes:
+        name: of the picture.
+        group: pictures of one group are copies of one L1 picture; they go to training or to
+            validation together.
+        origin: stem of the user's own picture.
+        path: picture or annotation file, for messages.
+        labels: N labels, in the order of masks and outlines.
+        valid: (4, 2) x, y: the user's picture within this one.
+        partial: not every molecule is outlined.
+        simulated: the simulator made the picture.
+        unclear: polygons (n, 2) of what teaches nothing (the JSON file's key `unclear`).
+    """
+
+    name: str
+    group: str
+    origin: str
+    path: Path
+    labels: list[str]
+    valid: np.ndarray
+    partial: bool
+    simulated: bool = False
+    unclear: Sequence[np.ndarray] = ()
+
+    # Whether reading masks is cheaper than reading outlines.
+    masks_are_stored = False
+
+    @property
+    def mirrored(self) -> bool:
+        """Whether the picture is a mirror image of the user's own."""
+        (x0, y0), (x1, y1), _, (x3, y3) = self.valid
+        return bool((x1 - x0) * (y3 - y0) - (y1 - y0) * (x3 - x0) < 0)
+
+    def read_picture(self) -> np.ndarray:
+        """The picture, (H, W, 3) uint8 RGB."""
+        raise NotImplementedError
+
+    def read_masks(self) -> np.ndarray:
+        """Masks (H, W, N) bool or uint8 of 0 and 1."""
+        raise NotImplementedError
+
+    def read_patches(self) -> list[tuple[np.ndarray, int, int]]:
+        """N stored masks in their bounding boxes: (h, w) bool, top row, left column."""
+        raise NotImplementedError
+
+    def read_outlines(self) -> list[np.ndarray]:
+        """N polygons (n, 2) x, y."""
+        raise NotImplementedError
+
+
+class FolderSource(Source):
+    """A picture of train_dataset/, read anew each time: there may be thousands."""
+
+    masks_are_stored = True
+
+    def __init__(self, entry: Entry):
+        super().__init__(
+            entry.name, entry.source, entry.origin, entry.picture, entry.labels, entry.valid,
+            entry.partial,
+        )  # fmt: skip
+        self._masks = entry.masks
+
+    def read_picture(self) -> np.ndarray:
+        return read_picture(self.path)
+
+    def read_masks(self) -> np.ndarray:
+        return load_masks(self._masks)
+
+    def read_patches(self) -> list[tuple[np.ndarray, int, int]]:
+        return load_patches(self._masks)
+
+    def read_outlines(self) -> list[np.ndarray]:
+        # A molecule that distortion or a seam left without a pixel keeps its place in the order.
+        return [
+            mask_outline(patch) + (left, top) if patch.size else np.zeros((3, 2))
+            for patch, top, left in self.read_patches()
+        ]
+
+
+class OutlinedSource(Source):
+    """A picture that the user annotated, kept in memory."""
+
+    def __init__(self, annotation: Annotation):
+        stem = annotation.path.stem
+        super().__init__(
+            stem, stem, stem, annotation.path, [shape.label for shape in annotation.shapes],
+            full_rectangle(annotation.height, annotation.width), annotation.partial,
+            "simulation" in annotation.extra,
+            _unclear(annotation),
+        )  # fmt: skip
+        self._annotation = annotation
+
+    @functools.cached_property
+    def _picture(self) -> np.ndarray:
+        return self._annotation.read_picture()
+
+    @functools.cached_property
+    def _outlines(self) -> list[np.ndarray]:
+        return [outline(shape) for shape in self._annotation.shapes]
+
+    def read_picture(self) -> np.ndarray:
+        return self._picture
+
+    def read_masks(self) -> np.ndarray:
+        return instance_masks(self._annotation).astype(bool)
+
+    def read_outlines(self) -> list[np.ndarray]:
+        return self._outlines
+
+
+def _unclear(annotation: Annotation) -> list[np.ndarray]:
+    polygons = annotation.extra.get("unclear", [])
+    try:
+        return [np.array(points, float).reshape(-1, 2) for points in polygons if len(points)]
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"{annotation.path}: 'unclear' is no list of polygons; take that key out of the file."
+        ) from error
+
+
+def folder_sources(folder: Path) -> list[Source]:
+    """The pictures of a dataset folder.
+
+    Raises:
+        InputError: when there are none.
+    """
+    entries = read_index(folder)
+    if not entries:
+        raise InputError(f"{folder}: the dataset is empty; run fast_json_to_dataset.py first.")
+    return [FolderSource(entry) for entry in entries]
+
+
+def outlined_sources(folder: Path) -> list[Source]:
+    """The user's own annotated pictures in a folder; copies that a step made are left out.
+
+    Raises:
+        InputError: when there are none, or some cannot be read (all are reported together).
+    """
+    found, problems = [], []
+    for path in iter_annotations(folder):
+        try:
+            annotation = read_annotation(path)
+            if annotation.derived is None:
+                found.append(OutlinedSource(annotation))
+        except InputError as error:
+            problems.append(str(error))
+    if problems:
+        raise InputError.joined(problems)
+    if not found:
+        raise InputError(
+            f"{folder}: there is no annotated picture; put NAME.png and labelme's NAME.json there."
+        )
+    return found
+
+
+def check_labels(sources: Sequence[Source], class_names: Sequence[str]) -> dict[str, int]:
+    """How many molecules of each class the sources' pictures show.
+
+    Raises:
+        InputError: naming every label that belongs to no class, and its picture.
+    """
+    counts = dict.fromkeys(class_names, 0)
+    problems = {}
+    for source in sources:
+        for label in source.labels:
+            try:
+                counts[class_of(label, class_names)] += 1
+            except ValueError as error:
+                problems.setdefault(f"{source.origin}: {error}", None)
+    if problems:
+        raise InputError.joined(list(problems))
+    return counts
+
+
+def median_diameter(sources: Sequence[Source], limit: int = 40) -> float:
+    """Median diameter sqrt(4 area / pi) of the outlined molecules, in picture pixels.
+
+    Args:
+        limit: pictures looked at, evenly spread over the list.
+
+    Raises:
+        InputError: when none of them shows a molecule.
+    """
+    step = max(len(sources) // limit, 1)
+    areas = [
+        abs(polygon_area(points)) for source in sources[::step] for points in source.read_outlines()
+    ]
+    areas = [area for area in areas if area > 0]
+    if not areas:
+        raise InputError(
+            f"{sources[0].path}: no molecule is outlined in the training pictures; "
+            "outline some in labelme."
+        )
+    return float(np.sqrt(4 * np.median(areas) / np.pi))
+
+
+def split(sources: Sequence[Source], share: float, seed: int) -> tuple[list[Source], list[Source]]:
+    """Training and validation pictures; no L1 picture has copies in both.
+
+    With several pictures by the user whole pictures are set apart, else L1 copies.
+
+    Args:
+        share: of the groups that go to validation, 0..0.5. With a single group none does.
+        seed: of the draw.
+    """
+    origins = sorted({source.origin for source in sources})
+    whole = len(origins) >= 4
+    keys = origins if whole else sorted({source.group for source in sources})
+    if share <= 0 or len(keys) < 2:
+        return list(sources), []
+    count = min(max(round(share * len(keys)), 1), len(keys) - 1)
+    chosen = set(np.random.default_rng([seed, 3]).permutation(keys)[:count].tolist())
+    held = [s for s in sources if (s.origin if whole else s.group) in chosen]
+    kept = [s for s in sources if (s.origin if whole else s.group) not in chosen]
+    return kept, held

@@ -1,0 +1,285 @@
+"""The dataset folder `train_dataset/`: what lies where, and reading it back.
+
+One entry is a five-digit name with `imgs/NAME.png` (the picture), `mask/NAME.png` (label picture),
+`yaml/NAME.yaml` (label names), `label_viz/NAME.png` (to look at) and `rw_mask/NAME.npz` (instance
+masks). `index.csv` says which file each entry came from; it is written last, so that a dataset with
+an index is whole.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from spm.dataset.sparse_npz import write_sparse
+from spm.errors import InputError
+
+FOLDERS = ("imgs", "mask", "yaml", "label_viz", "rw_mask")
+INDEX = "index.csv"
+COLUMNS = (
+    "name", "source", "origin", "picture", "masks", "labels", "height", "width", "valid",
+    "partial", "file",
+)  # fmt: skip
+
+# What zipfile and numpy raise for a changed byte, depending on the byte: a version or a password
+# that no file of ours has among them.
+_DAMAGE = (
+    OSError, ValueError, KeyError, EOFError, NotImplementedError, RuntimeError, struct.error,
+    zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
+
+
+@dataclass
+class Entry:
+    """One picture of the dataset.
+
+    Attributes:
+        name: five digits, `00012`.
+        source: stem of the picture in aug_test_in/ (or before/) that it is a copy of.
+        origin: stem of the user's own annotated picture.
+        picture: PNG file, (H, W, 3).
+        masks: npz file, (H, W, N) uint8 under key `arr_0`.
+        labels: N labels in the masks' order.
+        height, width: size in pixels.
+        valid: (4, 2) x, y, the user's original picture's rectangle in this picture; outside of it
+            a copy is black canvas.
+        partial: not every molecule of the picture is outlined.
+        file: name of the picture in before/.
+    """
+
+    name: str
+    source: str
+    origin: str
+    picture: Path
+    masks: Path
+    labels: list[str]
+    height: int
+    width: int
+    valid: np.ndarray
+    partial: bool = False
+    file: str = ""
+
+    def row(self) -> list[str]:
+        """Return the entry as a row of index.csv; paths relative to the dataset's folder."""
+        return [
+            self.name,
+            self.source,
+            self.origin,
+            f"{self.picture.parent.name}/{self.picture.name}",
+            f"{self.masks.parent.name}/{self.masks.name}",
+            json.dumps(self.labels, ensure_ascii=False),
+            str(self.height),
+            str(self.width),
+            json.dumps(np.asarray(self.valid).tolist()),
+            str(int(self.partial)),
+            self.file,
+        ]
+
+
+def entry_name(number: int) -> str:
+    """Return the name of the entry with this number, counted from 0."""
+    return f"{number:05d}"
+
+
+def full_rectangle(height: int, width: int) -> np.ndarray:
+    """Return the (4, 2) float64 x, y rectangle of a whole picture."""
+    return np.array([(0, 0), (width, 0), (width, height), (0, height)], np.float64)
+
+
+def read_index(folder: str | os.PathLike) -> list[Entry]:
+    """Return the entries of a dataset in the order of their names.
+
+    Raises:
+        InputError: when there is no index, it is damaged, or a file that it names is missing.
+    """
+    folder = Path(folder)
+    index = folder / INDEX
+    try:
+        text = index.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise InputError(
+            f"{index}: there is no dataset yet; run fast_json_to_dataset.py first."
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{index}: cannot be read ({error}); make the dataset again.") from error
+    rows = list(csv.reader(io.StringIO(text, newline="")))
+    if not rows or not set(COLUMNS[:-1]) <= set(rows[0]):
+        raise InputError(f"{index}: is not an index of a dataset; make the dataset again.")
+    entries = []
+    for number, row in enumerate(rows[1:], start=2):
+        try:
+            entries.append(_entry(dict(zip(rows[0], row, strict=True)), folder))
+        except (ValueError, KeyError, TypeError) as error:
+            raise InputError(
+                f"{index}: line {number} is damaged ({error}); make the dataset again."
+            ) from error
+    _check_files(entries, index)
+    return entries
+
+
+def _entry(row: dict[str, str], folder: Path) -> Entry:
+    valid = np.array(json.loads(row["valid"]), np.float64)
+    if valid.shape != (4, 2):
+        raise ValueError(f"valid has shape {valid.shape}")
+    return Entry(
+        name=row["name"],
+        source=row["source"],
+        origin=row["origin"],
+        picture=_inside(folder, row["picture"]),
+        masks=_inside(folder, row["masks"]),
+        labels=[str(label) for label in json.loads(row["labels"])],
+        height=int(row["height"]),
+        width=int(row["width"]),
+        valid=valid,
+        partial=row["partial"] == "1",
+        file=row.get("file", ""),
+    )
+
+
+def _inside(folder: Path, text: str) -> Path:
+    """Return folder / text; an index from elsewhere may not point out of the folder."""
+    parts = text.replace("\\", "/").split("/")
+    if len(parts) != 2 or parts[0] not in FOLDERS or parts[1] in ("", ".", ".."):
+        raise ValueError(f"{text!r} is not a file of this dataset")
+    return folder / parts[0] / parts[1]
+
+
+def _check_files(entries: list[Entry], index: Path) -> None:
+    present = {
+        name: {item.name for item in os.scandir(index.parent / name)}
+        for name in ("imgs", "rw_mask")
+        if (index.parent / name).is_dir()
+    }
+    missing = [
+        path
+        for entry in entries
+        for path in (entry.picture, entry.masks)
+        if path.name not in present.get(path.parent.name, ())
+    ]
+    if missing:
+        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        raise InputError(f"{missing[0]}{more}: missing; make the dataset again.")
+
+
+@contextmanager
+def _damage_named(path: str | os.PathLike) -> Iterator[None]:
+    """Turn what goes wrong while an npz file is read into an InputError."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise InputError(f"{path}: there are no such masks; make the dataset again.") from None
+    except _DAMAGE as error:
+        raise InputError(f"{path}: is damaged ({error}); delete it and run again.") from error
+
+
+def load_masks(path: str | os.PathLike) -> np.ndarray:
+    """Return the (H, W, N) uint8 instance masks of an npz file (key `arr_0`).
+
+    Raises:
+        InputError: when the file is missing, damaged or holds something else.
+    """
+    with _damage_named(path), np.load(Path(path), allow_pickle=False) as archive:
+        masks = archive["arr_0"]
+    if masks.ndim != 3 or masks.dtype != np.uint8:
+        raise InputError(
+            f"{path}: holds {masks.dtype} of shape {masks.shape}, not (H, W, N) uint8; "
+            "delete it and run again."
+        )
+    return masks
+
+
+def load_patches(path: str | os.PathLike) -> list[tuple[np.ndarray, int, int]]:
+    """Return each instance's mask of an npz file in its bounding box: (h, w) bool, top row, left
+    column. An instance without a pixel has an empty patch.
+
+    Of our own files only the small arrays are read in which these stand (see `save_patches`), of
+    others the masks.
+
+    Raises:
+        InputError: as `load_masks`.
+    """
+    with _damage_named(path), np.load(Path(path), allow_pickle=False) as archive:
+        if {"boxes", "bits"} <= set(archive.files):
+            return _unpacked(archive["boxes"], archive["bits"])
+    masks = load_masks(path)
+    return [_patch(masks[:, :, k]) for k in range(masks.shape[2])]
+
+
+def _unpacked(boxes: np.ndarray, bits: np.ndarray) -> list[tuple[np.ndarray, int, int]]:
+    """Undo `_packed`; ValueError when the two do not fit."""
+    sizes = boxes[:, 2] * boxes[:, 3]
+    ends = np.cumsum(sizes)
+    if 8 * len(bits) < sizes.sum():  # unpackbits would fill up with zeros
+        raise ValueError("too few bits for the boxes")
+    flat = np.unpackbits(bits).astype(bool)
+    return [
+        (flat[end - h * w : end].reshape(h, w), top, left)
+        for end, (top, left, h, w) in zip(ends.tolist(), boxes.tolist(), strict=True)
+    ]
+
+
+def _packed(patches: Sequence[tuple[np.ndarray, int, int]]) -> dict[str, np.ndarray]:
+    """Return `boxes` (N, 4) int32 (top, left, height, width), and `bits`, the pixels of all patches
+    one after the other, row by row, eight in a byte."""
+    boxes = [(top, left, *patch.shape) for patch, top, left in patches]
+    flat = [np.ravel(patch) for patch, _, _ in patches]
+    bits = np.packbits(np.concatenate(flat) if flat else np.zeros(0, bool))
+    return {"boxes": np.array(boxes, np.int32).reshape(-1, 4), "bits": bits}
+
+
+def _patch(mask: np.ndarray) -> tuple[np.ndarray, int, int]:
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    if not len(rows):
+        return np.zeros((0, 0), bool), 0, 0
+    top, left = int(rows[0]), int(columns[0])
+    return mask[top : rows[-1] + 1, left : columns[-1] + 1] > 0, top, left
+
+
+def save_masks(path: str | os.PathLike, masks: np.ndarray) -> None:
+    """Write (H, W, N) uint8 masks so that `load_masks` and `numpy.load` read them, atomically.
+
+    The array is stored in Fortran order, one instance after the other: long runs of zeros, which
+    pack to a quarter of the bytes of the other order.
+    """
+    if masks.ndim != 3 or masks.dtype != np.uint8:
+        raise ValueError(f"masks must be (H, W, N) uint8. Received: {masks.shape}, {masks.dtype}.")
+    patches = [_patch(masks[:, :, k]) for k in range(masks.shape[2])]
+    save_patches(path, patches, *masks.shape[:2])
+
+
+def save_patches(
+    path: str | os.PathLike, patches: Sequence[tuple[np.ndarray, int, int]], height: int, width: int
+) -> None:
+    """Write the same file as `save_masks` from each instance's mask in its bounding box.
+
+    Besides `arr_0` it holds these patches (`boxes` and `bits`): a picture of thousands of molecules
+    has gigabytes of masks, which are nearly all zeros.
+
+    Args:
+        patches: (h, w) bool or uint8, top row and left column of each instance.
+        height, width: of the picture.
+    """
+    shape = height, width, len(patches)
+    write_sparse(path, shape, _pieces(patches, height, width), _packed(patches))
+
+
+def _pieces(
+    patches: Sequence[tuple[np.ndarray, int, int]], height: int, width: int
+) -> Iterator[tuple[int, bytes]]:
+    """Yield the columns that each instance touches: offset in the flat array, and bytes."""
+    for k, (patch, top, left) in enumerate(patches):
+        rows, columns = patch.shape
+        strip = np.zeros((columns, height), np.uint8)
+        strip[:, top : top + rows] = patch.T
+        yield (k * width + left) * height, strip.tobytes()

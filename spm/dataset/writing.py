@@ -1,0 +1,339 @@
+"""Writing the five folders of a dataset entry; `dataset_folder` says what they are.
+
+Each entry is made from one annotated picture alone, so that a mask cannot end up with another
+picture, whatever order a folder is listed in.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from spm.dataset.index import FOLDERS, Entry, entry_name, full_rectangle, save_patches
+from spm.errors import InputError
+from spm.io.images import (
+    decode_picture,
+    is_plain_png,
+    read_bytes,
+    write_palette_picture,
+    write_picture,
+)
+from spm.run.files import link_or_copy, make_folder, remove_leftovers, write_text
+from spm.run.manifest import Ledger, digest, stamp
+from spm.run.parallel import run_jobs
+from spm.structures.annotation import (
+    Annotation,
+    check_annotation,
+    check_copy,
+    iter_annotations,
+    read_annotation,
+)
+from spm.structures.classes import class_of
+from spm.structures.instance_masks import draw_labels, shape_patches
+from spm.structures.shape import outline
+
+# Part of every digest. Raise it when a change of the code changes the files.
+VERSION = 2
+BACKGROUND = "_background_"
+VIEW_SIDE = 256  # longest side of an overlay in pixels: many small ones are looked through
+ENTRIES_A_JOB = 16
+
+
+@dataclass(frozen=True)
+class Item:
+    """An annotated picture that becomes an entry."""
+
+    name: str
+    json_path: Path
+    digest: str
+
+
+@dataclass
+class Job:
+    """Some items for one process."""
+
+    items: list[Item]
+    folder: Path
+    shared: dict[str, Path]
+
+
+def list_items(folder: Path) -> tuple[list[Item], list[str]]:
+    """Return the annotated pictures in a folder, numbered in natural order, and what is wrong.
+
+    Raises:
+        InputError: when there is none.
+    """
+    paths = iter_annotations(folder)
+    if not paths:
+        raise InputError(
+            f"{folder}: there is no annotated picture; run color_aug_img_json.py first, or put "
+            "NAME.png and NAME.json there."
+        )
+    items = []
+    for number, path in enumerate(paths):
+        # The picture nearly always has the annotation's stem; a changed one changes the digest.
+        stamps = [stamp(path), stamp(path.with_name(f"{path.stem}.png"))]
+        items.append(Item(entry_name(number), path, digest(VERSION, path.name, stamps)))
+    return items, []
+
+
+def prepare_folders(folder: Path) -> None:
+    """Create the five folders and clear a killed run's temporary files out of them."""
+    for name in (".", *FOLDERS):
+        remove_leftovers(make_folder(folder / name))
+
+
+def shapes_digest(annotation: Annotation) -> str:
+    """Return a hash of everything that the masks depend on: size, outlines, their order."""
+    parts = [np.ascontiguousarray(outline(shape)).tobytes() for shape in annotation.shapes]
+    bitmaps = [np.packbits(s.mask).tobytes() for s in annotation.shapes if s.mask is not None]
+    return digest(VERSION, [annotation.height, annotation.width], *parts, *bitmaps)
+
+
+def shared_masks(cache: Path) -> dict[str, Path]:
+    """Return the mask files in re_mask_cache/ by the digest of their outlines."""
+    ledger = Ledger(cache, "pre_draw")
+    return {
+        item["note"]["shapes"]: cache / "rw_mask" / f"{name}.npz"
+        for name, item in ledger.items.items()
+        if item["note"] and ledger.untouched(name)
+    }
+
+
+def write_masks(
+    items: Sequence[Item], folder: Path, cache: Path, workers: int, force: bool = False
+) -> tuple[int, list[str]]:
+    """Write folder/rw_mask/NAME.npz for each item.
+
+    A mask is a link to the one in re_mask_cache/ with exactly the same outlines (only colours
+    changed), and is drawn anew otherwise (pixels moved, or the picture is the user's own).
+
+    Returns:
+        How many were written, and the problems.
+    """
+    ledger = Ledger(folder, "rw_mask")
+    todo = _prepare(items, ledger, force)
+    jobs = _jobs(todo, folder, shared_masks(cache))
+    problems = []
+    sizes = [len(job.items) for job in jobs]
+    for number, result in run_jobs(_mask_job, jobs, workers, "masks", sizes):
+        for item, outcome in zip(jobs[number].items, result, strict=True):
+            if isinstance(outcome, InputError):
+                problems.append(str(outcome))
+            else:
+                ledger.add(item.name, item.digest, [outcome])
+    ledger.compact()
+    return len(todo), problems
+
+
+def write_entries(
+    items: Sequence[Item], folder: Path, workers: int, force: bool = False
+) -> tuple[list[list[str]], int, list[str]]:
+    """Write imgs, mask, yaml and label_viz of each item.
+
+    Returns:
+        The rows of index.csv, how many entries were written, and the problems.
+    """
+    ledger = Ledger(folder, "entries")
+    todo = _prepare(items, ledger, force)
+    jobs = _jobs(todo, folder, {})
+    problems = []
+    sizes = [len(job.items) for job in jobs]
+    for number, result in run_jobs(_entry_job, jobs, workers, "dataset", sizes):
+        for item, outcome in zip(jobs[number].items, result, strict=True):
+            if isinstance(outcome, InputError):
+                problems.append(str(outcome))
+            else:
+                row, files = outcome
+                ledger.add(item.name, item.digest, files, note=row)
+    ledger.compact()
+    rows = [ledger.items[i.name]["note"] for i in items if ledger.done(i.name, i.digest)]
+    return rows, len(todo), problems
+
+
+def pending(items: Sequence[Item], folder: Path, force: bool = False) -> bool:
+    """Return whether `write_masks` or `write_entries` would change anything in the folder."""
+    names = {item.name for item in items}
+    for step in ("rw_mask", "entries"):
+        ledger = Ledger(folder, step)
+        if set(ledger.items) != names or not all(ledger.done(i.name, i.digest) for i in items):
+            return True
+    return force
+
+
+def unknown_labels(rows: Sequence[Sequence[str]], class_names: Sequence[str]) -> list[str]:
+    """Return a sentence for each label of no known class: one each, not one for each copy.
+
+    Args:
+        rows: of index.csv.
+    """
+    first: dict[str, tuple[str, int]] = {}
+    for row in rows:
+        for label in json.loads(row[5]):
+            file, count = first.get(label, (row[10], 0))
+            first[label] = file, count + 1
+    problems = []
+    for label, (file, count) in first.items():
+        try:
+            class_of(label, class_names)
+        except ValueError as error:
+            more = f" ({count - 1} more picture(s) have it too)" if count > 1 else ""
+            problems.append(f"{file}: {error}{more}.")
+    return problems
+
+
+def _prepare(items: Sequence[Item], ledger: Ledger, force: bool) -> list[Item]:
+    """Delete the files of entries that no longer exist; return the items to make."""
+    names = {item.name for item in items}
+    for name in [name for name in ledger.items if name not in names]:
+        ledger.forget(name)
+    return [item for item in items if force or not ledger.done(item.name, item.digest)]
+
+
+def _jobs(items: Sequence[Item], folder: Path, shared: dict[str, Path]) -> list[Job]:
+    return [
+        Job(list(items[i : i + ENTRIES_A_JOB]), folder, shared)
+        for i in range(0, len(items), ENTRIES_A_JOB)
+    ]
+
+
+def _mask_job(job: Job) -> list[str | InputError]:
+    return [_or_error(_write_mask, item, job.folder, job.shared) for item in job.items]
+
+
+def _entry_job(job: Job) -> list[tuple[list[str], list[str]] | InputError]:
+    return [_or_error(write_entry, item, job.folder) for item in job.items]
+
+
+def _or_error(function, *arguments):
+    """Call the function; an InputError is returned, so that the other items go on."""
+    try:
+        return function(*arguments)
+    except InputError as error:
+        return error
+
+
+def _write_mask(item: Item, folder: Path, shared: dict[str, Path]) -> str:
+    """Write or link one item's masks; return the file, relative to the folder."""
+    annotation = read_checked(item.json_path)
+    annotation.check_size()
+    file = f"rw_mask/{item.name}.npz"
+    same = shared.get(shapes_digest(annotation)) if shared else None
+    if same is not None:
+        link_or_copy(same, folder / file)
+    else:
+        save_patches(folder / file, shape_patches(annotation), annotation.height, annotation.width)
+    return file
+
+
+def read_checked(path: Path) -> Annotation:
+    """Read an annotation and check its outlines, those of a copy only for their form.
+
+    Raises:
+        InputError: with all problems of the file.
+    """
+    annotation = read_annotation(path)
+    check = check_annotation if annotation.derived is None else check_copy
+    if problems := check(annotation):
+        raise InputError.joined(problems)
+    return annotation
+
+
+def write_entry(item: Item, folder: Path) -> tuple[list[str], list[str]]:
+    """Write picture, label picture, label names and overlay of one item.
+
+    Returns:
+        The entry's row of index.csv, and the files, relative to the folder.
+    """
+    annotation = read_checked(item.json_path)
+    names = [f"imgs/{item.name}.png", f"mask/{item.name}.png", f"label_viz/{item.name}.png"]
+    files = [*names, f"yaml/{item.name}.yaml"]
+    picture = _store_picture(annotation, folder / names[0])
+    write_labels(folder / names[1], draw_labels(annotation))
+    _write_view(folder / names[2], picture, annotation)
+    labels = [shape.label for shape in annotation.shapes]
+    write_text(folder / files[3], _label_yaml(labels), durable=False)
+    made = annotation.derived or {}
+    height, width = annotation.height, annotation.width
+    entry = Entry(
+        name=item.name,
+        source=str(made.get("source") or item.json_path.stem),
+        origin=str(made.get("origin") or item.json_path.stem),
+        picture=folder / names[0],
+        masks=folder / "rw_mask" / f"{item.name}.npz",
+        labels=labels,
+        height=height,
+        width=width,
+        valid=np.array(made.get("valid") or full_rectangle(height, width)),
+        partial=annotation.partial,
+        file=item.json_path.name,
+    )
+    return entry.row(), files
+
+
+def _store_picture(annotation: Annotation, target: Path) -> np.ndarray:
+    """Put the picture at `target`, as the same file where it is an RGB PNG; return it."""
+    if annotation.picture_bytes is None:
+        source = annotation.picture_path()
+        data = read_bytes(source)
+        if is_plain_png(data):
+            width, height = struct.unpack(">II", data[16:24])
+            if (height, width) == (annotation.height, annotation.width):
+                picture = decode_picture(data, str(source))
+                link_or_copy(source, target)
+                return picture
+    picture = annotation.read_picture()
+    write_picture(target, picture)
+    return picture
+
+
+def write_labels(path: Path, labels: np.ndarray) -> None:
+    """Write a label picture: a palette PNG up to 255 instances, 16-bit grey above."""
+    if labels.dtype == np.uint8:
+        write_palette_picture(path, labels, label_colours())
+    else:
+        write_picture(path, labels)
+
+
+def label_colours(count: int = 256) -> np.ndarray:
+    """Return (count, 3) uint8 RGB: black for the background, then colours far from each other.
+
+    The hue goes round by the golden angle, so that neighbours in number differ most.
+    """
+    hue = (np.arange(count) * 0.618034) % 1.0
+    hsv = np.stack([hue * 179, np.full(count, 200), np.full(count, 255)], axis=1)
+    rgb = cv2.cvtColor(hsv.astype(np.uint8)[None], cv2.COLOR_HSV2RGB)[0]
+    rgb[0] = 0
+    return rgb
+
+
+def _write_view(path: Path, picture: np.ndarray, annotation: Annotation) -> None:
+    """Write the overlay: the picture in 192 greys, outlines in one colour for each class."""
+    scale = min(1.0, VIEW_SIDE / max(picture.shape[:2]))
+    grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
+    if scale < 1:
+        size = tuple(max(1, round(side * scale)) for side in grey.shape[::-1])
+        grey = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
+    view = (grey.astype(np.uint16) * 191 // 255).astype(np.uint8)
+    families = {}
+    for shape in annotation.shapes:
+        family = re.sub(r"[ _-]?[0-9]+$", "", shape.label)
+        colour = 192 + families.setdefault(family, len(families)) % 64
+        # cv2 counts in pixel centres; four fractional bits keep the half pixel.
+        points = np.rint((outline(shape) * scale - 0.5) * 16).astype(np.int32)
+        cv2.polylines(view, [points[:, None]], True, colour, 1, cv2.LINE_8, 4)
+    greys = np.repeat(np.linspace(0, 255, 192)[:, None], 3, axis=1)
+    write_palette_picture(path, view, np.vstack([greys, label_colours(65)[1:]]).astype(np.uint8))
+
+
+def _label_yaml(labels: list[str]) -> str:
+    """Return the yaml text; quoted, because labels such as 012 or 1e3 would read as numbers."""
+    lines = [f"- {json.dumps(label, ensure_ascii=False)}\n" for label in (BACKGROUND, *labels)]
+    return "label_names:\n" + "".join(lines)

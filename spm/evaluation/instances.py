@@ -1,0 +1,185 @@
+"""Molecules as metrics see them: a class name, a score, a box and a mask cropped to that box.
+
+A full-picture mask per molecule costs H x W bytes each; a thousand molecules on a 4096 x 4096
+picture would fill 16 GB. Here a mask is as large as its molecule.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from spm.errors import InputError
+from spm.structures.annotation import check_annotation, class_of, outline
+from spm.structures.instance_masks import polygon_patch
+
+__all__ = ["Instance", "from_annotation", "from_detection", "from_molecules"]
+
+
+@dataclass(frozen=True, eq=False)
+class Instance:
+    """One molecule of one picture, true or predicted.
+
+    Attributes:
+        class_name: name of its class; None for an ignored truth that answers to any class.
+        box: (4,) float64, (y1, x1, y2, x2) in pixels, y2 and x2 exclusive.
+        mask: (h, w) bool, the pixels inside the box; None where only boxes are known.
+        corner: (row, column) of the mask's first pixel in the picture.
+        score: confidence of a prediction, 0..1; 1 for a truth.
+        ignore: a truth that counts neither as found nor as missed, as COCO's crowd.
+        outline: (n, 2) float64 polygon (x, y) in labelme's coordinates, for drawing; or None.
+        label: what the annotation calls it, for messages and drawing.
+    """
+
+    class_name: str | None
+    box: np.ndarray
+    mask: np.ndarray | None = None
+    corner: tuple[int, int] = (0, 0)
+    score: float = 1.0
+    ignore: bool = False
+    outline: np.ndarray | None = None
+    label: str = ""
+
+    @classmethod
+    def from_box(cls, class_name, box, **fields):
+        """Makes an instance of a box alone; its masks cannot be compared.
+
+        Args:
+            class_name: name of the class, or None.
+            box: (y1, x1, y2, x2) in pixels.
+            **fields: score, ignore, outline, label.
+        """
+        return cls(class_name, np.asarray(box, np.float64).reshape(4), **fields)
+
+    @classmethod
+    def from_mask(cls, class_name, mask, corner=(0, 0), **fields):
+        """Makes an instance of a mask; the box is that of the mask's pixels.
+
+        Args:
+            class_name: name of the class, or None.
+            mask: (h, w) array, non-zero inside: a whole picture or a part of one.
+            corner: (row, column) in the picture of the mask's first pixel.
+            **fields: score, ignore, outline, label.
+
+        Returns:
+            The Instance, its mask cropped. A mask without pixels gives a box of zeros.
+        """
+        inside = np.asarray(mask).astype(bool)
+        rows = np.flatnonzero(inside.any(axis=1))
+        if rows.size == 0:
+            return cls(class_name, np.zeros(4), np.zeros((0, 0), bool), **fields)
+        columns = np.flatnonzero(inside.any(axis=0))
+        top, bottom = rows[0], rows[-1] + 1
+        left, right = columns[0], columns[-1] + 1
+        row, column = int(corner[0] + top), int(corner[1] + left)
+        box = np.array([row, column, row + bottom - top, column + right - left], dtype=np.float64)
+        crop = inside[top:bottom, left:right].copy()
+        return cls(class_name, box, crop, (row, column), **fields)
+
+    @classmethod
+    def from_polygon(cls, class_name, points, height, width, **fields):
+        """Makes an instance of a polygon, filling only the polygon's surroundings.
+
+        Args:
+            class_name: name of the class, or None.
+            points: (n, 2) float (x, y) in labelme's continuous pixel coordinates.
+            height, width: size of the picture; what lies outside is cut off.
+            **fields: score, ignore, label; outline defaults to the polygon itself.
+
+        Returns:
+            The Instance with the mask of the pixels whose centres lie inside.
+        """
+        points = np.asarray(points, np.float64)
+        fields.setdefault("outline", points)
+        patch, top, left = polygon_patch(points, height, width)
+        return cls.from_mask(class_name, patch, (top, left), **fields)
+
+    @property
+    def area(self):
+        """Number of pixels of the mask, or the box's area where there is no mask."""
+        if self.mask is not None:
+            return float(np.count_nonzero(self.mask))
+        y1, x1, y2, x2 = self.box
+        return float((y2 - y1) * (x2 - x1))
+
+
+def from_annotation(annotation, class_names, ignore_flags=(), ignore_unlisted=False):
+    """Turns the labelled molecules of a picture into truths.
+
+    Args:
+        annotation: `spm.structures.annotation.Annotation`.
+        class_names: the classes that are to be found.
+        ignore_flags: a shape with one of these flags set is ignored.
+        ignore_unlisted: a label of no class is an ignored truth that forgives a prediction of
+            any class; by default it is an error.
+
+    Returns:
+        A list of Instance, one per shape.
+
+    Raises:
+        InputError: naming every label without a class and every outline without sense.
+    """
+    if problems := check_annotation(annotation, None if ignore_unlisted else class_names):
+        raise InputError.joined(problems)
+    size = annotation.height, annotation.width
+    truths = []
+    for shape in annotation.shapes:
+        name = _class_or_none(shape.label, class_names)
+        ignore = name is None or any(shape.flags.get(flag) for flag in ignore_flags)
+        truths.append(_from_shape(name, shape, size, ignore=ignore, label=shape.label))
+    return truths
+
+
+def _class_or_none(label, class_names):
+    try:
+        return class_of(label, class_names)
+    except ValueError:
+        return None
+
+
+def _from_shape(name, shape, size, **fields):
+    if shape.shape_type != "mask":
+        return Instance.from_polygon(name, outline(shape), *size, **fields)
+    # The mask itself, not its outline: it may have holes or several parts.
+    left, top = np.floor(shape.points.min(axis=0)).astype(int)
+    fields["outline"] = outline(shape)
+    inside = shape.mask[max(0, -top) : size[0] - top, max(0, -left) : size[1] - left]
+    return Instance.from_mask(name, inside, (max(0, top), max(0, left)), **fields)
+
+
+def from_molecules(molecules, height, width):
+    """Turns recognised molecules into predictions.
+
+    Args:
+        molecules: list of `spm.structures.molecule.Molecule`.
+        height, width: size of the picture.
+
+    Returns:
+        A list of Instance. The mask is that of the outline, the box the molecule's own.
+    """
+    instances = []
+    for molecule in molecules:
+        seen = Instance.from_polygon(molecule.class_name, molecule.outline, height, width)
+        instances.append(
+            replace(seen, box=np.asarray(molecule.box, np.float64), score=float(molecule.score))
+        )
+    return instances
+
+
+def from_detection(result, class_names):
+    """Turns what `MaskRCNN.detect` says of one picture into instances.
+
+    Args:
+        result: dict with `class_ids` (N,) from 1, `scores` (N,), `rois` (N, 4) pixel boxes
+            (y1, x1, y2, x2), and `masks` (H, W, N) bool.
+        class_names: names in the order of the class ids, without background.
+
+    Returns:
+        A list of N Instance. The box is the detector's own, not that of the mask.
+    """
+    instances = []
+    for k, class_id in enumerate(result["class_ids"]):
+        name, score = class_names[int(class_id) - 1], float(result["scores"][k])
+        seen = Instance.from_mask(name, result["masks"][:, :, k], score=score)
+        box = np.asarray(result["rois"][k], np.float64)
+        instances.append(Instance(name, box, seen.mask, seen.corner, score))
+    return instances

@@ -1,0 +1,263 @@
+"""What an evaluation reads: a folder of labelled pictures and a folder of predictions.
+
+A truth `NAME.json` belongs to the prediction `NAME_predicted.json`, or else `NAME.json` of the
+other folder. Every truth needs a prediction file, if only an empty one: a missing file is a
+picture that nobody predicted, not one without molecules.
+"""
+
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from spm.errors import InputError
+from spm.evaluation.instances import Instance, from_annotation, from_molecules
+from spm.structures.annotation import (
+    Annotation,
+    check_class_names,
+    class_of,
+    iter_annotations,
+    read_annotation,
+)
+from spm.structures.molecule import annotation_to_molecules
+
+__all__ = [
+    "Pictures",
+    "check_labels",
+    "find_predictions",
+    "find_truths",
+    "guess_classes",
+    "read_all",
+    "read_pictures",
+]
+
+PREDICTED = "_predicted"
+
+
+@dataclass
+class Pictures:
+    """Truths and predictions of some pictures, in one order.
+
+    Attributes:
+        annotations: the truths' Annotation, one per picture.
+        truths, predictions: one list of Instance per picture.
+        class_names: the classes evaluated.
+        notices: sentences about what the user should know.
+    """
+
+    annotations: list[Annotation]
+    truths: list[list[Instance]]
+    predictions: list[list[Instance]]
+    class_names: list[str]
+    notices: list[str]
+
+
+def find_truths(folder):
+    """Returns the annotation files of labelled pictures in a folder, predictions left out.
+
+    Raises:
+        InputError: if there is no such folder or no annotation in it.
+    """
+    paths = [p for p in iter_annotations(folder) if not p.stem.endswith(PREDICTED)]
+    if not paths:
+        raise InputError(
+            f"{folder}: no labelled picture is in this folder; label some with labelme and put "
+            "picture and JSON file there."
+        )
+    return paths
+
+
+def read_all(paths):
+    """Returns the Annotation of each file.
+
+    Raises:
+        InputError: naming all files that cannot be read.
+    """
+    found, problems = [], []
+    for path in paths:
+        try:
+            found.append(read_annotation(path))
+        except InputError as error:
+            problems.append(error)
+    if problems:
+        raise InputError.joined(problems)
+    return found
+
+
+def find_predictions(truths, folder):
+    """Finds the prediction file of each truth.
+
+    Args:
+        truths: list of Annotation.
+        folder: where the predictions lie.
+
+    Returns:
+        A list of paths in the order of the truths.
+
+    Raises:
+        InputError: naming the pictures without a prediction.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise InputError(f"{folder}: there is no such folder of predictions; check the name.")
+    found = [_prediction_of(truth, folder) for truth in truths]
+    missing = [t.path.stem for t, path in zip(truths, found, strict=True) if path is None]
+    if missing:
+        shown = ", ".join(missing[:5]) + (" and more" if len(missing) > 5 else "")
+        raise InputError(
+            f"{folder}: {len(missing)} of {len(truths)} labelled pictures have no prediction "
+            f"there ({shown}); predict them too, or give their weights with --weights."
+        )
+    return found
+
+
+def _prediction_of(truth, folder):
+    stems = dict.fromkeys([truth.path.stem, Path(truth.picture_name.replace("\\", "/")).stem])
+    names = [f"{stem}{PREDICTED}.json" for stem in stems] + [f"{stem}.json" for stem in stems]
+    paths = (folder / name for name in names)
+    # In one folder with the truths, a truth is not its own prediction.
+    return next((p for p in paths if p.is_file() and not p.samefile(truth.path)), None)
+
+
+def guess_classes(annotations):
+    """Returns the class names that labels suggest: what stands before the serial number.
+
+    `003a12` is of class `003a`, `molecule A-3` of class `molecule A`. A label of digits alone is
+    taken as a class.
+    """
+    labels = {shape.label for annotation in annotations for shape in annotation.shapes}
+    return sorted({re.sub(r"[ _-]?[0-9]+$", "", label) or label for label in labels})
+
+
+def check_labels(annotations, class_names):
+    """Makes sure that every label belongs to a class.
+
+    Args:
+        annotations: list of Annotation.
+        class_names: the classes that are evaluated.
+
+    Raises:
+        InputError: with one line for each picture that has others.
+    """
+    problems = []
+    for annotation in annotations:
+        others = [s.label for s in annotation.shapes if not _is_listed(s.label, class_names)]
+        if others:
+            more = f" and {len(others) - 1} more belong" if len(others) > 1 else " belongs"
+            problems.append(
+                f"{annotation.path}: label {others[0]!r}{more} to no known class "
+                f"({', '.join(class_names)}); correct the labels, name all classes (--classes), or "
+                "leave other molecules out (--ignore-unlisted)."
+            )
+    if problems:
+        raise InputError.joined(problems)
+
+
+def read_pictures(
+    truths, predicted_paths, class_names=None, ignore_flags=(), ignore_unlisted=False
+):
+    """Reads all molecules and checks that truths and predictions fit each other.
+
+    Args:
+        truths: list of Annotation.
+        predicted_paths: their predictions' files, in the same order.
+        class_names: the classes; guessed from all labels by default.
+        ignore_flags, ignore_unlisted: see `spm.evaluation.instances.from_annotation`. Predictions
+            of unlisted classes are left out.
+
+    Returns:
+        Pictures.
+
+    Raises:
+        InputError: with one line per defect.
+    """
+    predicted = read_all(predicted_paths)
+    notices = []
+    if not class_names:
+        class_names = guess_classes([*truths, *predicted])
+        notices.append(
+            f"classes guessed from the labels: {', '.join(class_names) or 'none'}; "
+            "name them with --classes if this is wrong."
+        )
+    elif problems := check_class_names(class_names):
+        raise InputError.joined(problems)
+    if not ignore_unlisted:
+        check_labels([*truths, *predicted], class_names)
+    result = Pictures(truths, [], [], list(class_names), notices)
+    problems = []
+    for truth, prediction in zip(truths, predicted, strict=True):
+        try:
+            _check_sizes(truth, prediction)
+            found = _read_prediction(prediction, class_names, ignore_unlisted)
+            wanted = from_annotation(truth, class_names, ignore_flags, ignore_unlisted)
+        except InputError as error:
+            problems.append(error)
+            continue
+        result.truths.append(wanted)
+        result.predictions.append(found)
+    if problems:
+        raise InputError.joined(line for e in problems for line in str(e).splitlines())
+    notices += _notices(truths, predicted, result)
+    return result
+
+
+def _check_sizes(truth, prediction):
+    sizes = [(a.width, a.height) for a in (truth, prediction)]
+    if sizes[0] != sizes[1]:
+        raise InputError(
+            f"{prediction.path}: is for a picture of {sizes[1][0]} x {sizes[1][1]} pixels, but "
+            f"{truth.path.name} is for {sizes[0][0]} x {sizes[0][1]}; predict the same picture."
+        )
+
+
+def _read_prediction(annotation, class_names, ignore_unlisted):
+    if ignore_unlisted:
+        listed = [s for s in annotation.shapes if _is_listed(s.label, class_names)]
+        annotation = replace(annotation, shapes=listed)
+    # Self-crossing and tiny outlines are the network's affair: they overlap as they overlap.
+    flat = [s.label for s in annotation.shapes if not _encloses(s)]
+    if flat:
+        raise InputError(
+            f"{annotation.path}: {flat[0]!r} is not the outline of an area; "
+            "draw it as a polygon or delete it."
+        )
+    molecules = annotation_to_molecules(annotation, class_names)
+    return from_molecules(molecules, annotation.height, annotation.width)
+
+
+def _encloses(shape):
+    if shape.shape_type == "polygon":
+        return len(shape.points) > 2
+    return shape.shape_type in ("rectangle", "circle", "mask") and len(shape.points) > 1
+
+
+def _is_listed(label, class_names):
+    try:
+        class_of(label, class_names)
+    except ValueError:
+        return False
+    return True
+
+
+def _notices(truths, predicted, pictures):
+    """Sentences about inputs that are well-defined but may not be what the user means."""
+    notices = [
+        f"{truth.path.name} is marked as partly labelled: predictions of its unlabelled "
+        "molecules count as false."
+        for truth in truths
+        if truth.partial
+    ]
+    if not any(not t.ignore for ts in pictures.truths for t in ts):
+        notices.append("no molecule is labelled: recall and average precision do not exist.")
+    if not any(pictures.predictions):
+        notices.append("nothing is predicted in any picture.")
+    labelled = {t.class_name for ts in pictures.truths for t in ts}
+    found = {p.class_name for ps in pictures.predictions for p in ps}
+    if labelled and (unknown := sorted(found - labelled)):
+        notices.append(
+            f"predicted but labelled nowhere: {', '.join(unknown)}; these predictions count as "
+            "false, and the class has no average precision. Are the names spelled alike?"
+        )
+    unscored = sum("score" not in s.extra for a in predicted for s in a.shapes)
+    if unscored:
+        notices.append(f"{unscored} predicted shapes have no score and count as certain.")
+    return notices

@@ -1,0 +1,93 @@
+"""The score threshold of a trained network, chosen on pictures with known answers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from spm.dataset.annotated_images import Source
+from spm.evaluation.instances import Instance, from_molecules
+from spm.evaluation.metrics import Comparison
+from spm.geometry.polygons import polygon_mask
+from spm.inference.predict import Detector, Settings, predict_picture
+from spm.structures.classes import class_of
+
+LOWEST = 0.05  # score down to which answers are looked at
+BOUNDS = (0.2, 0.6)  # a threshold outside of them says more of the few pictures than of the network
+TOLERANCE = 0.005  # F1 that counts as equally good
+
+
+def middle_of_plateau(scores: np.ndarray, right: np.ndarray, truths: int) -> float:
+    """Returns the middle of the range of thresholds with the best F1.
+
+    The best threshold itself would hug the scores of the few pictures at hand; any in the range
+    serves them equally, and its middle serves new pictures best.
+
+    Args:
+        scores: (K,) of all answers.
+        right: (K,) bool: whether each is right.
+        truths: number of molecules that there are.
+    """
+    if truths == 0 or not right.any():
+        return 0.5
+    order = np.argsort(-scores, kind="stable")
+    scores, found = scores[order], np.cumsum(right[order])
+    f1 = 2 * found / (truths + np.arange(1, len(found) + 1))
+    good = np.flatnonzero(f1 >= f1.max() - TOLERANCE)
+    upper = scores[good[0]]
+    lower = scores[good[-1] + 1] if good[-1] + 1 < len(scores) else LOWEST
+    return float(np.clip((lower + upper) / 2, *BOUNDS))
+
+
+def choose_threshold(
+    detector: Detector, sources: Sequence[Source], class_names: Sequence[str], limit: int = 6
+) -> float:
+    """Predicts annotated pictures and returns the threshold that names most of them rightly.
+
+    Answers in the rim of a picture do not count: molecules that its border cuts are usually not
+    outlined.
+
+    Args:
+        sources: annotated pictures; one of each L1 picture, `limit` in all, is looked at. Those
+            that are only partly outlined cannot tell a wrong answer from a right one.
+    """
+    first = {source.group: source for source in reversed(sources) if not source.partial}
+    chosen = list(first.values())
+    chosen = chosen[:: max(len(chosen) // limit, 1)][:limit]
+    truths, predictions = [], []
+    for source in chosen:
+        picture = source.read_picture()
+        height, width = picture.shape[:2]
+        found = predict_picture(detector, picture, Settings(score_threshold=LOWEST))
+        inner = polygon_mask(_inner(source.valid, detector.molecule_size or 0), height, width)
+        predictions.append([p for p in from_molecules(found, height, width) if _at(inner, p)])
+        truths.append(
+            [
+                # One that lies in the rim may be found or not.
+                Instance.from_polygon(
+                    class_of(label, class_names), points, height, width,
+                    ignore=not _at(inner, Instance.from_polygon(None, points, height, width)),
+                )
+                for label, points in zip(source.labels, source.read_outlines(), strict=True)
+            ]
+        )  # fmt: skip
+    if not chosen:
+        return 0.5
+    comparison = Comparison(truths, predictions, class_names=list(class_names))
+    scores, right, counted, _ = comparison.claims(0.5)
+    return middle_of_plateau(scores[counted], right[counted], comparison.truth_count())
+
+
+def _inner(valid: np.ndarray, size: float) -> np.ndarray:
+    """The (4, 2) rectangle without a rim of half a molecule's diameter."""
+    centre = valid.mean(axis=0)
+    sides = np.hypot(*(valid[1] - valid[0])), np.hypot(*(valid[3] - valid[0]))
+    return centre + (valid - centre) * max(1 - size / max(min(sides), 1), 0.1)
+
+
+def _at(inner: np.ndarray, instance: Instance) -> bool:
+    """Whether the centre of an instance's box lies in a region."""
+    y = int((instance.box[0] + instance.box[2]) / 2)
+    x = int((instance.box[1] + instance.box[3]) / 2)
+    return bool(inner[min(max(y, 0), inner.shape[0] - 1), min(max(x, 0), inner.shape[1] - 1)])

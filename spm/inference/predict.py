@@ -1,0 +1,302 @@
+"""One picture through a detector: tiles, views, merging, molecules. Knows no network.
+
+A detector is any object with the attributes of `Detector`; `predict_big_pic.load_detector` makes
+one of a weights file, tests make one of a few lines.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+
+from spm.inference.nms import CUT_MARGIN, Detection, suppress, vote
+from spm.inference.tiles import (
+    Grid,
+    Tile,
+    make_grid,
+    overlap_for,
+    turn,
+    turn_back,
+    turn_boxes_back,
+    view_count_ok,
+)
+from spm.structures.instance_masks import mask_outline
+from spm.structures.molecule import Molecule, set_orientations
+
+# Share of a detection's pixels that must lie on the picture and not on the padding beyond it.
+ON_PICTURE = 0.5
+# A molecule nearer to the picture's border than this share of its diameter (at least one pixel)
+# is flagged as `edge`: boxes and outlines are no more exact than that.
+EDGE_SHARE = 0.03
+
+
+@dataclass
+class Detector:
+    """What prediction needs to know of a trained network.
+
+    Attributes:
+        class_names: the classes, background left out.
+        scale: network pixels per picture pixel.
+        input_size: side of the square pictures that the network takes.
+        score_threshold: score from which a molecule is reported.
+        detect: takes a list of up to `batch_size` (input_size, input_size, 3) uint8 RGB pictures
+            and returns for each a dict: `rois` (N, 4) boxes (y1, x1, y2, x2) in pixels,
+            `class_ids` (N,) from 1, `scores` (N,), `masks` (input_size, input_size, N) bool, and
+            if it can `probabilities` (N, 1 + C) of the background and each class.
+        batch_size: pictures that `detect` works on at once.
+        molecule_size: typical diameter of a molecule in picture pixels, None if not known.
+        name: of its weights, for the report.
+        mirror: whether it was trained on mirror images too. If not, classes may be mirror images of
+            one another, and none is shown to it.
+    """
+
+    class_names: list[str]
+    scale: float
+    input_size: int
+    score_threshold: float
+    detect: Callable[[list[np.ndarray]], list[dict]]
+    batch_size: int = 1
+    molecule_size: float | None = None
+    name: str = ""
+    mirror: bool = True
+
+
+@dataclass
+class Settings:
+    """How to predict. None means: as the detector says.
+
+    Attributes:
+        score_threshold: score from which a molecule is reported, 0..1.
+        nms_iou: mask IoU above which the lower of two answers goes, whatever their classes.
+        nms_across_classes: False compares answers of the same class only, as Mask R-CNN alone.
+        tile_scale: network pixels per picture pixel.
+        views: flipped and turned copies of each tile that vote: 1, 2, 4 or 8.
+        overlap: smallest overlap of neighbouring tiles, network pixels.
+        uncertain_ratio: a molecule is uncertain when its second class has at least this share of
+            the first one's score.
+    """
+
+    score_threshold: float | None = None
+    nms_iou: float = 0.3
+    nms_across_classes: bool = True
+    tile_scale: float | None = None
+    views: int = 1
+    overlap: int | None = None
+    uncertain_ratio: float = 0.5
+
+
+def predict_picture(
+    detector: Detector,
+    rgb: np.ndarray,
+    settings: Settings | None = None,
+    on_tile: Callable[[Tile, np.ndarray, list[Molecule]], None] | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[Molecule]:
+    """Finds the molecules of a picture of any size.
+
+    Args:
+        detector: the network, see `Detector`.
+        rgb: (H, W, 3) uint8.
+        settings: defaults to `Settings()`.
+        on_tile: called for each tile with its input (S, S, 3) and its molecules in the tile's
+            pixels, before merging.
+        progress: called with (tiles done, tiles in all) after each tile.
+
+    Returns:
+        Molecules in picture coordinates, from top to bottom; none below the score threshold.
+
+    Raises:
+        InputError: for a scale or a number of views that cannot be.
+    """
+    settings = settings or Settings()
+    grid = picture_grid(detector, rgb.shape[0], rgb.shape[1], settings)
+    threshold = (
+        detector.score_threshold if settings.score_threshold is None else settings.score_threshold
+    )
+    margin = max(2.0, CUT_MARGIN * grid.size)
+    found: list[Detection] = []
+    tile_count = len(grid.rows) * len(grid.columns)
+    for done, (tile, picture, seen) in enumerate(_look(detector, rgb, grid, settings.views), 1):
+        if on_tile is not None:
+            size = (grid.size, grid.size)
+            shown = [d for d in seen if d.score >= threshold]
+            on_tile(tile, picture, _molecules(shown, detector, 1.0, size, settings))
+        found += _placed(seen, grid, tile, margin)
+        if progress is not None:
+            progress(done, tile_count)
+    one_a_place = suppress(found, settings.nms_iou, settings.nms_across_classes)
+    kept = [d for d in one_a_place if d.score >= threshold]
+    molecules = _molecules(kept, detector, grid.scale, rgb.shape[:2], settings)
+    return sorted(set_orientations(molecules), key=lambda m: (m.centroid[1], m.centroid[0]))
+
+
+def picture_grid(detector: Detector, height: int, width: int, settings: Settings) -> Grid:
+    """Returns the tiles that a picture of this size is cut into."""
+    view_count_ok(settings.views, detector.mirror)
+    scale = settings.tile_scale or detector.scale
+    overlap = settings.overlap
+    if overlap is None:
+        overlap = overlap_for(detector.molecule_size, scale)
+    return make_grid(height, width, scale, detector.input_size, overlap)
+
+
+def _look(
+    detector: Detector, rgb: np.ndarray, grid: Grid, views: int
+) -> Iterator[tuple[Tile, np.ndarray, list[Detection]]]:
+    """Yields (tile, its picture, its detections in tile pixels); batches go across tiles."""
+    pending: list[tuple[Tile, np.ndarray]] = []
+    seen: list[Detection] = []
+    for jobs in _batched(_jobs(rgb, grid, views), detector.batch_size):
+        results = detector.detect([picture for _, view, picture in jobs])
+        for (tile, view, picture), result in zip(jobs, results, strict=True):
+            if view == 0:
+                pending.append((tile, picture))
+            seen += _detections(result, view, grid.size, len(detector.class_names))
+            if view == views - 1:
+                yield *pending.pop(), vote(seen, views) if views > 1 else seen
+                seen = []
+
+
+def _jobs(rgb, grid, views) -> Iterator[tuple[Tile, int, np.ndarray]]:
+    for tile in grid.tiles():
+        picture = grid.cut(rgb, tile)
+        for view in range(views):
+            yield tile, view, turn(picture, view)
+
+
+def _batched(jobs: Iterator, size: int) -> Iterator[list]:
+    # itertools.batched exists from Python 3.12 on only.
+    while batch := list(islice(jobs, size)):
+        yield batch
+
+
+def _detections(result: dict, view: int, size: int, class_count: int) -> list[Detection]:
+    """Turns what the detector says of one view into detections in the tile's own pixels."""
+    rois = np.asarray(result["rois"], np.float64).reshape(-1, 4)
+    boxes = turn_boxes_back(rois, view, size)
+    detections = []
+    for k, (roi, box) in enumerate(zip(rois, boxes, strict=True)):
+        # Masks are zero outside their box: look there only.
+        y1, x1 = np.clip(np.floor(roi[:2]).astype(int), 0, size - 1)
+        y2, x2 = np.clip(np.ceil(roi[2:]).astype(int), (y1 + 1, x1 + 1), size)
+        mask = turn_back(result["masks"][y1:y2, x1:x2, k].astype(bool), view)
+        corner = turn_boxes_back(np.array([[y1, x1, y2, x2]]), view, size)[0, :2]
+        if "probabilities" in result:
+            class_scores = result["probabilities"][k][1:]
+        else:
+            class_scores = np.zeros(class_count, np.float32)
+            class_scores[int(result["class_ids"][k]) - 1] = result["scores"][k]
+        detections.append(Detection.from_mask(box, class_scores, mask, corner, view))
+    return detections
+
+
+def _placed(seen: list[Detection], grid: Grid, tile: Tile, margin: float) -> list[Detection]:
+    """Moves a tile's detections to the lattice; leaves out what another tile sees better.
+
+    A detection cut by an inner border of its tile gives way when some tile shows its place clear
+    of all inner borders. If none does (a molecule larger than the overlap) it stays, as not whole.
+    """
+    if not seen:
+        return []
+    height, width = (length * grid.scale for length in (grid.height, grid.width))
+    boxes = np.array([d.box for d in seen]) + (tile.y, tile.x, tile.y, tile.x)
+    clear = grid.sees_clearly(boxes, tile, margin)
+    better_elsewhere = ~clear & grid.any_sees_clearly(boxes, margin)
+    placed = []
+    for detection, box, whole, drop in zip(seen, boxes, clear, better_elsewhere, strict=True):
+        if drop:
+            continue
+        detection.box = box
+        detection.corner = (detection.corner[0] + tile.y, detection.corner[1] + tile.x)
+        detection.whole = bool(whole)
+        cropped = _on_picture(detection, height, width)
+        if cropped is not None:
+            placed.append(cropped)
+    return placed
+
+
+def _on_picture(detection: Detection, height: float, width: float) -> Detection | None:
+    """Cuts off what lies on the padding; None when that is most of the detection."""
+    (y, x), (h, w) = detection.corner, detection.shape
+    # A lattice pixel belongs to the picture when its centre does.
+    first = max(-y, 0), max(-x, 0)
+    last = min(h, round(height) - y), min(w, round(width) - x)
+    if first == (0, 0) and last == (h, w):
+        return detection
+    if last[0] <= first[0] or last[1] <= first[1]:
+        return None
+    mask = detection.mask[first[0] : last[0], first[1] : last[1]]
+    if np.count_nonzero(mask) < max(1, ON_PICTURE * detection.pixels):
+        return None
+    box = np.clip(detection.box, 0, (height, width, height, width))
+    corner = (y + first[0], x + first[1])
+    cropped = Detection.from_mask(box, detection.class_scores, mask, corner, detection.view)
+    cropped.whole = detection.whole
+    return cropped
+
+
+def _molecules(
+    detections: list[Detection],
+    detector: Detector,
+    scale: float,
+    picture_size: tuple[int, int],
+    settings: Settings,
+) -> list[Molecule]:
+    """Turns detections on the lattice into molecules in picture coordinates."""
+    return [
+        molecule_of(d, detector.class_names, scale, picture_size, settings.uncertain_ratio)
+        for d in detections
+    ]
+
+
+def molecule_of(
+    detection: Detection,
+    class_names: list[str],
+    scale: float,
+    picture_size: tuple[int, int],
+    uncertain_ratio: float,
+) -> Molecule:
+    """Turns one detection into a molecule, without orientation.
+
+    Args:
+        detection: on the lattice.
+        class_names: the classes, background left out.
+        scale: network pixels per picture pixel.
+        picture_size: (height, width) of the picture; outline and box are clipped to it.
+        uncertain_ratio: see `Settings`.
+    """
+    height, width = picture_size
+    mask = detection.mask
+    corner = np.array(detection.corner)
+    points = mask_outline(mask) + corner[::-1]
+    # Continuous coordinates: scaling needs no half-pixel shift (see spm.inference.tiles).
+    points = np.clip(points / scale, 0, (width, height))
+    rows, columns = np.nonzero(mask)
+    centre = (corner + (rows.mean() + 0.5, columns.mean() + 0.5)) / scale
+    box = np.clip(detection.box / scale, 0, (height, width, height, width))
+    scores = detection.class_scores
+    order = np.argsort(-scores, kind="stable")
+    second = order[1] if len(order) > 1 and scores[order[1]] > 0 else None
+    second_score = 0.0 if second is None else float(scores[second])
+    return Molecule(
+        class_name=class_names[order[0]],
+        score=detection.score,
+        box=box,
+        outline=points,
+        area=detection.pixels / scale**2,
+        centroid=(float(centre[1]), float(centre[0])),
+        edge=_touches_border(box, points, height, width),
+        uncertain=second_score >= uncertain_ratio * detection.score and second is not None,
+        second_class="" if second is None else class_names[second],
+        second_score=second_score,
+    )
+
+
+def _touches_border(box: np.ndarray, points: np.ndarray, height: int, width: int) -> bool:
+    near = max(1.0, EDGE_SHARE * max(box[2] - box[0], box[3] - box[1]))
+    low = min(box[0], box[1], points.min())
+    (right, bottom), far = points.max(axis=0), np.array([width, height]) - near
+    return bool(low <= near or max(box[3], right) >= far[0] or max(box[2], bottom) >= far[1])

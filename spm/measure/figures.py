@@ -1,0 +1,235 @@
+"""Figures of a picture's statistics: sizes, orientations, neighbours, lattice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import numpy as np
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from spm.io.class_colours import class_colours
+from spm.measure.statistics import ANGLE_BINS, Pair, Statistics
+
+SIZE = (4.6, 3.2)  # inches of one figure
+DOMAIN_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#5B3A29")
+_MUTED = "#b8bcc4"
+
+
+def figures(found: Statistics) -> dict[str, Figure]:
+    """Return one figure for each question that the picture can answer, by title."""
+    return {title: _drawn([panel], 1, SIZE, found) for title, panel in _panels(found).items()}
+
+
+def sheet(found: Statistics) -> Figure:
+    """Return all figures on one sheet of two columns, each under its title."""
+    panels = _panels(found)
+    rows = max(1, (len(panels) + 1) // 2)
+    titled = [_with_title(title, panel) for title, panel in panels.items()]
+    return _drawn(titled, 2, (2 * SIZE[0], rows * SIZE[1]), found)
+
+
+def figure_colour(rgb: tuple[int, int, int]) -> tuple[float, float, float]:
+    """Return a class colour dark enough for white paper, as (r, g, b) in 0..1."""
+    colour = np.array(rgb) / 255
+    brightness = float(colour @ [0.30, 0.59, 0.11])
+    return tuple(colour * min(1.0, 0.62 / max(brightness, 1e-9)))
+
+
+def _panels(found: Statistics) -> dict[str, Callable[[Axes, Statistics], None]]:
+    panels: dict[str, Callable[[Axes, Statistics], None]] = {}
+    if any(not m.edge for m in found.molecules):
+        panels["Areas"] = _areas
+    if found.heights_nm is not None and np.isfinite(found.heights_nm).any():
+        panels["Heights"] = _heights
+    if any(c["orientation"]["n"] for c in found.summary["classes"].values()):
+        panels["Orientations"] = _orientations
+    if any(len(pair.distances) for pair in found.pairs):
+        panels["Distances to the nearest neighbour"] = _distances
+        panels["Directions to the nearest neighbour"] = _directions
+    if found.molecules:
+        panels["Lattice and domains"] = _order
+    return panels
+
+
+def _drawn(panels: list[Callable], columns: int, size: tuple, found: Statistics) -> Figure:
+    with _style():
+        figure = Figure(figsize=size, layout="constrained")
+        FigureCanvasAgg(figure)
+        rows = max(1, -(-len(panels) // columns))
+        for i, panel in enumerate(panels):
+            panel(figure.add_subplot(rows, columns, i + 1), found)
+        if not panels:
+            figure.text(0.5, 0.5, "no molecules", ha="center", color=_MUTED)
+        # Lay out once, within the style; saving would do it again for each format.
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")
+    return figure
+
+
+def _with_title(title: str, panel: Callable) -> Callable:
+    def draw(axes: Axes, found: Statistics) -> None:
+        panel(axes, found)
+        axes.set_title(title, loc="left", fontweight="bold")
+
+    return draw
+
+
+@contextmanager
+def _style() -> Iterator[None]:
+    settings = {
+        "font.size": 9,
+        "font.family": ["DejaVu Sans"],
+        "axes.titlesize": 9,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.edgecolor": "#555b66",
+        "axes.labelcolor": "#333842",
+        "xtick.color": "#555b66",
+        "ytick.color": "#555b66",
+        "legend.frameon": False,
+        "legend.fontsize": 8,
+    }
+    with rc_context(settings):
+        yield
+
+
+def _short(name: str) -> str:
+    """Return a class name that leaves room for the figure."""
+    return name if len(name) <= 14 else f"{name[:13]}…"
+
+
+def _arrow(pair: Pair) -> str:
+    return f"{_short(pair.first)} → {_short(pair.second)}"
+
+
+def _colours(found: Statistics) -> dict[str, tuple[float, float, float]]:
+    colours = class_colours(len(found.class_names))
+    return {n: figure_colour(c) for n, c in zip(found.class_names, colours, strict=True)}
+
+
+def _histograms(axes: Axes, found: Statistics, values: dict[str, np.ndarray], label: str) -> None:
+    """Draw one histogram a class on common bins."""
+    values = {name: v[np.isfinite(v)] for name, v in values.items()}
+    values = {name: v for name, v in values.items() if len(v)}
+    together = np.concatenate(list(values.values()))
+    low, high = float(together.min()), float(together.max())
+    if high - low < 1e-9 * max(1.0, abs(high)):
+        low, high = low - 0.5, high + 0.5
+    bins = np.linspace(low, high, int(np.clip(np.sqrt(len(together)) * 2, 8, 40)) + 1)
+    colours = _colours(found)
+    for name, numbers in values.items():
+        colour = colours[name]
+        text = f"{_short(name)} (n = {len(numbers)})"
+        axes.hist(numbers, bins, color=(*colour, 0.35), edgecolor=colour, lw=0.8, label=text)
+        axes.axvline(np.median(numbers), color=colour, lw=1.2, ls="--")
+    axes.set_xlabel(label)
+    _count_axis(axes)
+
+
+def _count_axis(axes: Axes) -> None:
+    """Label the axis of counts and put the legend into a strip above the tallest bar."""
+    axes.set_ylabel("molecules")
+    axes.set_ylim(0, axes.get_ylim()[1] * 1.25)
+    # On white: lines over the whole height (medians) would run through its words.
+    axes.legend(loc="upper center", ncols=2, frameon=True, framealpha=0.85, edgecolor="none")
+
+
+def _areas(axes: Axes, found: Statistics) -> None:
+    values = {
+        name: np.array(
+            [m.area for m in found.molecules if m.class_name == name and not m.edge], np.float64
+        )
+        * found.factor**2
+        for name in found.class_names
+    }
+    _histograms(axes, found, values, f"area ({found.unit}²)")
+
+
+def _heights(axes: Axes, found: Statistics) -> None:
+    values = {
+        name: np.array(
+            [
+                h
+                for m, h in zip(found.molecules, found.heights_nm, strict=True)
+                if m.class_name == name and not m.edge
+            ],
+            np.float64,
+        )
+        for name in found.class_names
+    }
+    _histograms(axes, found, values, "height above the surface (nm)")
+
+
+def _orientations(axes: Axes, found: Statistics) -> None:
+    colours = _colours(found)
+    for name, values in found.summary["classes"].items():
+        entry = values["orientation"]
+        if not entry["n"]:
+            continue
+        width = entry["period_deg"] / ANGLE_BINS
+        edges = np.arange(ANGLE_BINS + 1) * width
+        text = f"{_short(name)}, {entry['symmetry']}-fold"
+        axes.stairs(entry["histogram"], edges, color=colours[name], lw=1.6, label=text)
+    axes.set_xlabel("orientation modulo symmetry (degrees)")
+    _count_axis(axes)
+
+
+def _distances(axes: Axes, found: Statistics) -> None:
+    pairs = [pair for pair in found.pairs if len(pair.distances)]
+    colours = _colours(found)
+    for k, pair in enumerate(pairs):
+        values = pair.distances * found.factor
+        spread = (np.arange(len(values)) * 0.618 % 1 - 0.5) * 0.5  # even, without chance
+        colour = colours[pair.second]
+        axes.plot(values, k + spread, ".", ms=3, color=colour, alpha=0.5, mec="none")
+        axes.plot(np.median(values), k, "|", ms=22, mew=1.8, color="#22262e")
+    axes.set_yticks(range(len(pairs)), [_arrow(p) for p in pairs])
+    axes.set_ylim(len(pairs) - 0.4, -0.6)
+    axes.set_xlim(left=0)
+    axes.set_xlabel(f"distance ({found.unit}); bar: median")
+
+
+def _directions(axes: Axes, found: Statistics) -> None:
+    colours = _colours(found)
+    edges = np.linspace(0, 360, ANGLE_BINS + 1)
+    for pair in found.pairs:
+        if not len(pair.directions):
+            continue
+        counts, _ = np.histogram(pair.directions, edges)
+        style = "-" if pair.first == pair.second else "--"
+        text = _arrow(pair)
+        colour = colours[pair.second]
+        axes.stairs(counts, edges, color=colour, ls=style, lw=1.4, label=text)
+    axes.set_xticks(range(0, 361, 60))
+    axes.set_xlabel("direction (degrees, anticlockwise from the right)")
+    _count_axis(axes)
+
+
+def _order(axes: Axes, found: Statistics) -> None:
+    """Draw a map of the centroids coloured by domain, the cells, and the vacancies."""
+    order, factor = found.order, found.factor
+    points = np.array([m.centroid for m in found.molecules]) * factor
+    free = order.domain_of < 0
+    axes.plot(*points[free].T, "o", ms=2.5, color=_MUTED, mec="none", label="in no domain")
+    for number, domain in enumerate(order.domains):
+        colour = DOMAIN_COLOURS[number % len(DOMAIN_COLOURS)]
+        text = f"domain {number + 1}" if number < 5 else None
+        mine = points[domain.members]
+        axes.plot(*mine.T, "o", ms=2.5, color=colour, mec="none", label=text)
+        start = mine[np.hypot(*(mine - mine.mean(axis=0)).T).argmin()]
+        a, b = domain.lattice.vectors * factor
+        corners = np.array([start, start + a, start + a + b, start + b, start])
+        axes.plot(*corners.T, color="#22262e", lw=1.2)
+    holes = np.array([(v.x, v.y) for v in order.vacancies]).reshape(-1, 2) * factor
+    if len(holes):
+        axes.plot(*holes.T, "x", ms=5, color="#c02020", label="vacancy or stranger")
+    axes.set_xlim(0, found.width * factor)
+    axes.set_ylim(found.height * factor, 0)
+    axes.set_aspect("equal")
+    axes.set_xlabel(f"x ({found.unit})")
+    axes.set_ylabel(f"y ({found.unit})")
+    axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1), borderaxespad=0)

@@ -1,0 +1,147 @@
+"""NAME_report.html: one self-contained page with the picture, its molecules and the statistics.
+
+The page needs no network, no other file and no server. Outlines are SVG over the embedded picture;
+without scripts (a mail preview) and on paper everything but the switches is there.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from spm.measure.statistics import Statistics
+from spm.report import tables
+from spm.report.svg_image import class_colour_texts, picture_svg
+from spm.report.tables import number_text
+from spm.run.files import write_text
+from spm.structures.molecule import Molecule, labels_of
+
+TEMPLATE = Path(__file__).with_name("report_page.html")
+
+
+def write_report(
+    path: Path,
+    picture: np.ndarray,
+    found: Statistics,
+    *,
+    title: str,
+    settings: Mapping[str, Any] | None = None,
+) -> None:
+    """Write the report of one picture, atomically.
+
+    Args:
+        path: of the HTML file.
+        picture: (H, W, 3) uint8 RGB, without drawings.
+        found: of `spm.measure.statistics.measure`; it carries the molecules.
+        title: heading, such as the picture's file name.
+        settings: what made the result, name -> value, shown as it is; nested mappings get a
+            heading each. Defaults to none.
+    """
+    from spm.measure.figures import figures
+
+    sections = [
+        tables.class_section(found),
+        tables.lattice_section(found),
+        tables.neighbour_section(found),
+    ]
+    sections += [tables.figure_section(figures(found)), tables.settings_section(settings or {})]
+    fields = {
+        "title": escape(title),
+        "subtitle": escape(_subtitle(found)),
+        "svg": picture_svg(picture, found),
+        "toggles": _toggles(found),
+        "lowest": f"{_lowest_score(found):.2f}",
+        "layers": _layers(found),
+        "sections": "\n".join(part for part in sections if part),
+        "data": _data(found),
+    }
+    template = TEMPLATE.read_text(encoding="utf-8")
+    # In one pass, so that braces in a class name or a setting are never filled in.
+    page = re.sub(r"\{\{(\w+)\}\}", lambda match: fields[match[1]], template)
+    write_text(path, page)
+
+
+def _subtitle(found: Statistics) -> str:
+    total = len(found.molecules)
+    parts = [
+        f"{total} molecule{'' if total == 1 else 's'}",
+        f"{found.width} × {found.height} pixels",
+    ]
+    if found.nm_per_pixel:
+        width, height = found.width * found.factor, found.height * found.factor
+        parts.append(f"{number_text(width)} × {number_text(height)} nm")
+        parts.append(f"{number_text(found.nm_per_pixel)} nm a pixel")
+    else:
+        parts.append("scale not known: all lengths in pixels")
+    return " · ".join(parts)
+
+
+def _lowest_score(found: Statistics) -> float:
+    scores = [m.score for m in found.molecules]
+    return math.floor(min(scores) * 100) / 100 if scores else 0.0
+
+
+def _toggles(found: Statistics) -> str:
+    rows = [
+        f'<label class="row"><input type="checkbox" checked data-class="{k}">'
+        f'<span class="swatch" style="background:{colour}"></span>'
+        f'<span class="name">{escape(name)}</span>'
+        f'<span class="n" data-count="{k}">'
+        f"{sum(m.class_name == name for m in found.molecules)}</span></label>"
+        for k, (name, colour) in enumerate(class_colour_texts(found))
+    ]
+    return "".join(rows) or '<p class="hint">no classes</p>'
+
+
+def _layers(found: Statistics) -> str:
+    layers = [
+        ("cells", "Unit cells", len(found.order.domains)),
+        ("holes", "Vacancies (cross) and strangers (ring)", len(found.order.vacancies)),
+    ]
+    return "".join(
+        f'<label class="row"><input type="checkbox" checked data-layer="{key}">'
+        f'<span class="name">{text}</span><span class="n">{count}</span></label>'
+        for key, text, count in layers
+    )
+
+
+def _data(found: Statistics) -> str:
+    """Return what the page's script needs, as JSON that may stand inside a script element."""
+    order = {name: k for k, name in enumerate(found.class_names)}
+    labels = labels_of(found.molecules)
+    rows: list[dict[str, Any]] = [{} for _ in found.molecules]
+    for i, (m, label) in enumerate(zip(found.molecules, labels, strict=True)):
+        area = f"{number_text(m.area * found.factor**2)} {found.unit}²"
+        rows[i] = {
+            "l": label,
+            "c": order[m.class_name],
+            "s": round(float(m.score), 4),
+            "a": area,
+            "x": _extra_lines(found, i, m),
+        }
+    # The page lists shapes class by class; the script takes them in the order of the document.
+    rows = [row for k in range(len(order)) for row in rows if row["c"] == k]
+    text = json.dumps({"classes": found.class_names, "molecules": rows}, ensure_ascii=False)
+    return text.replace("<", "\\u003c")
+
+
+def _extra_lines(found: Statistics, index: int, m: Molecule) -> list[str]:
+    lines = []
+    if math.isfinite(m.orientation):
+        lines.append(f"orientation {m.orientation:.0f}° (modulo {360 / max(1, m.symmetry):g}°)")
+    if found.heights_nm is not None and np.isfinite(found.heights_nm[index]):
+        lines.append(f"height {number_text(found.heights_nm[index])} nm")
+    if found.order.domain_of[index] >= 0 and len(found.order.domains) > 1:
+        lines.append(f"domain {found.order.domain_of[index] + 1}")
+    if m.uncertain:
+        lines.append(f"perhaps {m.second_class} ({m.second_score:.2f})")
+    if m.edge:
+        lines.append("cut by the picture's border")
+    return lines

@@ -1,0 +1,78 @@
+"""Which pictures to predict and what their results are called."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from spm.errors import InputError
+from spm.inference.tiles import Tile
+from spm.instruments.inputs import list_inputs
+
+
+def find_pictures(files: Sequence[Path] | None, in_dir: Path) -> list[Path]:
+    """Returns the named pictures (of a folder all), or those of `in_dir`; none twice.
+
+    Raises:
+        InputError: when there is no picture at all. A missing file is reported later, by itself.
+    """
+    paths: dict[Path, Path] = {}
+    for path in map(Path, files or [in_dir]):
+        for picture in list_inputs(path) if path.is_dir() or not files else [path]:
+            paths.setdefault(picture.resolve(), picture)
+    if not paths:
+        where = " ".join(str(path) for path in files) if files else in_dir
+        raise InputError(f"{where}: there is no picture in it; put the pictures to predict there.")
+    return list(paths.values())
+
+
+def output_names(paths: list[Path]) -> list[str]:
+    """Returns a distinct NAME for the results of each picture: its stem wherever that is enough.
+
+    Of `a.png` and `a.jpg` in one folder the results are called `a_png` and `a_jpg`, also when only
+    one of them is predicted, so that neither run overwrites the other's. Case does not count: on
+    Windows `A` and `a` are one file.
+    """
+    siblings = {path.resolve() for path in paths}
+    for folder in {path.parent for path in paths}:
+        if folder.is_dir():
+            siblings |= {path.resolve() for path in list_inputs(folder)}
+    stems = Counter(path.stem.casefold() for path in siblings)
+    taken: set[str] = set()
+    names = []
+    for path in paths:
+        name = path.stem
+        if stems[name.casefold()] > 1:
+            name = f"{path.stem}_{path.suffix[1:]}" if path.suffix else path.stem
+        base, number = name, 2
+        while name.casefold() in taken or (name != path.stem and stems[name.casefold()]):
+            name, number = f"{base}_{number}", number + 1
+        taken.add(name.casefold())
+        names.append(name)
+    return names
+
+
+def tile_name(name: str, tile: Tile) -> str:
+    """Returns the file name of a tile's picture: `NAME_r00_c01.png`."""
+    return f"{name}_r{tile.row:02}_c{tile.column:02}.png"
+
+
+def remove_tiles(out_dir: Path, name: str) -> None:
+    """Deletes the tile pictures that an earlier run wrote for NAME, and nobody else's."""
+    tile = re.compile(re.escape(name) + r"_r\d{2,}_c\d{2,}\.png")
+    for folder in (out_dir / "pre_predict", out_dir / "post_predict"):
+        if folder.is_dir():
+            for path in folder.iterdir():
+                if tile.fullmatch(path.name):
+                    path.unlink()
+
+
+def link(picture: Path, folder: Path) -> str:
+    """Returns the picture's path as seen from `folder`, as labelme wants it in the JSON."""
+    try:
+        return Path(os.path.relpath(picture, folder)).as_posix()
+    except ValueError:  # another drive on Windows
+        return picture.name

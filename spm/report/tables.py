@@ -1,0 +1,199 @@
+"""The tables and figures of a report, as HTML sections."""
+
+from __future__ import annotations
+
+import base64
+import io
+import math
+import platform
+from collections.abc import Mapping
+from html import escape
+from importlib import metadata
+from typing import Any
+
+import numpy as np
+
+from spm.measure.statistics import Statistics
+
+PACKAGES = (
+    "tensorflow", "torch", "jax", "keras", "numpy", "scipy", "opencv-python", "scikit-image",
+    "matplotlib",
+)  # fmt: skip
+
+
+def class_section(found: Statistics) -> str:
+    unit, summary = found.unit, found.summary
+    header = ["class", "molecules", "cut by border", "uncertain", f"density ({_per(unit)})"]
+    header += ["coverage", f"area ({unit}²)", "symmetry", "alignment"]
+    heights = found.heights_nm is not None
+    header += ["height (nm)"] if heights else []
+    rows = []
+    for name, c in summary["classes"].items():
+        turn = c["orientation"]
+        row = [name, c["count"], c["cut_by_border"], c["uncertain"], number_text(c["density"])]
+        row += [f"{100 * c['coverage']:.1f} %", _mean(c["area"])]
+        row += [f"{turn['symmetry']}-fold" if turn["symmetry"] else "–"]
+        row += [f"{turn['alignment']:.2f}" if turn["n"] else "–"]
+        rows.append(row + ([_mean(c["height"])] if heights else []))
+    total = summary["total"]
+    last = ["all", total["count"]]
+    last += [
+        sum(c[key] for c in summary["classes"].values()) for key in ("cut_by_border", "uncertain")
+    ]
+    last += [number_text(total["density"]), f"{100 * total['coverage']:.1f} %"]
+    last += [""] * (len(header) - len(last))
+    return _section(
+        "Molecules",
+        _table(header, [*rows, last])
+        + '<p class="hint">Mean ± standard deviation of whole molecules. Density counts molecules '
+        "cut by the border by their visible part. Alignment is 1 when all molecules are parallel, "
+        "up to their symmetry.</p>",
+    )
+
+
+def lattice_section(found: Statistics) -> str:
+    summary = found.summary
+    if not summary["domains"]:
+        return _section("Lattice", f"<p>{escape(summary['no_lattice'].capitalize())}.</p>")
+    unit = found.unit
+    header = [
+        "domain",
+        "molecules",
+        f"a ({unit})",
+        f"b ({unit})",
+        "angle (°)",
+        "direction of a (°)",
+    ]
+    header += [f"cell area ({unit}²)", "molecules a cell", "vacancies and strangers"]
+    rows = []
+    for d in summary["domains"]:
+        cell = ", ".join(
+            f"{name}: {_with_error(v['value'], v['error'])}"
+            for name in found.class_names
+            if (v := d["molecules_per_cell"].get(name))
+        )
+        values = [
+            _with_error(d[key]["value"], d[key]["error"])
+            for key in ("a", "b", "angle", "direction_of_a", "cell_area")
+        ]
+        rows.append([d["domain"], d["molecules"], *values, cell, d["vacancies"]])
+    note = (
+        "Errors are standard errors of the fit; they do not contain the scanner's calibration, "
+        "drift or creep. Angles are anticlockwise from the right."
+    )
+    return _section("Lattice", _table(header, rows) + f'<p class="hint">{note}</p>')
+
+
+def neighbour_section(found: Statistics) -> str:
+    rows = [
+        [f"{n['from']} → {n['to']}", n["distance"]["n"], _mean(n["distance"])]
+        + [number_text(n["distance"]["median"])]
+        for n in found.summary["neighbours"]
+        if n["distance"]["n"]
+    ]
+    if not rows:
+        return ""
+    header = ["from → to", "molecules", f"distance ({found.unit})", "median"]
+    return _section("Nearest neighbours", _table(header, rows))
+
+
+def figure_section(figures: Mapping[str, Any]) -> str:
+    if not figures:
+        return ""
+    from matplotlib import rc_context
+
+    parts = []
+    for title, figure in figures.items():
+        buffer = io.BytesIO()
+        # No date and no chance in the names inside: the same result gives the same page.
+        with rc_context({"svg.hashsalt": "spm"}):
+            figure.savefig(buffer, format="svg", metadata={"Date": None})
+        uri = data_uri("image/svg+xml", buffer.getvalue())
+        caption = escape(title)
+        parts.append(
+            f'<figure><figcaption>{caption}</figcaption><img alt="{caption}" src="{uri}"></figure>'
+        )
+    return _section("Figures", f'<div class="figures">{"".join(parts)}</div>', "long")
+
+
+def settings_section(settings: Mapping[str, Any]) -> str:
+    groups: dict[str, Mapping[str, Any]] = {}
+    plain = {k: v for k, v in settings.items() if not isinstance(v, Mapping)}
+    if plain:
+        groups["Settings"] = plain
+    groups |= {str(k): v for k, v in settings.items() if isinstance(v, Mapping) and v}
+    groups["Versions"] = versions()
+    parts = [
+        f"<div><h3>{escape(name)}</h3><dl>"
+        + "".join(f"<dt>{escape(str(k))}</dt><dd>{escape(_text(v))}</dd>" for k, v in group.items())
+        + "</dl></div>"
+        for name, group in groups.items()
+    ]
+    return _section("How this was made", f'<div class="two">{"".join(parts)}</div>')
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of Python and of the packages that take part, without importing them."""
+    found = {"Python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _section(title: str, content: str, kind: str = "") -> str:
+    attribute = f' class="{kind}"' if kind else ""
+    return f"<section{attribute}><h2>{escape(title)}</h2>{content}</section>"
+
+
+def _table(header: list[str], rows: list[list[Any]]) -> str:
+    head = "".join(f"<th>{escape(cell)}</th>" for cell in header)
+    body = "".join(
+        "<tr>" + "".join(f"<td>{escape(str(cell))}</td>" for cell in row) + "</tr>" for row in rows
+    )
+    table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    return f'<div class="scroll">{table}</div>'
+
+
+def _per(unit: str) -> str:
+    return f"1/{unit}²"
+
+
+def _mean(entry: Mapping[str, Any]) -> str:
+    if not entry["n"]:
+        return "–"
+    if not entry["sd"] or entry["sd"] < 1e-9 * abs(entry["mean"]):
+        return number_text(entry["mean"])
+    return f"{number_text(entry['mean'])} ± {number_text(entry['sd'], 2)}"
+
+
+def _with_error(value: float, error: float) -> str:
+    """Return value ± error with the error to two digits and the value to the same place."""
+    if not error > 0:
+        return number_text(value)
+    places = int(np.clip(1 - math.floor(math.log10(error)), 0, 6))
+    return f"{value:.{places}f} ± {error:.{places}f}"
+
+
+def number_text(value: float, digits: int = 4) -> str:
+    """Return a number to some significant digits, with powers of ten only where they help."""
+    text = f"{value:.{digits}g}"
+    return f"{value:.0f}" if "e+" in text and abs(value) < 1e7 else text
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:g}"
+    if isinstance(value, list | tuple):
+        return ", ".join(_text(v) for v in value)
+    if isinstance(value, Mapping):
+        return "; ".join(f"{name}: {_text(v)}" for name, v in value.items())
+    if value is None:
+        return "not known"
+    return str(value)
+
+
+def data_uri(kind: str, data: bytes) -> str:
+    return f"data:{kind};base64,{base64.b64encode(data).decode('ascii')}"

@@ -1,0 +1,137 @@
+"""Cutting the outlined molecules out of annotated pictures, as crops for the t-SNE screening."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from spm.errors import InputError
+from spm.similarity.crops import PATCH, VIEW, Crop
+from spm.structures import annotation as ann
+from spm.structures import instance_masks
+
+MARGIN = 1.15  # side of a crop over the diameter of the class with the largest molecules
+
+
+def default_class(label: str) -> str:
+    """Take the serial number off a label: `003a12` -> `003a`, `molecule A1` -> `molecule A`."""
+    return re.sub(r"[ _-]?\d+$", "", label) or label
+
+
+def cut_crops(
+    paths: list[Path],
+    class_names: list[str] | None = None,
+    margin: float = MARGIN,
+    mask: bool = False,
+) -> list[Crop]:
+    """Cut every outlined molecule out of annotated pictures, all with the same side length.
+
+    Args:
+        paths: labelme annotations.
+        class_names: known classes; without them a class is the label without its number.
+        margin: side of the crop over the molecules' diameter; the class with the largest
+            molecules decides, so that sizes stay comparable between classes.
+        mask: show (and map) the masked molecule; scores use it always, for the neighbours are
+            no fault of a molecule.
+
+    Raises:
+        InputError: for unreadable annotations, wrong outlines, unknown labels (all named at once).
+    """
+    problems, cuts = [], []
+    for path in paths:
+        try:
+            annotation = ann.read_annotation(path)
+        except InputError as error:
+            problems.append(str(error))
+            continue
+        problems += ann.check_annotation(annotation, class_names)
+        if problems:
+            continue
+        for index, shape in enumerate(annotation.shapes):
+            name = (
+                ann.class_of(shape.label, class_names)
+                if class_names
+                else default_class(shape.label)
+            )
+            cuts.append((annotation, index, name, *_centre_diameter(ann.outline(shape))))
+    if problems:
+        raise InputError.joined(problems)
+    if not cuts:
+        return []
+    by_class: dict[str, list[float]] = {}
+    for *_, name, _, diameter in cuts:
+        by_class.setdefault(name, []).append(diameter)
+    side = margin * max(float(np.median(sizes)) for sizes in by_class.values())
+    return _cut_all(cuts, side, mask)
+
+
+def _centre_diameter(points: np.ndarray) -> tuple[np.ndarray, float]:
+    """Return the area's centroid (x, y) and twice the distance of its farthest corner, pixels."""
+    x, y = np.asarray(points, float).T
+    cross = x * np.roll(y, -1) - np.roll(x, -1) * y
+    area = cross.sum() / 2
+    if abs(area) < 1e-6:
+        centre = np.array([x.mean(), y.mean()])
+    else:
+        centre = np.array(
+            [((x + np.roll(x, -1)) * cross).sum(), ((y + np.roll(y, -1)) * cross).sum()]
+        ) / (6 * area)
+    return centre, 2 * float(np.hypot(x - centre[0], y - centre[1]).max())
+
+
+def _cut_all(cuts: list[tuple], side: float, mask: bool) -> list[Crop]:
+    crops, current, grey = [], None, None
+    for annotation, index, name, centre, _ in cuts:
+        if annotation is not current:
+            current = annotation
+            grey = cv2.cvtColor(annotation.read_picture(), cv2.COLOR_RGB2GRAY).astype(np.float32)
+            if side > VIEW:  # against moire when the crop is shrunk
+                smooth = cv2.GaussianBlur(grey, (0, 0), 0.4 * side / VIEW)
+            else:
+                smooth = grey
+        shape = annotation.shapes[index]
+        inside = instance_masks.shape_mask(shape, *grey.shape).astype(bool)
+        patch, masked, weight = cut_patch(smooth, centre, side, inside)
+        shown = masked if mask else patch
+        path = Path(annotation.path)
+        crops.append(Crop(shape.label, name, path, index, shown, masked, weight))
+    return crops
+
+
+def cut_patch(
+    grey: np.ndarray, centre: np.ndarray, side: float, inside: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Sample a patch whose inner VIEW x VIEW pixels span `side` pixels around `centre`.
+
+    Args:
+        grey: (H, W) float32.
+        centre: (x, y), pixels, the picture's corner being (0, 0).
+        side: side of the crop, pixels.
+        inside: (H, W) bool, the molecule.
+
+    Returns:
+        patch, the same with everything but the molecule at the level just outside of it, and
+        weight, which is 0 beyond the picture's border; all (PATCH, PATCH) float32.
+    """
+    scale = side / VIEW
+    # Pixel centres: patch pixel p lies at centre + (p + 0.5 - PATCH/2) * scale, minus the half
+    # pixel by which OpenCV's coordinates differ from the outline's.
+    offset = np.asarray(centre, float) + (0.5 - PATCH / 2) * scale - 0.5
+    matrix = np.array([[scale, 0, offset[0]], [0, scale, offset[1]]])
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+
+    def sample(array: np.ndarray, border: int) -> np.ndarray:
+        return cv2.warpAffine(array, matrix, (PATCH, PATCH), flags=flags, borderMode=border)
+
+    patch = sample(grey, cv2.BORDER_REPLICATE)
+    weight = (sample(np.ones_like(grey), cv2.BORDER_CONSTANT) > 0.5).astype(np.float32)
+    molecule = sample(inside.astype(np.float32), cv2.BORDER_CONSTANT) > 0.5
+    ring = cv2.dilate(molecule.astype(np.uint8), np.ones((7, 7), np.uint8)).astype(bool)
+    ring &= ~molecule & (weight > 0)
+    masked = patch.copy()
+    if ring.any():
+        masked[~molecule] = np.median(patch[ring])
+    return patch, masked, weight

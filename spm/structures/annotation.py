@@ -1,0 +1,298 @@
+"""Annotation files: labelme's JSON, versions 3.x to 6.x, read and written without labelme.
+
+Points are (x, y) in labelme's continuous pixel coordinates, (0, 0) at the picture's corner.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import itertools
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+
+from spm.errors import InputError
+from spm.io.images import (
+    SUFFIXES,
+    check_pixels,
+    decode_picture,
+    decoded_size,
+    picture_size,
+    read_picture,
+)
+from spm.run.files import natural_sorted, write_json
+from spm.structures.classes import check_class_names, class_of
+from spm.structures.labelme_file import (
+    SHAPE_KEYS,
+    TOP_KEYS,
+    check_derived,
+    clean_text,
+    embedded_picture,
+    load_json,
+    other_keys,
+    read_flags,
+    read_shape,
+)
+from spm.structures.shape import Shape, check_form, check_shape, outline
+
+__all__ = [
+    "Annotation",
+    "Shape",
+    "check_annotation",
+    "check_class_names",
+    "check_copy",
+    "check_shape",
+    "class_of",
+    "find_picture",
+    "iter_annotations",
+    "outline",
+    "read_annotation",
+    "write_annotation",
+]
+
+
+@dataclass
+class Annotation:
+    """A picture's outlined molecules.
+
+    Attributes:
+        shapes: in the order of the file.
+        height, width: size of the picture in pixels.
+        picture_name: the picture's file name, in the folder of the JSON file.
+        flags: of the whole picture, name -> bool.
+        path: the JSON file it came from.
+        picture_bytes: the embedded picture file, if there is one.
+        extra: top-level JSON keys that labelme does not know, for example `derived`.
+    """
+
+    shapes: list[Shape]
+    height: int
+    width: int
+    picture_name: str
+    flags: dict[str, bool] = field(default_factory=dict)
+    path: Path | None = None
+    picture_bytes: bytes | None = None
+    version: str = "5.0.1"
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def partial(self) -> bool:
+        """Whether the user says that not every molecule in the picture is outlined.
+
+        It is a flag `partial` of the picture (labelme: `labelme --flags partial`) or a key of the
+        JSON file of that name.
+        """
+        return bool(self.flags.get("partial") or self.extra.get("partial"))
+
+    @property
+    def derived(self) -> dict[str, Any] | None:
+        """How one of our steps made this copy; None for the user's own annotation."""
+        made = self.extra.get("derived")
+        if isinstance(made, dict):
+            return made
+        return {} if self.flags.get("derived") else None
+
+    def read_picture(self) -> np.ndarray:
+        """Return the picture, (H, W, 3) uint8 RGB.
+
+        The embedded one if there is one, else the file beside the JSON.
+
+        Raises:
+            InputError: when there is none, it cannot be read, or its size is not the JSON's.
+        """
+        if self.picture_bytes is not None:
+            picture = decode_picture(self.picture_bytes, f"{self.path} (embedded picture)")
+        else:
+            picture = read_picture(self.picture_path())
+        if picture.shape[:2] != (self.height, self.width):
+            raise _other_size(self.path, picture.shape[:2], (self.height, self.width))
+        return picture
+
+    def check_size(self) -> None:
+        """Compare the picture's size with the JSON's by the picture file's header alone.
+
+        Raises:
+            InputError: when there is no picture or its size is not the JSON's.
+        """
+        if self.picture_bytes is not None:
+            size = decoded_size(self.picture_bytes, f"{self.path} (embedded picture)")
+        else:
+            size = picture_size(self.picture_path())
+        if size != (self.height, self.width):
+            raise _other_size(self.path, size, (self.height, self.width))
+
+    def picture_path(self) -> Path:
+        """Return the picture file beside the JSON file: its imagePath, or else the same stem.
+
+        Raises:
+            InputError: when neither exists. An imagePath outside the folder is never followed.
+        """
+        if self.path is None:
+            raise ValueError("The annotation was not read from a file: it has no picture path.")
+        return find_picture(self.path, self.picture_name)
+
+
+def find_picture(json_path: Path, picture_name: str) -> Path:
+    """Return the picture of an annotation file; see `Annotation.picture_path`."""
+    folder = json_path.parent
+    named = folder / PurePosixPath(picture_name.replace("\\", "/")).name
+    if picture_name and named.suffix.lower() != ".json" and _is_file(named):
+        return named
+    # NAME_predicted.png has the outlines drawn in: training on it would teach nonsense.
+    stems = [] if json_path.stem.endswith("_predicted") else [json_path.stem]
+    for stem, suffix in itertools.product(stems, sorted(SUFFIXES)):
+        for candidate in (suffix, suffix.upper()):
+            path = folder / f"{stem}{candidate}"
+            if path.is_file():
+                return path
+    raise InputError(
+        f"{json_path}: its picture {named.name!r} is not beside it; copy the picture there."
+    )
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # a name too long for the system, or with a null character
+        return False
+
+
+def iter_annotations(folder: str | os.PathLike) -> list[Path]:
+    """Return the JSON files in a folder, naturally sorted, none hidden."""
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise InputError(f"{folder}: there is no such folder; check the name.")
+    return natural_sorted(
+        path
+        for path in folder.iterdir()
+        if path.suffix.lower() == ".json" and not path.name.startswith(".") and path.is_file()
+    )
+
+
+def read_annotation(path: str | os.PathLike) -> Annotation:
+    """Read a labelme JSON file.
+
+    Raises:
+        InputError: when the file is missing, no JSON, not labelme's, or has points that are no
+            numbers. Outlines that are numbers but make no sense are `check_shape`'s business.
+    """
+    path = Path(path)
+    data = load_json(path)
+    shapes = [read_shape(item, i, path) for i, item in enumerate(data["shapes"])]
+    embedded = embedded_picture(data.get("imageData"), path)
+    name = data.get("imagePath") or ""
+    if not isinstance(name, str):
+        raise InputError(f"{path}: imagePath must be a text; save the annotation again in labelme.")
+    height, width = data.get("imageHeight"), data.get("imageWidth")
+    if height is None or width is None:  # labelme before 3.6 did not write them
+        if embedded is not None:
+            height, width = decoded_size(embedded, f"{path} (embedded picture)")
+        else:
+            height, width = picture_size(find_picture(path, name))
+    if not all(isinstance(n, int) and not isinstance(n, bool) and n > 0 for n in (height, width)):
+        raise InputError(
+            f"{path}: imageHeight and imageWidth must be whole numbers above 0, not {height!r} and "
+            f"{width!r}; save the annotation again in labelme."
+        )
+    check_pixels(width, height, str(path))
+    extra = other_keys(data, TOP_KEYS, str(path))
+    check_derived(extra.get("derived"), path)
+    return Annotation(
+        shapes=shapes,
+        height=height,
+        width=width,
+        picture_name=clean_text(name),
+        flags=read_flags(data.get("flags")),
+        path=path,
+        picture_bytes=embedded,
+        version=clean_text(data.get("version") or "5.0.1"),
+        extra=extra,
+    )
+
+
+def write_annotation(path: str | os.PathLike, annotation: Annotation, durable: bool = True) -> None:
+    """Write labelme JSON atomically; the picture is not embedded but lies beside it.
+
+    Args:
+        path: the file.
+        annotation: what goes into it.
+        durable: see `spm.run.files.atomic_path`.
+    """
+    data = {
+        "version": annotation.version,
+        "flags": annotation.flags,
+        "shapes": [_shape_json(shape) for shape in annotation.shapes],
+        "imagePath": annotation.picture_name,
+        "imageData": None,
+        "imageHeight": int(annotation.height),
+        "imageWidth": int(annotation.width),
+        **{key: value for key, value in annotation.extra.items() if key not in TOP_KEYS},
+    }
+    # Without indentation Python's C encoder is used: ten times as fast, a third of the bytes.
+    write_json(path, data, indent=None, durable=durable)
+
+
+def check_annotation(annotation: Annotation, class_names: Sequence[str] | None = None) -> list[str]:
+    """Return all problems of an annotation's shapes as whole sentences that name the file.
+
+    Args:
+        class_names: known classes; None leaves the labels unchecked.
+    """
+    problems = []
+    for i, shape in enumerate(annotation.shapes):
+        found = check_shape(shape, annotation.height, annotation.width)
+        if not found and class_names is not None:
+            try:
+                class_of(shape.label, class_names)
+            except ValueError as error:
+                found = [f"has an unknown label: {error}"]
+        problems += [f"{annotation.path}: shape {i + 1} ({shape.label!r}) {p}." for p in found]
+    return problems
+
+
+def check_copy(annotation: Annotation) -> list[str]:
+    """Return what is grossly wrong with a copy that a step of ours made, as whole sentences.
+
+    Its outlines were checked in the original: this only makes sure that nobody changed the file
+    into something that the steps cannot take.
+    """
+    size = annotation.height, annotation.width
+    return [
+        f"{annotation.path}: shape {i + 1} ({shape.label!r}) {problem}."
+        for i, shape in enumerate(annotation.shapes)
+        if (problem := check_form(shape, *size, margin=max(size)))
+    ]
+
+
+def _shape_json(shape: Shape) -> dict[str, Any]:
+    data = {
+        "label": shape.label,
+        "points": np.asarray(shape.points, np.float64).tolist(),
+        "group_id": shape.group_id,
+        "shape_type": shape.shape_type,
+        "flags": shape.flags,
+        "description": shape.description,
+    }
+    if shape.mask is not None:
+        data["mask"] = _mask_text(shape.mask)
+    return data | {key: value for key, value in shape.extra.items() if key not in SHAPE_KEYS}
+
+
+def _mask_text(mask: np.ndarray) -> str:
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.fromarray(mask.astype(np.uint8) * 255).convert("1").save(buffer, format="PNG")
+    return base64.b64encode(buffer.getvalue()).decode("ascii")
+
+
+def _other_size(path: Path | None, real: tuple[int, int], said: tuple[int, int]) -> InputError:
+    return InputError(
+        f"{path}: the picture is {real[1]} x {real[0]} pixels but the annotation says "
+        f"{said[1]} x {said[0]}; open the right picture in labelme and save again."
+    )

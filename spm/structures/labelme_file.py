@@ -1,0 +1,165 @@
+"""The fields of labelme's JSON, whoever wrote them: each is what it should be, or an InputError.
+
+Files come from other people and other programs. Nothing in a field may end a step with anything but
+a sentence, now or when the field is written again.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from spm.errors import InputError
+from spm.io.images import decode_picture
+from spm.structures.shape import Shape
+
+# Keys that we do not know are kept; nothing honest is nested deeper.
+MOST_LEVELS = 50
+SHAPE_KEYS = {"label", "points", "group_id", "shape_type", "flags", "description", "mask"}
+TOP_KEYS = {
+    "version", "flags", "shapes", "imagePath", "imageData", "imageHeight", "imageWidth",
+}  # fmt: skip
+
+
+def load_json(path: Path) -> dict[str, Any]:
+    """Return the content of an annotation file, which has a list of shapes."""
+    again = "save the annotation again in labelme"
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+        data = json.loads(text)
+    except FileNotFoundError:
+        raise InputError(f"{path}: there is no such annotation file; check the name.") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); check the file.") from error
+    except UnicodeDecodeError:
+        raise InputError(f"{path}: is not a text file in UTF-8; {again}.") from None
+    except RecursionError:
+        raise InputError(f"{path}: is nested too deeply for an annotation; {again}.") from None
+    except ValueError as error:
+        what = "is empty" if not text.strip() else f"is not valid JSON ({error})"
+        raise InputError(f"{path}: {what}; {again}.") from None
+    if not isinstance(data, dict) or not isinstance(data.get("shapes"), list):
+        raise InputError(
+            f"{path}: is not a labelme annotation (it has no list of shapes); {again}."
+        )
+    return data
+
+
+def read_shape(item: Any, index: int, path: Path) -> Shape:
+    """Return the shape of one item of the list."""
+    where = f"{path}: shape {index + 1}"
+    if not isinstance(item, dict):
+        raise InputError(f"{where} is not an object; save the annotation again in labelme.")
+    label = item.get("label")
+    if not isinstance(label, str):
+        raise InputError(f"{where} has no label; give it one in labelme.")
+    where = f"{where} ({label!r})"
+    kind = item.get("shape_type") or "polygon"  # labelme 3.x knew only polygons
+    group_id = item.get("group_id")
+    return Shape(
+        label=clean_text(label).strip(),
+        points=_points(item.get("points"), where),
+        shape_type=clean_text(kind),
+        group_id=group_id if isinstance(group_id, int) else None,
+        flags=read_flags(item.get("flags")),
+        description=clean_text(item.get("description") or ""),
+        mask=_mask(item.get("mask"), where) if kind == "mask" else None,
+        extra=other_keys(item, SHAPE_KEYS, where),
+    )
+
+
+def clean_text(value: Any) -> str:
+    """Return a text that can be written in UTF-8: JSON may hold half of a surrogate pair."""
+    return str(value).encode("utf-8", "replace").decode("utf-8")
+
+
+def other_keys(data: dict[str, Any], known: set[str], where: str) -> dict[str, Any]:
+    """Return the keys that labelme does not know, such that they can be written again."""
+    return {
+        clean_text(key): _writable(value, where, MOST_LEVELS)
+        for key, value in data.items()
+        if key not in known
+    }
+
+
+def _writable(value: Any, where: str, levels: int) -> Any:
+    """Return a JSON value with null for NaN and infinity, which JSON does not have."""
+    if levels == 0:
+        raise InputError(f"{where} is nested too deeply; save the annotation again in labelme.")
+    if isinstance(value, dict):
+        return {clean_text(k): _writable(v, where, levels - 1) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_writable(v, where, levels - 1) for v in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return clean_text(value) if isinstance(value, str) else value
+
+
+def check_derived(made: Any, path: Path) -> None:
+    """Raise InputError when a copy's `valid` (see `dataset_folder.Entry`) is no rectangle."""
+    if not isinstance(made, dict) or made.get("valid") is None:
+        return
+    try:
+        valid = np.array(made["valid"], np.float64)
+    except (ValueError, TypeError, OverflowError):
+        valid = np.zeros(0)
+    if valid.shape != (4, 2) or not np.isfinite(valid).all():
+        raise InputError(f"{path}: is a damaged copy; delete it and run the step before again.")
+
+
+def _points(values: Any, where: str) -> np.ndarray:
+    problem = f"{where} has points that are not pairs of numbers; draw it again in labelme."
+    if not isinstance(values, list) or not values:
+        raise InputError(f"{where} has no points; draw it again in labelme.")
+    if not all(
+        isinstance(pair, list)
+        and len(pair) == 2
+        and all(isinstance(n, int | float) and not isinstance(n, bool) for n in pair)
+        for pair in values
+    ):
+        raise InputError(problem)
+    try:
+        points = np.array(values, np.float64)
+    except (OverflowError, ValueError):
+        raise InputError(problem) from None
+    if not np.isfinite(points).all():
+        raise InputError(f"{where} has a point that is NaN or infinite; draw it again in labelme.")
+    return points
+
+
+def read_flags(flags: Any) -> dict[str, bool]:
+    """Return flags as labelme takes them; what is none counts as no flags."""
+    return (
+        {clean_text(key): bool(value) for key, value in flags.items()}
+        if isinstance(flags, dict)
+        else {}
+    )
+
+
+def _mask(text: Any, where: str) -> np.ndarray:
+    try:
+        data = base64.b64decode(text or "", validate=True)
+    except (binascii.Error, TypeError, ValueError):
+        raise InputError(f"{where} has a damaged mask; draw it again in labelme.") from None
+    try:
+        return decode_picture(data, where)[:, :, 0] > 0
+    except InputError:
+        raise InputError(f"{where} has a damaged mask; draw it again in labelme.") from None
+
+
+def embedded_picture(text: Any, path: Path) -> bytes | None:
+    """Return the bytes of the picture file in imageData, None when there is none."""
+    if not text:
+        return None
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, TypeError, ValueError):
+        raise InputError(
+            f"{path}: the embedded picture is damaged; save the annotation again in labelme."
+        ) from None

@@ -1,0 +1,280 @@
+"""Recognised molecules: what is reported of each, as a table and as a labelme annotation."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from spm.errors import InputError
+from spm.geometry import orientation
+from spm.io import pixel_size
+from spm.run import files
+from spm.structures.annotation import Annotation, Shape, class_of, outline
+
+TABLE_HEADER = (
+    "number",
+    "label",
+    "class",
+    "score",
+    "y1",
+    "x1",
+    "y2",
+    "x2",
+    "centroid_x",
+    "centroid_y",
+    "area",
+    "orientation",
+    "symmetry",
+    "edge",
+    "uncertain",
+    "second_class",
+    "second_score",
+)
+# Further columns where the size of a pixel is known.
+NM_HEADER = ("centroid_x_nm", "centroid_y_nm", "area_nm2")
+
+
+@dataclass(eq=False)  # arrays have no single truth value to compare
+class Molecule:
+    """One molecule of a picture.
+
+    Attributes:
+        class_name: its class.
+        score: confidence, 0..1.
+        box: (4,) float64 (y1, x1, y2, x2) in picture pixels, ends exclusive.
+        outline: (n, 2) float64 polygon (x, y) in labelme's continuous pixel coordinates.
+        area: square pixels.
+        centroid: (x, y) of its area.
+        orientation: direction of a lobe in degrees, nan for round ones; see
+            `spm.geometry.orientation`.
+        edge: it touches the picture's border, so that size and shape say little.
+        uncertain: the second class is nearly as likely as the first.
+        second_class: the next best class, "" when there is no evidence for another.
+        second_score: its score.
+        symmetry: rotational order of its class, by which `orientation` repeats; 0 for round.
+    """
+
+    class_name: str
+    score: float
+    box: np.ndarray
+    outline: np.ndarray
+    area: float
+    centroid: tuple[float, float]
+    orientation: float = math.nan
+    edge: bool = False
+    uncertain: bool = False
+    second_class: str = ""
+    second_score: float = 0.0
+    symmetry: int = 0
+
+
+def polygon_area(points: np.ndarray) -> float:
+    """Returns the area of a simple polygon (n, 2) in square units (shoelace formula)."""
+    x, y = np.asarray(points, np.float64).T
+    return float(abs(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1))) / 2)
+
+
+def polygon_centroid(points: np.ndarray) -> tuple[float, float]:
+    """Returns the centroid (x, y) of a simple polygon's area; of its points if it has none."""
+    points = np.asarray(points, np.float64)
+    middle = points.mean(axis=0)
+    # Relative to the middle, or far from the origin the sums lose digits.
+    (x, y), (x2, y2) = (points - middle).T, (np.roll(points, -1, axis=0) - middle).T
+    cross = x * y2 - x2 * y
+    if abs(cross.sum()) < 1e-9:
+        return float(middle[0]), float(middle[1])
+    cx, cy = ((x + x2) @ cross, (y + y2) @ cross) / (3 * cross.sum())
+    return float(middle[0] + cx), float(middle[1] + cy)
+
+
+def typical_size(molecules: Sequence[Molecule]) -> float:
+    """Returns the median diameter in pixels (longer side of the box), 0 for no molecule."""
+    sides = [max(m.box[2] - m.box[0], m.box[3] - m.box[1]) for m in molecules]
+    return float(np.median(sides)) if sides else 0.0
+
+
+def set_orientations(molecules: Sequence[Molecule]) -> list[Molecule]:
+    """Returns the molecules with `orientation` and `symmetry` filled in, class by class.
+
+    Molecules cut by the picture's border do not take part in finding their class's symmetry unless
+    there are no others.
+    """
+    harmonics = [orientation.radial_harmonics(m.outline, m.centroid) for m in molecules]
+    orders = {}
+    for name in {m.class_name for m in molecules}:
+        members = [i for i, m in enumerate(molecules) if m.class_name == name]
+        whole = [i for i in members if not molecules[i].edge] or members
+        orders[name] = orientation.class_order(np.array([harmonics[i] for i in whole]))
+    return [
+        replace(
+            m,
+            symmetry=orders[m.class_name],
+            orientation=orientation.direction(h, orders[m.class_name]),
+        )
+        for m, h in zip(molecules, harmonics, strict=True)
+    ]
+
+
+def labels_of(molecules: Sequence[Molecule]) -> list[str]:
+    """Returns a label for each molecule: class and serial number within the class (`003a12`).
+
+    A class whose name ends with a digit gets a dash (`13-2`), or class 1 number 31 would read as
+    class 13 number 1 (pitfall 10).
+    """
+    counts: dict[str, int] = {}
+    labels = []
+    for molecule in molecules:
+        name = molecule.class_name
+        counts[name] = counts.get(name, 0) + 1
+        dash = "-" if name[-1:].isdigit() else ""
+        labels.append(f"{name}{dash}{counts[name]}")
+    return labels
+
+
+def molecules_to_annotation(
+    molecules: Sequence[Molecule],
+    height: int,
+    width: int,
+    picture_name: str,
+    nm_per_pixel: float | None = None,
+) -> Annotation:
+    """Returns the molecules as an annotation that labelme opens and a user can correct.
+
+    Each is a polygon; `flags` carry edge and uncertain, `description` the score in words, and
+    further keys, which labelme keeps, the numbers: score, box, second_class, second_score,
+    orientation, symmetry; for the whole picture nm_per_pixel, where it is known.
+    """
+    shapes = [
+        Shape(
+            label=label,
+            points=np.round(molecule.outline, 2),
+            flags={"edge": molecule.edge, "uncertain": molecule.uncertain},
+            description=_in_words(molecule),
+            extra={
+                "score": round(float(molecule.score), 5),
+                "box": [round(float(v), 2) for v in molecule.box],
+                "second_class": molecule.second_class,
+                "second_score": round(float(molecule.second_score), 5),
+                "orientation": _or_none(molecule.orientation, 1),
+                "symmetry": molecule.symmetry,
+            },
+        )
+        for label, molecule in zip(labels_of(molecules), molecules, strict=True)
+    ]
+    known = {} if nm_per_pixel is None else {pixel_size.KEY: nm_per_pixel}
+    return Annotation(shapes, height, width, picture_name, extra=known)
+
+
+def annotation_to_molecules(annotation: Annotation, class_names: Sequence[str]) -> list[Molecule]:
+    """Reads molecules back from an annotation, a predicted or a user's one.
+
+    What the file does not carry follows from the outline: area, centroid, box. A shape without a
+    score (drawn by hand) has score 1. A box is taken from the file only where it still fits the
+    outline, which a user may have moved.
+
+    Raises:
+        InputError: for a label of no known class.
+    """
+    molecules = []
+    for shape in annotation.shapes:
+        points = np.asarray(outline(shape), np.float64)
+        try:
+            name = class_of(shape.label, class_names)
+        except ValueError as error:
+            raise InputError(f"{annotation.path or annotation.picture_name}: {error}") from error
+        extra = shape.extra
+        molecules.append(
+            Molecule(
+                class_name=name,
+                score=_number(extra.get("score"), 1.0),
+                box=_fitting_box(extra.get("box"), points),
+                outline=points,
+                area=polygon_area(points),
+                centroid=polygon_centroid(points),
+                orientation=_number(extra.get("orientation"), math.nan),
+                edge=bool(shape.flags.get("edge", False)),
+                uncertain=bool(shape.flags.get("uncertain", False)),
+                second_class=str(extra.get("second_class") or ""),
+                second_score=_number(extra.get("second_score"), 0.0),
+                symmetry=int(_number(extra.get("symmetry"), 0)),
+            )
+        )
+    return molecules
+
+
+def write_table(
+    path: str | os.PathLike, molecules: Sequence[Molecule], nm_per_pixel: float | None = None
+) -> None:
+    """Writes the molecules as CSV, one line each, under TABLE_HEADER, with NM_HEADER where the
+    size of a pixel is known.
+
+    Lengths are picture pixels, areas square pixels, the orientation degrees (empty for round
+    molecules), edge and uncertain 0 or 1. `label` is the molecule's label in the JSON.
+    """
+    rows = [
+        (
+            number,
+            label,
+            m.class_name,
+            f"{m.score:.4f}",
+            *(f"{v:.2f}" for v in m.box),
+            f"{m.centroid[0]:.2f}",
+            f"{m.centroid[1]:.2f}",
+            f"{m.area:.1f}",
+            "" if math.isnan(m.orientation) else f"{m.orientation:.1f}",
+            m.symmetry,
+            int(m.edge),
+            int(m.uncertain),
+            m.second_class,
+            f"{m.second_score:.4f}" if m.second_class else "",
+            *_in_nm(m, nm_per_pixel),
+        )
+        for number, (label, m) in enumerate(
+            zip(labels_of(molecules), molecules, strict=True), start=1
+        )
+    ]
+    header = TABLE_HEADER if nm_per_pixel is None else TABLE_HEADER + NM_HEADER
+    files.write_csv(path, header, rows)
+
+
+def _in_nm(molecule: Molecule, nm_per_pixel: float | None) -> tuple[str, ...]:
+    if nm_per_pixel is None:
+        return ()
+    values = (*molecule.centroid, molecule.area * nm_per_pixel)
+    return tuple(f"{v * nm_per_pixel:.4f}" for v in values)
+
+
+def _in_words(molecule: Molecule) -> str:
+    words = f"score {molecule.score:.2f}"
+    if molecule.uncertain:
+        words += f", perhaps {molecule.second_class} ({molecule.second_score:.2f})"
+    if molecule.edge:
+        words += ", at the border"
+    return words
+
+
+def _or_none(value: float, digits: int) -> float | None:
+    return None if math.isnan(value) else round(value, digits)
+
+
+def _number(value, default: float) -> float:
+    """Returns `value` if it is a finite number, else the default: the file may be hand-edited."""
+    good = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return float(value) if good else default
+
+
+def _fitting_box(box, points: np.ndarray) -> np.ndarray:
+    """Returns the file's box, or the outline's where that is missing or fits badly (IoU < 0.5)."""
+    (x1, y1), (x2, y2) = points.min(axis=0), points.max(axis=0)
+    own = np.array([y1, x1, y2, x2])
+    if not isinstance(box, list) or len(box) != 4:
+        return own
+    given = np.array([_number(v, math.nan) for v in box])
+    sides = np.minimum(own[2:], given[2:]) - np.maximum(own[:2], given[:2])
+    common = np.prod(np.maximum(sides, 0))
+    union = np.prod(own[2:] - own[:2]) + np.prod(given[2:] - given[:2]) - common
+    return given if common > 0.5 * union else own

@@ -1,0 +1,206 @@
+"""`workflow.py --check`: what it sees, what it estimates, and that it starts nothing."""
+
+from types import SimpleNamespace
+
+import cv2
+import numpy as np
+import pytest
+from annotated import contents
+from checkout import ROOT
+
+import workflow
+from spm.checks import costs, preflight
+from spm.errors import InputError
+from spm.io.images import write_picture
+from spm.similarity.unlabelled import find_lookalikes
+from spm.structures.annotation import Annotation, Shape, outline, read_annotation, write_annotation
+
+CLASSES = ["A", "B"]
+
+
+def square(x, y, side, label="A1"):
+    return Shape(
+        label, np.array([(x, y), (x + side, y), (x + side, y + side), (x, y + side)], float)
+    )
+
+
+def save(folder, shapes, name="a", height=100, width=120, **more):
+    folder.mkdir(parents=True, exist_ok=True)
+    write_picture(folder / f"{name}.png", np.full((height, width, 3), 90, np.uint8))
+    annotation = Annotation(shapes, height, width, f"{name}.png", **more)
+    write_annotation(folder / f"{name}.json", annotation)
+    annotation.path = folder / f"{name}.json"
+    return annotation
+
+
+@pytest.fixture
+def images(tmp_path):
+    folder = tmp_path / "images"
+    folder.mkdir()
+    write_picture(folder / "big.png", np.zeros((50, 60, 3), np.uint8))
+    return folder
+
+
+def test_sizes_counts_and_oddities(tmp_path, images):
+    shapes = [square(5 + 24 * k, 5, 20, f"A{k + 1}") for k in range(4)]
+    shapes += [square(5, 40, 50, "A5"), square(60, 40, 20, "B1"), square(110, 80, 11, "B2")]
+    save(tmp_path / "in", shapes)
+    findings = preflight.look(tmp_path / "in", images, [*CLASSES, "C"])
+    assert findings.problems == [] and findings.counts == {"A": 5, "B": 2, "C": 0}
+    said = "\n".join(preflight.report(findings))
+    diameter = 20 * np.sqrt(4 / np.pi)
+    assert (
+        f"A: 5 outlined; diameter {diameter:.1f} pixels (median), smallest {diameter:.1f}" in said
+    )
+    assert "A: 5 outlined" in said and "largest 56.4" in said and "C: none outlined" in said
+    assert "a.json: A5: diameter 56.4" in said and "molecules of unusual size: 1" in said
+    assert "a.json: B2, by 1.0 pixels" in said and "leave the picture: 1" in said
+    assert "C: no molecule is outlined" in said and "B: only 2 outlined" in said
+
+
+def test_overlapping_outlines(tmp_path, images):
+    shapes = [square(10, 10, 20, "A1"), square(20, 10, 20, "A2"), square(20, 11, 20, "B1")]
+    shapes += [square(30, 31, 20, "B2"), square(70, 10, 20, "B3")]
+    found = preflight.overlaps(save(tmp_path, shapes))
+    assert [line.split(": ")[1] for line in found] == [
+        "A1 and A2, IoU 0.33",
+        "A1 and B1, IoU 0.31",
+        "A2 and B1, IoU 0.90; one molecule outlined twice?",
+    ]
+    assert preflight.overlaps(save(tmp_path, [])) == []
+
+
+def test_imbalance_is_said(tmp_path, images):
+    shapes = [square(5 + 10 * k, 5, 8, f"A{k}") for k in range(10)] + [square(50, 50, 8, "B1")]
+    save(tmp_path / "in", shapes)
+    said = preflight.report(preflight.look(tmp_path / "in", images, CLASSES))
+    assert "  B: 10 times fewer than the most frequent class" in said
+
+
+def test_problems_are_reported_together_and_copies_are_left_out(tmp_path, images):
+    folder = tmp_path / "in"
+    save(folder, [square(5, 5, 20)], "good")
+    save(folder, [square(5, 5, 20, "X1"), square(500, 5, 20, "A2")], "wrong")
+    save(folder, [square(5, 5, 20)], "gone").path.with_suffix(".png").unlink()
+    save(folder, [square(5, 5, 20, "Y")], "copy", extra={"derived": {"step": "geo"}})
+    (folder / "text.json").write_text("hello")
+    (images / "big.png").unlink()
+    findings = preflight.look(folder, images, ["A", "A 1"])
+    said = "\n".join(findings.problems)
+    for part in ("collide", "'X1'", "out of the picture", "gone.json", "text.json", "recognise"):
+        assert part in said
+    assert len(findings.problems) == 6 and len(findings.sizes) == 1 and "copy.json" not in said
+
+
+def test_pictures_that_cannot_be_recognised_are_a_hint(tmp_path, images):
+    save(tmp_path / "in", [square(5, 5, 20)])
+    (images / "broken.png").write_bytes(b"")
+    findings = preflight.look(tmp_path / "in", images, CLASSES)
+    assert findings.problems == [] and findings.to_recognise == 2
+    assert "broken.png" in "\n".join(preflight.report(findings))
+
+
+def test_the_check_starts_nothing(tmp_path, images, capsys):
+    save(tmp_path / "in", [square(5, 5, 20)])
+    before = contents(tmp_path)
+    folders = {
+        name: tmp_path / "none" / name
+        for name in ("copies_dir", "cache_dir", "dataset_dir", "log_dir", "out_dir")
+    }
+    settings = {"source_dir": tmp_path / "in", "images_dir": images, "recipe": "cpu"}
+    status = workflow.main(**folders, **settings, class_names=CLASSES, check=True)
+    assert status == 0 and contents(tmp_path) == before
+    said = capsys.readouterr().out
+    assert "estimated time: data steps about" in said and "training about" in said
+    assert (
+        "estimated disk" in said and f"estimated memory: {costs.TRAINING_GIGABYTES:.1f} GB" in said
+    )
+    with pytest.raises(InputError, match="'A1' belongs to no known class"):
+        workflow.main(**folders, **settings, class_names=["B"], check=True)
+    assert contents(tmp_path) == before
+
+
+def test_the_estimate_by_hand(tmp_path, monkeypatch):
+    monkeypatch.setattr(costs, "worker_count", lambda workers: workers or 2)
+    one = costs.estimate([(320, 320)], 4032, 600, tmp_path / "not yet", speed=1.0)
+    assert one.data_minutes == pytest.approx(4032 * 0.042 / 2 / 60)
+    assert one.training_minutes == pytest.approx(600 * costs.STEP_SECONDS / 60)
+    assert one.disk_gb == pytest.approx(0.8064) and one.copies == 4032 and one.free_gb > 0
+    assert one.minutes == one.data_minutes + one.training_minutes
+    # Twice the area, twice the speed: the data steps take as long, training half.
+    two = costs.estimate([(320, 640)], 4032, 600, tmp_path, speed=2.0)
+    assert two.data_minutes == pytest.approx(one.data_minutes)
+    assert two.training_minutes == pytest.approx(one.training_minutes / 2)
+    # One process: twice as long.
+    alone = costs.estimate([(320, 320)], 4032, 600, tmp_path, workers=1, speed=1.0)
+    assert alone.data_minutes == pytest.approx(2 * one.data_minutes)
+    unknown = costs.estimate([(320, 320)], 4032, None, tmp_path, speed=1.0)
+    assert unknown.minutes is None and "was not measured" in "\n".join(costs.lines(unknown))
+    assert costs.machine_speed(0.05) > 0
+
+
+def test_nothing_is_promised_for_networks_that_were_not_measured(monkeypatch):
+    monkeypatch.setattr(workflow, "has_accelerator", lambda: False)
+    monkeypatch.setattr(costs, "estimate", lambda sizes, copies, steps, *_: steps)
+    findings = SimpleNamespace(sizes=[(9, 9)])
+
+    def steps(recipe="auto", init_with="none", epochs=None, steps_per_epoch=None):
+        rest = recipe, init_with, epochs, steps_per_epoch
+        return workflow.expected_costs(findings, ".", 1, *rest, 0)
+
+    assert steps(epochs=3, steps_per_epoch=7) == 21 and steps() > 100
+    assert steps(recipe="gpu") is None and steps(init_with="coco") is None
+    monkeypatch.setattr(workflow, "has_accelerator", lambda: True)
+    assert steps() is None and steps(recipe="cpu") > 100
+
+
+def l_shapes(seed=3):
+    """A grey noisy picture with 20 L-shaped molecules in all directions, and their outlines."""
+    rng = np.random.default_rng(seed)
+    corners = np.array([(-9, -9), (-2, -9), (-2, 2), (9, 2), (9, 9), (-9, 9)], float)
+    picture = rng.normal(70, 6, (200, 250))
+    outlines = []
+    for row in range(4):
+        for column in range(5):
+            angle = rng.uniform(0, 2 * np.pi)
+            turn = np.array([(np.cos(angle), np.sin(angle)), (-np.sin(angle), np.cos(angle))])
+            points = corners @ turn + (29 + 48 * column, 28 + 48 * row)
+            mask = np.zeros(picture.shape, np.uint8)
+            cv2.fillPoly(mask, [np.rint(points).astype(np.int32)], 1)
+            picture += 90 * mask
+            outlines.append(points)
+    grey = np.clip(cv2.GaussianBlur(picture, (0, 0), 1), 0, 255).astype(np.uint8)
+    return np.repeat(grey[:, :, None], 3, axis=2), outlines
+
+
+def test_forgotten_molecules_are_seen_and_nothing_else():
+    picture, outlines = l_shapes()
+    assert find_lookalikes(picture, outlines, ["A"] * 20) == []
+    forgotten = [2, 7, 13]
+    kept = [points for k, points in enumerate(outlines) if k not in forgotten]
+    found = find_lookalikes(picture, kept, ["A"] * 17)
+    places = sorted((round(p.x / 48), round(p.y / 48)) for p in found)
+    centres = [(29 + 48 * (k % 5), 28 + 48 * (k // 5)) for k in forgotten]
+    assert len(places) == 3
+    for place in found:
+        assert min(np.hypot(place.x - x, place.y - y) for x, y in centres) < 5
+
+
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_too_few_molecules_say_nothing(count):
+    picture, outlines = l_shapes()
+    assert find_lookalikes(picture, outlines[:count], ["A"] * count) == []
+    flat = np.zeros_like(picture)
+    assert find_lookalikes(flat, outlines, ["A"] * 20) == []
+    assert find_lookalikes(flat[:9, :9], outlines[:5], ["A"] * 5) == []
+
+
+def test_the_demo_is_fully_outlined_and_a_forgotten_one_is_seen():
+    annotation = read_annotation(ROOT / "aug_test_in" / "00-cut.json")
+    picture = annotation.read_picture()
+    outlines = [outline(shape) for shape in annotation.shapes]
+    names = [shape.label[:4] for shape in annotation.shapes]
+    assert find_lookalikes(picture, outlines, names) == []
+    forgotten = outlines.pop(12)
+    [place] = find_lookalikes(picture, outlines, names[:12] + names[13:])
+    assert np.hypot(*(forgotten.mean(axis=0) - (place.x, place.y))) < 10
