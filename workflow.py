@@ -32,6 +32,7 @@ import pre_draw_mask
 import predict_big_pic
 import re_write_mask
 import train_test
+from engine import initial_weights
 from engine.self_training import Found, read_found, write_lessons
 from Images_Augmentation import color_aug_img_json, geo_aug_img_json
 from mrcnn.devices import has_accelerator
@@ -45,7 +46,6 @@ from spm.instruments.inputs import open_picture
 from spm.report.result_files import find_pictures, output_names
 from spm.run import command_line
 from spm.run.cluster import on_cluster
-from training import starts
 
 # --- settings ----------------------------------------------------------------------------------
 SOURCE_DIR = Path("aug_test_in")  # your annotated pictures
@@ -268,7 +268,7 @@ def weights_to_go_on_with(init_with: str, log_dir: Path) -> Path:
     """
     if init_with not in ("auto", "last") and Path(init_with).is_file():
         return Path(init_with)
-    return starts.last_finished(log_dir)
+    return initial_weights.last_finished(log_dir)
 
 
 def compare(
@@ -328,7 +328,7 @@ def expected_costs(
         init_with == "auto" and not train_test.COCO_WEIGHTS.exists()
     )
     if Path(init_with).is_file():
-        measured = train_test.recipe_of(starts.made_by_us(Path(init_with))) is light
+        measured = train_test.recipe_of(initial_weights.made_by_us(Path(init_with))) is light
         usual_epochs = light.RETRAIN_EPOCHS
     if recipe != "gpu" and measured and (recipe == "cpu" or not has_accelerator()):
         steps = (epochs or usual_epochs) * (steps_per_epoch or light.STEPS_PER_EPOCH)

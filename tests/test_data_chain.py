@@ -231,14 +231,14 @@ def test_killed_at_random_points_the_next_run_finishes(chain, tmp_path):
         for suffix in (".png", ".json"):
             data = (chain / "in" / f"{name}{suffix}").read_bytes()
             (tmp_path / "in" / f"{name}{suffix}").write_bytes(data)
-    code = "import sys; sys.path[:0] = ['tests', '.']\n"
+    code = "import sys; sys.path[:0] = ['tests', 'tests/helpers', '.']\n"
     code += "from pathlib import Path; import test_data_chain as t; print('go', flush=True)\n"
     code += "t.run_chain(Path(sys.argv[1]))"
     draw = random.Random(5)
     for _ in range(6):
         command = [sys.executable, "-c", code, str(tmp_path)]
         child = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE)
-        child.stdout.readline()
+        assert child.stdout.readline() == b"go\n"
         time.sleep(draw.uniform(0.0, 0.35))
         child.send_signal(signal.SIGKILL)
         child.wait()

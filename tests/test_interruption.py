@@ -79,13 +79,13 @@ def work(base):
 
 def run_and_kill(function, base, seconds):
     """Run `function(base)` in a process of its own and kill it after so many seconds."""
-    code = "import sys; sys.path[:0] = ['tests', '.']\n"
+    code = "import sys; sys.path[:0] = ['tests', 'tests/helpers', '.']\n"
     code += "from pathlib import Path; import test_interruption as t; print('go', flush=True)\n"
     code += f"t.{function.__name__}(Path(sys.argv[1])); print('end', flush=True)"
     child = subprocess.Popen(
         [sys.executable, "-c", code, str(base)], cwd=ROOT, stdout=subprocess.PIPE
     )
-    child.stdout.readline()
+    assert child.stdout.readline() == b"go\n"
     time.sleep(seconds)
     child.send_signal(signal.SIGKILL)
     child.wait()

@@ -16,12 +16,12 @@ from test_bad_input import DATA_STEPS, mount, run
 
 import predict_big_pic
 import train_test
+from engine import callbacks
 from mrcnn.weights import whole_file
 from spm.inference.predict import Detector
 from spm.io.images import write_picture
 from spm.run import command_line
 from spm.run.files import folder_lock
-from training import telling
 
 
 class InterruptAfter:
@@ -143,7 +143,7 @@ def training(tmp_path, monkeypatch):
         return SimpleNamespace(log_dir=str(folder), epoch=0, metadata={}, train=train)
 
     monkeypatch.setattr(train_test, "build", build)
-    monkeypatch.setattr(telling, "device_name", lambda: "none")  # would load TensorFlow
+    monkeypatch.setattr(callbacks, "device_name", lambda: "none")  # would load TensorFlow
     said.argv = ["--augment", "online", "--source-dir", tmp_path / "in", "--class-names", "A", "B"]
     said.argv += ["--log-dir", tmp_path / "logs", "--init-with", "none", "--recipe", "cpu"]
     return said

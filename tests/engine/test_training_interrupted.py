@@ -125,7 +125,7 @@ def in_state_of_epoch_3():
 
 def child(base, kill):
     """Start a process that trains and is killed."""
-    code = "import sys; sys.path[:0] = ['tests', '.']\n"
+    code = "import sys; sys.path[:0] = ['tests/engine', 'tests/helpers', '.']\n"
     code += "from pathlib import Path; import test_training_interrupted as t\n"
     code += f"t.train(Path(sys.argv[1]), t.{kill}); print('end')"
     return subprocess.Popen(
