@@ -48,6 +48,7 @@ from .training_state import (
     state_path,
 )
 from .weights import WeightsError
+from .weights_loading import load_weights
 
 __all__ = [
     "DataGenerator",
@@ -72,13 +73,15 @@ _CHECKPOINT = re.compile(
 class _Files:
     """`save_weights` and `load_weights` of `keras_model`, in matterport's layout."""
 
+    is_trained = True
+
     def save_weights(self, filepath, overwrite=True):
         if not overwrite and Path(filepath).exists():
             raise FileExistsError(f"{filepath} exists; choose another name or overwrite=True.")
         weights_file.save_weights(filepath, self.bank.layers.values())
 
     def load_weights(self, filepath, by_name=True, exclude=()):
-        return weights_file.load_weights(filepath, self.bank.layers.values(), exclude)
+        return load_weights(filepath, self.bank.layers.values(), exclude, start=self.is_trained)
 
 
 class _Trainer(_Files, TrainingModel):
@@ -90,7 +93,7 @@ class _SharedTrainer(distributed.SharedStep, _Trainer):
 
 
 class _Detector(_Files, keras.Model):
-    pass
+    is_trained = False
 
 
 class MaskRCNN:
@@ -145,8 +148,8 @@ class MaskRCNN:
         """Load a weights file by layer name and print what became of it.
 
         Args:
-            filepath: matterport's layout, a Keras ResNet-50 ImageNet file, or either under
-                `model_weights`.
+            filepath: matterport's layout as any Keras wrote it, or for training a Keras ResNet-50
+                ImageNet file.
             by_name: for matterport's signature; loading is always by name.
             exclude: layer names to leave as they are.
 
@@ -156,12 +159,7 @@ class MaskRCNN:
         Raises:
             WeightsError: one sentence that says what does not fit and what to do.
         """
-        layers = list(self.bank.layers.values())
-        stored = weights_file.read_groups(filepath)
-        if "conv1_conv" in stored:
-            report = weights_file.load_imagenet(layers, stored)
-        else:
-            report = weights_file.load_weights(filepath, layers, exclude or ())
+        report = self.keras_model.load_weights(filepath, exclude=exclude or ())
         print(report)
         self.set_log_dir(filepath)
         return report
@@ -173,11 +171,21 @@ class MaskRCNN:
 
     def get_imagenet_weights(self):
         """Fetch Keras's ImageNet weights of ResNet-50 and give the path of a file for
-        `load_weights`. It is fetched once and kept in the model folder."""
+        `load_weights`. It is fetched once and kept in the model folder.
+
+        Raises:
+            WeightsError: when they are not in Keras's own folder and cannot be fetched.
+        """
         path = Path(self.model_dir) / "resnet50_imagenet.h5"
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
-            trunk = keras.applications.ResNet50(weights="imagenet", include_top=False)
+            try:
+                trunk = keras.applications.ResNet50(weights="imagenet", include_top=False)
+            except Exception as error:  # a plain Exception is what Keras raises without internet
+                raise WeightsError(
+                    f"The ImageNet weights cannot be downloaded ({error}); download that file on "
+                    f"another computer and put it here as {path}."
+                ) from error
             weights_file.save_weights(path, trunk.layers)
         return str(path)
 

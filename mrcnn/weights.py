@@ -9,56 +9,22 @@ import contextlib
 import errno
 import json
 import os
-import re
 import uuid
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import h5py
 import numpy as np
 
+from .weight_names import known_layer, layer_and_weight
+
 NESTED = {name: "rpn_model" for name in ("rpn_conv_shared", "rpn_class_raw", "rpn_bbox_pred")}
-# Their shapes depend on the number of classes.
-CLASS_LAYERS = ("mrcnn_class_logits", "mrcnn_bbox_fc", "mrcnn_mask")
 METADATA = ("class_names", "scale", "config", "score_threshold", "extra")
 MAX_ATTRIBUTE_BYTES = 1 << 20  # no honest attribute of ours is larger
-MAX_WEIGHT_BYTES = 1 << 30  # nor any single weight
+MAX_BYTES = 2 << 30  # nor all weights together
 
 
 class WeightsError(ValueError):
     """A weights file that cannot be used; the message says which, why, and what to do."""
-
-
-@dataclass
-class LoadReport:
-    """What became of the layers in a load.
-
-    `loaded`, `excluded`, `absent` (in the network, not in the file) and `unused` (in the file, not
-    in the network) are layer names.
-    """
-
-    path: str
-    loaded: list = field(default_factory=list)
-    excluded: list = field(default_factory=list)
-    absent: list = field(default_factory=list)
-    unused: list = field(default_factory=list)
-
-    def __str__(self):
-        return "\n".join(
-            [
-                f"Weights from {self.path}: {len(self.loaded)} layers loaded.",
-                f"  Left as they were: {_listing(self.excluded)} by request, "
-                f"{_listing(self.absent)} not in the file.",
-                f"  In the file without use here: {_listing(self.unused)}.",
-            ]
-        )
-
-
-def _listing(names, limit=4):
-    if not names:
-        return "none"
-    shown = ", ".join(names[:limit])
-    return f"{len(names)} ({shown}{', ...' if len(names) > limit else ''})"
 
 
 def weight_name(variable):
@@ -171,7 +137,7 @@ def _reading(path):
         yield
     except WeightsError:
         raise
-    except (OSError, KeyError, RuntimeError, ValueError, TypeError) as error:
+    except (OSError, KeyError, RuntimeError, ValueError, TypeError, AttributeError) as error:
         raise WeightsError(
             f"{path}: something that the file announces cannot be read ({error}); "
             "the file is damaged, fetch or train it again."
@@ -210,175 +176,86 @@ def read_metadata(path):
 
 
 def read_groups(path):
-    """All weights of a file: {layer name: {weight name: array}}, the layers of `rpn_model` under
-    their own names.
+    """All weights of a file: {layer name: {weight name: array}}, under our names wherever a name
+    of the file means one of our layers (see `weight_names`).
 
     Raises:
         WeightsError: when the file is missing, truncated, or holds no layers in this layout.
     """
     with _open(path) as file, _reading(path):
-        root = file.get("model_weights", file)
-        if "layer_names" not in root.attrs:
+        root = file if _parts(file, "layer_names") else file.get("model_weights", file)
+        if not _parts(root, "layer_names"):
             raise WeightsError(
                 f"{path}: no layers in matterport's layout (no `layer_names`); "
                 "is this a Mask R-CNN weights file?"
             )
-        layers = {}
-        for group_name in _texts(_attribute(path, root, "layer_names")):
-            group = root[group_name]
-            for key in _texts(_attribute(path, group, "weight_names")):
-                if group[key].nbytes > MAX_WEIGHT_BYTES:
-                    raise WeightsError(
-                        f"{path}: the weight {key!r} is too large to be honest; "
-                        "use another weights file."
-                    )
-                layer, weight = _split_key(group_name, key)
-                layers.setdefault(layer, {})[weight] = group[key][()]
+        datasets = _datasets(path, root)
+        # Before anything is read: a chunked weight that is not in the file takes its size all the
+        # same.
+        if sum(d.nbytes for weights in datasets.values() for d in weights.values()) > MAX_BYTES:
+            raise WeightsError(
+                f"{path}: its weights are too large to be honest; use another weights file."
+            )
+        return {
+            layer: {name: dataset[()] for name, dataset in weights.items()}
+            for layer, weights in datasets.items()
+        }
+
+
+def _datasets(path, root):
+    """{layer name: {weight name: dataset}} under our names."""
+    layers = {}
+    for group_name in _names(path, root, "layer_names"):
+        group = root[group_name]
+        for key in _names(path, group, "weight_names"):
+            layer, weight = layer_and_weight(group_name, key)
+            weights = layers.setdefault(layer, {})
+            if weight in weights and known_layer(layer):
+                raise WeightsError(
+                    f"{path}: holds {layer}/{weight} twice, as of two networks; save one of them "
+                    "alone and use that file."
+                )
+            weights[weight] = group[key]
     return layers
+
+
+def _parts(item, key):
+    """The attributes that hold a list of names: `key`, or where it would be over 64 KB, the older
+    Keras's `key`0, `key`1, ..."""
+    if key in item.attrs:
+        return [key]
+    parts = []
+    while f"{key}{len(parts)}" in item.attrs:
+        parts.append(f"{key}{len(parts)}")
+    return parts
+
+
+def _names(path, item, key):
+    """A list of names, which a layer without weights has empty."""
+    parts = _parts(item, key)
+    if not parts:
+        raise KeyError(f"{key} of {item.name}")
+    _check_size(path, item, parts, key)
+    values = [item.attrs[part] for part in parts]
+    return [
+        name.decode() if isinstance(name, bytes) else str(name)
+        for value in values
+        if not isinstance(value, h5py.Empty)
+        for name in np.ravel(value)
+    ]
 
 
 def _attribute(path, item, key):
     """An attribute of a group, unless a file made to fill the memory pretends to have it."""
-    if item.attrs.get_id(key).get_storage_size() > MAX_ATTRIBUTE_BYTES:
-        raise WeightsError(
-            f"{path}: the attribute {key!r} is too large to be honest; use another weights file."
-        )
+    _check_size(path, item, [key], key)
     return item.attrs[key]
 
 
-def _texts(names):
-    return [n.decode() if isinstance(n, bytes) else str(n) for n in names]
-
-
-def _split_key(group_name, key):
-    """Layer and weight of a key such as `rpn_conv_shared/kernel:0` or `td/mrcnn_mask/bias:0`."""
-    parts = key.split(":")[0].split("/")
-    weight = re.sub(r"_\d+$", "", parts[-1])
-    if group_name == "rpn_model" and len(parts) > 1:
-        return parts[-2], weight
-    return group_name, weight
-
-
-def load_weights(path, layers, exclude=()):
-    """Fill layers by name from a file.
-
-    Args:
-        path: weights file, or one that holds weights under `model_weights`.
-        layers: built Keras layers.
-        exclude: names of layers to leave as they are.
-
-    Returns:
-        LoadReport
-
-    Raises:
-        WeightsError: when the file is unusable, a shape differs, or no layer fits.
-    """
-    stored = read_groups(path)
-    report = LoadReport(str(path))
-    exclude = set(exclude or ())
-    assignments = []
-    for layer in layers:
-        if not layer.weights:
-            continue
-        if layer.name in exclude or NESTED.get(layer.name) in exclude:
-            report.excluded.append(layer.name)
-        elif layer.name not in stored:
-            report.absent.append(layer.name)
-        else:
-            assignments += _pair(path, layer, stored[layer.name])
-            report.loaded.append(layer.name)
-    known = {layer.name for layer in layers}
-    report.unused = [n for n in stored if n not in known and n != "anchors"]
-    if not report.loaded:
+def _check_size(path, item, parts, key):
+    # Not get_storage_size, which h5py refuses for empty attributes.
+    ids = [item.attrs.get_id(part) for part in parts]
+    size = sum(i.get_space().get_simple_extent_npoints() * i.get_type().get_size() for i in ids)
+    if size > MAX_ATTRIBUTE_BYTES:
         raise WeightsError(
-            f"{path}: none of its {len(stored)} layers has a name of this network; "
-            "nothing was loaded. Is this a Mask R-CNN weights file?"
+            f"{path}: the attribute {key!r} is too large to be honest; use another weights file."
         )
-    for variable, value in assignments:
-        variable.assign(value)
-    return report
-
-
-def _pair(path, layer, stored):
-    """[(variable, array)] of one layer, after checking shapes."""
-    pairs = []
-    for variable in layer.weights:
-        name = weight_name(variable)
-        value = stored.get(name)
-        if value is None:
-            raise WeightsError(
-                f"{path}: layer {layer.name!r} lacks its {name!r}; "
-                f"exclude it (exclude=[{layer.name!r}]) or use another file."
-            )
-        if tuple(value.shape) != tuple(variable.shape):
-            raise WeightsError(_shape_message(path, layer.name, name, value.shape, variable.shape))
-        pairs.append((variable, value))
-    return pairs
-
-
-def _shape_message(path, layer, weight, stored, own):
-    if layer in CLASS_LAYERS:
-        per_class = 4 if layer == "mrcnn_bbox_fc" else 1
-        return (
-            f"{path}: the file was trained for {stored[-1] // per_class} classes (with the "
-            f"background), this network has {own[-1] // per_class}; to start from it all the "
-            f"same, load it with exclude={list(CLASS_LAYERS)}."
-        )
-    return (
-        f"{path}: {layer}/{weight} has the shape {tuple(stored)}, this network needs "
-        f"{tuple(own)}; the file belongs to another network (see BACKBONE and "
-        f"TOP_DOWN_PYRAMID_SIZE), or load it with exclude=[{layer!r}]."
-    )
-
-
-# --- ImageNet --------------------------------------------------------------------------------
-
-
-def imagenet_name(keras_name):
-    """Our layer for one of `keras.applications.ResNet50`, or None: conv4_block6_2_conv ->
-    res4f_branch2b, conv2_block1_0_bn -> bn2a_branch1, conv1_conv -> conv1."""
-    if keras_name in ("conv1_conv", "conv1_bn"):
-        return {"conv1_conv": "conv1", "conv1_bn": "bn_conv1"}[keras_name]
-    found = re.fullmatch(r"conv([2-5])_block(\d+)_([0-3])_(conv|bn)", keras_name)
-    if not found:
-        return None
-    stage, block, branch, kind = found.groups()
-    letter = chr(ord("a") + int(block) - 1)
-    suffix = {"0": "1", "1": "2a", "2": "2b", "3": "2c"}[branch]
-    return f"{'res' if kind == 'conv' else 'bn'}{stage}{letter}_branch{suffix}"
-
-
-def load_imagenet(layers, source):
-    """Fill the trunk from ImageNet weights.
-
-    Those were trained on BGR pictures, ours are RGB: the input axis of the first kernel is turned.
-
-    Args:
-        layers: built Keras layers of a ResNet-50 or -101 trunk.
-        source: {layer name of keras.applications: {weight name: array}}.
-
-    Returns:
-        LoadReport
-    """
-    by_name = {layer.name: layer for layer in layers}
-    report = LoadReport("ImageNet")
-    assignments = []
-    for keras_name, stored in source.items():
-        name = imagenet_name(keras_name)
-        if name is None or name not in by_name:
-            report.unused.append(keras_name)
-            continue
-        if name == "conv1":
-            stored = {**stored, "kernel": stored["kernel"][:, :, ::-1, :]}
-        assignments += _pair("ImageNet", by_name[name], stored)
-        report.loaded.append(name)
-    if not report.loaded:
-        raise WeightsError(
-            "ImageNet: no layer fits this network; BACKBONE must be resnet50 or resnet101."
-        )
-    for variable, value in assignments:
-        variable.assign(value)
-    report.absent = [
-        n for n in by_name if n.startswith(("res", "bn", "conv1")) and n not in report.loaded
-    ]
-    return report
