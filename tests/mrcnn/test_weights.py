@@ -420,6 +420,30 @@ def test_attributes_of_dishonest_size(network, tmp_path, attribute):
             load_weights(path, network)
 
 
+def test_long_honest_attributes(network, original, file, tmp_path):
+    """Half of what is refused: names stored with room for 4000 letters each."""
+    path = tmp_path / "long.h5"
+    with h5py.File(file) as short, h5py.File(path, "w", libver="latest") as stored:
+        for name in short:
+            short.copy(name, stored)
+        names = short.attrs["layer_names"].astype("S4000")
+        assert weights.MAX_ATTRIBUTE_BYTES // 8 < names.nbytes < weights.MAX_ATTRIBUTE_BYTES
+        stored.attrs["layer_names"] = names
+    load_weights(path, network)
+    assert_same(network, original)
+
+
+@pytest.mark.parametrize("empty", [np.array([]), np.array([], "S1"), h5py.Empty("f8")])
+def test_layers_without_weights(network, original, file, empty):
+    """Each h5py has written the empty list in a way of its own."""
+    with h5py.File(file, "a") as stored:
+        names = [b"input_image", *stored.attrs["layer_names"]]
+        stored.attrs["layer_names"] = np.array(names)
+        stored.create_group("input_image").attrs["weight_names"] = empty
+    assert not load_weights(file, network).unused
+    assert_same(network, original)
+
+
 # --- ImageNet ----------------------------------------------------------------------------------
 
 
