@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
 import h5py
 import keras
 import numpy as np
@@ -10,8 +13,12 @@ from keras import ops
 from networks import TinyConfig, Toys, fill_by_recipe
 from older_keras import Network, write_files
 
+import predict_big_pic
+import train_test
 from mrcnn import backbone, weights
 from mrcnn.model import MaskRCNN, WeightsError
+from spm.annotation import Annotation, Shape, write_annotation
+from spm.picture import write_picture
 
 WIDTHS, BLOCKS, DEEP = (8, 16, 32, 64), (2, 1, 2, 1), (2, 1, 5, 1)
 SIZES = Network(3, BLOCKS, WIDTHS, pyramid=16, rpn=16, hidden=32, mask=16)
@@ -159,10 +166,17 @@ def trainer(tmp_path_factory):
     return MaskRCNN("training", SmallConfig(), tmp_path_factory.mktemp("logs"))
 
 
-def test_a_deeper_backbone(model, trainer, tmp_path):
-    """A COCO file (ResNet-101, 81 classes) in a ResNet-50 of three classes: a start, no result."""
+@pytest.fixture(scope="module")
+def coco(tmp_path_factory):
+    """As matterport's COCO file: 81 classes, ResNet-101, with the training graph's anchors."""
     deep = Network(81, DEEP, WIDTHS, pyramid=16, rpn=16, hidden=32, mask=16)
-    path = write_files(tmp_path, deep, ["save_weights"])["save_weights"]
+    folder = tmp_path_factory.mktemp("coco")
+    return write_files(folder, deep, ["training_graph"])["training_graph"]
+
+
+def test_a_deeper_backbone(model, trainer, coco):
+    """A COCO file (ResNet-101, 81 classes) in a ResNet-50 of three classes: a start, no result."""
+    path = coco
     heads = ["mrcnn_class_logits", "mrcnn_bbox_fc", "mrcnn_mask"]
     with pytest.raises(WeightsError, match="trained for 81 classes .* network has 3"):
         trainer.load_weights(str(path), by_name=True)
@@ -177,6 +191,39 @@ def test_a_deeper_backbone(model, trainer, tmp_path):
             np.testing.assert_array_equal(now[f"{layer}/{weight}"], stored)
     with pytest.raises(WeightsError, match="deeper than this network's .*set BACKBONE"):
         model.load_weights(str(path), by_name=True, exclude=heads)
+
+
+def test_the_recipe_for_a_graphics_card_starts_from_coco(
+    coco, tmp_path, monkeypatch, eagerly, capsys
+):
+    """From the file to found molecules, in two steps a stage and without internet."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(coco, "mask_rcnn_coco.h5")
+    for name in ("IMAGE_MIN_DIM", "IMAGE_MAX_DIM", "RPN_ANCHOR_SCALES", "TOP_DOWN_PYRAMID_SIZE",
+                 "RPN_CHANNELS", "FPN_CLASSIF_FC_LAYERS_SIZE", "MASK_HEAD_CHANNELS",
+                 "PRE_NMS_LIMIT", "POST_NMS_ROIS_TRAINING", "POST_NMS_ROIS_INFERENCE"):  # fmt: skip
+        monkeypatch.setattr(train_test.ShapesConfig, name, getattr(SmallConfig, name))
+    monkeypatch.setattr(train_test.ShapesConfig, "COMPUTE_DTYPE", "float32")
+    picture, squares = np.full((90, 200, 3), 60, np.uint8), []
+    for k in range(4):
+        y, x = 20, 20 + 45 * k
+        picture[y : y + 25, x : x + 25] = 180
+        corners = np.array([[x, y], [x + 25, y], [x + 25, y + 25], [x, y + 25]], float)
+        squares.append(Shape(f"A{k}", corners))
+    Path("aug_test_in").mkdir()
+    write_picture(Path("aug_test_in/a.png"), picture)
+    write_annotation(Path("aug_test_in/a.json"), Annotation(squares, 90, 200, "a.png"))
+
+    trained = train_test.train_main(
+        class_names=["A"], recipe="gpu", init_with="coco", augment="online", steps_per_epoch=2
+    )
+    said = capsys.readouterr().out
+    assert "4 steps (1 epochs of heads, 1 epochs of all)" in said
+    assert "3 (mrcnn_class_logits, mrcnn_bbox_fc, mrcnn_mask) by request, none not" in said
+    assert "blocks 4c to 4e are left out" in said
+    files = [Path("aug_test_in/a.png")]
+    assert predict_big_pic.main(files=files, weights=trained, report=False) == 0
+    assert Path("img_cache/a_molecules.csv").exists()
 
 
 # --- ImageNet ------------------------------------------------------------------------------------
