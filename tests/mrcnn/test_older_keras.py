@@ -17,8 +17,9 @@ import predict_big_pic
 import train_test
 from mrcnn import backbone, weights
 from mrcnn.model import MaskRCNN, WeightsError
-from spm.annotation import Annotation, Shape, write_annotation
-from spm.picture import write_picture
+from spm.io.images import write_picture
+from spm.structures.annotation import Annotation, write_annotation
+from spm.structures.shape import Shape
 
 WIDTHS, BLOCKS, DEEP = (8, 16, 32, 64), (2, 1, 2, 1), (2, 1, 5, 1)
 SIZES = Network(3, BLOCKS, WIDTHS, pyramid=16, rpn=16, hidden=32, mask=16)
