@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from spm.line_offsets import fitted_offsets
+
 METHODS = ("none", "plane", "lines", "both")
 
 
@@ -45,31 +47,20 @@ def level(heights: np.ndarray, method: str = "both") -> np.ndarray:
 
 
 def line_offsets(heights: np.ndarray) -> np.ndarray:
-    """Return the height offset of each scan line against the first one.
+    """Return the height offset of each scan line, the tilt across the lines included.
 
-    The offset between two neighbouring lines is the median of their difference ("median of
-    differences" in Gwyddion): a step that crosses the lines does not change it. A step that runs
-    along the scan lines is levelled away, since one line alone cannot tell it from an offset.
+    What is ground on several lines tells an offset from molecules that lie along the lines (see
+    `spm.line_offsets`). A step that crosses the lines stays; one that runs along them is levelled
+    away where no line shows both of its terraces.
 
     Args:
-        heights: (H, W) float64.
+        heights: (H, W) float64; not finite values are ignored.
 
     Returns:
-        (H,) float64; a line without two finite pixels has the offset of the line before.
+        (H,) float64.
     """
-    offsets = np.zeros(len(heights))
-    before = None
-    for row, line in enumerate(heights):
-        if np.isfinite(line).sum() < min(2, line.size):
-            offsets[row] = offsets[row - 1] if row else 0.0
-            continue
-        if before is not None:
-            difference = line - heights[before]
-            difference = difference[np.isfinite(difference)]
-            jump = np.median(difference) if len(difference) else 0.0
-            offsets[row] = offsets[before] + jump
-        before = row
-    return offsets
+    tilt = plane(heights)
+    return fitted_offsets(heights - tilt) + tilt.mean(axis=1)
 
 
 def plane(heights: np.ndarray, rounds: int = 12) -> np.ndarray:
