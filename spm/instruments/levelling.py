@@ -1,16 +1,16 @@
 """From measured heights to a level surface: plane and line-wise levelling that survive steps.
 
-A least-squares plane through a picture with an atomic step is tilted by the step, and the median
-of a scan line jumps where the line crosses from one terrace to the other. Both methods here look
-at differences between neighbouring pixels instead, whose median a step (a few pixels of each line)
-does not move.
+A least-squares plane through an image with an atomic step is tilted by the step, and the median
+of a scan line jumps where the line crosses from one terrace to the other. The plane here is fitted
+within the terraces; the lines are set by what is ground on many of them
+(`spm.instruments.line_offsets`).
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from spm.line_offsets import fitted_offsets
+from spm.instruments.line_offsets import fitted_offsets
 
 METHODS = ("none", "plane", "lines", "both")
 
@@ -20,9 +20,8 @@ def level(heights: np.ndarray, method: str = "both") -> np.ndarray:
 
     Args:
         heights: (H, W) float in any unit; not finite values are ignored and stay as they are.
-        method: "none", "plane" (tilt only), "lines" (offset of each scan line) or "both" (plane,
-            lines, and a second plane for the drift that the sum over lines leaves). Defaults to
-            "both".
+        method: "none", "plane" (tilt only), "lines" (offset of each scan line) or "both" (the
+            two in turn, twice, and a last plane). Defaults to "both".
 
     Returns:
         (H, W) float64 in the same unit.
@@ -37,11 +36,15 @@ def level(heights: np.ndarray, method: str = "both") -> np.ndarray:
         raise ValueError(f"Expected a method among {', '.join(METHODS)}. Received: {method!r}.")
     if not np.isfinite(heights).any():
         return heights
-    if method in ("plane", "both"):
+    if method == "plane":
         heights = heights - plane(heights)
-    if method in ("lines", "both"):
+    if method == "lines":
         heights = heights - line_offsets(heights)[:, None]
     if method == "both":
+        # Tilt along the lines is seen well only once the offsets are gone, and the other way round.
+        for _ in range(2):
+            heights = heights - plane(heights)
+            heights = heights - fitted_offsets(heights)[:, None]
         heights = heights - plane(heights)
     return heights - np.nanmedian(np.where(np.isfinite(heights), heights, np.nan))
 
@@ -50,7 +53,7 @@ def line_offsets(heights: np.ndarray) -> np.ndarray:
     """Return the height offset of each scan line, the tilt across the lines included.
 
     What is ground on several lines tells an offset from molecules that lie along the lines (see
-    `spm.line_offsets`). A step that crosses the lines stays; one that runs along them is levelled
+    `spm.instruments.line_offsets`). A step that crosses the lines stays; one that runs along them is levelled
     away where no line shows both of its terraces.
 
     Args:

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from spm.instruments import levelling
+from spm.instruments.heights import convert_file
+from spm.simulate import simulate
 
 
 def tilted(h=120, w=160, slope_x=0.02, slope_y=-0.013):
@@ -53,6 +55,77 @@ def test_line_offsets_are_removed_across_a_step():
     # The median of each line, the usual method, is pulled by the step.
     by_median = measured - np.median(measured, axis=1)[:, None] - surface
     assert (by_median - by_median.mean()).std() > 0.5
+
+
+def bumps(direction=0.0, size=128, period=16.0):
+    """Bumps of height 1 in rows, bare ground from column 102 on."""
+    y, x = np.mgrid[:size, :size].astype(float)
+    turn = np.radians(direction)
+    along, across = x * np.cos(turn) + y * np.sin(turn), y * np.cos(turn) - x * np.sin(turn)
+    u, v = ((k + period / 2) % period - period / 2 for k in (along, across))
+    heights = np.exp(-(u**2 + v**2) / (2 * (period / 4.5) ** 2))
+    heights[:, 102:] = 0
+    return heights
+
+
+@pytest.mark.parametrize("offsets", [0.0, 0.1, 0.5])
+@pytest.mark.parametrize("direction", [0, 5, 10])
+def test_ground_beside_rows_along_the_lines_is_flat(direction, offsets):
+    """Median differences alone turn the ground into bars of half a bump's height."""
+    rng = np.random.default_rng(2)
+    truth = bumps(direction)
+    measured = truth + tilted(*truth.shape) + rng.normal(0, 0.01, truth.shape)
+    measured += rng.normal(0, offsets, len(truth))[:, None]
+    levelled = levelling.level(measured, "both")
+    assert np.ptp(levelled[:, 106:].mean(axis=1)) < 0.1
+    assert np.std(levelled - truth) < 0.1
+
+
+@pytest.mark.parametrize("offsets", [0.0, 0.3])
+def test_simulated_network_with_rows_along_the_lines(offsets):
+    clean = {
+        "noise": 0, "flicker": 0, "line_offsets": 0, "line_levelling": 0, "line_jitter": 0,
+        "scars": 0, "background": 0, "colour_map": "grey", "floor": 0, "ceiling": 1.275,
+    }  # fmt: skip
+    image, _ = simulate("network", 256, 0, pixels_per_molecule=24, angle=-37.8, **clean)
+    truth = image[..., 0] / 200.0
+    rng = np.random.default_rng(3)
+    measured = truth + tilted(256, 256) + rng.normal(0, 0.01, truth.shape)
+    measured += rng.normal(0, offsets, 256)[:, None]
+    error = levelling.level(measured, "both") - truth
+    assert error[truth < 0.05].std() < 0.1
+
+
+def test_errors_of_many_lines_do_not_add_up():
+    """A random walk of line offsets on bare ground: 1500 lines, each levelled by itself."""
+    rng = np.random.default_rng(4)
+    walk = np.cumsum(rng.normal(0, 0.1, 1500))
+    levelled = levelling.level(walk[:, None] + rng.normal(0, 0.1, (1500, 100)), "both")
+    # The mean of 100 pixels scatters by 0.01; the running sum of medians would wander by 0.5.
+    assert levelled.mean(axis=1).std() < 0.02
+
+
+def test_a_closed_layer_keeps_its_relief():
+    """No ground is seen: rows that a line does not tell from offsets stay as they are."""
+    y, x = np.mgrid[:192, :192]
+    truth = np.sin(2 * np.pi * (x + 0.3 * y) / 19) * np.sin(2 * np.pi * (y - 0.3 * x) / 19)
+    error = levelling.level(truth + tilted(192, 192), "both") - truth
+    assert error.std() < 0.05
+
+
+def test_a_terrace_that_ends_within_the_image_stays_level():
+    """Where the lower terrace ends, the lines that show only the upper one do not jump."""
+    rng = np.random.default_rng(5)
+    edge = np.linspace(150, -60, 120)[:, None]  # from line 86 on only the upper terrace is seen
+    truth = 1.0 * (np.arange(150)[None, :] > edge)
+    measured = truth + rng.normal(0, 0.3, 120)[:, None] + rng.normal(0, 0.02, truth.shape)
+    levelled = levelling.level(measured, "both")
+    assert (levelled - truth).std() < 0.05
+
+
+def test_rows_of_the_example_file(shared_data):
+    heights = convert_file(shared_data / "cases" / "01-rows-along-scan" / "rows.sxm").heights_nm
+    assert np.ptp(heights[:, 106:].mean(axis=1)) < 0.01, "of bumps of 0.2 nm"
 
 
 def test_not_finite_pixels_are_ignored_and_kept():

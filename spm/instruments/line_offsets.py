@@ -28,7 +28,7 @@ COLUMNS = 1024  # at most so many pixels of a line are looked at
 SMOOTHING = (0.04, 0.02, 0.01, 0.01, 0.01)  # of the histogram, round by round, share of its range
 REACH, PULL = 0.25, 0.15  # how far a line may move in a round, and usually does; share of range
 GROUND_ROUNDS = 3
-WIDEST_GROUND = 0.06  # standard deviation of the ground's peak, share of the range of heights
+WIDEST_GROUND = 0.1  # standard deviation of the ground's peak, share of the range of heights
 LEAST_GROUND = 0.02  # share of a line's pixels that must be ground
 
 
@@ -69,10 +69,25 @@ def fitted_offsets(heights: np.ndarray) -> np.ndarray:
     if high - low <= 1e-9 * max(abs(low), abs(high)):
         return np.zeros(len(heights))
     floor = np.nanquantile(lines.heights, 0.05, axis=1)
+    best = _by_ground(lines, _by_histogram(lines, floor))
+    if not _ground_everywhere(lines, best):
+        best = _without_ground(lines, floor)
+    return np.interp(np.arange(len(heights)), seen, best)
+
+
+def _ground_everywhere(lines: _Lines, offsets: np.ndarray) -> bool:
+    """Return whether nearly all lines show ground and none jumps from one terrace to another."""
+    _, weight = _ground_shift(lines, offsets)
+    low, high = _range(lines.heights - offsets[:, None])
+    against = np.abs(np.diff(offsets) - lines.jumps)[lines.known]
+    return bool((weight > 0).mean() > 0.95 and against.max(initial=0) < 0.25 * (high - low))
+
+
+def _without_ground(lines: _Lines, floor: np.ndarray) -> np.ndarray:
+    """Return the better of two fits that do not count on ground in every line."""
     # The starts differ in what they take a slow change for: molecules, or drift of the offsets.
     found = [_by_ground(lines, _by_histogram(lines, start)) for start in _starts(lines)]
-    best = min(found, key=lambda offsets: _variance(floor - offsets))
-    return np.interp(np.arange(len(heights)), seen, best)
+    return min(found, key=lambda offsets: _variance(floor - offsets))
 
 
 def _lines(heights: np.ndarray, step: int) -> _Lines:
