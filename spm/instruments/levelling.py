@@ -52,9 +52,9 @@ def level(heights: np.ndarray, method: str = "both") -> np.ndarray:
 def line_offsets(heights: np.ndarray) -> np.ndarray:
     """Return the height offset of each scan line, the tilt across the lines included.
 
-    What is ground on several lines tells an offset from molecules that lie along the lines (see
-    `spm.instruments.line_offsets`). A step that crosses the lines stays; one that runs along them is levelled
-    away where no line shows both of its terraces.
+    What is ground on many lines tells an offset from molecules that lie along the lines (see
+    `spm.instruments.line_offsets`). A step that crosses the lines stays; one that runs along them
+    is levelled away.
 
     Args:
         heights: (H, W) float64; not finite values are ignored.
