@@ -1,36 +1,26 @@
-"""Where a figure goes: onto the screen, or into a file where there is no screen."""
+"""Where a figure goes: into pyplot's state, as matterport's functions leave it, or into a file."""
 
-import os
-import sys
+from __future__ import annotations
+
+import warnings
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-# Names of matplotlib backends that only write files.
-_FILE_BACKENDS = {"agg", "cairo", "pdf", "pgf", "ps", "svg", "template"}
-
-
-def has_display():
-    """Tell whether a figure can be shown: in a window, or in a notebook."""
-    import matplotlib
-
-    backend = matplotlib.get_backend(auto_select=False)
-    if backend:
-        return backend.lower() not in _FILE_BACKENDS
-    if sys.platform in ("win32", "darwin"):
-        return True
-    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
-def new_figure(figsize, save_path=None):
-    """Make a figure that `finish` can hand on; pyplot is touched only where it will be shown.
+def new_figure(figsize: tuple[float, float], save_path: str | Path | None = None) -> Figure:
+    """Make the figure to draw into.
+
+    Without `save_path` it is pyplot's current figure from now on, so that `pyplot.savefig`, `gca`
+    and a notebook find it; nothing closes it. With one it is a figure that pyplot knows nothing of.
 
     Args:
         figsize: (width, height) in inches.
         save_path: as for `finish`.
-
-    Returns:
-        a matplotlib Figure.
     """
-    if save_path is None and has_display():
+    if save_path is None:
         from matplotlib import pyplot
 
         return pyplot.figure(figsize=figsize)
@@ -39,39 +29,27 @@ def new_figure(figsize, save_path=None):
     return Figure(figsize=figsize)
 
 
-def finish(figure, save_path=None):
-    """Show a figure of `new_figure`, or write it into a file.
+def finish(figure: Figure, save_path: str | Path | None = None, show: bool = False) -> Path | None:
+    """Write a figure into a file if a path is given, else show it if asked to.
 
     Args:
-        figure: the figure; None where the caller drew into somebody else's axes: nothing is done.
-        save_path: file to write. Without one the figure is shown, and where there is no display
-            it is written to the current folder as mrcnn_figure_001.png, _002, and so on.
+        figure: the figure.
+        save_path: file to write, or None.
+        show: whether to call `pyplot.show`, which opens a window, prints the figure in a notebook,
+            and does nothing where there is no display.
 
     Returns:
         Path of the file that was written, or None.
     """
-    if figure is None:
-        return None
-    if save_path is None and has_display():
+    if save_path is not None:
+        path = Path(save_path)
+        figure.savefig(path, bbox_inches="tight")
+        return path
+    if show:
         from matplotlib import pyplot
 
-        pyplot.show()
-        pyplot.close(figure)
-        return None
-    path = _free_path() if save_path is None else Path(save_path)
-    figure.savefig(path, bbox_inches="tight")
-    if save_path is None:
-        print(f"Figure written to {path}")
-    return path
-
-
-def _free_path():
-    """Reserve the next free name in the current folder."""
-    number = 1
-    while True:
-        path = Path(f"mrcnn_figure_{number:03}.png")
-        try:
-            path.touch(exist_ok=False)  # in one step, so that two programs never share a name
-            return path
-        except FileExistsError:
-            number += 1
+        with warnings.catch_warnings():
+            # What a backend without a display says; the figure stays open to be saved.
+            warnings.filterwarnings("ignore", ".*non-interactive, and thus cannot be shown")
+            pyplot.show()
+    return None

@@ -1,6 +1,8 @@
 """Plots and tables of figures: precision and recall, overlaps, statistics of weights.
 
-`visualize` offers them too, where matterport's API has them.
+`visualize` offers them too, where matterport's API has them. A plot becomes pyplot's current
+figure and stays open, unshown; with `save_path` it goes into that file instead, whose Path is
+returned.
 """
 
 import html
@@ -17,10 +19,7 @@ def plot_precision_recall(AP, precisions, recalls, save_path=None):
     Args:
         AP: average precision at IoU 0.5.
         precisions, recalls: as of `evaluation.compute_ap`.
-        save_path: file to write; see `figures.finish`.
-
-    Returns:
-        Path of the file that was written, or None.
+        save_path: see the top of the module.
     """
     figure = figures.new_figure((6, 5), save_path)
     ax = figure.subplots()
@@ -50,17 +49,17 @@ def plot_overlaps(
         gt_class_ids: (N,) int; 0 is padding and left out.
         pred_class_ids: (K,) int, likewise.
         pred_scores: (K,) float.
-        overlaps: (K, N) IoU.
+        overlaps: (K, N) IoU, with or without the rows and columns of the padding.
         class_names: list of names, the background first.
         threshold: IoU from which a pair is marked as a match, or as the wrong class.
-        save_path: file to write; see `figures.finish`.
-
-    Returns:
-        Path of the file that was written, or None.
+        save_path: see the top of the module.
     """
     truth = np.flatnonzero(np.asarray(gt_class_ids) != 0)
     found = np.flatnonzero(np.asarray(pred_class_ids) != 0)
-    overlaps = np.reshape(overlaps, (len(pred_class_ids), len(gt_class_ids)))[np.ix_(found, truth)]
+    overlaps = np.asarray(overlaps)
+    if overlaps.shape == (len(pred_class_ids), len(gt_class_ids)):
+        overlaps = overlaps[np.ix_(found, truth)]
+    overlaps = overlaps.reshape(len(found), len(truth))
     figure = figures.new_figure((12, 10), save_path)
     ax = figure.subplots()
     if overlaps.size:

@@ -1,12 +1,14 @@
-"""Drawing pictures, instances and boxes, in matterport's API; its plots are in `plots.py`.
+"""Drawing images, instances and boxes, in matterport's API; its plots are in `plots.py`.
 
-Every function that opens a figure of its own takes `save_path`, and returns the Path of the file
-it wrote. Without `save_path` the figure is shown; where there is no display it is written to the
-current folder (see `figures.finish`). A function that is given `ax` draws into it and neither
-shows nor writes anything.
+A function draws into the axes `ax`, or into a new figure, which becomes pyplot's current one and
+stays open: `pyplot.savefig` writes it, a notebook prints it. `display_images`,
+`display_instances`, `display_differences` and `display_top_masks` also call `pyplot.show` when
+they opened the figure; the others leave that to the caller. With `save_path` the figure goes into
+that file instead, whose Path is returned, and no window opens.
 
-Pictures are (H, W, 3) uint8 RGB, boxes pixel boxes (y1, x1, y2, x2) with y2, x2 exclusive, masks
-(H, W, N), colours RGB from 0 to 1.
+Images are (H, W, 3) RGB, (H, W) or (H, W, 1) grey, or have further channels, of which the first
+three are drawn; see `paint.as_rgb` for their values. Boxes are pixel boxes (y1, x1, y2, x2) with
+y2, x2 exclusive, masks (H, W, N), colours RGB from 0 to 1.
 """
 
 import numpy as np
@@ -25,28 +27,29 @@ _GREY = (0.6, 0.6, 0.6)
 
 
 def _axes(ax, figsize, save_path, title):
-    """Return the figure to finish (None for somebody else's axes) and the axes to draw into."""
-    figure = None
-    if ax is None:
-        figure = figures.new_figure(figsize, save_path)
-        ax = figure.subplots()
+    """Return the axes to draw into, and whether they are ours."""
+    own = ax is None
+    if own:
+        ax = figures.new_figure(figsize, save_path).subplots()
     ax.set_title(title)
-    return figure, ax
+    return ax, own
 
 
 def display_images(
     images, titles=None, cols=4, cmap=None, norm=None, interpolation=None, save_path=None
 ):
-    """Show pictures side by side.
+    """Show images side by side.
 
     Args:
-        images: list of (H, W, 3) or (H, W) arrays.
+        images: list of images; those of shape (H, W) may have any values, which `cmap` and `norm`
+            turn into colours.
         titles: list of their titles.
-        cols: pictures in a row.
+        cols: images in a row.
         cmap, norm, interpolation: as for matplotlib's imshow.
         save_path: see the top of the module.
     """
-    images = list(images)
+    images = [np.asarray(image) for image in images]
+    images = [x[..., 0] if x.ndim == 3 and x.shape[2] == 1 else x for x in images]
     titles = [""] * len(images) if titles is None else titles
     rows = max(1, -(-len(images) // cols))
     figure = figures.new_figure((14, 14 * rows / cols), save_path)
@@ -54,8 +57,9 @@ def display_images(
         ax = figure.add_subplot(rows, cols, place)
         ax.set_title(title, fontsize=9)
         ax.axis("off")
-        ax.imshow(image, cmap=cmap, norm=norm, interpolation=interpolation)
-    return figures.finish(figure, save_path)
+        shown = image if image.ndim == 2 else paint.as_rgb(image)
+        ax.imshow(shown, cmap=cmap, norm=norm, interpolation=interpolation)
+    return figures.finish(figure, save_path, show=True)
 
 
 def display_instances(
@@ -74,16 +78,16 @@ def display_instances(
     captions=None,
     save_path=None,
 ):
-    """Draw instances onto their picture, a colour each.
+    """Draw instances onto their image, a colour each.
 
     Args:
-        image: (H, W, 3) picture.
+        image: the image.
         boxes: (N, 4) boxes; rows of zeros are left out.
         masks: (H, W, N).
         class_ids: (N,) int.
         class_names: list of names, the background first.
-        scores: (N,), or None.
-        title: of the figure.
+        scores: list of N, each a number or None; or None.
+        title: of the axes.
         figsize: (width, height) in inches.
         ax: axes to draw into.
         show_mask, show_bbox: what to draw besides outlines and captions.
@@ -95,17 +99,19 @@ def display_instances(
         ValueError: the numbers of boxes, masks and class ids differ.
     """
     count = len(boxes)
-    if not (count == masks.shape[-1] == len(class_ids)):
+    if not count:
+        print("No instances to display.")
+    elif not (count == masks.shape[-1] == len(class_ids)):
         raise ValueError(
             "One box, mask and class id an instance are needed. "
             f"Received: {count}, {masks.shape[-1]} and {len(class_ids)}."
         )
-    if not count:
-        print("No instances to display.")
     colors = random_colors(count) if colors is None else colors
-    figure, ax = _axes(ax, figsize, save_path, title)
-    painted = np.array(image, np.uint8)
-    for i in np.flatnonzero(np.asarray(boxes).reshape(-1, 4).any(axis=1)):
+    ax, own = _axes(ax, figsize, save_path, title)
+    painted = paint.as_rgb(image)
+    for i in range(count):
+        if not np.any(boxes[i][:4]):
+            continue
         if show_mask:
             apply_mask(painted, masks[..., i], colors[i])
         if show_bbox:
@@ -115,10 +121,11 @@ def display_instances(
             caption = captions[i]
         else:
             caption = str(class_names[class_ids[i]])
-            caption += "" if scores is None else f" {scores[i]:.3f}"
+            if scores is not None and scores[i] is not None:
+                caption += f" {scores[i]:.3f}"
         ax.text(boxes[i][1], boxes[i][0] + 8, caption, color="w", size=11, backgroundcolor="none")
-    paint.show_picture(ax, painted)
-    return figures.finish(figure, save_path)
+    paint.show_image(ax, painted, margin=0.02)
+    return figures.finish(ax.get_figure(root=True), save_path, show=own)
 
 
 def display_differences(
@@ -144,7 +151,7 @@ def display_differences(
     The IoU is that with the matched instance, or the greatest one where nothing was matched.
 
     Args:
-        image: (H, W, 3) picture.
+        image: the image.
         gt_box, gt_class_id, gt_mask, pred_box, pred_class_id, pred_score, pred_mask,
             iou_threshold, score_threshold: as in `evaluation.compute_matches`.
         class_names: list of names, the background first.
@@ -195,7 +202,7 @@ def draw_rois(
     """Draw regions of interest before and after their refinement.
 
     Args:
-        image: (H, W, 3) picture.
+        image: the image.
         rois: (N, 4) boxes.
         refined_rois: (N, 4) boxes.
         mask: (N, h, w) masks within `rois`.
@@ -208,8 +215,8 @@ def draw_rois(
     chosen = np.arange(len(rois))
     if len(chosen) > limit:
         chosen = np.sort(np.random.default_rng(0).choice(chosen, limit, replace=False))
-    figure, ax = _axes(ax, (12, 12), save_path, f"{len(chosen)} of {len(rois)} RoIs")
-    painted = np.array(image, np.uint8)
+    ax, _ = _axes(ax, (12, 12), save_path, f"{len(chosen)} of {len(rois)} RoIs")
+    painted = paint.as_rgb(image)
     for i, color in zip(chosen, random_colors(len(chosen)), strict=True):
         positive = class_ids[i] > 0
         paint.add_box(ax, rois[i], color if positive else _GREY)
@@ -220,12 +227,12 @@ def draw_rois(
         ax.text(refined_rois[i][1], refined_rois[i][0] + 8, name, color="w", size=11)
         full = mask_tools.unmold_mask(mask[i], np.asarray(rois[i])[:4].astype(int), image.shape)
         apply_mask(painted, full, color)
-    paint.show_picture(ax, painted)
+    paint.show_image(ax, painted, margin=0.05)
     positives = int((class_ids > 0).sum())
     print(f"Positive RoIs: {positives}")
     print(f"Negative RoIs: {len(rois) - positives}")
     print(f"Positive share: {positives / max(len(rois), 1):.2f}")
-    return figures.finish(figure, save_path)
+    return figures.finish(ax.get_figure(root=True), save_path)
 
 
 def _draw_refinement(ax, box, refined, color):
@@ -245,11 +252,11 @@ def draw_boxes(
     ax=None,
     save_path=None,
 ):
-    """Draw boxes onto a picture, with what came of them.
+    """Draw boxes onto an image, with what came of them.
 
     Args:
-        image: (H, W, 3) picture.
-        boxes: (N, 4) boxes, dotted lines; or None.
+        image: the image.
+        boxes: (N, 4) boxes, dotted lines, rows of zeros left out; or None.
         refined_boxes: (N, 4) boxes, solid lines; or None.
         masks: (H, W, N), or None.
         captions: list of N texts, or None.
@@ -263,31 +270,34 @@ def draw_boxes(
         raise ValueError("boxes or refined_boxes are needed. Received: neither.")
     count = len(refined_boxes if boxes is None else boxes)
     visibilities = [1] * count if visibilities is None else visibilities
-    figure, ax = _axes(ax, (12, 12), save_path, title)
-    painted = np.array(image, np.uint8)
+    ax, _ = _axes(ax, (12, 12), save_path, title)
+    painted = paint.as_rgb(image)
     for i, color in enumerate(random_colors(count)):
         line, alpha = _LINE_STYLES[visibilities[i]]
         color = color if visibilities[i] else _GREY
-        if boxes is not None and np.any(boxes[i]):
+        if boxes is not None:
+            if not np.any(boxes[i]):  # padding, or lost when its image was cropped
+                continue
             paint.add_box(ax, boxes[i], color, linestyle=line, alpha=alpha)
         if refined_boxes is not None and visibilities[i] > 0:
             start = refined_boxes[i] if boxes is None else boxes[i]
             _draw_refinement(ax, start, refined_boxes[i], color)
         if captions is not None:
-            y, x = (refined_boxes if boxes is None else boxes)[i][:2]
-            ax.text(x, y, captions[i], size=11, color="w", verticalalignment="top")
+            y, x = (boxes if refined_boxes is None else refined_boxes)[i][:2]
+            patch = {"facecolor": color, "alpha": 0.5, "pad": 2, "edgecolor": "none"}
+            ax.text(x, y, captions[i], size=11, color="w", verticalalignment="top", bbox=patch)
         if masks is not None:
             apply_mask(painted, masks[..., i], color)
             paint.add_outline(ax, masks[..., i], color)
-    paint.show_picture(ax, painted)
-    return figures.finish(figure, save_path)
+    paint.show_image(ax, painted, margin=0.1)
+    return figures.finish(ax.get_figure(root=True), save_path)
 
 
 def display_top_masks(image, mask, class_ids, class_names, limit=4, save_path=None):
-    """Show a picture and, beside it, the masks of the classes that cover most of it.
+    """Show an image and, beside it, the masks of the classes that cover most of it.
 
     Args:
-        image: (H, W, 3) picture.
+        image: the image.
         mask: (H, W, N).
         class_ids: (N,) int.
         class_names: list of names, the background first.
@@ -298,7 +308,7 @@ def display_top_masks(image, mask, class_ids, class_names, limit=4, save_path=No
     areas = np.asarray(mask, bool).sum(axis=(0, 1))
     classes = [c for c in np.unique(class_ids) if areas[class_ids == c].sum()]
     classes.sort(key=lambda c: -areas[class_ids == c].sum())
-    shown, titles = [image], [f"H x W = {image.shape[0]} x {image.shape[1]}"]
+    shown, titles = [paint.as_rgb(image)], [f"H x W = {image.shape[0]} x {image.shape[1]}"]
     for place in range(limit):
         if place < len(classes):
             own = np.asarray(mask[..., class_ids == classes[place]], bool)

@@ -1,22 +1,28 @@
-"""Drawing: what lands in the picture, in the axes, and in which file."""
+"""Drawing: what lands in the image, in the axes, in pyplot's state, and in which file."""
 
 from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib import pyplot
 from matplotlib.figure import Figure
 from PIL import Image
 
-from mrcnn import figures, visualize
+from mrcnn import evaluation, paint, visualize
 
 NAMES = ["BG", "003a", "020a", "rod"]
 
 
 @pytest.fixture(autouse=True)
 def no_display(monkeypatch, tmp_path):
-    """No display, and an empty current folder."""
-    monkeypatch.setattr(figures, "has_display", lambda: False)
+    """matplotlib without a display, no figure open, and an empty current folder."""
     monkeypatch.chdir(tmp_path)
+    before = pyplot.get_backend()
+    pyplot.switch_backend("agg")
+    pyplot.close("all")
+    yield
+    pyplot.close("all")
+    pyplot.switch_backend(before)
 
 
 @pytest.fixture
@@ -122,43 +128,172 @@ def test_display_instances_counts_its_arguments(scene):
     image, boxes, masks, class_ids = scene
     with pytest.raises(ValueError, match="3, 2 and 3"):
         visualize.display_instances(image, boxes, masks[..., :2], class_ids, NAMES)
+    visualize.display_instances(image, boxes[:0], np.zeros((0, 0, 0)), class_ids, NAMES, ax=axes())
 
 
-def test_without_a_display_figures_are_numbered_files(scene, capsys):
-    paths = [visualize.display_instances(*scene, NAMES, figsize=(2, 2)) for _ in range(2)]
-    assert [path.name for path in paths] == ["mrcnn_figure_001.png", "mrcnn_figure_002.png"]
-    assert "mrcnn_figure_002.png" in capsys.readouterr().out
-    with Image.open(paths[1]) as picture:
-        assert picture.format == "PNG" and picture.width > 50
+EVERY_WAY = {
+    "display_instances": lambda scene, **more: visualize.display_instances(*scene, NAMES, **more),
+    "display_differences": lambda scene, **more: visualize.display_differences(
+        scene[0], scene[1], scene[3], scene[2], scene[1], scene[3], np.array([0.9, 0.8, 0.7]),
+        scene[2], NAMES, **more,
+    ),
+    "display_images": lambda scene, **more: visualize.display_images([scene[0]], **more),
+    "display_top_masks": lambda scene, **more: visualize.display_top_masks(
+        scene[0], scene[2], scene[3], NAMES, **more
+    ),
+    "draw_boxes": lambda scene, **more: visualize.draw_boxes(scene[0], scene[1], **more),
+    "draw_rois": lambda scene, **more: visualize.draw_rois(
+        scene[0], scene[1], scene[1] + 1, np.ones((3, 28, 28)), scene[3], NAMES, **more
+    ),
+    "plot_precision_recall": lambda scene, **more: visualize.plot_precision_recall(
+        0.7, [1, 0.5, 0], [0, 0.5, 1], **more
+    ),
+    "plot_overlaps": lambda scene, **more: visualize.plot_overlaps(
+        scene[3], scene[3], np.array([0.9, 0.8, 0.7]), np.eye(3), NAMES, **more
+    ),
+}  # fmt: skip
+SHOWN = {"display_instances", "display_differences", "display_images", "display_top_masks"}
 
 
-def test_save_path_wins(scene, tmp_path, monkeypatch):
-    monkeypatch.setattr(figures, "has_display", lambda: True)  # asked for a file: no window
-    goal = tmp_path / "图 [1].png"
-    assert visualize.display_instances(*scene, NAMES, figsize=(2, 2), save_path=goal) == goal
-    assert [entry.name for entry in tmp_path.iterdir()] == [goal.name]
+def colors_of(path):
+    """How many colours an image file has; one where nothing was drawn."""
+    with Image.open(path) as image:
+        return len(image.convert("RGB").getcolors(1 << 24))
 
 
-@pytest.mark.parametrize(
-    "backend, platform, display, expected",
-    [
-        ("agg", "win32", ":0", False),
-        ("TkAgg", "linux", "", True),
-        ("module://matplotlib_inline.backend_inline", "linux", "", True),
-        (None, "linux", "", False),
-        (None, "linux", ":0", True),
-        (None, "win32", "", True),
-    ],
-)
-def test_has_display(monkeypatch, backend, platform, display, expected):
-    import matplotlib
+@pytest.mark.parametrize("name", EVERY_WAY)
+def test_without_a_display_pyplot_saves_what_was_drawn(scene, name, recwarn):
+    """What every script for a machine without a display does: draw, then `plt.savefig`."""
+    assert EVERY_WAY[name](scene) is None
+    assert list(Path.cwd().iterdir()) == []  # nothing is written that nobody asked for
+    assert len(pyplot.get_fignums()) == 1
+    pyplot.savefig("drawn.png", dpi=40)
+    assert colors_of("drawn.png") > 1
+    assert not [w for w in recwarn if "non-interactive" in str(w.message)]
+    EVERY_WAY[name](scene)
+    assert len(pyplot.get_fignums()) == 2  # a figure of its own, the first one stays
 
-    monkeypatch.undo()  # the real function
-    monkeypatch.setattr(matplotlib, "get_backend", lambda auto_select: backend)
-    monkeypatch.setattr(figures.sys, "platform", platform)
-    monkeypatch.setenv("DISPLAY", display)
-    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
-    assert figures.has_display() is expected
+
+@pytest.mark.parametrize("name", EVERY_WAY)
+def test_who_shows_the_figure(scene, name, monkeypatch):
+    """As in matterport's functions; a script may put something else in `pyplot.show`'s place."""
+    shown = []
+    monkeypatch.setattr(pyplot, "show", lambda: shown.append(pyplot.gcf()))
+    EVERY_WAY[name](scene)
+    assert shown == ([pyplot.gcf()] if name in SHOWN else [])
+
+
+@pytest.mark.parametrize("name", EVERY_WAY)
+def test_save_path_writes_a_file_and_opens_nothing(scene, name, monkeypatch):
+    monkeypatch.setattr(pyplot, "show", lambda: pytest.fail("asked for a file, not a window"))
+    goal = Path.cwd() / "图 [1].png"
+    assert EVERY_WAY[name](scene, save_path=goal) == goal
+    assert [entry.name for entry in Path.cwd().iterdir()] == [goal.name]
+    assert colors_of(goal) > 1 and not pyplot.get_fignums()
+
+
+def test_the_axes_of_somebody_else(scene, monkeypatch):
+    """Drawn into, never shown; written when asked."""
+    monkeypatch.setattr(pyplot, "show", lambda: pytest.fail("these axes are not ours"))
+    _, (left, right) = pyplot.subplots(1, 2, figsize=(4, 2))
+    visualize.display_instances(*scene, NAMES, ax=left)
+    visualize.draw_boxes(scene[0], scene[1], ax=right, save_path="both.png")
+    assert len(pyplot.get_fignums()) == 1 and len(left.images) == len(right.images) == 1
+    assert colors_of("both.png") > 1
+
+
+# The scene of grey 90 as other kinds of image.
+KINDS = {
+    "grey": lambda image: image[..., 0],
+    "one channel": lambda image: image[..., :1],
+    "grey and transparency": lambda image: np.dstack([image[..., 0], 0 * image[..., 0]]),
+    "transparency": lambda image: np.dstack([image, 0 * image[..., 0]]),
+    "depth": lambda image: np.dstack([image, image]).astype(np.int64),
+    "float": lambda image: image.astype(np.float32) + 0.4,
+    "float up to one": lambda image: image / 255 + 1e-3,
+    "16 bits": lambda image: image.astype(np.uint16) * 257,
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_other_kinds_of_image(scene, kind):
+    image = KINDS[kind](scene[0])
+    before = image.copy()
+    ax, plain, boxed = axes(), axes(), axes()
+    visualize.display_instances(*scene, NAMES, ax=plain)
+    visualize.display_instances(image, *scene[1:], NAMES, ax=ax)
+    visualize.draw_boxes(image, scene[1], masks=scene[2], ax=boxed)
+    np.testing.assert_array_equal(picture_in(ax), picture_in(plain))
+    np.testing.assert_array_equal(picture_in(boxed), picture_in(plain))
+    np.testing.assert_array_equal(image, before)
+    visualize.display_images([image, image])
+    visualize.display_top_masks(image, scene[2], scene[3], NAMES)
+    rgb = picture_in(pyplot.gcf().axes[0])
+    assert (rgb == 90).all() and rgb.shape == (40, 60, 3)
+
+
+def test_values_beyond_the_range_are_cut_off():
+    values = np.array([[-20.0, 300.0, np.nan, 7.9]])
+    assert paint.as_rgb(values)[0, :, 0].tolist() == [0, 255, 0, 7]
+    assert paint.as_rgb(np.array([[True, False]]))[0, :, 1].tolist() == [255, 0]
+    assert paint.as_rgb(np.zeros((2, 3))).shape == (2, 3, 3)
+    for shape in ((4,), (2, 2, 0), (1, 2, 3, 4)):
+        with pytest.raises(ValueError, match="Received: shape"):
+            paint.as_rgb(np.zeros(shape))
+
+
+def test_tint_and_frame_of_other_channels():
+    """A fourth channel is left alone by a tint and made opaque by a frame; grey takes the grey."""
+    mask = np.zeros((6, 8), bool)
+    mask[2, 3] = True
+    four = np.full((6, 8, 4), 100, np.uint8)
+    visualize.apply_mask(four, mask, (1, 0, 0))
+    assert four[2, 3].tolist() == [177, 50, 50, 100]
+    visualize.draw_box(four, [0, 0, 6, 8], (255, 0, 0))
+    assert four[0, 0].tolist() == [255, 0, 0, 255]
+    for shape in ((6, 8), (6, 8, 1)):
+        grey = np.full(shape, 100, np.uint8)
+        visualize.apply_mask(grey, mask, (1, 0, 0))
+        assert grey.ravel()[2 * 8 + 3] == 88  # 50 + 127.5 * 0.299
+        visualize.draw_box(grey, [0, 0, 6, 8], (255, 0, 0))
+        assert grey.ravel()[0] == 76
+        visualize.draw_box(grey, [0, 0, 6, 8], 5)
+        assert grey.ravel()[0] == 5
+
+
+def test_scores_that_are_not_known(scene):
+    ax = axes()
+    visualize.display_instances(*scene, NAMES, scores=[0.5, None, 0.0], ax=ax)
+    assert [text.get_text() for text in ax.texts] == ["003a 0.500", "020a", "rod 0.000"]
+
+
+def test_overlaps_with_and_without_padding():
+    """`compute_matches` leaves the padding out of its overlaps; the class ids may still have it."""
+    overlaps = np.array([[0.9, 0.2], [0.1, 0.8]])
+    padded = np.zeros((3, 4))
+    padded[:2, :2] = overlaps
+    for given, rows, columns in ((overlaps, 3, 4), (padded, 3, 4), (overlaps, 2, 2)):
+        found, truth = np.zeros(rows, int), np.zeros(columns, int)
+        found[:2], truth[:2] = [1, 2], [1, 1]
+        visualize.plot_overlaps(truth, found, np.linspace(0.9, 0.5, rows), given, NAMES)
+        texts = [text.get_text() for text in pyplot.gca().texts]
+        assert texts == ["0.900\nmatch", "0.200", "0.100", "0.800\nwrong"]
+    boxes = np.array([[0, 0, 4, 4], [0, 0, 0, 0]])
+    masks = np.zeros((8, 8, 2), bool)
+    masks[:4, :4, 0] = True
+    ids = np.array([1, 0])
+    overlaps = evaluation.compute_matches(boxes, ids, masks, boxes, ids, ids * 0.9, masks)[2]
+    visualize.plot_overlaps(ids, ids, ids * 0.9, overlaps, NAMES)
+    assert [text.get_text() for text in pyplot.gca().texts] == ["1.000\nmatch"]
+
+
+def test_padding_among_boxes_is_left_out(scene):
+    image, boxes, masks, _ = scene
+    boxes[1] = 0
+    ax = axes()
+    visualize.draw_boxes(image, boxes, boxes + 1, masks, ["a", "b", "c"], ax=ax)
+    assert [text.get_text() for text in ax.texts] == ["a", "c"]
+    assert len(ax.lines) == 2 and (picture_in(ax)[masks[..., 1]] == 90).all()
 
 
 def test_display_differences_captions_pair_score_and_iou(scene):
@@ -263,9 +398,12 @@ def test_plots_write_files(tmp_path):
     curve = visualize.plot_precision_recall(0.7, [1, 0.5, 0], [0, 0.5, 1], tmp_path / "curve.png")
     overlaps = np.array([[0.9, 0.0, 0], [0.1, 0.8, 0]])
     matrix = visualize.plot_overlaps(
-        np.array([1, 2, 0]), np.array([1, 1]), np.array([0.9, 0.8]), overlaps, NAMES
+        np.array([1, 2, 0]), np.array([1, 1]), np.array([0.9, 0.8]), overlaps, NAMES,
+        save_path=tmp_path / "matrix.png",
+    )  # fmt: skip
+    nothing = visualize.plot_overlaps(
+        [], [], [], np.zeros((0, 0)), NAMES, save_path=tmp_path / "nothing.png"
     )
-    nothing = visualize.plot_overlaps([], [], [], np.zeros((0, 0)), NAMES)
     for path in (curve, matrix, nothing):
         with Image.open(path) as picture:
             assert picture.format == "PNG"
