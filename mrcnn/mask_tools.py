@@ -2,7 +2,7 @@
 
 A full mask is (H, W, N), one instance a channel. A mini mask is the part of it within the
 instance's box, resized to a small fixed size: memory and transport for a training picture then
-do not grow with its size. The interpolation is that of `resizing.resize`, with zeros around.
+do not grow with its size. The interpolation is that of `resizing`, with zeros around.
 """
 
 import numpy as np

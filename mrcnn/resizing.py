@@ -1,17 +1,20 @@
-"""Resizing pictures to the network's input, the four ways of config.IMAGE_RESIZE_MODE.
+"""Resizing images to the network's input, the four ways of config.IMAGE_RESIZE_MODE.
 
-Interpolation is that of `skimage.transform.resize(order=1, mode="constant", anti_aliasing=False,
-preserve_range=True)` to the last bit: bilinear between pixel centres, with zeros around the
-picture. It is done by `scipy.ndimage.zoom`, channel by channel, which is several times faster.
+Its interpolation is that of `skimage.transform.resize(order=1, mode="constant",
+anti_aliasing=False, preserve_range=True)` to the last bit: bilinear between pixel centres, with
+zeros around the image. It is done by `scipy.ndimage.zoom`, channel by channel, which is several
+times faster.
 """
+
+from __future__ import annotations
 
 import numpy as np
 
 MODES = ("none", "square", "pad64", "crop")
 
 
-def resize(image, output_shape):
-    """Resize a picture bilinearly.
+def resize_bilinear(image: np.ndarray, output_shape: tuple[int, ...]) -> np.ndarray:
+    """Resize an image bilinearly, as training and prediction do.
 
     Args:
         image: (H, W) or (H, W, C) array.
@@ -41,6 +44,47 @@ def resize(image, output_shape):
     if channels.size:
         np.clip(result, channels.min(), channels.max(), out=result)
     return result.reshape(height, width, *image.shape[2:])
+
+
+def resize(
+    image: np.ndarray,
+    output_shape: tuple[int, ...],
+    order: int = 1,
+    mode: str = "constant",
+    cval: float = 0,
+    clip: bool = True,
+    preserve_range: bool = False,
+    anti_aliasing: bool = False,
+    anti_aliasing_sigma: float | tuple[float, ...] | None = None,
+) -> np.ndarray:
+    """Resize an image for scripts: `skimage.transform.resize` with matterport's defaults.
+
+    Args:
+        image: (H, W) or (H, W, C) array.
+        output_shape: (height, width) to reach, or with the channels.
+        order, mode, cval, clip, anti_aliasing, anti_aliasing_sigma: as scikit-image has them.
+        preserve_range: whether to keep the range of values. Otherwise integers are divided by the
+            greatest value of their dtype: uint8 comes out between 0 and 1.
+
+    Returns:
+        float array of that size (order 0: of the dtype of `image`); masks of bool count as floats.
+    """
+    from skimage import transform  # some tenths of a second to import
+
+    image = np.asarray(image)
+    if image.dtype == bool and order > 0:  # which scikit-image refuses, and its old versions took
+        image = image.astype(np.float64)
+    return transform.resize(
+        image,
+        output_shape,
+        order=order,
+        mode=mode,
+        cval=cval,
+        clip=clip,
+        preserve_range=preserve_range,
+        anti_aliasing=anti_aliasing,
+        anti_aliasing_sigma=anti_aliasing_sigma,
+    )
 
 
 def resize_image(image, min_dim=None, max_dim=None, min_scale=None, mode="square", rng=None):
@@ -81,7 +125,7 @@ def resize_image(image, min_dim=None, max_dim=None, min_scale=None, mode="square
     if scale != 1:
         height, width = round(height * scale), round(width * scale)
         # The cast rounds down, as the convention has it.
-        image = resize(image, (height, width)).astype(dtype)
+        image = resize_bilinear(image, (height, width)).astype(dtype)
 
     if mode == "crop":
         if height < min_dim or width < min_dim:  # a min_scale below 1 cannot lead here

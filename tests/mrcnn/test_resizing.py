@@ -27,7 +27,7 @@ def test_resize_equals_scikit_image_to_the_last_bit(shape, goal, dtype):
     expected = transform.resize(
         image, goal, order=1, mode="constant", preserve_range=True, anti_aliasing=False
     )
-    ours = resizing.resize(image, goal)
+    ours = resizing.resize_bilinear(image, goal)
     if dtype == np.float32:  # scikit-image computes floats of 32 bits in 32 bits
         np.testing.assert_allclose(ours, expected, rtol=1e-5)
     else:
@@ -37,11 +37,39 @@ def test_resize_equals_scikit_image_to_the_last_bit(shape, goal, dtype):
 def test_resize_by_hand():
     # Twice as wide: centres at -0.25, 0.25, 0.75, 1.25; zeros around the picture.
     image = np.array([[80, 160]])
-    np.testing.assert_allclose(resizing.resize(image, (1, 4)), [[80, 100, 140, 120]])
+    np.testing.assert_allclose(resizing.resize_bilinear(image, (1, 4)), [[80, 100, 140, 120]])
+
+
+def test_resize_for_scripts_is_that_of_scikit_image_with_older_defaults():
+    """uint8 comes out between 0 and 1 unless the range is to be preserved."""
+    image = np.array([[80, 160]], np.uint8)
+    between = np.array([[80, 100, 140, 120]])
+    np.testing.assert_allclose(resizing.resize(image, (1, 4)), between / 255)
+    np.testing.assert_allclose(resizing.resize(image, (1, 4), preserve_range=True), between)
+    edge = resizing.resize(image, (1, 4), mode="edge", preserve_range=True)
+    np.testing.assert_allclose(edge, [[80, 100, 140, 160]])
+    filled = resizing.resize(image, (1, 4), cval=120, clip=False, preserve_range=True)
+    np.testing.assert_allclose(filled, [[90, 100, 140, 150]])
+    nearest = resizing.resize(image, (2, 4), order=0, preserve_range=True)
+    assert nearest.tolist() == [[80, 80, 160, 160]] * 2 and nearest.dtype == np.uint8
+    stripes = np.tile(np.array([0, 255], np.uint8), (8, 8))
+    plain, smooth = (
+        resizing.resize(stripes, (8, 6), anti_aliasing=wanted, anti_aliasing_sigma=sigma)[
+            2:-2, 1:-1
+        ]
+        for wanted, sigma in ((False, None), (True, (2.0, 2.0)))
+    )
+    assert np.ptp(smooth) < 0.2 < np.ptp(plain)
+
+
+def test_resize_of_a_mask_of_bool():
+    mask = np.array([[True, False]])
+    assert resizing.resize(mask, (1, 4)).tolist() == [[0.75, 0.75, 0.25, 0.0]]
+    assert resizing.resize(mask, (1, 4), order=0).tolist() == [[True, True, False, False]]
 
 
 def test_resize_of_nothing():
-    assert resizing.resize(np.zeros((4, 5, 0)), (8, 10)).shape == (8, 10, 0)
+    assert resizing.resize_bilinear(np.zeros((4, 5, 0)), (8, 10)).shape == (8, 10, 0)
 
 
 def test_mode_none_gives_the_picture_itself():

@@ -1,9 +1,13 @@
-"""The `utils` door, and the download of weights from a server of our own."""
+"""The `utils` door, its helpers for graphs, and the download of weights from our own server."""
 
 import http.server
+import subprocess
+import sys
 import threading
 
+import numpy as np
 import pytest
+from conftest import ROOT
 
 from mrcnn import download, utils
 
@@ -47,6 +51,39 @@ def test_everything_promised_is_there():
     assert sorted(utils.__all__) == sorted(set(utils.__all__))
     missing = [name for name in utils.__all__ if not hasattr(utils, name)]
     assert missing == []
+
+
+def test_utils_does_not_import_keras():
+    code = "import sys; from mrcnn import utils; sys.exit('keras' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
+
+
+def test_batch_slice_of_arrays_and_of_a_graph():
+    import keras
+
+    x = np.arange(12, dtype=np.float32).reshape(3, 4)
+    doubled = utils.batch_slice(x, lambda row: 2 * row, 3)
+    np.testing.assert_array_equal(keras.ops.convert_to_numpy(doubled), 2 * x)
+    # What scripts use it for: picking rows by other indices in each sample.
+    scores = keras.Input(batch_shape=(3, 4))
+    chosen = keras.Input(batch_shape=(3, 2), dtype="int32")
+    picked = utils.batch_slice(
+        [scores, chosen], lambda s, i: (keras.ops.take(s, i), i), 3, names=["scores", "places"]
+    )
+    indices = np.array([[3, 0], [1, 1], [0, 2]])
+    found = keras.Model([scores, chosen], picked).predict_on_batch([x, indices])
+    np.testing.assert_array_equal(found[0], np.take_along_axis(x, indices, axis=1))
+    np.testing.assert_array_equal(found[1], indices)
+
+
+def test_box_refinement_graph_is_box_refinement():
+    import keras
+
+    boxes = np.array([[0, 0, 10, 20], [5, 5, 9, 9]])
+    goals = np.array([[1, 2, 12, 18], [5, 5, 9, 9]])
+    found = keras.ops.convert_to_numpy(utils.box_refinement_graph(boxes, goals))
+    np.testing.assert_allclose(found, utils.box_refinement(boxes, goals), atol=1e-6)
+    assert found.dtype == np.float32
 
 
 WEIGHTS = b"\x89HDF\r\n\x1a\n" + bytes(range(256)) * 5000
