@@ -261,7 +261,8 @@ def make_config(
     levels = len(base.BACKBONE_STRIDES)
     settings = {
         "NUM_CLASSES": 1 + len(class_names),
-        "TRAIN_BN": base.TRAIN_BN or not (start.pretrained or start.goes_on),
+        # None trains it too.
+        "TRAIN_BN": base.TRAIN_BN is not False or not (start.pretrained or start.goes_on),
         "SCALE": scale,
         "MOLECULE_SIZE": diameter,
         **{name: value for name, value in changes.items() if value is not None},

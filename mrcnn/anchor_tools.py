@@ -59,14 +59,14 @@ def compute_backbone_shapes(config, image_shape):
     """Compute the sizes of the feature maps for a picture.
 
     Args:
-        config: its BACKBONE_STRIDES count; where BACKBONE is a function, its
-            COMPUTE_BACKBONE_SHAPE(image_shape) answers instead.
+        config: its BACKBONE_STRIDES count; where BACKBONE is a function and COMPUTE_BACKBONE_SHAPE
+            one too, COMPUTE_BACKBONE_SHAPE(image_shape) answers instead.
         image_shape: (height, width, ...) in pixels.
 
     Returns:
         (levels, 2) int array of rows and columns.
     """
-    if callable(config.BACKBONE):
+    if callable(config.BACKBONE) and config.COMPUTE_BACKBONE_SHAPE is not None:
         return config.COMPUTE_BACKBONE_SHAPE(image_shape)
     height, width = image_shape[:2]
     return np.array(

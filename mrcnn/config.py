@@ -10,12 +10,17 @@ Names and defaults are those of matterport's Mask R-CNN (release 2.1), so that i
 weights keep working; settings that exist only here stand in a block of their own at the end.
 """
 
+import inspect
+import math
+
 import numpy as np
 
 from .devices import best_dtype
 
 # Channels of C2..C5 and blocks of the stages 2..5 for each trunk.
 BACKBONES = ("resnet18", "resnet50", "resnet101")
+# Settings that count steps.
+_WHOLE = ("STEPS_PER_EPOCH", "VALIDATION_STEPS")
 COMPUTE_DTYPES = ("float32", "mixed_bfloat16", "mixed_float16")
 
 
@@ -35,7 +40,10 @@ class Config:
     VALIDATION_STEPS = 50
 
     # --- the trunk and the pyramid -------------------------------------------------------------
-    BACKBONE = "resnet101"  # "resnet18", "resnet50" or "resnet101"
+    # "resnet18", "resnet50", "resnet101", or a function (see own_backbone.py).
+    BACKBONE = "resnet101"
+    # With a function: another one, of the image's shape, that gives the (rows, columns) of P2..P6;
+    # None where BACKBONE_STRIDES tell them.
     COMPUTE_BACKBONE_SHAPE = None
     BACKBONE_STRIDES = [4, 8, 16, 32, 64]  # pixels a cell on P2..P6; start at 8 to leave P2 out
     FPN_CLASSIF_FC_LAYERS_SIZE = 1024  # width of the box head
@@ -64,7 +72,7 @@ class Config:
     IMAGE_MIN_DIM = 800
     IMAGE_MAX_DIM = 1024
     IMAGE_MIN_SCALE = 0
-    IMAGE_CHANNEL_COUNT = 3
+    IMAGE_CHANNEL_COUNT = 3  # or set IMAGE_SHAPE in an __init__ of your own
     MEAN_PIXEL = np.array([123.7, 116.8, 103.9])  # RGB
     USE_MINI_MASK = True  # train on masks cut to their box and shrunk
     MINI_MASK_SHAPE = (56, 56)  # (height, width)
@@ -94,8 +102,9 @@ class Config:
         "mrcnn_bbox_loss": 1.0,
         "mrcnn_mask_loss": 1.0,
     }
-    USE_RPN_ROIS = True  # False trains the heads on RoIs that the data generator supplies
-    TRAIN_BN = False  # True trains BatchNorm, False keeps its statistics fixed
+    # False trains the heads on RoIs that the batches bring along: random ones around the instances.
+    USE_RPN_ROIS = True
+    TRAIN_BN = False  # True or None trains BatchNorm, False keeps its statistics fixed
     GRADIENT_CLIP_NORM = 5.0  # L2 norm of the whole gradient
 
     # --- settings that matterport's detector does not have -------------------------------------
@@ -121,6 +130,10 @@ class Config:
     LOADER_PROCESSES = "auto"  # that make batches; 0 for threads, "auto": with a GPU only
 
     def __init__(self):
+        for name in _WHOLE:  # those of the class, once more through __setattr__
+            setattr(self, name, getattr(self, name))
+        for name in ("BACKBONE", "COMPUTE_BACKBONE_SHAPE"):
+            self._keep_function(name)
         self.BATCH_SIZE = self.IMAGES_PER_GPU * self.GPU_COUNT
         if self.IMAGE_RESIZE_MODE == "crop":
             side = self.IMAGE_MIN_DIM
@@ -131,9 +144,26 @@ class Config:
         self.IMAGE_META_SIZE = 1 + 3 + 3 + 4 + 1 + self.NUM_CLASSES
         self._check()
 
+    def __setattr__(self, name, value):
+        # Scripts divide numbers of images to get steps; what is left over is a step too.
+        if name in _WHOLE and isinstance(value, (float, np.floating)):
+            value = math.ceil(value)
+        super().__setattr__(name, value)
+
+    def _keep_function(self, name):
+        """Python makes a method of a function in a class's body, to be called with the config as
+        the first argument; who wrote no `self` there meant the function."""
+        value = getattr(self, name)
+        if inspect.ismethod(value) and value.__self__ is self:
+            parameters = list(inspect.signature(value.__func__).parameters)
+            if parameters[:1] != ["self"]:
+                setattr(self, name, value.__func__)
+
     def _check(self):
-        if self.BACKBONE not in BACKBONES:
-            raise ValueError(f"BACKBONE must be one of {BACKBONES}. Received: {self.BACKBONE!r}")
+        if self.BACKBONE not in BACKBONES and not callable(self.BACKBONE):
+            raise ValueError(
+                f"BACKBONE must be one of {BACKBONES}, or a function. Received: {self.BACKBONE!r}"
+            )
         if self.COMPUTE_DTYPE == "auto":
             self.COMPUTE_DTYPE = best_dtype()
         if self.COMPUTE_DTYPE not in COMPUTE_DTYPES:
@@ -153,18 +183,25 @@ class Config:
             )
 
     def to_dict(self):
-        """All settings as a dict of name -> value, for logs and weights files."""
-        return {
+        """All settings as a dict of name -> value, for logs and weights files. Functions are left
+        out, but for the name of one given as BACKBONE."""
+        settings = {
             name: getattr(self, name)
             for name in sorted(dir(self))
             if name.isupper() and not callable(getattr(self, name))
         }
+        if callable(self.BACKBONE):
+            settings["BACKBONE"] = getattr(self.BACKBONE, "__name__", repr(self.BACKBONE))
+        # What an __init__ of one's own may have changed; from_dict derives the shape anew.
+        settings["IMAGE_CHANNEL_COUNT"] = int(self.IMAGE_SHAPE[2])
+        return settings
 
     @classmethod
     def from_dict(cls, stored, **changes):
         """An instance with the settings of a `to_dict`, as weights files hold them.
 
-        Names that no setting has are left out; derived settings are computed anew.
+        Names that no setting has are left out; derived settings are computed anew. A function that
+        was the BACKBONE must be given again, among `changes`.
 
         Args:
             stored: dict of name -> value; JSON's lists become arrays where needed.

@@ -5,7 +5,7 @@ import numpy as np
 from keras import ops
 
 from . import boxes as box_ops
-from . import losses
+from . import losses, own_backbone
 from .anchor_tools import pixel_anchors
 from .backbone import resnet
 from .box_tools import norm_boxes
@@ -58,10 +58,23 @@ def _first_level(config):
     return int(np.log2(config.BACKBONE_STRIDES[0]))
 
 
+def _image_input(config, height, width):
+    channels = int(config.IMAGE_SHAPE[2])
+    if np.size(config.MEAN_PIXEL) not in (1, channels):
+        raise ValueError(
+            f"MEAN_PIXEL needs a value for each of the {channels} channels of IMAGE_SHAPE. "
+            f"Received: {np.size(config.MEAN_PIXEL)} values."
+        )
+    return keras.Input((height, width, channels), name="input_image")
+
+
 def _trunk(bank, config, image):
     """Pyramid levels and RPN outputs of a molded picture (B, H, W, 3)."""
     first = _first_level(config)
-    maps = resnet(bank, image, config.BACKBONE)
+    if callable(config.BACKBONE):
+        maps = own_backbone.feature_maps(bank, config.BACKBONE, image)
+    else:
+        maps = resnet(bank, image, config.BACKBONE)
     levels = pyramid(bank, maps, config.TOP_DOWN_PYRAMID_SIZE, first)
     per_cell = len(config.RPN_ANCHOR_RATIOS) * int(np.size(config.RPN_ANCHOR_SCALES[0]))
     rpn = rpn_head(bank, levels, per_cell, config.RPN_ANCHOR_STRIDE, config.RPN_CHANNELS)
@@ -88,7 +101,8 @@ def training_graph(bank, config):
 
     Inputs: input_image (B, H, W, 3) molded; input_image_meta (B, M); input_rpn_match (B, A, 1);
     input_rpn_bbox (B, D, 4); input_gt_class_ids (B, G); input_gt_boxes (B, G, 4) pixels;
-    input_gt_masks (B, h, w, G).
+    input_gt_masks (B, h, w, G); and, with USE_RPN_ROIS False, input_roi (B, N, 4) pixels, from
+    which the heads' RoIs are drawn instead of from the proposals.
 
     Outputs: RPN logits, probabilities, deltas; RoI class logits, probabilities, deltas; masks of
     the positive places; proposals; drawn RoIs; the five losses.
@@ -97,7 +111,7 @@ def training_graph(bank, config):
     batch = config.IMAGES_PER_GPU
     inputs = _training_inputs(config, height, width)
     fixed = FixedBatch(batch)
-    image, meta, match, rpn_target, gt_ids, gt_boxes, gt_masks = (fixed(x) for x in inputs)
+    image, meta, match, rpn_target, gt_ids, gt_boxes, gt_masks, *given = (fixed(x) for x in inputs)
 
     levels, (rpn_logits, rpn_class, rpn_bbox) = _trunk(bank, config, image)
     anchors = norm_boxes(pixel_anchors(config, (height, width)), (height, width))
@@ -105,10 +119,11 @@ def training_graph(bank, config):
     anchors = Constant(anchors, name="anchors")(image)
     proposals = _proposals(config, config.POST_NMS_ROIS_TRAINING)([rpn_class, rpn_bbox, anchors])
 
-    boxes = Compute(lambda x: box_ops.normalise(x, height, width))(gt_boxes)
+    pixels_to_unit = Compute(lambda x: box_ops.normalise(x, height, width))
+    candidates = pixels_to_unit(given[0]) if given else proposals
     rois, target_ids, target_deltas, target_masks = DetectionTargets(
         config, name="proposal_targets"
-    )([proposals, gt_ids, boxes, gt_masks])
+    )([candidates, gt_ids, pixels_to_unit(gt_boxes), gt_masks])
     first = positive_places(config)
 
     pooled = _pool(config, config.POOL_SIZE, (height, width), "roi_align_classifier")(
@@ -148,8 +163,8 @@ def _training_inputs(config, height, width):
     anchors = len(pixel_anchors(config, (height, width)))
     instances = config.MAX_GT_INSTANCES
     mask = tuple(config.MINI_MASK_SHAPE) if config.USE_MINI_MASK else (height, width)
-    return [
-        keras.Input((height, width, config.IMAGE_CHANNEL_COUNT), name="input_image"),
+    inputs = [
+        _image_input(config, height, width),
         keras.Input((config.IMAGE_META_SIZE,), name="input_image_meta"),
         keras.Input((anchors, 1), name="input_rpn_match", dtype="int32"),
         keras.Input((config.RPN_TRAIN_ANCHORS_PER_IMAGE, 4), name="input_rpn_bbox"),
@@ -157,6 +172,10 @@ def _training_inputs(config, height, width):
         keras.Input((instances, 4), name="input_gt_boxes"),
         keras.Input((*mask, instances), name="input_gt_masks", dtype="bool"),
     ]
+    if not config.USE_RPN_ROIS:
+        rois = (config.POST_NMS_ROIS_TRAINING, 4)
+        inputs.append(keras.Input(rois, name="input_roi", dtype="int32"))
+    return inputs
 
 
 def _loss(name, function, *tensors):
@@ -176,7 +195,7 @@ def inference_graph(bank, config, image_shape):
     height, width = int(image_shape[0]), int(image_shape[1])
     count = len(pixel_anchors(config, (height, width)))
     inputs = [
-        keras.Input((height, width, config.IMAGE_CHANNEL_COUNT), name="input_image"),
+        _image_input(config, height, width),
         keras.Input((config.IMAGE_META_SIZE,), name="input_image_meta"),
         keras.Input((count, 4), name="input_anchors"),
     ]

@@ -71,16 +71,23 @@ class LayerBank:
         config: a `Config`; read are COMPUTE_DTYPE, TRAIN_BN, BN_MOMENTUM, WEIGHT_DECAY and
             OPTIMIZER (decoupled decay needs no loss term).
         training: True for a graph that is trained. BatchNorm layers use the batch's statistics
-            only then, and only with TRAIN_BN.
+            only then, and only with TRAIN_BN True or None.
+
+    Attributes:
+        layers: dict of name -> layer.
+        trains_batch_norm: whether BatchNorm is trained.
+        backbone: Keras model of the function given as BACKBONE (see `own_backbone`), or None.
     """
 
     def __init__(self, config, training):
         self.dtype = config.COMPUTE_DTYPE
         self._bn_momentum = config.BN_MOMENTUM
-        self._bn_training = bool(training and config.TRAIN_BN)
+        # None is matterport's "normal mode": the batch's statistics in training alone.
+        self.trains_batch_norm = training and (config.TRAIN_BN is None or bool(config.TRAIN_BN))
         decay = config.WEIGHT_DECAY if config.OPTIMIZER == "sgd" else 0
         self._regularizer = MeanL2(decay) if decay else None
         self.layers = {}
+        self.backbone = None
 
     def get(self, layer_class, name, **settings):
         """The layer called `name`, made on the first call."""
@@ -144,7 +151,7 @@ class LayerBank:
 
     def batch_norm(self, name, x):
         """x through the BatchNorm layer called `name`."""
-        trained = self._bn_training
+        trained = self.trains_batch_norm
         layer = self.get(
             BatchNorm if trained else FrozenBatchNorm,
             name,

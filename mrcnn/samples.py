@@ -11,6 +11,7 @@ from .anchor_tools import pixel_anchors
 from .box_tools import extract_bboxes
 from .loading import build_rpn_targets, compose_image_meta, load_image_gt, mold_image
 from .mask_tools import minimize_mask
+from .random_rois import generate_random_rois
 
 
 class BatchMaker:
@@ -73,7 +74,7 @@ class BatchMaker:
         match, deltas = build_rpn_targets(
             image.shape, self.anchors, class_ids, boxes, self.config, rng
         )
-        return (
+        arrays = [
             mold_image(image, self.config),
             meta.astype(np.float32),
             match[:, None].astype(np.int32),
@@ -81,7 +82,11 @@ class BatchMaker:
             _padded(class_ids, self.config.MAX_GT_INSTANCES, np.int32),
             _padded(boxes, self.config.MAX_GT_INSTANCES, np.float32),
             _padded_masks(masks, self.config.MAX_GT_INSTANCES),
-        )
+        ]
+        if not self.config.USE_RPN_ROIS:
+            count = self.config.POST_NMS_ROIS_TRAINING
+            arrays.append(generate_random_rois(image.shape, count, class_ids, boxes, rng))
+        return arrays
 
     def _loaded_sample(self, image_id, rng):
         source = self.dataset.image_info[image_id]["source"]
