@@ -502,8 +502,9 @@ def _train_stage(model, train_set, val_set, rate, last, layers, seed) -> None:
     """Trains `layers` up to epoch `last`.
 
     Raises:
-        InputError: when a loss is not finite any more.
+        InputError: when a loss is not finite any more, or too many images cannot be loaded.
     """
+    from mrcnn.samples import ImagesError
     from mrcnn.training import NonFiniteLoss
 
     try:
@@ -513,7 +514,7 @@ def _train_stage(model, train_set, val_set, rate, last, layers, seed) -> None:
             seed=seed,
             verbose=1 if sys.stdout.isatty() else 0,
         )  # fmt: skip
-    except NonFiniteLoss as error:
+    except (ImagesError, NonFiniteLoss) as error:
         raise InputError(str(error)) from error
 
 

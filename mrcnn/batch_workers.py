@@ -4,10 +4,13 @@ Python runs one thread at a time; a graphics card asks for more batches than tha
 here needs keras: a worker is ready in a second or two and takes some 100 MB.
 """
 
+import ast
 import multiprocessing
 import os
 import signal
+import sys
 import threading
+import tokenize
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing.reduction import ForkingPickler
 
@@ -27,8 +30,33 @@ def start(maker, count):
 
 
 def make(number):
-    """Batch `number`, in a worker."""
-    return _maker.batch(number)
+    """Batch `number`, in a worker, and the images that it had to leave out so far."""
+    return _maker.batch(number), dict(_maker.unreadable)
+
+
+def script_without_guard():
+    """Whether a process that is started runs what the user's script does once more.
+
+    A new process imports the script under the name `__mp_main__`, for the classes defined there;
+    without a test of `__name__` it then trains like the first. Notebooks and consoles have no
+    script.
+    """
+    main = sys.modules["__main__"]
+    name = getattr(getattr(main, "__spec__", None), "name", None) or ""
+    path = getattr(main, "__file__", None)
+    if path is None or name.split(".")[-1] == "__main__":
+        return False
+    try:
+        with tokenize.open(path) as file:
+            statements = ast.parse(file.read()).body
+    except (OSError, SyntaxError, UnicodeDecodeError):  # a program in one file, such as pytest.exe
+        return False
+    return not any(
+        isinstance(node, ast.Name) and node.id == "__name__"
+        for statement in statements
+        if isinstance(statement, ast.If)
+        for node in ast.walk(statement.test)
+    )
 
 
 def _prepare(maker):

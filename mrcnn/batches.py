@@ -1,5 +1,6 @@
 """Batches for training, made while the step before is computed."""
 
+import contextlib
 import itertools
 import math
 import threading
@@ -12,7 +13,7 @@ import keras
 
 from . import batch_workers
 from .distributed import own_share
-from .samples import BatchMaker
+from .samples import BatchMaker, ImagesError, check_unreadable
 
 
 class DataGenerator(keras.utils.PyDataset):
@@ -24,7 +25,9 @@ class DataGenerator(keras.utils.PyDataset):
     A dataset may have a method `load_sample(image_id, rng)` that draws an augmented picture at the
     network's size: (image (H, W, 3) uint8, class ids (N,), masks (H, W, N) bool, ignored boxes
     (K, 4) pixels). Otherwise pictures come from `load_image` and `load_mask` through
-    `load_image_gt`.
+    `load_image_gt`; those without an instance are passed over, as matterport does. Of both kinds,
+    up to five images that cannot be loaded are left out, each named in one line; one more raises
+    an ImagesError.
 
     Args:
         dataset: prepared `Dataset`.
@@ -71,6 +74,9 @@ class DataGenerator(keras.utils.PyDataset):
             seed=seed,
         )
         self.anchors = self.maker.anchors
+        self.error = None  # what ended the batches, for `own_errors`
+        self._unreadable = {}
+        self._lock = threading.Lock()
 
     def __len__(self):
         return self.steps
@@ -79,12 +85,52 @@ class DataGenerator(keras.utils.PyDataset):
         self.epoch += 1
 
     def __getitem__(self, index):
-        """Batch `index` of the current epoch: (inputs,), seven arrays in graph order."""
+        """Batch `index` of the current epoch: (inputs,), in the training graph's order."""
         return self.batch(self.epoch * self.steps + index)
 
     def batch(self, number):
         """This process's share of batch `number` of the run, counted from 0 over all epochs."""
-        return self.maker.batch(number)
+        try:
+            batch = self.maker.batch(number)
+            self.tell(dict(self.maker.unreadable))
+        except ImagesError as error:
+            self.error = self.error or error
+            self.tell(dict(self.maker.unreadable), check=False)
+            raise
+        return batch
+
+    def tell(self, unreadable, check=True):
+        """Print a line about each image that was left out, once, whichever process met it.
+
+        Args:
+            unreadable: dict of image id -> a line about it.
+            check: whether to raise an error when there are more than may be left out.
+
+        Raises:
+            ImagesError: see `check`.
+        """
+        with self._lock:
+            for image_id, reason in unreadable.items():
+                if image_id not in self._unreadable:
+                    self._unreadable[image_id] = reason
+                    print(f"Image left out: {reason}")
+            if check:
+                check_unreadable(self._unreadable, self.maker.last_error)
+
+
+@contextlib.contextmanager
+def own_errors(*generators):
+    """Raise the ImagesError that ended the batches of a `DataGenerator` as it was: TensorFlow wraps
+    what a generator raises into an error of its own, with the traceback for a message."""
+    try:
+        yield
+    except Exception:
+        for batches in generators:
+            if batches is not None and batches.error is not None:
+                # Keras takes the cause off on the way.
+                cause = batches.maker.last_error or batches.error.__cause__
+                raise batches.error from cause
+        raise
 
 
 class BatchStream:
@@ -111,7 +157,7 @@ class BatchStream:
         self._numbers = itertools.count(first)
         self._waiting = deque()  # of (number, its future)
         self._lock = threading.Lock()
-        self._make, self._pool = batches.batch, None
+        self._make, self._pool = self._in_thread, None
         if processes:
             self._start_processes(processes)
         if self._pool is None:
@@ -146,11 +192,25 @@ class BatchStream:
             number = next(self._numbers)
             self._waiting.append((number, None))  # known, should the pool break now
             self._waiting[-1] = number, self._pool.submit(self._make, number)
-        batch = self._waiting[0][1].result()
+        try:
+            batch, unreadable = self._waiting[0][1].result()
+            self.batches.tell(unreadable)
+        except ImagesError as error:
+            self.batches.error = self.batches.error or error
+            raise
         self._waiting.popleft()
         return batch
 
+    def _in_thread(self, number):
+        return self.batches.batch(number), {}
+
     def _start_processes(self, count):
+        if batch_workers.script_without_guard():
+            print(
+                "Batches are made by threads: each process would run the script again, since it "
+                "has no line `if __name__ == '__main__':` around what it does."
+            )
+            return
         try:
             self._pool = batch_workers.start(self.batches.maker, count)
             self._make = batch_workers.make
@@ -160,7 +220,7 @@ class BatchStream:
     def _go_on_with_threads(self):
         print("The processes that made batches ended before their time; threads go on.")
         self._pool = ThreadPoolExecutor(max(self.batches.workers, 1), "batches")
-        self._make = self.batches.batch
+        self._make = self._in_thread
         numbers = [number for number, _ in self._waiting]
         self._waiting = deque((n, self._pool.submit(self._make, n)) for n in numbers)
 

@@ -16,7 +16,7 @@ from keras import ops
 from . import distributed
 from . import weights as weights_file
 from .anchor_tools import pixel_anchors
-from .batches import BatchStream, DataGenerator, data_generator
+from .batches import BatchStream, DataGenerator, data_generator, own_errors
 from .box_tools import denorm_boxes, norm_boxes
 from .devices import has_accelerator, loader_processes
 from .graphs import inference_graph, training_graph
@@ -278,6 +278,10 @@ class MaskRCNN:
 
         Returns:
             Keras's History.
+
+        Raises:
+            ImagesError: more than five images of a dataset cannot be loaded, or none has an
+                instance.
         """
         if self.mode != "training":
             raise RuntimeError("This detector was made for inference; use mode='training'.")
@@ -311,7 +315,10 @@ class MaskRCNN:
         if processes == "auto":
             processes = loader_processes(config.STEPS_PER_EPOCH)
         first_batch = self.epoch * config.STEPS_PER_EPOCH
-        with BatchStream(training, first_batch, processes) as stream:
+        with (
+            own_errors(training, validation),
+            BatchStream(training, first_batch, processes) as stream,
+        ):
             history = self.keras_model.fit(
                 stream.generator(),
                 steps_per_epoch=config.STEPS_PER_EPOCH,

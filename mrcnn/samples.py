@@ -13,15 +13,29 @@ from .loading import build_rpn_targets, compose_image_meta, load_image_gt, mold_
 from .mask_tools import minimize_mask
 from .random_rois import generate_random_rois
 
+MOST_UNREADABLE = 5  # images that may be left out before training stops
+_TRIES = 100  # of a small dataset whose random crops may miss all instances
+
+
+class ImagesError(RuntimeError):
+    """The images of a dataset cannot be trained on; the message says which and why."""
+
 
 class BatchMaker:
     """Makes any batch of a run by its number.
+
+    An image that cannot be loaded is left out, as is one of `load_image_gt` without an instance;
+    the next one of the pass stands in for it, always the same one.
 
     Args:
         dataset: see `mrcnn.batches.DataGenerator`, as are the next ones.
         config: `Config`.
         batch_size, shuffle, augment, augmentation, no_augmentation_sources, seed: likewise.
         share: (first, count) of the batch's pictures that this process makes.
+
+    Attributes:
+        unreadable: dict of image id -> a line about it, of the images left out so far.
+        last_error: what the last of them raised, or None.
     """
 
     def __init__(
@@ -47,6 +61,7 @@ class BatchMaker:
         self.seed = seed
         self.anchors = pixel_anchors(config, config.IMAGE_SHAPE[:2])
         self._active = np.ones(dataset.num_classes, np.int32)
+        self.unreadable, self.last_error = {}, None
 
     def batch(self, number):
         """This process's share of batch `number` of the run, counted from 0 over all epochs."""
@@ -55,21 +70,53 @@ class BatchMaker:
         samples = [self._sample(first + k) for k in range(count)]
         return (tuple(np.stack(column) for column in zip(*samples, strict=True)),)
 
-    def _image_id(self, position):
-        """The picture at a position of the endless sequence of passes through the dataset."""
+    def _image_ids(self, position):
+        """The image at a position of the endless sequence of passes through the dataset, and the
+        stand-ins for it: those that follow in this pass, which is taken for a ring."""
         ids = self.dataset.image_ids
         turn, place = divmod(position, len(ids))
         if self.shuffle:
             ids = np.random.default_rng([self.seed, 1, turn]).permutation(ids)
-        return ids[place]
+        for step in range(max(len(ids), _TRIES)):
+            yield ids[(place + step) % len(ids)]
 
     def _sample(self, position):
-        image_id = self._image_id(position)
-        rng = np.random.default_rng([self.seed, 2, position])
+        for step, image_id in enumerate(self._image_ids(position)):
+            if image_id in self.unreadable:
+                continue
+            # The first image's numbers do not hang on whether it may need a stand-in.
+            rng = np.random.default_rng([self.seed, 2, position, step][: 4 if step else 3])
+            try:
+                sample = self._load(image_id, rng)
+            except MemoryError:
+                raise
+            except Exception as error:  # whatever a dataset's own code may raise
+                self._leave_out(image_id, error)
+                continue
+            if sample is not None:
+                return self._arrays(sample, rng)
+        last = list(self.unreadable.values())[-1:] or ["none of them has an instance."]
+        raise ImagesError(f"The dataset has no image to train on: {last[0]}")
+
+    def _leave_out(self, image_id, error):
+        text = " ".join(str(error).split())
+        self.last_error = error
+        self.unreadable[image_id] = f"{self._name(image_id)}: {type(error).__name__}: {text}"
+        check_unreadable(self.unreadable, error)
+
+    def _name(self, image_id):
+        """What people know an image by."""
+        info = self.dataset.image_info[image_id]
+        return info.get("path") or f"image {info['id']} of {info['source']}"
+
+    def _load(self, image_id, rng):
+        """Image, meta, class ids, boxes and masks; None where nothing is to be learned from it."""
         if hasattr(self.dataset, "load_sample"):
-            sample = self._own_sample(image_id, rng)
-        else:
-            sample = self._loaded_sample(image_id, rng)
+            return self._own_sample(image_id, rng)
+        sample = self._loaded_sample(image_id, rng)
+        return sample if (sample[2] > 0).any() else None
+
+    def _arrays(self, sample, rng):
         image, meta, class_ids, boxes, masks = self._limit(*sample, rng)
         match, deltas = build_rpn_targets(
             image.shape, self.anchors, class_ids, boxes, self.config, rng
@@ -126,6 +173,19 @@ class BatchMaker:
             kept = rng.choice(len(class_ids), limit, replace=False)
             class_ids, boxes, masks = class_ids[kept], boxes[kept], masks[:, :, kept]
         return image, meta, class_ids, boxes, masks
+
+
+def check_unreadable(unreadable, error=None):
+    """Raise an ImagesError, from `error`, when more images are unreadable than may be left out.
+
+    Args:
+        unreadable: dict of image id -> a line about it.
+    """
+    if len(unreadable) > MOST_UNREADABLE:
+        raise ImagesError(
+            f"Training stopped, {len(unreadable)} images cannot be loaded; mend them or leave them "
+            f"out of the dataset. The last one is {list(unreadable.values())[-1]}"
+        ) from error
 
 
 def _padded(array, length, dtype):

@@ -16,6 +16,8 @@ from networks import TinyConfig, Toys
 
 from mrcnn.batches import BatchStream, DataGenerator, data_generator
 from mrcnn.box_tools import extract_bboxes
+from mrcnn.model import MaskRCNN
+from mrcnn.samples import ImagesError
 
 
 def config(**changes):
@@ -107,12 +109,120 @@ def test_without_shuffling():
 
 
 def test_a_picture_without_molecules():
-    match, deltas, class_ids, boxes, masks = DataGenerator(Toys().load(1, toys=0), config())[0][0][
+    """A dataset that draws its own samples knows that there is nothing but background."""
+
+    class Empty(Toys):
+        def load_sample(self, image_id, rng):
+            return *self.load_image_and_nothing(image_id), np.zeros((0, 4))
+
+        def load_image_and_nothing(self, image_id):
+            masks, class_ids = self.load_mask(image_id)
+            return np.zeros((128, 128, 3), np.uint8), class_ids, masks
+
+    match, deltas, class_ids, boxes, masks = DataGenerator(Empty().load(1, toys=0), config())[0][0][
         2:
     ]
     assert set(np.unique(match)) == {-1, 0}
     for array in (deltas, class_ids, boxes, masks):
         assert not array.any()
+
+
+class SomeEmpty(Toys):
+    """Every third image has no instance; what `load_mask` gives then has no fixed shape."""
+
+    def load_image(self, image_id):
+        return np.full((128, 128, 3), image_id, np.uint8)
+
+    def load_mask(self, image_id):
+        if image_id % 3 == 0:
+            return np.empty((0, 0, 0)), np.empty(0, np.int32)
+        return super().load_mask(image_id)
+
+
+def test_images_without_instances_are_passed_over(capsys):
+    """As in matterport's generator; the next image of the pass stands in."""
+    batches = DataGenerator(SomeEmpty().load(7), config(), shuffle=False, steps=7)
+    assert epoch_ids(batches) == [1, 1, 2, 4, 4, 5, 1, 1, 1, 2, 4, 4, 5, 1]
+    assert capsys.readouterr().out == ""
+    assert_same(first_batches(2, dataset=SomeEmpty().load(7)),
+                first_batches(0, dataset=SomeEmpty().load(7)))  # fmt: skip
+    with pytest.raises(ImagesError, match="no image to train on: none of them has an instance"):
+        DataGenerator(Toys().load(3, toys=0), config())[0]
+
+
+def test_a_crop_that_shows_nothing_is_drawn_again():
+    """An image large against the crops, with one small instance: most crops miss it."""
+
+    class Large(Toys):
+        def load_image(self, image_id):
+            return np.zeros((512, 512, 3), np.uint8)
+
+        def load_mask(self, image_id):
+            masks = np.zeros((512, 512, 1), bool)
+            masks[100:110, 100:110] = True
+            return masks, np.array([1])
+
+    crops = config(IMAGE_RESIZE_MODE="crop", IMAGE_MIN_DIM=128)
+    batches = DataGenerator(Large().load(1), crops, steps=4)
+    for index in range(4):
+        assert (batches[index][0][4] > 0).any(axis=1).all()
+
+
+class Damaged(Toys):
+    """Images of which some cannot be loaded."""
+
+    bad = ()
+
+    def load_image(self, image_id):
+        if image_id in self.bad:
+            raise OSError(f"no picture\nin scan {image_id}.png")
+        return super().load_image(image_id)
+
+
+def damaged(count, bad, **paths):
+    dataset = Damaged().load(count)
+    dataset.bad = bad
+    for image_id in bad:
+        dataset.image_info[image_id]["path"] = f"scan {image_id}.png"
+    return dataset
+
+
+@pytest.mark.parametrize("processes", [0, 2])
+def test_five_images_that_cannot_be_loaded_are_left_out(processes, capsys):
+    """Each is named once, in one line, whichever process met it; the run is the same in all."""
+    bad = (1, 2, 5, 6, 8)
+    batches = DataGenerator(damaged(12, bad), config(), seed=3)
+    with BatchStream(batches, 0, processes) as stream:
+        found = list(itertools.islice(stream.generator(), 30))
+    drawn = [int(i) for batch in found for i in batch[0][1][:, 0]]
+    assert set(drawn) == set(range(12)) - set(bad)
+    told = capsys.readouterr().out.splitlines()
+    assert sorted(told) == [
+        f"Image left out: scan {i}.png: OSError: no picture in scan {i}.png" for i in bad
+    ]
+    again = DataGenerator(damaged(12, bad), config(), seed=3)
+    assert_same(found, [again.batch(k) for k in range(30)])
+
+
+@pytest.mark.parametrize("processes", [0, 2])
+def test_a_sixth_image_that_cannot_be_loaded_stops_training(processes):
+    batches = DataGenerator(damaged(12, range(6)), config(), seed=3)
+    with (
+        BatchStream(batches, 0, processes) as stream,
+        pytest.raises(ImagesError, match=r"6 images .* last one is scan \d.png: OSError: no pict"),
+    ):
+        list(itertools.islice(stream.generator(), 60))
+
+
+@pytest.mark.parametrize("where", ["training", "validation"])
+def test_training_raises_what_the_images_raised(where, tmp_path):
+    """And not TensorFlow's page about a generator."""
+    bad, good = damaged(8, range(6)), Toys().load(4)
+    sets = (bad, good) if where == "training" else (good, bad)
+    model = MaskRCNN("training", config(STEPS_PER_EPOCH=4, VALIDATION_STEPS=8), tmp_path)
+    with pytest.raises(ImagesError, match="6 images cannot be loaded") as caught:
+        model.train(*sets, 0.001, 1, "heads", verbose=0)
+    assert isinstance(caught.value.__cause__, OSError)
 
 
 def test_more_molecules_than_places():
@@ -229,14 +339,10 @@ def test_training_takes_the_batches_in_order(steps):
     assert list(stream.generator()) == []  # it has ended with its block
 
 
-def test_an_error_in_a_picture_reaches_training():
-    class Broken(Toys):
-        def load_image(self, image_id):
-            raise OSError("no such picture")
-
+def test_a_dataset_of_which_nothing_can_be_loaded():
     with (
-        BatchStream(DataGenerator(Broken().load(1), config())) as stream,
-        pytest.raises(OSError, match="no such picture"),
+        BatchStream(DataGenerator(damaged(1, [0]), config())) as stream,
+        pytest.raises(ImagesError, match="no image to train on: scan 0.png: OSError"),
     ):
         next(stream.generator())
 
@@ -255,6 +361,38 @@ def assert_same(found, expected):
 
 def test_processes_make_the_same_batches_as_threads():
     assert_same(first_batches(2), first_batches(0))
+
+
+SCRIPT = """
+import sys
+sys.path[:0] = [{root!r}, {tests!r}]
+from test_mrcnn_batches import BatchStream, DataGenerator, Toys, config
+{guard}
+    print("the script runs", flush=True)
+    with BatchStream(DataGenerator(Toys().load(4), config(), seed=3), 0, 2) as stream:
+        batches = stream.generator()
+        print(sum(int(next(batches)[0][1][:, 0].sum()) for _ in range(4)), stream._pool, flush=True)
+"""
+
+
+@pytest.mark.parametrize("guard", ["if __name__ == '__main__':", "if True:"])
+def test_a_script_without_a_main_guard_is_not_run_again(guard, tmp_path):
+    """Each process would import the script, and train in it."""
+    script = tmp_path / "my training.py"
+    script.write_text(
+        SCRIPT.format(root=str(ROOT), tests=str(ROOT / "tests"), guard=guard), encoding="utf-8"
+    )
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=300)
+    lines = done.stdout.splitlines()
+    assert done.returncode == 0, done.stderr
+    assert lines.count("the script runs") == 1
+    assert lines[-1].startswith("12 ")
+    told = [line for line in lines if "made by threads" in line]
+    if guard == "if True:":
+        assert len(told) == 1 and "__name__ == '__main__'" in told[0]
+        assert "ThreadPoolExecutor" in lines[-1]
+    else:
+        assert not told and "ProcessPoolExecutor" in lines[-1]
 
 
 def test_a_killed_worker_costs_no_batch(capsys):
