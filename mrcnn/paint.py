@@ -120,15 +120,21 @@ def add_box(ax, box, color, **style):
     ax.add_patch(Rectangle(corner, x2 - x1, y2 - y1, edgecolor=color, facecolor="none", **style))
 
 
-def add_outline(ax, mask, color):
-    """Add the outline of an (H, W) mask to axes, holes included."""
-    import cv2
+def add_outline(ax, mask: np.ndarray, color) -> None:
+    """Add the outline of an (H, W) mask to axes, halfway between its pixels and those beyond,
+    holes included."""
     from matplotlib.patches import Polygon
+    from skimage.measure import find_contours
 
-    region = np.ascontiguousarray(np.asarray(mask) == 1, np.uint8)
-    outlines, _ = cv2.findContours(region, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
-    for outline in outlines:
-        ax.add_patch(Polygon(outline[:, 0], facecolor="none", edgecolor=color))
+    region = np.asarray(mask) == 1
+    rows, columns = np.flatnonzero(region.any(axis=1)), np.flatnonzero(region.any(axis=0))
+    if not len(rows):
+        return
+    region = region[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    # A rim, so that the outline closes where the mask touches the edge.
+    for outline in find_contours(np.pad(region, 1).astype(float), 0.5):
+        points = outline + [rows[0] - 1, columns[0] - 1]
+        ax.add_patch(Polygon(points[:, ::-1], facecolor="none", edgecolor=color))
 
 
 def show_image(ax, image: np.ndarray, margin: float) -> None:

@@ -99,8 +99,8 @@ def test_display_instances_draws_every_instance(scene):
         (2.5, 1.5, 12, 10), (19.5, 19.5, 24, 18), (49.5, 4.5, 8, 4)
     ]  # fmt: skip
     outlines = [patch for patch in ax.patches if type(patch).__name__ == "Polygon"]
-    assert outlines[0].get_xy().min(axis=0).tolist() == [3, 2]
-    assert outlines[0].get_xy().max(axis=0).tolist() == [14, 11]
+    assert outlines[0].get_xy().min(axis=0).tolist() == [2.5, 1.5]
+    assert outlines[0].get_xy().max(axis=0).tolist() == [14.5, 11.5]
 
 
 def test_display_instances_without_masks_and_boxes(scene):
@@ -259,6 +259,17 @@ def test_tint_and_frame_of_other_channels():
         assert grey.ravel()[0] == 76
         visualize.draw_box(grey, [0, 0, 6, 8], 5)
         assert grey.ravel()[0] == 5
+
+
+def test_outlines_of_holes_of_the_edge_and_of_nothing():
+    mask = np.ones((5, 6), bool)
+    mask[2, 3] = False
+    ax = axes()
+    paint.add_outline(ax, mask, (1, 0, 0))
+    spans = sorted((*p.get_xy().min(axis=0), *p.get_xy().max(axis=0)) for p in ax.patches)
+    assert spans == [(-0.5, -0.5, 5.5, 4.5), (2.5, 1.5, 3.5, 2.5)]
+    paint.add_outline(ax, np.zeros((5, 6)), (1, 0, 0))
+    assert len(ax.patches) == 2
 
 
 def test_scores_that_are_not_known(scene):
