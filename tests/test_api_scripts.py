@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import skimage.draw
 import skimage.io
-from conftest import ROOT
+from checkout import ROOT
 from PIL import Image
 
 SCRIPTS = ROOT / "tests" / "api_scripts"

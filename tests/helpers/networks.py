@@ -77,6 +77,29 @@ class Toys(utils.Dataset):
         return picture.clip(0, 255).astype(np.uint8)
 
 
+class SomeEmpty(Toys):
+    """Every third image has no instance; what `load_mask` gives then has no fixed shape."""
+
+    def load_image(self, image_id):
+        return np.full((128, 128, 3), image_id, np.uint8)
+
+    def load_mask(self, image_id):
+        if image_id % 3 == 0:
+            return np.empty((0, 0, 0)), np.empty(0, np.int32)
+        return super().load_mask(image_id)
+
+
+class Damaged(Toys):
+    """Images of which some cannot be loaded."""
+
+    bad = ()
+
+    def load_image(self, image_id):
+        if image_id in self.bad:
+            raise OSError(f"no picture\nin scan {image_id}.png")
+        return super().load_image(image_id)
+
+
 # --- weights by recipe (../shared/parity/README.md) --------------------------------------------
 
 

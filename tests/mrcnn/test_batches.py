@@ -12,7 +12,7 @@ import psutil
 import pytest
 from checkout import ROOT
 from keras import ops
-from networks import TinyConfig, Toys
+from networks import Damaged, SomeEmpty, TinyConfig, Toys
 
 from mrcnn.batches import BatchStream, DataGenerator, data_generator
 from mrcnn.box_tools import extract_bboxes
@@ -127,18 +127,6 @@ def test_a_picture_without_molecules():
         assert not array.any()
 
 
-class SomeEmpty(Toys):
-    """Every third image has no instance; what `load_mask` gives then has no fixed shape."""
-
-    def load_image(self, image_id):
-        return np.full((128, 128, 3), image_id, np.uint8)
-
-    def load_mask(self, image_id):
-        if image_id % 3 == 0:
-            return np.empty((0, 0, 0)), np.empty(0, np.int32)
-        return super().load_mask(image_id)
-
-
 def test_images_without_instances_are_passed_over(capsys):
     """As in matterport's generator; the next image of the pass stands in."""
     batches = DataGenerator(SomeEmpty().load(7), config(), shuffle=False, steps=7)
@@ -146,6 +134,7 @@ def test_images_without_instances_are_passed_over(capsys):
     assert capsys.readouterr().out == ""
     assert_same(first_batches(2, dataset=SomeEmpty().load(7)),
                 first_batches(0, dataset=SomeEmpty().load(7)))  # fmt: skip
+    assert capsys.readouterr().out == ""  # nor did threads have to do the processes' work
     with pytest.raises(ImagesError, match="no image to train on: none of them has an instance"):
         DataGenerator(Toys().load(3, toys=0), config())[0]
 
@@ -166,17 +155,6 @@ def test_a_crop_that_shows_nothing_is_drawn_again():
     batches = DataGenerator(Large().load(1), crops, steps=4)
     for index in range(4):
         assert (batches[index][0][4] > 0).any(axis=1).all()
-
-
-class Damaged(Toys):
-    """Images of which some cannot be loaded."""
-
-    bad = ()
-
-    def load_image(self, image_id):
-        if image_id in self.bad:
-            raise OSError(f"no picture\nin scan {image_id}.png")
-        return super().load_image(image_id)
 
 
 def damaged(count, bad, **paths):
@@ -365,8 +343,8 @@ def test_processes_make_the_same_batches_as_threads():
 
 SCRIPT = """
 import sys
-sys.path[:0] = [{root!r}, {tests!r}]
-from test_mrcnn_batches import BatchStream, DataGenerator, Toys, config
+sys.path[:0] = {paths!r}
+from test_batches import BatchStream, DataGenerator, Toys, config
 {guard}
     print("the script runs", flush=True)
     with BatchStream(DataGenerator(Toys().load(4), config(), seed=3), 0, 2) as stream:
@@ -379,9 +357,8 @@ from test_mrcnn_batches import BatchStream, DataGenerator, Toys, config
 def test_a_script_without_a_main_guard_is_not_run_again(guard, tmp_path):
     """Each process would import the script, and train in it."""
     script = tmp_path / "my training.py"
-    script.write_text(
-        SCRIPT.format(root=str(ROOT), tests=str(ROOT / "tests"), guard=guard), encoding="utf-8"
-    )
+    paths = [str(ROOT / p) for p in ("", "tests/mrcnn", "tests/helpers")]
+    script.write_text(SCRIPT.format(paths=paths, guard=guard), encoding="utf-8")
     done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=300)
     lines = done.stdout.splitlines()
     assert done.returncode == 0, done.stderr

@@ -7,7 +7,7 @@ import threading
 
 import numpy as np
 import pytest
-from conftest import ROOT
+from checkout import ROOT
 
 from mrcnn import download, utils
 

@@ -6,7 +6,7 @@ import importlib
 import re
 
 import pytest
-from conftest import ROOT
+from checkout import ROOT
 
 PAGE = ROOT / "docs" / "matterport_api.md"
 ROW = re.compile(r"\| `([\w.]+)` \| (\w+) \| (.*) \|")
