@@ -14,7 +14,12 @@ import numpy as np
 from spm import instruments
 from spm.errors import InputError
 
-SUFFIXES = (".ibw",)
+# Part of an Asylum channel's name -> unit.
+_UNITS = (
+    ("height", "m"), ("zsensor", "m"), ("amplitude", "m"), ("deflection", "m"), ("phase", "deg"),
+    ("current", "A"), ("frequency", "Hz"), ("capacitance", "F"),
+)  # fmt: skip
+_HIGHEST = 1e-3  # metres
 
 
 def read(path: Path) -> list[instruments.Channel]:
@@ -22,7 +27,8 @@ def read(path: Path) -> list[instruments.Channel]:
 
     The first dimension of a wave is x and the second y, which points up; so the array is
     transposed and turned upside down. The layers' names are the dimension labels of the third
-    dimension. Igor stores trace and retrace both from left to right.
+    dimension, and of an Asylum file each has the unit of its kind, whatever the wave says. Igor
+    stores trace and retrace both from left to right.
     """
     binarywave = instruments.need("igor2", "igor2.binarywave", path)
     # igor2 logs the bytes of a damaged file to the console.
@@ -39,20 +45,37 @@ def read(path: Path) -> list[instruments.Channel]:
     width, height = _size(wave, values.shape, note)
     titles = _layer_names(wave, values.shape[2])
     channels = []
+    unit = _text(wave["wave_header"].get("dataUnits", b""))
     for layer, title in enumerate(titles):
         name, direction = instruments.split_direction(title)
+        heights = np.ascontiguousarray(values[:, :, layer].T[::-1])
         channels.append(
             instruments.Channel(
                 name=name or title,
                 direction=direction,
-                unit=_text(wave["wave_header"].get("dataUnits", b"")),
-                values=np.ascontiguousarray(values[:, :, layer].T[::-1]),
+                unit=_unit_of_layer(name, heights, unit) if direction else unit,
+                values=heights,
                 width_nm=width,
                 height_nm=height,
                 extra={k: note[k] for k in ("ScanAngle", "Date", "Time") if k in note},
+                label=title,
             )
         )
     return channels
+
+
+def _unit_of_layer(name: str, values: np.ndarray, unit: str) -> str:
+    """Return the unit of an Asylum channel: one wave holds heights, degrees and volts.
+
+    The names are those of the instrument's channels, with the units that Gwyddion 2.62 gives them.
+    Real MFP-3D files hold ZSensor in volts under the same name as others in metres; no surface is
+    a millimetre high.
+    """
+    kind = next((u for word, u in _UNITS if word in name.lower()), "V" if unit == "m" else unit)
+    finite = values[np.isfinite(values)]
+    if kind == "m" and finite.size and np.abs(np.median(finite)) > _HIGHEST:
+        return "V"
+    return kind
 
 
 def _check_sizes(path: Path) -> None:

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from spm import instruments
 from spm.errors import InputError
+from spm.picture import check_pixels
 
-SUFFIXES = ("_mtrx", ".mtrx")
+_SCANNER = "EEPA::XYScanner."
 
 
 def read(path: Path) -> list[instruments.Channel]:
     """Return forward and backward, up and down channels of a Matrix result file.
 
-    A .mtrx file holds only the parameters of a series; for it, the pictures of all result files of
-    the series beside it are returned. access2thematrix gives every trace with the lowest line
-    first and from left to right.
+    A .mtrx file holds only the parameters of a series; for it, the images of all result files of
+    the series beside it are returned.
     """
     reader = instruments.need("access2thematrix", "access2thematrix", path)
     if path.name.lower().endswith(".mtrx"):
@@ -26,7 +27,7 @@ def read(path: Path) -> list[instruments.Channel]:
 
 
 def results_of(parameters: Path) -> list[Path]:
-    """Return the picture files of a series, given its parameter file NAME_0001.mtrx.
+    """Return the image files of a series, given its parameter file NAME_0001.mtrx.
 
     Raises:
         InputError: when there is none beside it.
@@ -45,40 +46,84 @@ def results_of(parameters: Path) -> list[Path]:
     return found
 
 
-def _read_result(reader: object, path: Path) -> list[instruments.Channel]:
+def _read_result(reader: Any, path: Path) -> list[instruments.Channel]:
+    """Return the passes of one result file on the whole frame.
+
+    access2thematrix 0.4.4 finds the parameters and the numbers. Its images are not used: it gives a
+    scan that was stopped as a smaller frame, without its last line, and none of a single line.
+    """
     data = reader.MtrxData()
     # The reader looks for "--" and the parameter file in the text of the path.
-    traces, message = data.open(str(path))
-    if not traces:
-        series = path.name.rpartition("--")[0]
-        raise InputError(
-            f"{path}: {message.strip()} Its parameter file {series}_0001.mtrx must lie beside it, "
-            "both under their original names."
+    _, message = data.open(str(path))
+    if "(" in path.suffix:
+        raise InputError(f"{path}: holds curves, no image; choose a file such as NAME.Z_mtrx.")
+    if f"{_SCANNER}Points" not in data.param or not len(data.data):
+        raise InputError(f"{path}: {_trouble(path, message)}")
+    images = _passes(path, data)
+    name, unit = data.channel_name_and_unit
+    width, height = (float(data.param[_SCANNER + key][0]) for key in ("Width", "Height"))
+    return [
+        instruments.Channel(
+            name=name,
+            direction=title.split("/")[0],
+            unit="m" if unit.lower() == "meter" else unit,
+            values=np.ascontiguousarray(values),
+            width_nm=instruments.nanometres(width, "m"),
+            height_nm=instruments.nanometres(height, "m"),
+            sense=title.split("/")[1],
+            extra=_extra(data),
         )
-    channels = []
-    for trace in traces.values():
-        image, _ = data.select_image(trace)
-        if np.ndim(image.data) != 2 or not image.data.size:
-            continue
-        direction, sense = trace.split("/")
-        name, unit = image.channel_name_and_unit
-        channels.append(
-            instruments.Channel(
-                name=name,
-                direction=direction,
-                unit="m" if unit.lower() == "meter" else unit,
-                values=np.ascontiguousarray(image.data[::-1], dtype=np.float64),
-                width_nm=instruments.nanometres(image.width, "m"),
-                height_nm=instruments.nanometres(image.height, "m"),
-                sense=sense,
-                extra=_extra(data, image),
-            )
-        )
-    return channels
+        for title, values in images.items()
+        if np.isfinite(values).any()
+    ]
 
 
-def _extra(data: object, image: object) -> dict[str, object]:
-    extra = {"scan_angle": float(getattr(image, "angle", 0) or 0)}
+def _trouble(path: Path, message: str) -> str:
+    """Return what is wrong with a file that could not be read, and the way out."""
+    parameters = path.with_name(f"{path.name.rpartition('--')[0]}_0001.mtrx")
+    if not parameters.is_file():
+        return (
+            f"{message.strip()} Its parameter file {parameters.name} must lie beside it, both "
+            "under their original names."
+        )
+    if path.stat().st_size and path.read_bytes()[:8] != b"ONTMATRX":
+        return "is no Matrix result file; check the file."
+    return (
+        f"{message.strip()} It or {parameters.name} is damaged or holds no finished line; copy "
+        "both again."
+    )
+
+
+def _passes(path: Path, data: Any) -> dict[str, np.ndarray]:
+    """Return "forward/up" and so on -> (lines, points) float64; what was not scanned is NaN.
+
+    The numbers lie in the order of time: up from the lowest line, then down from the highest, each
+    line forward and then backward.
+    """
+    backward, down = (bool(data.param[_SCANNER + k][0]) for k in ("X_Retrace", "Y_Retrace"))
+    points, lines = (int(data.param[_SCANNER + key][0]) for key in ("Points", "Lines"))
+    if points < 1 or lines < 1:
+        raise InputError(f"{path}: {points} x {lines} pixels are no image; the file is damaged.")
+    check_pixels(points, lines, str(path))
+    shape = (1 + down, lines, 1 + backward, points)
+    numbers = np.full(int(np.prod(shape)), np.nan)
+    scanned = np.asarray(data._transfer(data.data[: numbers.size]), dtype=np.float64)
+    numbers[: scanned.size] = scanned
+    numbers = numbers.reshape(shape)
+    images = {"forward/up": numbers[0, ::-1, 0]}
+    if backward:
+        images["backward/up"] = numbers[0, ::-1, 1, ::-1]
+    if down:
+        images["forward/down"] = numbers[1, :, 0]
+    if backward and down:
+        images["backward/down"] = numbers[1, :, 1, ::-1]
+    return images
+
+
+def _extra(data: Any) -> dict[str, object]:
+    extra: dict[str, object] = {}
+    if f"{_SCANNER}Angle" in data.param:
+        extra["scan_angle"] = float(data.param[f"{_SCANNER}Angle"][0])
     for key, name in (("sample_name", "sample"), ("data_set_name", "data_set")):
         text = str(getattr(data, key, "")).strip()
         if text:

@@ -10,8 +10,6 @@ import numpy as np
 from spm import instruments
 from spm.errors import InputError
 
-SUFFIXES = (".sxm",)
-
 
 def read(path: Path) -> list[instruments.Channel]:
     """Return forward and backward channels of a Nanonis scan.
@@ -20,7 +18,7 @@ def read(path: Path) -> list[instruments.Channel]:
     backward line with its right end. Lines that were not scanned any more are NaN.
     """
     reader = instruments.need("nanonispy2", "nanonispy2.read", path)
-    scan = _scan_class(reader)(_openable(path))
+    scan = _scan_class(reader)(str(path))
     header = scan.header
     upward = header.get("scan_dir", "down").strip().lower() == "up"
     width, height = (float(v) for v in header["scan_range"])
@@ -44,21 +42,17 @@ def read(path: Path) -> list[instruments.Channel]:
     return channels
 
 
-def _openable(path: Path) -> str:
-    """Return the path as text, which nanonispy2 accepts only with a lower-case suffix."""
-    if path.suffix != ".sxm":
-        raise InputError(f"{path}: nanonispy2 reads only files that end in .sxm; rename the file.")
-    return str(path)
-
-
 def _scan_class(reader: Any) -> type:
     """Return nanonispy2's Scan with a data part that also reads channels of one direction.
 
     Version 1.2.0 takes both directions for granted, and gives forward and backward pixels mixed up
-    or an error for a channel that was saved in one direction only.
+    or an error for a channel that was saved in one direction only. It knows ".sxm", not ".SXM".
     """
 
     class Scan(reader.Scan):
+        def _determine_filetype(self) -> str:
+            return "scan"
+
         def _load_data(self) -> list[tuple[str, str, str, np.ndarray]]:
             table = self.header["data_info"]
             columns, rows = (int(n) for n in self.header["scan_pixels"])
