@@ -31,7 +31,6 @@ from pathlib import Path
 import numpy as np
 
 from engine.initial_weights import newest_weights
-from spm import instruments
 from spm.checks.corrections import mark_prediction
 from spm.errors import InputError
 from spm.inference.predict import Detector, Settings, predict_picture
@@ -41,7 +40,14 @@ from spm.instruments.inputs import open_picture
 from spm.io.images import write_picture
 from spm.io.pixel_size import write_scaled_png
 from spm.report.drawing import draw_molecules
-from spm.report.result_files import find_pictures, link, output_names, remove_tiles, tile_name
+from spm.report.result_files import (
+    find_pictures,
+    link,
+    output_names,
+    remove_tiles,
+    tile_name,
+    unread,
+)
 from spm.run import command_line
 from spm.run.cluster import on_cluster
 from spm.run.files import folder_lock, make_folder, remove_leftovers
@@ -124,7 +130,8 @@ def main(
         scheduler: address of a dask cluster that works on the pictures
 
     Returns:
-        0, or 1 if a picture could not be predicted; the others are done all the same.
+        0, or 1 if a picture could not be predicted or a file of the folder be read; the others are
+        done all the same.
 
     Raises:
         InputError: when nothing can be predicted at all (no picture, no weights, a bad setting).
@@ -145,6 +152,9 @@ def main(
         seconds = time.perf_counter() - start
         print(f"{weights.name}: {', '.join(detector.class_names)}; {detector.scale:.3g} network "
               f"pixels per picture pixel; ready after {seconds:.1f} s")  # fmt: skip
+    unknown = unread(files, Path(in_dir))
+    for sentence in unknown:
+        print(f"error: {sentence}", file=sys.stderr)
     problems = 0
     with on_cluster(scheduler), folder_lock(out_dir) as folder:
         for place in (folder, folder / "pre_predict", folder / "post_predict"):
@@ -158,7 +168,7 @@ def main(
                 print(outcome, flush=True)
     print(f"{len(todo) - problems} of {len(todo)} pictures predicted into {out_dir} "
           f"in {time.perf_counter() - start:.1f} s")  # fmt: skip
-    return 1 if problems else 0
+    return 1 if problems or unknown else 0
 
 
 @dataclass
@@ -275,7 +285,7 @@ def _predict(
     on_tile = _tile_writer(out_dir, name, detector.class_names) if tile_pictures else None
     with _Progress(path.name) as progress:
         molecules = predict_picture(detector, picture, settings, on_tile, progress)
-    if instruments.module_name(path):  # labelme needs a picture to open
+    if opened.settings.get("source") == path.name:  # labelme needs a picture to open
         path_for_labelme = out_dir / f"{name}.png"
         write_scaled_png(path_for_labelme, picture, nm_per_pixel)
     else:

@@ -1,8 +1,9 @@
-"""Turn the instrument files of a folder into pictures: python -m spm.convert FOLDER.
+"""Turn instrument files into pictures: python -m spm.convert FOLDERS OR FILES.
 
-Reads .sxm, Matrix _mtrx, .gwy, .ibw and .sm4. For each file NAME it writes NAME.png (levelled
-heights in a colour map, the scale inside), NAME_heights.npz (the levelled heights) and
-NAME_convert.json (all settings; `--like NAME_convert.json` makes the same picture again).
+Reads the formats of `spm.instruments.MODULES`, and through Gwyddion, where that is installed, all
+others that it knows. For each file NAME it writes NAME.png (levelled heights in a colour map, the
+scale inside), NAME_heights.npz (the levelled heights) and NAME_convert.json (all settings;
+`--like NAME_convert.json` makes the same picture again).
 """
 
 from __future__ import annotations
@@ -14,14 +15,20 @@ import numpy as np
 from spm import instruments
 from spm.errors import InputError
 from spm.instruments.heights import Opened, convert_file
-from spm.instruments.inputs import instrument_files, picture_path, read_settings, settings_of
+from spm.instruments.inputs import (
+    instrument_files,
+    left_out,
+    picture_path,
+    read_settings,
+    settings_of,
+)
 from spm.io import colour_maps, pixel_size
 from spm.run import command_line
 from spm.run.files import atomic_path, make_folder, natural_sorted, write_json
 
-FOLDER = Path("images")  # what to convert: a folder or one file
+FOLDER = Path("images")  # what to convert if no file is named: a folder or one file
 CHANNEL = ""  # part of the channel's name; empty: the height channel
-DIRECTION = "forward"  # "forward" or "backward"; also "up", "down" or two words
+DIRECTION = ""  # "forward", "backward", "up", "down" or two words; empty: forward if there is one
 LEVELLING = "both"  # "none", "plane", "lines" or "both"
 LOW = 0.5  # percentile of the heights drawn darkest, 0 to 100
 HIGH = 99.5  # percentile drawn brightest
@@ -30,6 +37,7 @@ COLOUR_MAP = "hot"  # one of spm.io.colour_maps.COLOUR_MAPS
 
 def main(
     *,
+    files: list[Path] | None = None,
     folder: Path = FOLDER,
     channel: str = CHANNEL,
     direction: str = DIRECTION,
@@ -40,12 +48,14 @@ def main(
     out: Path | None = None,
     like: Path | None = None,
 ) -> int:
-    """Convert all instrument files of a folder.
+    """Convert instrument files, those of a folder or those that are named.
 
     Args:
+        files: instrument files or folders of them; all of FOLDER if none is named.
         folder: a folder, or one instrument file.
         channel: part of the channel's name, such as Z or Current; empty for the height.
-        direction: forward or backward; also up or down, or two words in quotes.
+        direction: forward or backward, also up or down, or two words in quotes; empty for forward
+            where there is one.
         levelling: none, plane, lines or both.
         low: percentile of the heights drawn darkest, 0 to 100.
         high: percentile drawn brightest.
@@ -68,9 +78,9 @@ def main(
         stored = read_settings(like)
         settings = {key: stored.get(key, value) for key, value in settings.items()}
     colour_maps.lookup_table(settings["colour_map"])  # a wrong name is not each file's fault
-    files = _files_to_convert(Path(folder), settings["channel"])
+    found = [_files_to_convert(Path(p), settings["channel"]) for p in files or [folder]]
     problems = []
-    for path in files:
+    for path in dict.fromkeys(path for paths in found for path in paths):
         try:
             opened = convert_file(path, **settings)
             target = write_converted(path, make_folder(out or path.parent), opened)
@@ -107,7 +117,7 @@ def write_converted(path: Path, folder: Path, opened: Opened) -> Path:
 
 
 def _files_to_convert(folder: Path, channel: str) -> list[Path]:
-    """Return the instrument files of a folder, or the one file."""
+    """Return the instrument files of a folder and what nothing here reads, or the one file."""
     if folder.is_file():
         return [folder]
     if not folder.is_dir():
@@ -117,12 +127,13 @@ def _files_to_convert(folder: Path, channel: str) -> list[Path]:
     if channel:  # a Matrix file is one channel: the asked one is another file than the height's
         matrix = [p for p in found if p.suffix.lower() == f".{channel.lower()}_mtrx"]
         files = [p for p in files if not p.name.lower().endswith("_mtrx")] + matrix
+    files = natural_sorted(files) + left_out(folder)
     if not files:
         raise InputError(
             f"{folder}: holds no instrument file ({', '.join(instruments.MODULES)}); "
             "check the name."
         )
-    return natural_sorted(files)
+    return files
 
 
 def _describe(opened: Opened) -> str:
@@ -131,8 +142,9 @@ def _describe(opened: Opened) -> str:
     size = f"{columns} x {rows} pixels"
     if opened.nm_per_pixel:
         size += f" of {opened.nm_per_pixel:.4g} nm"
-    return f"{settings['channel']} {settings['direction']}, {size}"
+    channel = f"{settings['channel']} {settings['direction']}".strip()
+    return f"{channel}, {size}"
 
 
 if __name__ == "__main__":
-    command_line.run(main, positional=("folder",))
+    command_line.run(main)

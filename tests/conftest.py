@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 from checkout import ROOT
+
+# What a test opens must not depend on a Gwyddion that happens to be installed.
+os.environ["SPM_GWYDDION"] = "off"
 
 
 @pytest.fixture(scope="session")

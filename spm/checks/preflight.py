@@ -13,7 +13,7 @@ import numpy as np
 
 from spm.errors import InputError
 from spm.geometry.polygons import polygon_area
-from spm.instruments.inputs import list_inputs, open_picture
+from spm.instruments.inputs import left_out_sentences, list_inputs, open_picture
 from spm.similarity.unlabelled import find_lookalikes
 from spm.structures.annotation import (
     Annotation,
@@ -180,6 +180,9 @@ def _look_at_images(folder: Path, findings: Findings, thoroughly: bool) -> None:
         except InputError as error:
             broken.append(str(error))
     findings.hint("pictures that cannot be recognised (the others can)", broken)
+    findings.hint(
+        "files that nothing here reads", left_out_sentences(folder) if folder.is_dir() else []
+    )
 
 
 def _measure(annotation: Annotation, names: Sequence[str], findings: Findings) -> None:

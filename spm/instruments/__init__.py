@@ -131,6 +131,14 @@ def module_name(path: Path) -> str | None:
     return MODULES[suffix]
 
 
+def holds_curves(path: Path) -> bool:
+    """Return whether a file is known to hold curves and no image (Matrix, Nanonis)."""
+    name = path.name.lower()
+    if name.endswith("_mtrx"):
+        return "(" in path.suffix
+    return name.endswith(".dat") and _head(path).startswith(b"Experiment\t")
+
+
 def _head(path: Path) -> bytes:
     try:
         with path.open("rb") as file:

@@ -18,7 +18,7 @@ import numpy as np
 from spm import instruments
 from spm.errors import InputError
 from spm.instruments import raw
-from spm.picture import check_pixels
+from spm.io.images import check_pixels
 
 _LONGEST_HEADER = 65536  # bytes; real ones have some 16 thousand
 _VOLTS = 20.0  # the converters reach from -10 to 10 V

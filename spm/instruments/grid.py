@@ -15,7 +15,7 @@ import numpy as np
 from spm import instruments
 from spm.errors import InputError
 from spm.instruments import raw
-from spm.picture import check_pixels
+from spm.io.images import check_pixels
 
 _END = b":HEADER_END:"
 

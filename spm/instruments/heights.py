@@ -13,11 +13,12 @@ import numpy as np
 from spm import instruments
 from spm.errors import InputError
 from spm.instruments import levelling
+from spm.instruments.notices import tell
 from spm.io import colour_maps
 from spm.io.images import check_pixels
 
 CHANNEL = ""  # part of the channel's name; empty: the height channel
-DIRECTION = "forward"  # "forward" or "backward"; also "up", "down" or two words
+DIRECTION = ""  # "forward", "backward", "up", "down" or two words; empty: forward if there is one
 LEVELLING = "both"  # "none", "plane", "lines" or "both"
 LOW = 0.5  # percentile of the heights drawn darkest, 0 to 100
 HIGH = 99.5  # percentile drawn brightest
@@ -26,6 +27,8 @@ COLOUR_MAP = "hot"  # one of spm.io.colour_maps.COLOUR_MAPS
 SQUARE_TOLERANCE = 0.002
 # Pixels longer than so many times their other side are an error in the file.
 LONGEST_PIXEL = 100.0
+# Share of the measured range that levelling must leave for anything to be seen.
+FLAT = 1e-9
 
 
 @dataclass
@@ -63,7 +66,7 @@ def convert_file(
     Args:
         path: the instrument file.
         channel: part of the channel's name; empty for the height channel.
-        direction: "forward", "backward", "up", "down", or two of them.
+        direction: "forward", "backward", "up", "down", or two of them; empty prefers forward.
         levelling: "none", "plane", "lines" or "both".
         low: percentile of the heights drawn darkest, 0 to 100.
         high: percentile drawn brightest.
@@ -83,6 +86,7 @@ def convert_file(
     heights[missing] = np.median(heights[~missing])
     heights, nm_per_pixel = _square_pixels(path, heights, frame_nm)
     shown, darkest, brightest = _contrast(heights, low, high)
+    _tell_if_flat(path, values, brightest - darkest)
     settings = {
         "source": path.name,
         "channel": chosen.name,
@@ -102,7 +106,17 @@ def convert_file(
         "versions": {"python": platform.python_version(), "numpy": np.__version__},
     }
     picture = colour_maps.colour(shown, colour_map)
-    return Opened(picture, nm_per_pixel, heights if unit == "nm" else None, settings)
+    return Opened(picture, nm_per_pixel, heights if chosen.is_height else None, settings)
+
+
+def _tell_if_flat(path: Path, values: np.ndarray, contrast: float) -> None:
+    """Say so when levelling, as of a plane, or the percentiles leave nothing to be seen."""
+    if not contrast > FLAT * np.ptp(values[np.isfinite(values)]):
+        tell(
+            path,
+            "the image has one colour: nothing stands out between the percentiles that are drawn; "
+            "try --levelling none, or --low 0 --high 100.",
+        )
 
 
 def _scanned_part(

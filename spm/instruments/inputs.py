@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import zipfile
 import zlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,17 @@ import numpy as np
 from spm import instruments
 from spm.errors import InputError
 from spm.instruments.heights import Opened, convert_file
+from spm.instruments.notices import tell
 from spm.io import pixel_size
 from spm.io.images import SUFFIXES, read_picture
 from spm.run.files import natural_sorted
+
+# What lies beside images and is none: notes, tables, results, droppings of systems.
+NO_IMAGES = frozenset(
+    {".json", ".npz", ".npy", ".csv", ".txt", ".md", ".html", ".htm", ".pdf", ".log", ".ini",
+     ".db", ".lnk", ".xml", ".yaml", ".yml", ".doc", ".docx", ".odt", ".xls", ".xlsx", ".ods",
+     ".ppt", ".pptx", ".odp", ".svg", ".py", ".ipynb", ".h5", ".zip", ".url", ".bak", ".tmp"}
+)  # fmt: skip
 
 
 def open_picture(path: Path, nm_per_pixel: float | None = None, **settings: Any) -> Opened:
@@ -34,31 +43,72 @@ def open_picture(path: Path, nm_per_pixel: float | None = None, **settings: Any)
     if nm_per_pixel is not None:
         nm_per_pixel = pixel_size.check(nm_per_pixel)
     if instruments.module_name(path):
-        opened = convert_file(path, **settings)
-        return Opened(
-            opened.picture,
-            nm_per_pixel or opened.nm_per_pixel,
-            opened.heights_nm,
-            opened.settings,
-        )
-    picture = read_picture(path)
+        return _with_scale(convert_file(path, **settings), nm_per_pixel)
+    try:
+        picture = read_picture(path)
+    except InputError:
+        if path.suffix.lower() in SUFFIXES or not path.is_file():
+            raise
+        # Neither a picture nor a file with a reader here: Gwyddion may know it.
+        return _with_scale(convert_file(path, **settings), nm_per_pixel)
+    if (picture == picture[0, 0]).all():
+        tell(path, "has the same colour everywhere; nothing can be recognised in it.")
     heights = _stored_heights(path, picture.shape[:2])
     return Opened(picture, nm_per_pixel or pixel_size.read_scale(path), heights, settings_of(path))
+
+
+def _with_scale(opened: Opened, nm_per_pixel: float | None) -> Opened:
+    return replace(opened, nm_per_pixel=nm_per_pixel or opened.nm_per_pixel)
 
 
 def list_inputs(folder: Path) -> list[Path]:
     """Return pictures and instrument files of a folder, naturally sorted.
 
-    Left out are hidden files, Matrix parameter files and curves, Matrix channels other than the
-    height where the height is there, and instrument files whose converted PNG lies beside them.
+    Not among them are hidden files, Matrix parameter files and curves, Matrix channels other than
+    the height where the height is there, and instrument files whose converted PNG lies beside them;
+    and what nothing here reads, see `left_out`.
     """
     folder = Path(folder)
     if not folder.is_dir():
         raise InputError(f"{folder}: there is no such folder; check the name.")
     found = [p for p in folder.iterdir() if p.is_file() and not p.name.startswith(".")]
-    pictures = [p for p in found if p.suffix.lower() in SUFFIXES]
-    files = [p for p in instrument_files(found) if settings_of(picture_path(p, folder)) == {}]
-    return natural_sorted(pictures + files)
+    files = instrument_files(found)
+    pictures = [p for p in found if p.suffix.lower() in SUFFIXES and p not in files]
+    return natural_sorted(pictures + [p for p in files if not _is_converted(p)])
+
+
+def left_out(folder: Path) -> list[Path]:
+    """Return the files of a folder that may be images but that nothing here reads.
+
+    Not among them are hidden files, notes and tables, what the project's own steps write, curves of
+    Matrix and Nanonis, and files that lie there converted, as NAME.png of `spm.convert` or as the
+    NAME.gwy that Gwyddion saved.
+    """
+    folder = Path(folder)
+    found = [p for p in folder.iterdir() if p.is_file() and not p.name.startswith(".")]
+    stems = {p.stem.lower() for p in found if p.suffix.lower() == ".gwy"}
+    return natural_sorted(
+        p
+        for p in found
+        if p.suffix.lower() not in SUFFIXES | NO_IMAGES
+        and not instruments.module_name(p)
+        and not instruments.holds_curves(p)
+        and not {p.stem.lower(), p.name.lower()} & stems
+        and not _is_converted(p)
+    )
+
+
+def left_out_sentences(folder: Path) -> list[str]:
+    """Return a sentence with the way out for each file of `left_out`."""
+    return [
+        f"{path}: no reader here knows this kind of file, it is left out; {instruments.WAY_OUT} "
+        "(python -m spm.convert tries that itself where Gwyddion is installed)."
+        for path in left_out(folder)
+    ]
+
+
+def _is_converted(path: Path) -> bool:
+    return settings_of(picture_path(path, path.parent)).get("source") == path.name
 
 
 def instrument_files(found: list[Path]) -> list[Path]:
@@ -76,11 +126,16 @@ def instrument_files(found: list[Path]) -> list[Path]:
 
 
 def picture_path(path: Path, folder: Path) -> Path:
-    """Return the PNG of an instrument file; a Matrix channel goes into the name."""
+    """Return the PNG of an instrument file.
+
+    A Matrix channel goes into the name, and so does the number of a NanoScope file NAME.001.
+    """
     suffix = path.suffix[1:]
     stem = path.stem
     if suffix.lower().endswith("_mtrx"):
         stem = f"{stem}_{suffix[:-5]}"
+    elif suffix.isdigit():
+        stem = f"{stem}_{suffix}"
     return folder / f"{stem}.png"
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from spm import instruments
 from spm.errors import InputError
 from spm.instruments import raw
-from spm.picture import check_pixels
+from spm.io.images import check_pixels
 
 _WIDTH, _HEIGHT = 0x8042, 0x8043  # of the frame in metres
 _NAME, _RETRACE = 0x8052, 0x8051

@@ -9,7 +9,7 @@ import numpy as np
 
 from spm import instruments
 from spm.errors import InputError
-from spm.picture import check_pixels
+from spm.io.images import check_pixels
 
 _SCANNER = "EEPA::XYScanner."
 

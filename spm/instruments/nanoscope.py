@@ -60,12 +60,13 @@ def _image(
 ) -> instruments.Channel:
     columns, rows = raw.whole(image.get("samps/line")), raw.whole(image.get("number of lines"))
     length = raw.whole(image.get("data length"))
-    # Bytes/pixel is 2 in some files with numbers of 4 bytes.
+    # Numbers of 4 bytes may have 2 in Bytes/pixel, and then the scale is that of 2 bytes.
     size = length // (rows * columns) if rows > 0 and columns > 0 else 0
     if size not in (2, 4):
         raise InputError(f"{path}: {length} bytes for {columns} x {rows} pixels; damaged header.")
     values = raw.pixels(path, data, raw.whole(image.get("data offset")), f"<i{size}", rows, columns)
-    factor, unit = _scale(path, image, common, 8 * size)
+    bits = 8 * (raw.whole(image.get("bytes/pixel")) or size)
+    factor, unit = _scale(path, image, common, min(bits, 32))
     width, height = _frame(image, common, rows, columns)
     name = _NAME.match(image["@2:image data"])
     line = image.get("line direction", "").lower()

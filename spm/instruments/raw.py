@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from spm.errors import InputError
-from spm.picture import check_pixels
+from spm.io.images import check_pixels
 
 LARGEST_FILE = 4_000_000_000  # bytes; no image file of a microscope is that large
 

@@ -211,7 +211,8 @@ def _opened(data: bytes, name: str) -> Iterator[Image.Image]:
         ) from None
     except InputError:
         raise
-    except (OSError, SyntaxError, ValueError, EOFError, struct.error, IndexError) as error:
+    except (OSError, SyntaxError, ValueError, TypeError, KeyError, EOFError, struct.error,
+            IndexError) as error:  # fmt: skip
         # Pillow's decoders raise all of these on damaged files.
         raise InputError(
             f"{name}: the picture is damaged or truncated ({error}); copy it again."

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from spm.errors import InputError
 from spm.inference.tiles import Tile
-from spm.instruments.inputs import list_inputs
+from spm.instruments.inputs import left_out_sentences, list_inputs
 
 
 def find_pictures(files: Sequence[Path] | None, in_dir: Path) -> list[Path]:
@@ -25,8 +25,15 @@ def find_pictures(files: Sequence[Path] | None, in_dir: Path) -> list[Path]:
             paths.setdefault(picture.resolve(), picture)
     if not paths:
         where = " ".join(str(path) for path in files) if files else in_dir
-        raise InputError(f"{where}: there is no picture in it; put the pictures to predict there.")
+        sentence = f"{where}: there is no picture in it; put the pictures to predict there."
+        raise InputError.joined([*unread(files, in_dir), sentence])
     return list(paths.values())
+
+
+def unread(files: Sequence[Path] | None, in_dir: Path) -> list[str]:
+    """Returns a sentence for each file of the folders that nothing here reads."""
+    folders = [path for path in map(Path, files or [in_dir]) if path.is_dir()]
+    return [sentence for folder in folders for sentence in left_out_sentences(folder)]
 
 
 def output_names(paths: list[Path]) -> list[str]:

@@ -155,8 +155,10 @@ def write_ibw(
     header += bytes(4 + 16 + 4 + 16 + 16 + 4 + 64 + 8 + 8 + 4 + 8)
     assert len(header) == 320
     sizes = [len(header) + len(data), 0, len(note), 0, 0, 0, 0, 0]
-    start = struct.pack("<hh", 5, 0) + struct.pack("<8l", *sizes)
-    start += struct.pack("<4l", 0, 0, len(labels), 0) + bytes(12)
+    start = struct.pack("<8l", *sizes) + struct.pack("<4l", 0, 0, len(labels), 0) + bytes(12)
+    # The 16-bit words of both headers add up to zero; Gwyddion looks at that.
+    words = np.frombuffer(struct.pack("<hh", 5, 0) + start + header, "<i2").sum(dtype=np.int64)
+    start = struct.pack("<hh", 5, int(-words + 0x8000) % 0x10000 - 0x8000) + start
     assert len(start) == 64
     path.write_bytes(start + header + data + note.encode() + labels)
 
@@ -168,19 +170,29 @@ def _wide(text: str) -> bytes:
     return struct.pack("<H", len(text)) + text.encode("utf-16-le")
 
 
-def write_sm4(path: Path, forward: np.ndarray, backward: np.ndarray, z_scale: float) -> None:
-    """Write two topography pages; the backward one is stored from right to left (x scale < 0)."""
+def write_sm4(
+    path: Path,
+    forward: np.ndarray,
+    backward: np.ndarray,
+    z_scale: float,
+    scans: tuple[int, int] = (0, 1),
+) -> None:
+    """Write two topography pages, from right to left (x scale < 0) as real files have them.
+
+    Args:
+        scans: RHK's numbers of the scan directions: 0 right, 1 left, 2 up, 3 down.
+    """
     rows, columns = forward.shape
     step_x, step_y = FRAME[0] / columns, FRAME[1] / rows
     pages = []
-    for values, scan_type, x_scale in ((forward, 0, step_x), (backward, 1, -step_x)):
+    for values, scan_type, x_scale in ((forward, scans[0], -step_x), (backward, scans[1], -step_x)):
         stored = values[::-1]  # lowest line first: a positive y scale says so
         stored = stored[:, ::-1] if x_scale < 0 else stored
         raw = np.rint(stored / z_scale).astype("<i4").tobytes()
         strings = ["Topography", "", "", "", "a.sm4", "02/01/24", "12:00:00", "m", "m", "m"]
         strings += ["", "", "", str(rows), "1", "", "", ""]
         text = b"".join(_wide(s) for s in strings)
-        head = struct.pack("<HH", 0, len(strings))
+        head = struct.pack("<HH", 170, len(strings))
         head += struct.pack("<12I", 1, 0, 0, 0, 0, columns, rows, 0, scan_type, 0, len(raw), 0)
         head += struct.pack("<I", 0)
         head += struct.pack("<11f", x_scale, step_y, z_scale, 0, 0, 0, 0, 0, 0.5, 1e-10, 0)
@@ -190,7 +202,7 @@ def write_sm4(path: Path, forward: np.ndarray, backward: np.ndarray, z_scale: fl
     out += struct.pack("<5I", len(pages), 1, 12, 0, 0)
     index_header = len(out) + 12
     out += struct.pack("<3I", 1, index_header, 16)
-    out += struct.pack("<4I", len(pages), 1, 0, 0) + struct.pack("<3I", 2, index_header + 28, 0)
+    out += struct.pack("<4I", len(pages), 1, 0, 0) + struct.pack("<3I", 2, index_header + 28, 32)
     place = len(out) + len(pages) * (32 + 24)
     bodies = b""
     for head, text, raw in pages:

@@ -5,6 +5,7 @@ import json
 import warnings
 
 import instrument_files
+import instrument_writers
 import numpy as np
 import pytest
 from instrument_files import FRAME, surface
@@ -34,6 +35,8 @@ def write_gwy(path, backward_title="Z (Backward)"):
 
 def write(kind, folder):
     """Write a file of that kind whose backward scan is 100 pm above the forward one."""
+    if kind in instrument_writers.KINDS:
+        return instrument_writers.write(kind, folder)
     path = folder / f"scan.{kind}"
     if kind == "sxm":
         pytest.importorskip("nanonispy2")
@@ -49,26 +52,28 @@ def write(kind, folder):
         layers = {"HeightTrace": surface(), "HeightRetrace": surface(100)}
         instrument_files.write_ibw(path, layers, note="ScanAngle: 30\rImagingMode: AC Mode")
     else:
-        if importlib.util.find_spec("spym") is None:
-            pytest.skip("spym is not installed")
         instrument_files.write_sm4(path, surface(), surface(100), z_scale=1e-14)
     return path
 
 
-@pytest.mark.parametrize("kind", ["sxm", "mtrx", "gwy", "ibw", "sm4"])
+KINDS = ["sxm", "mtrx", "gwy", "ibw", "sm4", *instrument_writers.KINDS]
+
+
+@pytest.mark.parametrize("kind", KINDS)
 class TestFormats:
     def test_both_directions_come_out_the_right_way_round(self, kind, tmp_path):
         folder = tmp_path / "Messung 扫描 [1]"
         folder.mkdir()
         path = write(kind, folder)
         channels = instruments.read_channels(path)
-        for direction, offset in (("forward", 0), ("backward", 100)):
+        one = kind in instrument_writers.ONE_DIRECTION
+        for direction, offset in (("forward", 0), ("backward", 100))[: 1 if one else 2]:
             channel = instruments.choose(path, channels, direction=direction)
-            assert channel.direction == direction
-            assert channel.unit == "m"
+            assert channel.direction in (direction, "" if one else direction)
+            assert channel.unit == "m" and channel.is_height
             assert channel.values == pytest.approx(surface(offset), abs=2e-15)
-            assert channel.width_nm == pytest.approx(6.0)
-            assert channel.height_nm == pytest.approx(4.0)
+            assert channel.width_nm == pytest.approx(6.0, rel=1e-6)
+            assert channel.height_nm == pytest.approx(4.0, rel=1e-6)
 
     def test_picture_and_scale(self, kind, tmp_path):
         opened = heights.convert_file(write(kind, tmp_path), levelling="none", low=0, high=100)
@@ -79,6 +84,8 @@ class TestFormats:
         assert opened.heights_nm[3, 5] - opened.heights_nm[0, 0] == pytest.approx(0.023, rel=1e-3)
 
     def test_damaged_file_is_one_clear_sentence(self, kind, tmp_path):
+        if kind == "3ds":
+            pytest.skip("a grid that ends early is one that was stopped")
         path = write(kind, tmp_path)
         path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
         with warnings.catch_warnings():
@@ -87,22 +94,23 @@ class TestFormats:
                 instruments.read_channels(path)
         assert "\n" not in str(caught.value)
 
-    def test_missing_package_gives_the_pip_line(self, kind, tmp_path, monkeypatch):
-        path = write(kind, tmp_path)
 
-        def missing(name, *args):
-            raise ModuleNotFoundError(f"No module named {name!r}")
+@pytest.mark.parametrize("kind", ["sxm", "mtrx", "ibw", "jpk", "h5-jpk", "nhf"])
+def test_missing_package_gives_the_pip_line(kind, tmp_path, monkeypatch):
+    path = write(kind, tmp_path)
 
-        module = importlib.import_module(f"spm.instruments.{instruments.module_name(path)}")
-        real = importlib.import_module
-        monkeypatch.setattr(
-            instruments.importlib,
-            "import_module",
-            lambda name, *a: real(name, *a) if name.startswith("spm.") else missing(name),
-        )
-        monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-        with pytest.raises(InputError, match="python -m pip install [a-z0-9]+$"):
-            module.read(path)
+    def missing(name, *args):
+        raise ModuleNotFoundError(f"No module named {name!r}")
+
+    module = importlib.import_module(f"spm.instruments.{instruments.module_name(path)}")
+    real = importlib.import_module
+    monkeypatch.setattr(
+        instruments.importlib,
+        "import_module",
+        lambda name, *a: real(name, *a) if name.startswith("spm.") else missing(name),
+    )
+    with pytest.raises(InputError, match="python -m pip install [a-z0-9]+$"):
+        module.read(path)
 
 
 def test_downward_nanonis_scan(tmp_path):

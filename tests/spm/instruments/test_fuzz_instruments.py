@@ -18,7 +18,7 @@ import psutil
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from test_convert import write
+from test_convert import KINDS, write
 
 from mrcnn.weights import WeightsError, read_groups, read_metadata
 from spm.errors import InputError
@@ -67,7 +67,8 @@ class Refuse(logging.Handler):
 
 
 @contextlib.contextmanager
-def silence():
+def silence(named=""):
+    """Nothing may be logged or printed but whole lines about that file."""
     handler = Refuse(logging.WARNING)
     root = logging.getLogger()
     root.addHandler(handler)
@@ -77,13 +78,14 @@ def silence():
             yield
     finally:
         root.removeHandler(handler)
-    assert out.getvalue() == ""
+    lines = out.getvalue().splitlines()
+    assert all(named and line.startswith(f"{named}: ") and len(line) < 400 for line in lines)
 
 
 def open_or_refuse(path, named=""):
     """Open a file as prediction does; a picture or one sentence that names it (or the file
     beside it) are the only ways out."""
-    with limits(), silence(), warnings.catch_warnings():
+    with limits(), silence(path.name), warnings.catch_warnings():
         warnings.simplefilter("error")  # a warning would be printed among a user's sentences
         warnings.simplefilter("ignore", ResourceWarning)
         try:
@@ -152,7 +154,7 @@ def folder(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("kind", ["sxm", "mtrx", "mtrx parameters", "gwy", "ibw", "sm4"])
+@pytest.mark.parametrize("kind", [*KINDS, "mtrx parameters", "par numbers"])
 def test_an_instrument_file_with_changed_bytes(kind, files):
     kind, _, second = kind.partition(" ")
     scan = files(kind)
