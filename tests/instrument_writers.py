@@ -108,7 +108,7 @@ def write_wsxm(path: Path, values: np.ndarray, kind: str = "double") -> None:
     header = head.format(len(head.format(0)) + len(body)) + body
     numbers = values[::-1, ::-1] * 1e9
     if kind == "short":
-        numbers = np.rint(numbers / span * 23000)
+        numbers = np.rint(numbers / (span or 1.0) * 23000)
     data = numbers.astype({"short": "<i2", "double": "<f8"}[kind]).tobytes()
     path.write_bytes(header.encode("latin-1") + data)
 
@@ -175,7 +175,10 @@ def write_grid(path: Path, values: np.ndarray, finished: int | None = None) -> N
             f"Grid settings=1E-8;2E-8;{FRAME[0]};{FRAME[1]};0E+0",
             'Sweep Signal="Bias (V)"', 'Fixed parameters="Sweep Start;Sweep End"',
             f'Experiment parameters="{names}"', "# Parameters (4 byte)=6",
-            "Experiment size (bytes)=8", "Points=2", 'Channels="Current (A)"', ":HEADER_END:", "",
+            "Experiment size (bytes)=8", "Points=2",
+            "Delay before measuring (s)=0", 'Experiment="Grid"', 'Start time="01.02.2024 12:00:00"',
+            'End time="01.02.2024 12:00:00"', 'User="none"', 'Comment=""',
+            'Channels="Current (A)"', ":HEADER_END:", "",
         ]
     )  # fmt: skip
     y, x = np.mgrid[:rows, :columns]

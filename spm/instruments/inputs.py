@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import zipfile
 import zlib
 from dataclasses import replace
@@ -25,6 +26,9 @@ NO_IMAGES = frozenset(
      ".db", ".lnk", ".xml", ".yaml", ".yml", ".doc", ".docx", ".odt", ".xls", ".xlsx", ".ods",
      ".ppt", ".pptx", ".odp", ".svg", ".py", ".ipynb", ".h5", ".zip", ".url", ".bak", ".tmp"}
 )  # fmt: skip
+
+
+SCALA_NUMBERS = re.compile(r"\.[ts][fb]\d+")  # read by way of the .par beside them
 
 
 def open_picture(path: Path, nm_per_pixel: float | None = None, **settings: Any) -> Opened:
@@ -87,12 +91,14 @@ def left_out(folder: Path) -> list[Path]:
     folder = Path(folder)
     found = [p for p in folder.iterdir() if p.is_file() and not p.name.startswith(".")]
     stems = {p.stem.lower() for p in found if p.suffix.lower() == ".gwy"}
+    scala = {p.stem.lower() for p in found if p.suffix.lower() == ".par"}
     return natural_sorted(
         p
         for p in found
         if p.suffix.lower() not in SUFFIXES | NO_IMAGES
         and not instruments.module_name(p)
         and not instruments.holds_curves(p)
+        and not (p.stem.lower() in scala and SCALA_NUMBERS.fullmatch(p.suffix.lower()))
         and not {p.stem.lower(), p.name.lower()} & stems
         and not _is_converted(p)
     )

@@ -50,6 +50,13 @@ def _scan_class(reader: Any) -> type:
     """
 
     class Scan(reader.Scan):
+        def __init__(self, fname: str) -> None:
+            reader.NanonisFile.__init__(self, fname)
+            self.set_data_format(None)
+            self.header = reader._parse_sxm_header(self.header_raw)
+            self.byte_offset += 4  # the mark between header and data
+            self.signals = self._load_data()
+
         def _determine_filetype(self) -> str:
             return "scan"
 

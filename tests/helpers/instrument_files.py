@@ -83,12 +83,18 @@ def _block(kind: bytes, data: bytes, stamped: bool) -> bytes:
     return kind + struct.pack("<L", len(data)) + (bytes(8) if stamped else b"") + data
 
 
-def write_mtrx(folder: Path, passes: dict[str, np.ndarray], factor: float = 1e12) -> Path:
+def write_mtrx(
+    folder: Path,
+    passes: dict[str, np.ndarray],
+    factor: float = 1e12,
+    scanned: int | None = None,
+) -> Path:
     """Write NAME_0001.mtrx and its NAME--1_1.Z_mtrx; return the latter.
 
     Args:
         passes: "forward/up", "backward/up", "forward/down", "backward/down" -> heights.
         factor: raw counts a metre.
+        scanned: numbers after which the scan was stopped; none by default.
     """
     rows, columns = next(iter(passes.values())).shape
     retrace, down = "backward/up" in passes, "forward/down" in passes
@@ -124,7 +130,7 @@ def write_mtrx(folder: Path, passes: dict[str, np.ndarray], factor: float = 1e12
             lines.append(passes[f"forward/{sense}"][row])
             if retrace:
                 lines.append(passes[f"backward/{sense}"][row][::-1])
-    raw = np.rint(np.concatenate(lines) * factor).astype("<i4")
+    raw = np.rint(np.concatenate(lines) * factor).astype("<i4")[:scanned]
     description = bytes(20) + struct.pack("<ii", raw.size, raw.size)
     inner = bytes(4) + _block(b"CSED", description, False) + _block(b"ATAD", raw.tobytes(), False)
     result.write_bytes(b"ONTMATRX0101" + b"TLKB" + struct.pack("<L", len(inner)) + bytes(8) + inner)
