@@ -16,7 +16,7 @@ from spm.run.command_line import make_parser
 
 DOCS = code.ROOT / "docs"
 PAGES = sorted(DOCS.glob("*.md"))
-POSITIONAL = {"folders": "tsne_analysis.py", "folder": "spm.convert", "picture": "spm.crop"}
+POSITIONAL = {"folders": "tsne_analysis.py", "picture": "spm.crop"}
 
 
 def sections() -> dict[str, str]:

@@ -1,6 +1,6 @@
 """Files that only Gwyddion knows, through its own converter where the program is installed.
 
-`gwyddion --convert-to-gwy=OUT.gwy IN` (Gwyddion 2.x) reads some 150 formats; without a display it
+`gwyddion --convert-to-gwy=OUT.gwy IN` (Gwyddion 2.x) opens no window, but without a display it
 needs xvfb-run beside it. The environment variable SPM_GWYDDION names the program, or is "off".
 """
 

@@ -171,6 +171,8 @@ def _stored_heights(picture: Path, shape: tuple[int, int]) -> np.ndarray | None:
     try:
         with np.load(path, allow_pickle=False) as data:
             heights = data["heights_nm"].astype(np.float64)
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise InputError(f"{path}: damaged ({error}); delete it or convert again.") from error
+    except (OSError, ValueError, KeyError, EOFError, NotImplementedError, zipfile.BadZipFile,
+            zlib.error) as error:  # fmt: skip
+        words = " ".join(str(error).split())[:120]
+        raise InputError(f"{path}: damaged ({words}); delete it or convert again.") from error
     return heights if heights.shape == tuple(shape) else None
