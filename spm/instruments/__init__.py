@@ -175,7 +175,7 @@ def read_channels(path: Path) -> list[Channel]:
         words = words if len(words) <= 120 else f"{words[:120]}..."
         raise InputError(
             f"{path}: the file is damaged or of an unknown variant ({words}); open it in the "
-            "microscope's program and save it again, or export a PNG."
+            f"microscope's program and save it again, or {WAY_OUT}."
         ) from error
     channels = [c for c in channels if c.values.size and np.isfinite(c.values).any()]
     if not channels:

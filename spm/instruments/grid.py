@@ -36,12 +36,13 @@ def read(path: Path) -> list[instruments.Channel]:
     points, names = raw.whole(header.get("points")), _list(header, "channels")
     count = raw.whole(header.get("# parameters (4 byte)"))
     size = count + points * len(names)
-    check_pixels(columns, rows * max(size, 1), str(path))
+    check_pixels(columns, rows * min(max(count, 1), 1000), str(path))
     if not 1 <= count <= 1000 or points < 0:
         raise InputError(f"{path}: {count} parameters a point; the header is damaged.")
-    numbers = np.full((rows * columns, size), np.nan)
+    numbers = np.full((rows * columns, count), np.nan)
     whole = min((len(data) - start) // (4 * size), rows * columns)
-    numbers[:whole] = np.frombuffer(data, ">f4", whole * size, start).reshape(whole, size)
+    stored = np.frombuffer(data, ">f4", whole * size, start).reshape(whole, size)
+    numbers[:whole] = stored[:, :count]
     titles = _list(header, "fixed parameters") + _list(header, "experiment parameters")
     planes = {title: numbers[:, i].reshape(rows, columns) for i, title in enumerate(titles[:count])}
     settings = [raw.number(text) or 0.0 for text in header.get("grid settings", "").split(";")]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -29,10 +30,12 @@ def command() -> list[str]:
     program = shutil.which(wanted or "gwyddion") or _program_of_windows()
     if program is None:
         return []
-    if sys.platform in ("win32", "darwin") or os.environ.get("DISPLAY"):
+    if sys.platform in ("win32", "darwin"):
         return [program]
-    screen = shutil.which("xvfb-run")
-    return [screen, "-a", program] if screen else []
+    screen = shutil.which("xvfb-run")  # needs no display, and none that cannot be reached
+    if screen:
+        return [screen, "-a", program]
+    return [program] if os.environ.get("DISPLAY") else []
 
 
 def read(path: Path) -> list[instruments.Channel]:
@@ -45,25 +48,41 @@ def read(path: Path) -> list[instruments.Channel]:
         result = Path(folder) / "converted.gwy"
         arguments = [*command(), "--no-splash", f"--convert-to-gwy={result}", str(path.resolve())]
         try:
-            done = subprocess.run(
-                arguments, capture_output=True, timeout=SECONDS, stdin=subprocess.DEVNULL
-            )
+            said = _run(arguments)
         except (subprocess.TimeoutExpired, OSError) as error:
             raise InputError(
                 f"{path}: no reader here knows this kind of file, and Gwyddion did not convert it "
                 f"({type(error).__name__}); {instruments.WAY_OUT}."
             ) from error
         if not result.is_file():
-            words = done.stderr.decode("utf-8", "replace").strip().splitlines()
-            said = next((line.rpartition(": ")[2] for line in words if path.name in line), "")
+            words = next((line for line in said.splitlines() if path.name in line), "")
+            words = words.rpartition(": ")[2][:100]
             raise InputError(
                 f"{path}: neither a reader here nor Gwyddion knows this kind of file"
-                f"{f' ({said[:100]})' if said else ''}; export it from the microscope's program."
+                f"{f' ({words})' if words else ''}; export it from the microscope's program."
             )
         channels = gwy.read(result)
     for channel in channels:
         channel.extra["read_with"] = "Gwyddion"
     return channels
+
+
+def _run(arguments: list[str]) -> str:
+    """Return what a program prints; one that takes too long is ended with all that it started."""
+    with tempfile.TemporaryFile() as out:
+        process = subprocess.Popen(
+            arguments, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True
+        )
+        try:
+            process.wait(SECONDS)
+        except subprocess.TimeoutExpired:
+            if hasattr(os, "killpg"):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.kill()
+            process.wait()
+            raise
+        out.seek(0)
+        return out.read(100_000).decode("utf-8", "replace")
 
 
 def _program_of_windows() -> str | None:

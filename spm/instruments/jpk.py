@@ -27,7 +27,7 @@ _MOST_SLOTS = 40
 def read(path: Path) -> list[instruments.Channel]:
     """Return the channels of a JPK image."""
     tifffile = instruments.need("tifffile", "tifffile", path)
-    raw.read_bytes(path)  # an empty file is told by its size
+    raw.refuse_empty(path)
     try:
         with tifffile.TiffFile(path) as tiff:
             pages = list(tiff.pages)

@@ -22,7 +22,7 @@ _GRID = "position-pattern.grid."
 def read(path: Path) -> list[instruments.Channel]:
     """Return the channels of all scans, the first scan's first."""
     h5py = instruments.need("h5py", "h5py", path)
-    raw.read_bytes(path)
+    raw.refuse_empty(path)
     channels = []
     try:
         with h5py.File(path, "r") as file:

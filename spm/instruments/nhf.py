@@ -21,7 +21,7 @@ from spm.io.images import check_pixels
 def read(path: Path) -> list[instruments.Channel]:
     """Return the images of the first measurement."""
     h5py = instruments.need("h5py", "h5py", path)
-    raw.read_bytes(path)
+    raw.refuse_empty(path)
     channels = []
     try:
         with h5py.File(path, "r") as file:

@@ -10,7 +10,13 @@ import numpy as np
 from spm.errors import InputError
 from spm.io.images import check_pixels
 
-LARGEST_FILE = 4_000_000_000  # bytes; no image file of a microscope is that large
+LARGEST_FILE = 1_000_000_000  # bytes that are read at once; an image has some megabytes
+
+
+def refuse_empty(path: Path) -> None:
+    """Raise InputError for an empty file, for which most packages have no sentence."""
+    if not path.stat().st_size:
+        raise InputError(f"{path}: the file is empty; copy it again from the microscope.")
 
 
 def read_bytes(path: Path) -> bytes:
@@ -19,9 +25,13 @@ def read_bytes(path: Path) -> bytes:
     Raises:
         InputError: when it is empty or larger than any image.
     """
+    refuse_empty(path)
     size = path.stat().st_size
-    if not 0 < size <= LARGEST_FILE:
-        raise InputError(f"{path}: a file of {size} bytes is no image; check the file.")
+    if size > LARGEST_FILE:
+        raise InputError(
+            f"{path}: {size / 1e6:.0f} megabytes are more than an image has (the limit is "
+            f"{LARGEST_FILE / 1e6:.0f}); save the channel that you need by itself."
+        )
     return path.read_bytes()
 
 

@@ -6,20 +6,22 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import instrument_files
 import instrument_writers
 import numpy as np
 import pytest
-from conftest import ROOT
+from checkout import ROOT
 from instrument_files import surface
 from test_convert import KINDS, PASSES, write
 
-from spm import convert, heights, inputs, instruments, preflight
+from spm import convert, instruments
+from spm.checks import preflight
 from spm.errors import InputError
-from spm.instruments import gwy, gwyddion
-from spm.picture import write_picture
+from spm.instruments import gwy, gwyddion, heights, inputs
+from spm.io.images import write_picture
 
 # file, channel, direction, unit, then min, max, upper left, lower right as Gwyddion 2.62 reads them
 # in the files of shared/data/instruments (None where that gives no number).
@@ -444,8 +446,21 @@ def test_gwyddion_is_used_only_where_it_can_run(monkeypatch):
     assert gwyddion.command() == []
     monkeypatch.setenv("SPM_GWYDDION", sys.executable)
     monkeypatch.setenv("DISPLAY", ":0")
+    monkeypatch.setattr(shutil, "which", lambda name: name if name != "xvfb-run" else None)
     assert gwyddion.command() == [sys.executable]
     monkeypatch.delenv("DISPLAY")
     if sys.platform == "linux":
-        monkeypatch.setattr(shutil, "which", lambda name: name if name != "xvfb-run" else None)
         assert gwyddion.command() == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="starts programs of Unix")
+def test_a_gwyddion_that_hangs_is_ended(tmp_path, monkeypatch):
+    program = tmp_path / "gwyddion"
+    program.write_text("#!/bin/sh\nsleep 60 &\nwait\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(gwyddion, "command", lambda: [str(program)])
+    monkeypatch.setattr(gwyddion, "SECONDS", 0.5)
+    start = time.monotonic()
+    with pytest.raises(InputError, match="did not convert it .TimeoutExpired"):
+        gwyddion.read(tmp_path / "a.xyz1")
+    assert time.monotonic() - start < 20
