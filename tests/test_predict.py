@@ -352,6 +352,17 @@ def test_a_bad_picture_does_not_stop_the_others(room, capsys):
     assert printed.err.startswith("error: ") and "broken.png" in printed.err
 
 
+def test_a_file_that_nothing_reads_is_named_and_the_others_are_predicted(room, capsys):
+    folder, _ = room
+    for name in ("scan.dat", "scan.002"):
+        (folder / "images" / name).write_bytes(b"of another program")
+    assert predict_big_pic.main(tile_pictures=False, report=False) == 1
+    assert (folder / "img_cache" / "a b_predicted.json").exists()
+    said = capsys.readouterr().err
+    assert "scan.dat: no reader here" in said and "scan.002: not a NanoScope file" in said
+    assert predict_big_pic.main(files=[folder / "images" / "a b.png"], report=False) == 0
+
+
 def test_nothing_to_do_is_one_sentence(room):
     folder, _ = room
     (folder / "empty").mkdir()

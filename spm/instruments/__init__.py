@@ -304,9 +304,15 @@ def split_direction(title: str) -> tuple[str, str]:
 def split_title(title: str) -> tuple[str, str, str]:
     """Return (name, direction, sense) of a channel title.
 
-    Besides "Z (Backward)" it knows "HeightRetrace" (and the "HeightTracee" of real MFP-3D files)
-    and "1-1 Z TraceUp", as Gwyddion calls a Matrix channel. What is not said is "".
+    Besides "Z (Backward)" it knows "HeightRetrace" (and the "HeightTracee" of real MFP-3D files),
+    and "1-1 Z TraceUp" and "Topography [Left]", as Gwyddion calls channels of Matrix and RHK. What
+    is not said is "".
     """
+    match = re.search(r"\s*\[(right|left|up|down)\]$", title, re.IGNORECASE)
+    if match:
+        word = match.group(1).lower()
+        direction = {"right": FORWARD, "left": BACKWARD}.get(word, "")
+        return title[: match.start()].strip(), direction, "" if direction else word
     words = r"forward|backward|retrace|trace|fwd|bwd"
     pattern = rf"[\s_(\[-]*(?:\b|_)({words})e?\s*(up|down)?\b[)\]]*"
     match = re.search(pattern, title, re.IGNORECASE)

@@ -1,8 +1,8 @@
 """Small files of more instruments, written by their layouts; `instrument_files` has the first five.
 
 Every writer takes the heights as they lie on the surface, (H, W) float in metres with row 0 on top,
-forward and backward, and stores them as that instrument does. test_formats.py has Gwyddion and other
-readers read them, where these are installed.
+forward and backward, and stores them as that instrument does. test_formats.py has Gwyddion and
+other readers read them, where these are installed.
 """
 
 from __future__ import annotations

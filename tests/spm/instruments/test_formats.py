@@ -221,10 +221,13 @@ def test_a_matrix_file_without_its_parameters_and_a_damaged_one_are_told_apart(t
         instruments.read_channels(path)
 
 
+TITLES = ("Z", "I", "I", "1-1 Z TraceUp", "1-1 Z RetraceDown", "Topo [Left]", "Topo [Up]")
+
+
 def test_gwyddion_titles_of_one_letter_equal_titles_and_matrix_titles(tmp_path):
     objects = pytest.importorskip("gwyfile.objects")
     container = objects.GwyContainer()
-    for i, title in enumerate(("Z", "I", "I", "1-1 Z TraceUp", "1-1 Z RetraceDown")):
+    for i, title in enumerate(TITLES):
         unit = "m" if "Z" in title else "A"
         container[f"/{i}/data"] = objects.GwyDataField(surface(i), 6e-9, 4e-9, si_unit_z=unit)
         container[f"/{i}/data/title"] = title
@@ -233,7 +236,8 @@ def test_gwyddion_titles_of_one_letter_equal_titles_and_matrix_titles(tmp_path):
         container.tofile(file)
     channels = instruments.read_channels(path)
     titles = [c.title for c in channels]
-    assert titles == ["Z", "I", "I", "1-1 Z forward up", "1-1 Z backward down"]
+    assert titles[:5] == ["Z", "I", "I", "1-1 Z forward up", "1-1 Z backward down"]
+    assert titles[5:] == ["Topo backward", "Topo up"]
     assert instruments.choose(path, channels, "I").values[0, 0] == pytest.approx(1e-12)
     assert instruments.choose(path, channels, direction="backward").sense == "down"
     with pytest.raises(InputError, match="no channel 'I down'"):
