@@ -120,7 +120,13 @@ def write_mtrx(
     transfer += _text("Offset") + _typed(0.0)
     nested = bytes(4) + _block(b"TCID", dictionary, False) + _block(b"REFX", transfer, False)
     result = folder / "default_2024--1_1.Z_mtrx"
-    parameters = b"ONTMATRX0101" + _block(b"APEE", element, True) + _block(b"YSCC", nested, True)
+    program = bytes(4) + _text("MATRIX") + _text("V3.2")
+    parameters = (
+        b"ONTMATRX0101"
+        + _block(b"ATEM", program, True)
+        + _block(b"APEE", element, True)
+        + _block(b"YSCC", nested, True)
+    )
     parameters += _block(b"FERB", bytes(4) + _text(result.name), True)
     (folder / "default_2024_0001.mtrx").write_bytes(parameters)
 

@@ -150,7 +150,7 @@ def other_gwyddion() -> list[str]:
     return command or pytest.skip("Gwyddion is not installed")
 
 
-UNKNOWN_TO_GWYDDION = {"3ds", "nhf", "h5-jpk", "mtrx"}  # mtrx: without our parameter file's scales
+UNKNOWN_TO_GWYDDION = {"3ds", "nhf", "h5-jpk"}
 
 
 @pytest.mark.parametrize("kind", [k for k in KINDS if k not in UNKNOWN_TO_GWYDDION])
@@ -167,6 +167,17 @@ def test_gwyddion_reads_our_test_files_the_same(kind, tmp_path):
         assert nearest.values == pytest.approx(channel.values, abs=1e-17)
         assert nearest.width_nm == pytest.approx(channel.width_nm, rel=1e-3)
         assert nearest.height_nm == pytest.approx(channel.height_nm, rel=1e-3)
+
+
+def test_directions_of_a_gwy_that_gwyddion_made_of_a_matrix_file(tmp_path):
+    command = other_gwyddion()
+    path = tmp_path / "out.gwy"
+    source = write("mtrx", tmp_path)
+    subprocess.run([*command, f"--convert-to-gwy={path}", source], capture_output=True, timeout=120)
+    channels = instruments.read_channels(path)
+    for i, name in enumerate(PASSES):
+        chosen = instruments.choose(path, channels, "Z", direction=name)
+        assert chosen.values == pytest.approx(surface(100 * i), abs=1e-15)
 
 
 def test_other_packages_read_our_test_files(tmp_path):
