@@ -32,8 +32,14 @@ def write(kind: str, folder: Path) -> Path:
     return path
 
 
-def write_createc(path: Path, forward: np.ndarray, backward: np.ndarray) -> None:
-    """Write topography and current, forward and backward; the header has not the usual length."""
+def write_createc(
+    path: Path, forward: np.ndarray, backward: np.ndarray, finished: int | None = None
+) -> None:
+    """Write topography and current, forward and backward.
+
+    Args:
+        finished: lines after which the scan was stopped; none by default.
+    """
     rows, columns = forward.shape
     step = 20.0 / 2**20 * 19.2e-9  # metres
     delta = 1e9 * FRAME[0] / columns / (20.0 / 2**20 * 96.0)
@@ -48,6 +54,9 @@ def write_createc(path: Path, forward: np.ndarray, backward: np.ndarray) -> None
     header = "\r\n".join(lines).encode("latin-1").ljust(16380, b"\0")
     planes = [forward / step, np.full_like(forward, 8000.0), backward / step]
     planes.append(np.arange(forward.size, dtype=float).reshape(forward.shape))
+    if finished is not None:
+        for plane in planes:
+            plane[finished:] = 0.0
     numbers = np.concatenate([[0.0], *(p.ravel() for p in planes)]).astype("<f4").tobytes()
     path.write_bytes(header + b"DATA" + zlib.compress(numbers + bytes(128)))
 

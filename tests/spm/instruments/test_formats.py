@@ -194,6 +194,16 @@ def test_other_packages_read_our_test_files(tmp_path):
 # ---- scans that were stopped, other directions, one letter ----------------------------------
 
 
+def test_createc_scan_that_was_stopped_keeps_its_frame(tmp_path):
+    path = tmp_path / "a.dat"
+    instrument_writers.write_createc(path, surface(1), surface(100), finished=3)
+    channels = instruments.read_channels(path)
+    assert all(np.isnan(c.values[3]).all() and np.isfinite(c.values[:3]).all() for c in channels)
+    opened = heights.convert_file(path, levelling="none")
+    assert opened.settings["lines_cut"] == [0, 1] and opened.heights_nm.shape == (3, 6)
+    assert opened.nm_per_pixel == pytest.approx(1.0)
+
+
 def test_rhk_pages_scanned_up_and_down(tmp_path):
     path = tmp_path / "a.sm4"
     instrument_files.write_sm4(path, surface(), surface(100), z_scale=1e-14, scans=(2, 3))
