@@ -79,11 +79,11 @@ def main(
         settings = {key: stored.get(key, value) for key, value in settings.items()}
     colour_maps.lookup_table(settings["colour_map"])  # a wrong name is not each file's fault
     found = [_files_to_convert(Path(p), settings["channel"]) for p in files or [folder]]
-    problems = []
+    problems, written = [], set()
     for path in dict.fromkeys(path for paths in found for path in paths):
         try:
             opened = convert_file(path, **settings)
-            target = write_converted(path, make_folder(out or path.parent), opened)
+            target = write_converted(path, make_folder(out or path.parent), opened, written)
         except InputError as error:
             problems.append(error)
             continue
@@ -93,13 +93,25 @@ def main(
     return 0
 
 
-def write_converted(path: Path, folder: Path, opened: Opened) -> Path:
+def write_converted(path: Path, folder: Path, opened: Opened, written: set[Path]) -> Path:
     """Write NAME.png, NAME_heights.npz and NAME_convert.json; return the PNG's path.
+
+    Args:
+        path: the instrument file.
+        folder: where to write.
+        opened: what is written.
+        written: the PNGs of this run; this one is added.
 
     Raises:
         InputError: when a picture of that name is there that was not made from this file.
     """
     target = picture_path(path, folder)
+    if target in written:
+        raise InputError(
+            f"{path}: {target} was just made from another file of that name; convert this one into "
+            "another folder with --out."
+        )
+    written.add(target)
     if target.exists() and settings_of(target).get("source") != path.name:
         raise InputError(
             f"{target}: this picture was not made from {path.name}; "

@@ -134,7 +134,8 @@ def instrument_files(found: list[Path]) -> list[Path]:
 def picture_path(path: Path, folder: Path) -> Path:
     """Return the PNG of an instrument file.
 
-    A Matrix channel goes into the name, and so does the number of a NanoScope file NAME.001.
+    A Matrix channel goes into the name, and so does the number of a NanoScope file NAME.001, and
+    any suffix where NAME.png was made from another file, as of NAME.gwy beside NAME.nid.
     """
     suffix = path.suffix[1:]
     stem = path.stem
@@ -142,7 +143,10 @@ def picture_path(path: Path, folder: Path) -> Path:
         stem = f"{stem}_{suffix[:-5]}"
     elif suffix.isdigit():
         stem = f"{stem}_{suffix}"
-    return folder / f"{stem}.png"
+    picture = folder / f"{stem}.png"
+    if settings_of(picture).get("source") not in (None, path.name):
+        picture = folder / f"{stem}_{suffix}.png"
+    return picture
 
 
 def settings_of(picture: Path) -> dict[str, Any]:

@@ -427,6 +427,19 @@ def test_several_files_on_one_command_line(tmp_path):
     assert all((tmp_path / kind / "scan.png").exists() for kind in ("gsf", "nid", "mi"))
 
 
+def test_files_of_one_name_do_not_write_over_one_another(tmp_path, capsys):
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        write("gsf", tmp_path / folder)
+    write("mi", tmp_path / "a")
+    assert convert.main(folder=tmp_path / "a") == convert.main(folder=tmp_path / "a") == 0
+    names = sorted(p.name for p in (tmp_path / "a").glob("*.png"))
+    assert names == ["scan.png", "scan_mi.png"]
+    assert [p.name for p in inputs.list_inputs(tmp_path / "a")] == names
+    with pytest.raises(InputError, match="b.scan.gsf: .*was just made from another file"):
+        convert.main(files=[tmp_path / "a", tmp_path / "b"], out=tmp_path / "out")
+
+
 def test_one_of_each_in_a_folder(tmp_path, capsys):
     """Every file is converted or named with the reason."""
     folder = tmp_path / "images"
