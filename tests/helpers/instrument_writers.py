@@ -19,12 +19,13 @@ from instrument_files import FRAME, surface
 def write(kind: str, folder: Path) -> Path:
     """Write a file of that kind, its backward scan 100 pm above the forward one; return it.
 
-    Kinds are the suffixes without the dot. gsf, 3ds, stp, top and tiff hold one direction only.
+    Kinds are the suffixes without the dot, and mda for an .mdt of the newer sort. gsf, 3ds, stp,
+    top and tiff hold one direction only.
     """
     needs = {"tiff": "tifffile", "jpk": "tifffile", "h5-jpk": "h5py", "nhf": "h5py"}
     if kind in needs:
         pytest.importorskip(needs[kind])
-    path = folder / f"scan.{kind}"
+    path = folder / f"scan.{'mdt' if kind == 'mda' else kind}"
     if kind in ONE_DIRECTION:
         ONE_DIRECTION[kind](path, surface())
     else:
@@ -323,6 +324,30 @@ def write_mdt(path: Path, forward: np.ndarray, backward: np.ndarray) -> None:
     path.write_bytes(head + struct.pack("<H", 1) + bytes(19) + frames)
 
 
+def write_mda(path: Path, forward: np.ndarray, backward: np.ndarray) -> None:
+    """Write two MDA images of NT-MDT's version 7 with heights in nanometres as float64."""
+    rows, columns = forward.shape
+    data = b"\x01\xb0\x93\xff" + bytes(8) + struct.pack("<H", 1) + bytes(19)
+    for values, name in ((forward, b"1F:Height"), (backward, b"1B:Height")):
+        axes = b""
+        lengths = FRAME[0] * 1e9 / (columns - 1), FRAME[1] * 1e9 / (rows - 1)
+        scales = ((lengths[0], 0, columns - 1, -8), (lengths[1], 0, rows - 1, -8))
+        scales += ((2.0, -1, -1, -13320),)
+        for step, first, last, kind in scales:
+            axis = struct.pack("<5I", 124, 112, 2, 0, 2) + struct.pack("<QdQ", 1, 0.0, 0)
+            axis += struct.pack("<2d2qi", 0.0, step, first, last, kind)
+            axes += axis.ljust(120, b"\0") + b"nmnm"
+        head = struct.pack("<2IQ3I", 41 + len(axes), 33, rows * columns, 8, 2, 1)
+        axes = head + struct.pack("<3IB", 248, 124, 0, 0) + axes
+        total = 76 + len(name) + len(axes)
+        place = len(data) + 22 + total
+        body = struct.pack("<2I", 76, total) + bytes(36)
+        body += struct.pack("<8I", len(name), 0, 0, 0, 0, len(axes), place, 8 * rows * columns)
+        body += name + axes + (values[::-1] * 1e9 / 2.0).astype("<f8").tobytes()
+        data += struct.pack("<IHBB6HH", 22 + len(body), 106, 3, 7, 2024, 2, 1, 12, 0, 0, 0) + body
+    path.write_bytes(data[:4] + struct.pack("<I", len(data) - 33) + data[8:])
+
+
 def write_nhf(path: Path, forward: np.ndarray, backward: np.ndarray) -> None:
     """Write a file of version 2 with a segment for each direction, over a range of 1 nm."""
     import h5py
@@ -359,6 +384,7 @@ TWO_DIRECTIONS = {
     "jpk": write_jpk,
     "h5-jpk": write_jpk_hdf5,
     "mdt": write_mdt,
+    "mda": write_mda,
     "mi": write_mi,
     "par": write_scala,
 }
