@@ -520,7 +520,7 @@ def _train_stage(model, train_set, val_set, rate, last, layers, seed) -> None:
 
 def set_threshold(model, weights: Path, sources: list[Source], class_names: list[str]) -> None:
     """Chooses the score threshold on the validation pictures and stores it in the weights file."""
-    from predict_big_pic import load_detector
+    from engine.detector import load_detector
     from spm.evaluation.threshold import LOWEST, choose_threshold
     from spm.inference.predict import Settings
 

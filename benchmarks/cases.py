@@ -232,7 +232,7 @@ def resnet50(side=320, batch=2, train=True, dtype="float32", repeats=5) -> dict:
 
 def prediction(weights: str, side: int = 1024, repeats: int = 2) -> dict:
     """Seconds of the prediction of one simulated picture, the network being built."""
-    from predict_big_pic import load_detector
+    from engine.detector import load_detector
     from spm.inference.predict import Settings, picture_grid, predict_picture
     from spm.simulate import simulate
 

@@ -171,8 +171,21 @@ def denorm_boxes(boxes, shape):
     Returns:
         (N, 4) int32 pixel boxes, rounded to the nearest.
     """
+    return np.around(denorm_boxes_exact(boxes, shape)).astype(np.int32)
+
+
+def denorm_boxes_exact(boxes, shape):
+    """Turn normalised boxes into pixel boxes that are not rounded.
+
+    Args:
+        boxes: (N, 4) normalised boxes.
+        shape: (height, width, ...) of the image in pixels.
+
+    Returns:
+        (N, 4) float64 pixel boxes.
+    """
     scale, shift = _norm_terms(shape)
-    return np.around(np.asarray(boxes) * scale + shift).astype(np.int32)
+    return np.asarray(boxes, np.float64) * scale + shift
 
 
 def _norm_terms(shape):

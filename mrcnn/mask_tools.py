@@ -124,15 +124,38 @@ def unmold_masks(masks, boxes, image_shape):
     return _paste(masks, boxes, image_shape, 0.5)
 
 
-def _paste(parts, boxes, image_shape, threshold):
-    """Resize each of (N, h, w) parts to its box, threshold it, and set it into the picture."""
+def crop_masks(masks, boxes, image_shape):
+    """Turn the masks of an image as the network gives them into masks cut to their boxes.
+
+    Args:
+        masks: (N, h, w) float probabilities within the boxes.
+        boxes: (N, 4) float pixel boxes, not rounded; parts beyond the image are left out.
+        image_shape: (H, W, ...) of the image.
+
+    Returns:
+        list of N (pixels, top, left): (h', w') bool, set where the interpolated probability is at
+        least 0.5, and the row and column of its first pixel. An array may be empty.
+    """
+    return list(_crops(masks, np.around(np.asarray(boxes)), image_shape, 0.5))
+
+
+def _crops(parts, boxes, image_shape, threshold):
+    """Resize each of (N, h, w) parts to its box, threshold it, and cut it at the image's border."""
     height, width = image_shape[:2]
-    full = np.zeros((height, width, len(parts)), bool)
-    for i, (y1, x1, y2, x2) in enumerate(np.asarray(boxes).reshape(-1, 4).astype(int)):
-        if y2 <= y1 or x2 <= x1:
-            continue
-        part = _resize_small(np.asarray(parts[i], np.float64), y2 - y1, x2 - x1) >= threshold
+    for part, box in zip(parts, np.asarray(boxes).reshape(-1, 4).astype(int), strict=True):
+        y1, x1, y2, x2 = box.tolist()
         top, left = max(y1, 0), max(x1, 0)
         bottom, right = max(min(y2, height), top), max(min(x2, width), left)
-        full[top:bottom, left:right, i] = part[top - y1 : bottom - y1, left - x1 : right - x1]
+        if bottom == top or right == left:
+            yield np.zeros((0, 0), bool), top, left
+            continue
+        full = _resize_small(np.asarray(part, np.float64), y2 - y1, x2 - x1) >= threshold
+        yield full[top - y1 : bottom - y1, left - x1 : right - x1], top, left
+
+
+def _paste(parts, boxes, image_shape, threshold):
+    """Resize each of (N, h, w) parts to its box, threshold it, and set it into the picture."""
+    full = np.zeros((*image_shape[:2], len(parts)), bool)
+    for i, (part, top, left) in enumerate(_crops(parts, boxes, image_shape, threshold)):
+        full[top : top + part.shape[0], left : left + part.shape[1], i] = part
     return full

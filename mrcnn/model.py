@@ -17,7 +17,7 @@ from . import distributed
 from . import weights as weights_file
 from .anchor_tools import pixel_anchors
 from .batches import BatchStream, DataGenerator, data_generator, own_errors
-from .box_tools import denorm_boxes, norm_boxes
+from .box_tools import denorm_boxes_exact, norm_boxes
 from .devices import has_accelerator, loader_processes
 from .graphs import inference_graph, training_graph
 from .layers import LayerBank
@@ -30,7 +30,7 @@ from .loading import (
     parse_image_meta,
     unmold_image,
 )
-from .mask_tools import unmold_masks
+from .mask_tools import crop_masks, unmold_masks
 from .resizing import resize_image
 from .training import (
     STAGES,
@@ -414,6 +414,7 @@ class MaskRCNN:
         boxes, class_ids, scores, kept = _unmold_boxes(
             detections, original_image_shape, image_shape, window
         )
+        boxes = np.around(boxes).astype(np.int32)
         small = mrcnn_mask[kept]
         if small.ndim == 4:
             small = small[np.arange(len(kept)), :, :, class_ids]
@@ -431,6 +432,36 @@ class MaskRCNN:
             int32; scores (N,) float32; masks (H, W, N) bool; class_scores (N, K - 1) float32, the
             probability of each class without the background.
         """
+        return [self._result(*found) for found in self._look(images, verbose)]
+
+    def detect_cropped(self, images):
+        """`detect` with masks cut to their boxes, instead of an image's size for each detection.
+
+        Args:
+            images: list of (H, W, 3) uint8 RGB, any number.
+
+        Returns:
+            a dict per image, detections by falling score: boxes (N, 4) float64 (y1, x1, y2, x2) in
+            pixels, not rounded; class_ids (N,) int32; scores (N,) float32; class_scores (N, K - 1)
+            float32, the probability of each class without the background; masks, list of N
+            (pixels, top, left), see `mask_tools.crop_masks`.
+        """
+        results = []
+        for shape, molded_shape, window, detections, masks, probabilities in self._look(images):
+            boxes, class_ids, scores, kept = _unmold_boxes(detections, shape, molded_shape, window)
+            results.append(
+                {
+                    "boxes": boxes,
+                    "class_ids": class_ids,
+                    "scores": scores,
+                    "class_scores": probabilities[kept, 1:],
+                    "masks": crop_masks(masks[kept], boxes, shape),
+                }
+            )
+        return results
+
+    def _look(self, images, verbose=0):
+        """Per image: its shape, the network's, the window, and what `_detections` gives."""
         if self.mode != "inference":
             raise RuntimeError("This detector was made for training; use mode='inference'.")
         if not len(images):
@@ -440,7 +471,7 @@ class MaskRCNN:
             log(f"Processing {len(images)} images")
             log("molded_images", molded)
         return [
-            self._result(image.shape, molded.shape[1:], window, *found)
+            (image.shape, molded.shape[1:], window, *found)
             for image, window, found in zip(
                 images, windows, self._detections(molded, metas), strict=True
             )
@@ -570,15 +601,16 @@ class _OwnMask(keras.layers.Layer):
 
 
 def _unmold_boxes(detections, original_shape, image_shape, window):
-    """Pixel boxes, class ids, scores of the real detections, and their rows."""
+    """Float pixel boxes, class ids, scores of the real detections, and their rows."""
     last = np.flatnonzero(detections[:, 4] == 0)
     count = last[0] if len(last) else len(detections)
     window = norm_boxes(np.asarray(window), image_shape[:2])
     origin = np.array([window[0], window[1], window[0], window[1]])
     height, width = window[2] - window[0], window[3] - window[1]
     boxes = (detections[:count, :4] - origin) / np.array([height, width, height, width])
-    boxes = denorm_boxes(boxes, original_shape[:2])
-    real = (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
+    boxes = denorm_boxes_exact(boxes, original_shape[:2])
+    whole = np.around(boxes)
+    real = (whole[:, 2] > whole[:, 0]) & (whole[:, 3] > whole[:, 1])
     kept = np.flatnonzero(real)
     return (
         boxes[kept],

@@ -22,6 +22,7 @@ import numpy as np
 from spm.evaluation.instances import Instance, from_annotation, from_molecules
 from spm.evaluation.metrics import ALL, Comparison, report
 from spm.geometry.polygons import polygon_area
+from spm.inference.detector import Detections
 from spm.io.images import write_picture
 from spm.run.files import make_folder
 from spm.simulate import SYSTEMS, simulate
@@ -223,7 +224,7 @@ def answers(
     Truths that the picture's border cuts are ignored: they count neither as found nor as missed.
 
     Args:
-        detector: `spm.inference.predict.Detector`.
+        detector: `spm.inference.detector.Detector`.
         settings: of `spm.inference.predict.Settings`, for example `tile_scale`.
     """
     from spm.inference.predict import Settings, predict_picture
@@ -238,9 +239,9 @@ def answers(
 
 def remembering(detector):
     """Return a detector that looks at the same tiles once, however often it is asked."""
-    seen: dict[bytes, list[dict]] = {}
+    seen: dict[bytes, list[Detections]] = {}
 
-    def detect(pictures: list[np.ndarray]) -> list[dict]:
+    def detect(pictures: list[np.ndarray]) -> list[Detections]:
         key = b"".join(picture.tobytes() for picture in pictures)
         if key not in seen:
             seen[key] = detector.detect(pictures)
@@ -277,7 +278,7 @@ def false_positives(truths, predictions, names: Sequence[str], thresholds) -> li
 @contextmanager
 def trained_detector(weights: Path) -> Iterator[Any]:
     """Give the `Detector` of a weights file; its memory is free again afterwards."""
-    from predict_big_pic import load_detector
+    from engine.detector import load_detector
     from spm.inference.predict import Settings
 
     with fresh_network():

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from annotated import SQUARE, TRIANGLE, contents, put, textured
 from checkout import ROOT
+from detectors import detections
 from PIL import Image
 
 import evaluate
@@ -360,14 +361,9 @@ def test_unknown_keys_with_nan_and_half_characters_are_passed_on(step, tmp_path,
 @pytest.fixture
 def detector(monkeypatch):
     """Prediction with a detector that sees nothing: the pictures are what is tested."""
-    from spm.inference.predict import Detector
+    from spm.inference.detector import Detector
 
-    def see_nothing(pictures):
-        masks = np.zeros((64, 64, 0), bool)
-        empty = {"rois": np.zeros((0, 4)), "class_ids": [], "scores": [], "masks": masks}
-        return [empty for _ in pictures]
-
-    found = Detector(["A"], 1.0, 64, 0.5, see_nothing)
+    found = Detector(["A"], 1.0, 64, 0.5, lambda pictures: [detections()] * len(pictures))
     monkeypatch.setattr(predict_big_pic, "load_detector", lambda *_: found)
     return found
 

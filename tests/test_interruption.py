@@ -13,17 +13,17 @@ import sys
 import time
 from unittest import mock
 
-import numpy as np
 import pytest
 from annotated import contents, put, textured
 from checkout import ROOT
+from detectors import detections
 
 import predict_big_pic
 import train_test
 import workflow
 from Images_Augmentation import geo_aug_img_json
 from spm.dataset.index import load_masks, read_index
-from spm.inference.predict import Detector
+from spm.inference.detector import Detector
 from spm.io.images import read_picture, write_picture
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="SIGKILL")
@@ -33,10 +33,7 @@ KILLS = 3
 
 def see_bright_places(pictures):
     """Stands for the network: one molecule in each tile."""
-    mask = np.zeros((96, 96, 1), bool)
-    mask[30:50, 40:60] = True
-    one = {"rois": [(30, 40, 50, 60)], "class_ids": [1], "scores": [0.9], "masks": mask}
-    return [one for _ in pictures]
+    return [detections([(30, 40, 50, 60)], [0], [0.9], class_count=1) for _ in pictures]
 
 
 def load(*_):

@@ -2,18 +2,21 @@
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from detectors import detections
 
 import predict_big_pic
 from engine.initial_weights import newest_weights
 from spm.errors import InputError
 from spm.inference import predict
+from spm.inference.detector import Detections, Detector
 from spm.inference.nms import Detection
-from spm.inference.predict import Detector, Settings, predict_picture
+from spm.inference.predict import Settings, predict_picture
 from spm.io.images import read_picture, write_picture
 from spm.report.result_files import find_pictures, output_names, remove_tiles
 from spm.structures.annotation import read_annotation
@@ -23,30 +26,23 @@ from spm.structures.molecule import annotation_to_molecules, polygon_centroid
 CLASSES = ["red", "blue"]
 
 
-def read_colours(pictures, wrong=lambda picture, class_id, box: class_id):
+def read_colours(pictures, wrong=lambda number: number):
     """Finds red and blue blobs, cut ones too, like a network that makes no mistakes."""
     results = []
     for picture in pictures:
-        rois, ids, scores, masks = [], [], [], []
-        for class_id, channel in ((1, 0), (2, 2)):
+        boxes, classes, scores, masks = [], [], [], []
+        for number, channel in ((0, 0), (1, 2)):
             bright = (picture[..., channel] > 128).astype(np.uint8)
             count, labels, stats, _ = cv2.connectedComponentsWithStats(bright, connectivity=4)
             for k in range(1, count):
                 x, y, w, h, area = stats[k]
                 if area >= 4:
-                    rois.append((y, x, y + h, x + w))
-                    ids.append(wrong(picture, class_id, rois[-1]))
+                    boxes.append((y, x, y + h, x + w))
+                    classes.append(wrong(number))
                     # The larger the piece, the surer: a whole molecule beats its pieces.
                     scores.append(area / (area + 20))
                     masks.append(labels == k)
-        results.append(
-            {
-                "rois": np.array(rois, np.int32).reshape(-1, 4),
-                "class_ids": np.array(ids, np.int32),
-                "scores": np.array(scores, np.float32),
-                "masks": np.stack(masks, -1) if masks else np.zeros((*picture.shape[:2], 0), bool),
-            }
-        )
+        results.append(detections(boxes, classes, scores, masks))
     return results
 
 
@@ -115,10 +111,7 @@ def test_a_network_that_knows_mirror_images_apart_is_shown_none():
 def test_the_vote_corrects_a_view_that_names_the_class_wrong():
     def detect(pictures):
         # Wrong in the first picture of each four, which is the upright view.
-        return [
-            read_colours([p], (lambda *_: 2) if k % 4 == 0 else (lambda _, c, __: c))[0]
-            for k, p in enumerate(pictures)
-        ]
+        return [read_colours([p], *[lambda _: 1][: k % 4 == 0])[0] for k, p in enumerate(pictures)]
 
     picture, truth = blobs(90, 90)
     voted = predict_picture(fake(detect, batch_size=4), picture, Settings(views=4))
@@ -158,9 +151,7 @@ def test_small_pictures_are_padded_and_the_padding_reports_nothing():
     assert molecule.centroid == pytest.approx((12.5, 20.5), abs=0.2) and not molecule.edge
 
     def in_the_padding(pictures):
-        mask = np.zeros((96, 96, 1), bool)
-        mask[2:20, 2:20] = True
-        return [{"rois": [(2, 2, 20, 20)], "class_ids": [1], "scores": [0.9], "masks": mask}]
+        return [detections([(2, 2, 20, 20)], [0], [0.9])]
 
     assert predict_picture(fake(in_the_padding), picture) == []
 
@@ -171,9 +162,7 @@ def test_outlines_are_clipped_to_the_picture():
     assert molecule is None or molecule.box.tolist() == [0, 0, 40, 30]
 
     def half_outside(pictures):
-        mask = np.zeros((96, 96, 1), bool)
-        mask[20:50, 40:60] = True  # the picture starts at row 28 and column 33
-        return [{"rois": [(20, 40, 50, 60)], "class_ids": [1], "scores": [0.9], "masks": mask}]
+        return [detections([(20, 40, 50, 60)], [0], [0.9])]  # the picture starts at (28, 33)
 
     [molecule] = predict_picture(fake(half_outside), picture)
     assert molecule.box.tolist() == [0, 7, 22, 27] and molecule.edge
@@ -190,10 +179,10 @@ def test_a_molecule_larger_than_the_overlap_is_not_lost():
 
 def test_pieces_at_an_inner_border_give_way_even_when_they_score_higher():
     def piece_lovers(pictures):
-        results = read_colours(pictures)
-        for result in results:
-            result["scores"] = 1 - 0.5 * result["scores"]
-        return results
+        return [
+            replace(r, class_scores=np.where(r.class_scores > 0, 1 - 0.5 * r.class_scores, 0))
+            for r in read_colours(pictures)
+        ]
 
     picture, truth = blobs(200, 320)
     assert_found(predict_picture(fake(piece_lovers, score_threshold=0.1), picture), truth)
@@ -201,11 +190,10 @@ def test_pieces_at_an_inner_border_give_way_even_when_they_score_higher():
 
 def test_second_class_from_the_networks_class_scores():
     def detect(pictures):
-        results = read_colours(pictures)
-        for result in results:
-            own = np.eye(3)[result["class_ids"]]
-            result["probabilities"] = 0.6 * own + 0.35 * (1 - own) - (0.3, 0, 0)
-        return results
+        return [
+            replace(r, class_scores=np.where(r.class_scores > 0, 0.6, 0.35))
+            for r in read_colours(pictures)
+        ]
 
     picture, truth = blobs(60, 90)
     molecules = predict_picture(fake(detect), picture)
@@ -218,13 +206,14 @@ def test_second_class_from_the_networks_class_scores():
 
 def test_two_answers_of_different_class_leave_one_uncertain_molecule():
     def detect(pictures):
-        results = read_colours(pictures)
-        for r in results:
-            r["rois"] = np.concatenate([r["rois"], r["rois"]])
-            r["class_ids"] = np.concatenate([r["class_ids"], 3 - r["class_ids"]])
-            r["scores"] = np.concatenate([r["scores"], 0.8 * r["scores"]])
-            r["masks"] = np.concatenate([r["masks"], r["masks"]], axis=-1)
-        return results
+        return [
+            Detections(
+                np.concatenate([r.boxes, r.boxes]),
+                np.concatenate([r.class_scores, 0.8 * r.class_scores[:, ::-1]]),
+                r.masks * 2,
+            )
+            for r in read_colours(pictures)
+        ]
 
     picture, truth = blobs(60, 90)
     molecules = predict_picture(fake(detect), picture)
@@ -266,8 +255,7 @@ def test_memory_is_bounded_by_a_tile():
 
 def test_an_empty_mask_from_the_network_keeps_its_box():
     def detect(pictures):
-        masks = np.zeros((96, 96, 1), bool)
-        return [{"rois": [(30, 40, 50, 60)], "class_ids": [2], "scores": [0.9], "masks": masks}]
+        return [detections([(30, 40, 50, 60)], [1], [0.9], np.zeros((1, 96, 96), bool))]
 
     [molecule] = predict_picture(fake(detect), np.zeros((96, 96, 3), np.uint8))
     assert molecule.area == 400 and molecule.class_name == "blue"

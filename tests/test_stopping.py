@@ -12,13 +12,14 @@ import numpy as np
 import pytest
 from annotated import contents, put, textured
 from checkout import ROOT
+from detectors import detections
 from test_bad_input import DATA_STEPS, mount, run
 
 import predict_big_pic
 import train_test
 from engine import callbacks
 from mrcnn.weights import whole_file
-from spm.inference.predict import Detector
+from spm.inference.detector import Detector
 from spm.io.images import write_picture
 from spm.run import command_line
 from spm.run.files import folder_lock
@@ -73,8 +74,7 @@ def test_ctrl_c_in_a_prediction(tmp_path, monkeypatch, capsys):
         looked.append(1)
         if len(looked) == 2:
             raise KeyboardInterrupt
-        none = {"rois": [], "class_ids": [], "scores": [], "masks": np.zeros((64, 64, 0), bool)}
-        return [none for _ in pictures]
+        return [detections() for _ in pictures]
 
     detector = Detector(["A"], 1.0, 64, 0.5, detect)
     monkeypatch.setattr(predict_big_pic, "load_detector", lambda *_: detector)

@@ -13,9 +13,10 @@ import cv2
 import numpy as np
 import pytest
 from checkout import ROOT
+from detectors import detections
 
 from spm.errors import InputError
-from spm.inference.predict import Detector
+from spm.inference.detector import Detector
 from spm.io.images import read_picture
 from studies import augmentation, networks, nms_filter, resolution, results, systems
 from studies.points import Point, Store, run_points
@@ -146,7 +147,7 @@ def test_slivers_without_a_pixel_are_left_out():
     small = networks.resampled(scene, 0.08)
     assert 0 < len(small[1].shapes) < len(scene[1].shapes)
     truths, _ = networks.answers(
-        Detector(["003a", "020a"], 1.0, 32, 0.5, lambda pictures: [NOTHING] * len(pictures)),
+        Detector(["003a", "020a"], 1.0, 32, 0.5, lambda pictures: [detections()] * len(pictures)),
         [small],
     )
     assert len(truths[0]) == len(small[1].shapes)
@@ -184,11 +185,6 @@ def test_copies_are_made_by_the_named_techniques(tmp_path):
 # --- the studies -------------------------------------------------------------------------------
 
 
-NOTHING = {
-    "rois": np.zeros((0, 4)), "class_ids": [], "scores": [], "masks": np.zeros((32, 32, 0), bool),
-}  # fmt: skip
-
-
 def bright_places(pictures):
     """Stands for a network: every bright place is a molecule of either class."""
     answers = []
@@ -200,15 +196,10 @@ def bright_places(pictures):
             (stats[k, 1], stats[k, 0], stats[k, 1] + stats[k, 3], stats[k, 0] + stats[k, 2])
             for k in chosen
         ]
-        masks = np.stack([labels == k for k in chosen], axis=2) if chosen else None
-        answers.append(
-            {
-                "rois": np.array(boxes * 2, float).reshape(-1, 4),
-                "class_ids": np.array([1] * len(chosen) + [2] * len(chosen)),
-                "scores": np.array([0.9] * len(chosen) + [0.8] * len(chosen)),
-                "masks": np.zeros((96, 96, 0), bool) if masks is None else np.tile(masks, 2),
-            }
-        )
+        classes = [0] * len(chosen) + [1] * len(chosen)
+        scores = [0.9] * len(chosen) + [0.8] * len(chosen)
+        masks = [labels == k for k in chosen]
+        answers.append(detections(boxes * 2, classes, scores, masks * 2))
     return answers
 
 

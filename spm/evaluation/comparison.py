@@ -19,7 +19,8 @@ from spm.errors import InputError
 from spm.evaluation.confusion import FALSE, RIGHT, WRONG_CLASS
 from spm.evaluation.instances import Instance, from_annotation, from_molecules
 from spm.evaluation.metrics import ALL, Comparison
-from spm.inference.predict import Detector, Settings, predict_picture
+from spm.inference.detector import Detector
+from spm.inference.predict import Settings, predict_picture
 from spm.run.files import write_csv
 from spm.structures.annotation import Annotation, read_annotation
 from spm.structures.molecule import annotation_to_molecules

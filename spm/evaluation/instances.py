@@ -12,7 +12,7 @@ from spm.errors import InputError
 from spm.structures.annotation import check_annotation, class_of, outline
 from spm.structures.instance_masks import polygon_patch
 
-__all__ = ["Instance", "from_annotation", "from_detection", "from_molecules"]
+__all__ = ["Instance", "from_annotation", "from_molecules"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,24 +162,4 @@ def from_molecules(molecules, height, width):
         instances.append(
             replace(seen, box=np.asarray(molecule.box, np.float64), score=float(molecule.score))
         )
-    return instances
-
-
-def from_detection(result, class_names):
-    """Turns what `MaskRCNN.detect` says of one picture into instances.
-
-    Args:
-        result: dict with `class_ids` (N,) from 1, `scores` (N,), `rois` (N, 4) pixel boxes
-            (y1, x1, y2, x2), and `masks` (H, W, N) bool.
-        class_names: names in the order of the class ids, without background.
-
-    Returns:
-        A list of N Instance. The box is the detector's own, not that of the mask.
-    """
-    instances = []
-    for k, class_id in enumerate(result["class_ids"]):
-        name, score = class_names[int(class_id) - 1], float(result["scores"][k])
-        seen = Instance.from_mask(name, result["masks"][:, :, k], score=score)
-        box = np.asarray(result["rois"][k], np.float64)
-        instances.append(Instance(name, box, seen.mask, seen.corner, score))
     return instances

@@ -10,7 +10,8 @@ from spm.dataset.annotated_images import Source
 from spm.evaluation.instances import Instance, from_molecules
 from spm.evaluation.metrics import Comparison
 from spm.geometry.polygons import polygon_mask
-from spm.inference.predict import Detector, Settings, predict_picture
+from spm.inference.detector import Detector
+from spm.inference.predict import Settings, predict_picture
 from spm.structures.classes import class_of
 
 LOWEST = 0.05  # score down to which answers are looked at

@@ -1,7 +1,6 @@
 """One picture through a detector: tiles, views, merging, molecules. Knows no network.
 
-A detector is any object with the attributes of `Detector`; `predict_big_pic.load_detector` makes
-one of a weights file, tests make one of a few lines.
+See `spm.inference.detector` for what it asks of a network.
 """
 
 from __future__ import annotations
@@ -12,6 +11,7 @@ from itertools import islice
 
 import numpy as np
 
+from spm.inference.detector import Detections, Detector
 from spm.inference.nms import CUT_MARGIN, Detection, suppress, vote
 from spm.inference.tiles import (
     Grid,
@@ -31,37 +31,6 @@ ON_PICTURE = 0.5
 # A molecule nearer to the picture's border than this share of its diameter (at least one pixel)
 # is flagged as `edge`: boxes and outlines are no more exact than that.
 EDGE_SHARE = 0.03
-
-
-@dataclass
-class Detector:
-    """What prediction needs to know of a trained network.
-
-    Attributes:
-        class_names: the classes, background left out.
-        scale: network pixels per picture pixel.
-        input_size: side of the square pictures that the network takes.
-        score_threshold: score from which a molecule is reported.
-        detect: takes a list of up to `batch_size` (input_size, input_size, 3) uint8 RGB pictures
-            and returns for each a dict: `rois` (N, 4) boxes (y1, x1, y2, x2) in pixels,
-            `class_ids` (N,) from 1, `scores` (N,), `masks` (input_size, input_size, N) bool, and
-            if it can `probabilities` (N, 1 + C) of the background and each class.
-        batch_size: pictures that `detect` works on at once.
-        molecule_size: typical diameter of a molecule in picture pixels, None if not known.
-        name: of its weights, for the report.
-        mirror: whether it was trained on mirror images too. If not, classes may be mirror images of
-            one another, and none is shown to it.
-    """
-
-    class_names: list[str]
-    scale: float
-    input_size: int
-    score_threshold: float
-    detect: Callable[[list[np.ndarray]], list[dict]]
-    batch_size: int = 1
-    molecule_size: float | None = None
-    name: str = ""
-    mirror: bool = True
 
 
 @dataclass
@@ -154,7 +123,7 @@ def _look(
         for (tile, view, picture), result in zip(jobs, results, strict=True):
             if view == 0:
                 pending.append((tile, picture))
-            seen += _detections(result, view, grid.size, len(detector.class_names))
+            seen += _detections(result, view, grid.size)
             if view == views - 1:
                 yield *pending.pop(), vote(seen, views) if views > 1 else seen
                 seen = []
@@ -173,24 +142,19 @@ def _batched(jobs: Iterator, size: int) -> Iterator[list]:
         yield batch
 
 
-def _detections(result: dict, view: int, size: int, class_count: int) -> list[Detection]:
+def _detections(result: Detections, view: int, size: int) -> list[Detection]:
     """Turns what the detector says of one view into detections in the tile's own pixels."""
-    rois = np.asarray(result["rois"], np.float64).reshape(-1, 4)
-    boxes = turn_boxes_back(rois, view, size)
-    detections = []
-    for k, (roi, box) in enumerate(zip(rois, boxes, strict=True)):
-        # Masks are zero outside their box: look there only.
-        y1, x1 = np.clip(np.floor(roi[:2]).astype(int), 0, size - 1)
-        y2, x2 = np.clip(np.ceil(roi[2:]).astype(int), (y1 + 1, x1 + 1), size)
-        mask = turn_back(result["masks"][y1:y2, x1:x2, k].astype(bool), view)
-        corner = turn_boxes_back(np.array([[y1, x1, y2, x2]]), view, size)[0, :2]
-        if "probabilities" in result:
-            class_scores = result["probabilities"][k][1:]
-        else:
-            class_scores = np.zeros(class_count, np.float32)
-            class_scores[int(result["class_ids"][k]) - 1] = result["scores"][k]
-        detections.append(Detection.from_mask(box, class_scores, mask, corner, view))
-    return detections
+    boxes = turn_boxes_back(result.boxes, view, size)
+    places = [
+        (m.top, m.left, m.top + len(m.pixels), m.left + m.pixels.shape[1]) for m in result.masks
+    ]
+    corners = turn_boxes_back(np.array(places).reshape(-1, 4), view, size)[:, :2]
+    return [
+        Detection.from_mask(box, class_scores, turn_back(mask.pixels, view), corner, view)
+        for box, class_scores, mask, corner in zip(
+            boxes, result.class_scores, result.masks, corners, strict=True
+        )
+    ]
 
 
 def _placed(seen: list[Detection], grid: Grid, tile: Tile, margin: float) -> list[Detection]:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import train_test
-from predict_big_pic import load_detector
+from engine.detector import load_detector
 from spm.evaluation.instances import from_annotation, from_molecules
 from spm.evaluation.metrics import average_precision
 from spm.inference.predict import Settings, predict_picture

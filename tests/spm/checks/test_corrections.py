@@ -10,6 +10,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from annotated import SQUARE, TRIANGLE, contents, put, textured
+from detectors import detections
 
 import predict_big_pic
 import train_test
@@ -21,7 +22,7 @@ from spm.errors import InputError
 from spm.evaluation import comparison
 from spm.evaluation.comparison import Answers
 from spm.evaluation.instances import Instance
-from spm.inference.predict import Detector
+from spm.inference.detector import Detector
 from spm.io.images import read_picture, write_picture
 from spm.run import command_line
 from spm.structures.annotation import Annotation, Shape, read_annotation, write_annotation
@@ -293,13 +294,8 @@ def weights_file(path, config=None, **metadata):
 
 def see(right, pictures):
     """Stands for the network: a square and a triangle, one of which has a wrong name at first."""
-    masks = np.zeros((96, 96, 2), bool)
-    masks[12:28, 40:56, 0] = True
-    masks[10:20, 10:20, 1] = True
     boxes = [(12, 40, 28, 56), (10, 10, 20, 20)]
-    ids = [2 if right else 1, 1]
-    one = {"rois": boxes, "class_ids": ids, "scores": [0.9, 0.8], "masks": masks}
-    return [one for _ in pictures]
+    return [detections(boxes, [1 if right else 0, 0], [0.9, 0.8]) for _ in pictures]
 
 
 @pytest.fixture

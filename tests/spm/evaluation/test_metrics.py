@@ -15,7 +15,7 @@ from spm.evaluation.curves import (
     precision_recall,
     twice_area,
 )
-from spm.evaluation.instances import Instance, from_detection
+from spm.evaluation.instances import Instance
 from spm.evaluation.matching import UNCLAIMED, find_overlaps, match
 from spm.evaluation.metrics import ALL, Comparison, average_precision, average_precisions, summary
 
@@ -49,22 +49,6 @@ def test_instance_without_a_pixel_is_empty_and_overlaps_nothing():
     for kind in ("mask", "box"):
         assert len(find_overlaps([whole], [empty], kind).overlap) == 0
     assert average_precision([[whole]], [[empty]]) == 0
-
-
-def test_from_detection_keeps_the_detectors_box():
-    masks = np.zeros((8, 9, 2), bool)
-    masks[2:4, 3:6, 0] = True
-    result = {
-        "rois": np.array([[1, 2, 5, 7], [0, 0, 2, 2]]),
-        "class_ids": np.array([2, 1]),
-        "scores": np.array([0.9, 0.5], np.float32),
-        "masks": masks,
-    }
-    first, second = from_detection(result, ["a", "b"])
-    assert (first.class_name, second.class_name) == ("b", "a")
-    np.testing.assert_array_equal(first.box, [1, 2, 5, 7])
-    assert first.area == 6 and first.corner == (2, 3)
-    assert second.area == 0
 
 
 # --- matching --------------------------------------------------------------------------------

@@ -1,0 +1,86 @@
+"""The seam between a detector and the rest: what prediction asks of one, and what it answers.
+
+`engine.detector.load_detector` makes a `Detector` of a weights file. Any other network fits behind
+it that turns images into `Detections`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+
+class CroppedMask(NamedTuple):
+    """The mask of one instance, cut to where it is set or to its box.
+
+    Attributes:
+        pixels: (h, w) bool; it may be empty, or have no pixel set.
+        top, left: row and column of its first pixel in the image.
+    """
+
+    pixels: np.ndarray
+    top: int
+    left: int
+
+
+@dataclass(frozen=True, eq=False)
+class Detections:
+    """What a detector says of one image: N instances.
+
+    Attributes:
+        boxes: (N, 4) float64 (y1, x1, y2, x2) in pixels of the image; not rounded.
+        class_scores: (N, C) float32, score of each of the C classes, 0..1, in the order of
+            `Detector.class_names`; the background is left out. An instance's class is that of its
+            highest score.
+        masks: N masks.
+
+    Raises:
+        ValueError: when shapes do not fit each other.
+    """
+
+    boxes: np.ndarray
+    class_scores: np.ndarray
+    masks: Sequence[CroppedMask]
+
+    def __post_init__(self):
+        count = len(self.masks)
+        if self.boxes.shape != (count, 4) or self.class_scores.shape[:-1] != (count,):
+            raise ValueError(
+                "Detections need (N, 4) boxes, (N, C) class scores and N masks. Received: boxes "
+                f"{self.boxes.shape}, class scores {self.class_scores.shape}, {count} masks."
+            )
+
+    def __len__(self) -> int:
+        return len(self.masks)
+
+
+@dataclass
+class Detector:
+    """What prediction needs to know of a trained network.
+
+    Attributes:
+        class_names: the classes, background left out.
+        scale: network pixels per image pixel.
+        input_size: side of the square images that the network takes.
+        score_threshold: score from which a molecule is reported.
+        detect: takes a list of up to `batch_size` (input_size, input_size, 3) uint8 RGB images and
+            returns the `Detections` of each.
+        batch_size: images that `detect` works on at once.
+        molecule_size: typical diameter of a molecule in image pixels, None if not known.
+        name: of its weights, for the report.
+        mirror: whether it was trained on mirror images too. If not, classes may be mirror images of
+            one another, and none is shown to it.
+    """
+
+    class_names: list[str]
+    scale: float
+    input_size: int
+    score_threshold: float
+    detect: Callable[[list[np.ndarray]], list[Detections]]
+    batch_size: int = 1
+    molecule_size: float | None = None
+    name: str = ""
+    mirror: bool = True
