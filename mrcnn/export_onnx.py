@@ -7,7 +7,8 @@ Inputs: `image` (1, side, side, 3) float32, RGB 0..255; `window` (1, 4) float32,
 
 Outputs: `boxes` (1, D, 4) float32 (y1, x1, y2, x2) in pixels of `image`; `class_ids` (1, D) int32,
 0 where there is no detection; `scores` (1, D) by falling score; `masks` (1, D, 28, 28)
-probabilities inside the box; `class_scores` (1, D, K) of all classes, the background first.
+probabilities inside the box; `class_scores` (1, D, C) of each of `class_names`, the background
+left out, as `MaskRCNN.detect` gives them.
 
 The file's metadata hold `class_names` (JSON, without the background), `scale` (pixels of `image`
 per pixel of the picture) and `score_threshold`, as far as the weights file knows them.
@@ -137,7 +138,7 @@ def _plain_graph(network):
         "class_ids": Compute(lambda x: ops.cast(x[..., 4], "int32"))(detections),
         "scores": Compute(lambda x: x[..., 5])(detections),
         "masks": masks,
-        "class_scores": probabilities,
+        "class_scores": Compute(lambda x: x[..., 1:])(probabilities),
     }
     return keras.Model([image, window], outputs)
 
