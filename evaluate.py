@@ -32,7 +32,8 @@ WEIGHTS = None
 PREDICTED = None
 # Where tables and figures go.
 OUT = Path("img_cache/evaluation")
-# Class names. Without any they come from the weights, or are guessed from the labels.
+# Class names. Without any they come from the weights, or are guessed from the labels. Weights of
+# the 2022 scripts or of matterport's code do not say theirs: give all, in the order of training.
 CLASSES = []
 # How the area under a precision-recall curve is taken: coco (101 points) or paper (exact).
 PROTOCOL = "coco"
@@ -44,6 +45,8 @@ IOU = 0.5
 SCORE_THRESHOLD = None
 # With WEIGHTS: the network reports molecules from this score on. Low, or AP misses the tail.
 LOWEST_SCORE = 0.05
+# With WEIGHTS: network pixels per picture pixel; see TILE_SCALE in predict_big_pic.py.
+TILE_SCALE = None
 # Truths with one of these labelme flags count neither as found nor as missed.
 IGNORE_FLAGS = ["edge", "ignore"]
 # Whether to ignore labels of classes that are not evaluated, instead of calling them an error.
@@ -51,8 +54,6 @@ IGNORE_UNLISTED = False
 # Whether to draw figures, and how many pictures with right, wrong and missed molecules.
 FIGURES = True
 DRAWN = 20
-# Score threshold of weights that carry none.
-UNTUNED_THRESHOLD = 0.5
 
 HEADINGS = {
     "truths": "truths",
@@ -79,6 +80,7 @@ def main(
     iou: float = IOU,
     score_threshold: float | None = SCORE_THRESHOLD,
     lowest_score: float = LOWEST_SCORE,
+    tile_scale: float | None = TILE_SCALE,
     ignore_flags: list[str] = IGNORE_FLAGS,
     ignore_unlisted: bool = IGNORE_UNLISTED,
     figures: bool = FIGURES,
@@ -97,6 +99,7 @@ def main(
         score_threshold: predictions below it are left out of precision, recall, F1, 0 to 1;
             by default the weights' own threshold, or none for finished predictions
         lowest_score: with weights: score from which the network reports molecules, 0 to 1
+        tile_scale: with weights: network pixels per picture pixel; by default the weights' own
         ignore_flags: truths with one of these labelme flags are ignored
         ignore_unlisted: ignore labels of other classes instead of refusing them
         figures: draw figures
@@ -113,13 +116,16 @@ def main(
     out = files.make_folder(out)
     with files.folder_lock(out):
         if weights is not None:
-            own_classes, own_threshold = _read_weights(weights)
-            classes = classes or own_classes
+            own_classes, own_threshold, unnamed = _read_weights(weights, classes)
+            classes = own_classes if unnamed or not classes else classes
             if not ignore_unlisted:
                 check_labels(truths, classes)  # before minutes are spent on predicting
             score_threshold = own_threshold if score_threshold is None else score_threshold
             predicted = files.make_folder(out / "predicted")
-            _predict(truths, Path(weights), predicted, lowest_score)
+            _predict(
+                truths, Path(weights), predicted, lowest_score, tile_scale,
+                own_classes if unnamed else None,
+            )  # fmt: skip
         score_threshold = score_threshold or 0.0
         paths = find_predictions(truths, predicted)
         pictures = read_pictures(truths, paths, classes, ignore_flags, ignore_unlisted)
@@ -158,22 +164,20 @@ def _check(truth, weights, predicted, protocol, iou, score_threshold, lowest_sco
             raise InputError(f"the {name} must be from 0 to 1. Received: {value}.")
 
 
-def _read_weights(weights):
-    """(class names, score threshold) of a weights file."""
+def _read_weights(weights, classes):
+    """(class names, score threshold, whether the file does not say the names) of a weights file."""
+    from engine.detector import describe_weights
     from mrcnn.weights import WeightsError, read_metadata
 
     try:
-        metadata = read_metadata(weights)
+        unnamed = not read_metadata(weights)["class_names"]
     except WeightsError as error:
         raise InputError(str(error)) from error
-    threshold = metadata["score_threshold"]
-    return (
-        list(metadata["class_names"] or []),
-        UNTUNED_THRESHOLD if threshold is None else float(threshold),
-    )
+    metadata = describe_weights(weights, classes if unnamed else None)
+    return metadata["class_names"], metadata["score_threshold"], unnamed
 
 
-def _predict(truths, weights, folder, lowest_score):
+def _predict(truths, weights, folder, lowest_score, tile_scale, class_names):
     """Predicts the truths' pictures; NAME_predicted.json of each lands in `folder`."""
     # Starts the network's libraries, which takes seconds: only when it is needed.
     import predict_big_pic
@@ -190,6 +194,8 @@ def _predict(truths, weights, folder, lowest_score):
         weights=weights,
         out_dir=folder,
         score_threshold=lowest_score,
+        tile_scale=tile_scale,
+        class_names=class_names,
         tile_pictures=False,
     )
     if status:

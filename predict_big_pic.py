@@ -62,13 +62,17 @@ OUT_DIR = Path("img_cache")  # where the results go
 LOG_DIR = Path("logs")  # where training puts its run folders
 # A weights file (.h5); None takes the last epoch of the last run in LOG_DIR.
 WEIGHTS = None
+# Names of the classes in the order of training, for weights of the 2022 scripts or of matterport's
+# code, whose files do not say them: ["003a", "020a"]. None takes the file's.
+CLASS_NAMES = None
 # Score from which a molecule is reported, 0..1; None takes the one that training found on its
 # validation pictures.
 SCORE_THRESHOLD = None
 # Of two answers whose masks overlap by more than this (IoU, 0..1) the better one stays.
 NMS_IOU = 0.3
 # Network pixels per picture pixel; None takes the training's. A picture of twice the resolution
-# needs half of it.
+# needs half of it. For weights that do not say it (see CLASS_NAMES) None cuts each picture as the
+# 2022 scripts did: into four tiles of 3/5 of its side, enlarged to 1024 pixels.
 TILE_SCALE = None
 # Flipped and turned copies of each tile that vote on each molecule: 1, 2, 4 or 8. More take so
 # many times as long.
@@ -97,6 +101,7 @@ def main(
     out_dir: Path = OUT_DIR,
     weights: Path | None = WEIGHTS,
     log_dir: Path = LOG_DIR,
+    class_names: list[str] | None = CLASS_NAMES,
     score_threshold: float | None = SCORE_THRESHOLD,
     nms_iou: float = NMS_IOU,
     tile_scale: float | None = TILE_SCALE,
@@ -116,6 +121,7 @@ def main(
         out_dir: folder for the results
         weights: weights file; the last trained one by default
         log_dir: folder of the training runs
+        class_names: in the order of training, for weights that do not say them
         score_threshold: score from which a molecule is reported, 0 to 1
         nms_iou: overlap (IoU) above which the lower of two answers goes, 0 to 1
         tile_scale: network pixels per picture pixel
@@ -142,14 +148,14 @@ def main(
         raise InputError(f"{weights}: there is no such weights file; check the name.")
     plan = Plan(
         load_detector, weights, batch_size, settings, Path(out_dir), tile_pictures, report,
-        nm_per_pixel, describe_run(),
+        nm_per_pixel, describe_run(), class_names,
     )  # fmt: skip
     todo = list(zip(paths, output_names(paths), strict=True))
     detector = plan.detector() if scheduler is None else None  # else the workers build it
     if detector:
         seconds = time.perf_counter() - start
-        print(f"{weights.name}: {', '.join(detector.class_names)}; {detector.scale:.3g} network "
-              f"pixels per picture pixel; ready after {seconds:.1f} s")  # fmt: skip
+        print(f"{weights.name}: {', '.join(detector.class_names)}; "
+              f"{_scale_words(detector, settings)}; ready after {seconds:.1f} s")  # fmt: skip
     unknown = unread(files, Path(in_dir))
     for sentence in unknown:
         print(f"error: {sentence}", file=sys.stderr)
@@ -178,6 +184,7 @@ class Plan:
         weights, batch_size, settings: its arguments.
         out_dir, tile_pictures, report, nm_per_pixel: see `main`.
         run: what the reports say of the run, see `describe_run`.
+        class_names: see `load_detector`.
     """
 
     load: Callable[..., Detector]
@@ -189,9 +196,10 @@ class Plan:
     report: bool
     nm_per_pixel: float | None
     run: dict
+    class_names: list[str] | None = None
 
     def detector(self) -> Detector:
-        return self.load(self.weights, self.batch_size, self.settings)
+        return self.load(self.weights, self.batch_size, self.settings, self.class_names)
 
     def predict(self, path: Path, name: str, detector: Detector) -> str:
         """Predicts one picture and returns its summary."""
@@ -229,7 +237,8 @@ def predict_on_worker(job: tuple[Plan, Path, str]) -> str:
     plan, path, name = job
     with _worker_lock:
         stat = plan.weights.stat() if plan.weights.exists() else None
-        key = repr((plan.weights, stat and stat.st_mtime_ns, plan.batch_size, plan.settings))
+        made_of = plan.weights, plan.batch_size, plan.settings, plan.class_names
+        key = repr((*made_of, stat and stat.st_mtime_ns))
         if key not in _worker_detector:
             _worker_detector.clear()
             _worker_detector[key] = plan.detector()
@@ -319,7 +328,9 @@ def _write_report(out_dir, name, opened, molecules, detector, settings, run) -> 
         "prediction": {
             "weights": detector.name or "not known",
             "score threshold": settings.score_threshold or detector.score_threshold,
-            "network pixels per picture pixel": round(settings.tile_scale or detector.scale, 4),
+            "network pixels per picture pixel": round(
+                settings.tile_scale or detector.scale_for(height, width), 4
+            ),
             "views": settings.views,
             "NMS IoU": settings.nms_iou,
         },
@@ -380,6 +391,16 @@ def _settings(score_threshold, nms_iou, tile_scale, views, uncertain_ratio) -> S
         tile_scale=tile_scale,
         views=view_count_ok(views),
         uncertain_ratio=uncertain_ratio,
+    )
+
+
+def _scale_words(detector: Detector, settings: Settings) -> str:
+    scale = settings.tile_scale or detector.scale
+    if scale:
+        return f"{scale:.3g} network pixels per picture pixel"
+    return (
+        "the file says no scale, so each picture is cut as the 2022 scripts did, into four tiles "
+        f"of 3/5 of its side, enlarged to {detector.input_size} pixels (--tile-scale sets another)"
     )
 
 

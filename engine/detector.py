@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import io
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,43 +14,57 @@ from spm.errors import InputError
 from spm.inference.detector import CroppedMask, Detections, Detector
 from spm.inference.predict import Settings
 
-# Threshold for weights of an unfinished training, which carry none.
+# Threshold for weights of an unfinished training, and of others than ours, which carry none.
 UNTUNED_THRESHOLD = 0.5
+# Share of the score threshold below which the network's answers are dropped. Lower ones cost time
+# and hardly count: what is reported must reach the threshold, alone or in the mean of the views.
+LOWEST_SHARE = 0.5
+# The settings of the 2022 scripts' ShapesConfig that prediction needs and weights do not show, with
+# one exception: their RPN kept every proposal of an IoU of up to 0.99 with another, which shows the
+# heads the same place again and again. Its limits here are matterport's.
+OLDER_CONFIG = {
+    "NAME": "shapes",
+    "IMAGE_MIN_DIM": 1024,
+    "IMAGE_MAX_DIM": 1024,
+    "IMAGES_PER_GPU": 1,
+    "BACKBONE_STRIDES": [4, 8, 16, 32, 64],
+    "RPN_ANCHOR_SCALES": [32, 64, 128, 256, 512],
+    "RPN_ANCHOR_RATIOS": [0.5, 1, 2],
+    "RPN_NMS_THRESHOLD": 0.7,
+    "PRE_NMS_LIMIT": 6000,
+    "POST_NMS_ROIS_INFERENCE": 1000,
+    "DETECTION_NMS_THRESHOLD": 0.2,
+    "DETECTION_MAX_INSTANCES": 200,
+}
 
 
 def load_detector(
-    weights: Path, batch_size: int | None = None, settings: Settings | None = None
+    weights: Path,
+    batch_size: int | None = None,
+    settings: Settings | None = None,
+    class_names: Sequence[str] | None = None,
 ) -> Detector:
-    """Builds the network of a weights file once, for any number of pictures.
+    """Builds the network of a weights file once, for any number of images.
 
     Args:
-        weights: .h5 file written by training.
-        batch_size: tiles at once; None takes the training's pictures a step.
-        settings: its score threshold, if set, and its uncertain_ratio say how low the network's
-            answers need to reach.
+        weights: .h5 file written by training, by the 2022 scripts or by matterport's code.
+        batch_size: tiles at once; None takes the training's images a step.
+        settings: its score threshold, if set, says how low the network's answers need to reach.
+        class_names: for a file that does not say them, see `describe_weights`.
 
     Raises:
-        InputError: when the file is missing, broken, of another network, or says no class names.
+        InputError: when the file is missing, broken, of another network, or its classes have no
+            names.
     """
     weights, settings = Path(weights), settings or Settings()
-    if not weights.is_file():
-        raise InputError(f"{weights}: there is no such weights file; check the name.")
     # TensorFlow takes seconds to import: only after all that can go wrong quickly has been checked.
-    from mrcnn.weights import WeightsError, read_metadata
-
-    try:
-        metadata = read_metadata(weights)
-        _check_metadata(metadata, weights)
-        threshold = metadata["score_threshold"]
-        threshold = UNTUNED_THRESHOLD if threshold is None else float(threshold)
-        wanted = threshold if settings.score_threshold is None else settings.score_threshold
-        # A second class below the ratio makes no difference; lower answers only cost time.
-        network = _build(weights, metadata, batch_size, wanted * settings.uncertain_ratio)
-    except WeightsError as error:
-        raise InputError(str(error)) from error
+    metadata = describe_weights(weights, class_names)
+    threshold = metadata["score_threshold"]
+    wanted = threshold if settings.score_threshold is None else settings.score_threshold
+    network = _build(weights, metadata, batch_size, wanted * LOWEST_SHARE)
     return Detector(
-        class_names=list(metadata["class_names"]),
-        scale=float(metadata["scale"]),
+        class_names=metadata["class_names"],
+        scale=metadata["scale"],
         input_size=int(network.config.IMAGE_SHAPE[0]),
         score_threshold=threshold,
         detect=functools.partial(_detect, network),
@@ -58,6 +73,79 @@ def load_detector(
         name=f"{weights.parent.name}/{weights.name}",
         mirror=bool(metadata["config"].get("MIRROR", True)),
     )
+
+
+def describe_weights(weights: Path, class_names: Sequence[str] | None = None) -> dict:
+    """Says what prediction needs to know of a weights file, without building the network.
+
+    A file of the 2022 scripts or of matterport's code holds nothing but weights. Its network
+    follows from their shapes and OLDER_CONFIG; its classes must be named.
+
+    Args:
+        weights: .h5 file.
+        class_names: in the order of training, for a file that does not say them. A single text
+            with commas counts as several where so many classes are in the file.
+
+    Returns:
+        dict of `class_names` (list), `scale` (None where the file has none), `score_threshold`
+        (UNTUNED_THRESHOLD where it has none), `config` (dict), `extra` (dict or None).
+
+    Raises:
+        InputError: when the file is missing or broken, or the names do not fit it.
+    """
+    weights = Path(weights)
+    if not weights.is_file():
+        raise InputError(f"{weights}: there is no such weights file; check the name.")
+    from mrcnn.weights import WeightsError, read_metadata
+    from mrcnn.weights_shapes import count_classes, settings_of_shapes
+
+    try:
+        metadata = read_metadata(weights)
+        known = metadata["class_names"]
+        if not known:
+            count = count_classes(weights) - 1
+            metadata["class_names"] = _named(weights, class_names, count)
+        metadata["config"] = metadata["config"] or OLDER_CONFIG | settings_of_shapes(weights)
+    except WeightsError as error:
+        raise InputError(str(error)) from error
+    if metadata["score_threshold"] is None:
+        metadata["score_threshold"] = UNTUNED_THRESHOLD
+    _check_metadata(metadata, weights)
+    if known and class_names and _split(class_names, len(known)) != known:
+        raise InputError(
+            f"{weights}: this network was trained for {', '.join(known)}, which cannot be called "
+            f"otherwise; leave CLASS_NAMES = None (no --class-names). Received: "
+            f"{', '.join(class_names)}."
+        )
+    return metadata
+
+
+def _named(weights: Path, class_names: Sequence[str] | None, count: int) -> list[str]:
+    """Returns the names for a file without any, or says how many it needs."""
+    classes = "one class" if count == 1 else f"{count} classes"
+    advice = (
+        f"name {'it' if count == 1 else 'them in the order of training'} with --class-names or as "
+        "CLASS_NAMES at the top of predict_big_pic.py (evaluate.py: --classes)"
+    )
+    if not class_names:
+        raise InputError(
+            f"{weights}: the network knows {classes} of molecule, and the file does not say what "
+            f"{'it is' if count == 1 else 'they are'} called; {advice}."
+        )
+    names = _split(class_names, count)
+    if len(names) != count or len(set(names)) != count:
+        raise InputError(
+            f"{weights}: the network knows {classes} of molecule; {advice}. Received: "
+            f"{len(names)} ({', '.join(names)})."
+        )
+    return names
+
+
+def _split(class_names: Sequence[str], count: int) -> list[str]:
+    """Returns the names; parted at commas where that, and only that, gives the right number."""
+    names = [class_names] if isinstance(class_names, str) else list(class_names)
+    parts = [part.strip() for name in names for part in name.split(",") if part.strip()]
+    return parts if len(names) != count else names
 
 
 def _detect(network, images: list[np.ndarray]) -> list[Detections]:
@@ -69,18 +157,13 @@ def _detect(network, images: list[np.ndarray]) -> list[Detections]:
 
 
 def _check_metadata(metadata: dict, weights: Path) -> None:
-    """Raises InputError unless class names, scale and threshold are what training writes."""
+    """Raises InputError unless class names, scale, threshold and settings are what they can be."""
     names, scale, threshold = (metadata[k] for k in ("class_names", "scale", "score_threshold"))
-    if not names or not scale:
-        raise InputError(
-            f"{weights}: the file carries no class names or no scale, so it was not made by "
-            "train_test.py; train first, or name another file."
-        )
     sound = (
         isinstance(names, list)
         and all(isinstance(name, str) and name for name in names)
-        and _is_number(scale, 1e-3, 1e3)
-        and (threshold is None or _is_number(threshold, 0, 1))
+        and (scale is None or _is_number(scale, 1e-3, 1e3))
+        and _is_number(threshold, 0, 1)
         and isinstance(metadata["config"], dict)
         and isinstance(metadata["extra"] or {}, dict)
     )
@@ -120,13 +203,13 @@ def _build(weights: Path, metadata: dict, batch_size: int | None, min_confidence
         }
         config = Config.from_dict(stored, **changes)
         network = MaskRCNN("inference", config, str(weights.parent))
-    except WeightsError:
-        raise
+        with contextlib.redirect_stdout(io.StringIO()):  # what does not fit is refused
+            network.load_weights(str(weights), by_name=True)
+    except WeightsError as error:
+        raise InputError(str(error)) from error
     except (TypeError, ValueError, KeyError, AttributeError, IndexError) as error:
         raise InputError(
             f"{weights}: no network can be built from the settings in the file ({error}); name "
             "another file."
         ) from error
-    with contextlib.redirect_stdout(io.StringIO()):  # what does not fit is refused
-        network.load_weights(str(weights), by_name=True)
     return network

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import evaluate
+from mrcnn.weights import save_weights
 from spm.errors import InputError
 from spm.evaluation import figures
 from spm.evaluation.confusion import Verdicts
@@ -110,14 +111,21 @@ def test_flags_to_ignore_can_be_chosen(folders):
     assert numbers["mask"]["per_class"]["020a"]["true_positives"] == 2
 
 
+def weights_file(path, class_names, threshold):
+    """A weights file as far as evaluation looks into it."""
+    said = {"class_names": class_names, "scale": 1.0, "score_threshold": threshold,
+            "config": {"BACKBONE": "resnet18"}}  # fmt: skip
+    save_weights(path, [], said)
+    return path
+
+
 def test_weights_predict_the_pictures_first(folders, monkeypatch, capsys):
     truth, found, out = folders
-    weights = out.parent / "w.h5"
-    weights.write_bytes(b"")
+    weights = weights_file(out.parent / "w.h5", ["003a", "020a"], 0.65)
     calls = []
 
-    def predict(*, files, weights, out_dir, score_threshold, tile_pictures):
-        assert not tile_pictures
+    def predict(*, files, weights, out_dir, score_threshold, tile_pictures, **own):
+        assert not tile_pictures and own == {"tile_scale": None, "class_names": None}
         calls.append(([p.name for p in files], weights, score_threshold))
         for path in files:
             assert read_picture(path).shape == (HEIGHT, WIDTH, 3)
@@ -126,7 +134,6 @@ def test_weights_predict_the_pictures_first(folders, monkeypatch, capsys):
         return 0
 
     monkeypatch.setitem(sys.modules, "predict_big_pic", types.SimpleNamespace(main=predict))
-    monkeypatch.setattr(evaluate, "_read_weights", lambda path: (["003a", "020a"], 0.65))
     numbers = evaluate.main(truth=truth, weights=weights, out=out, figures=False)
     assert numbers["score_threshold"] == 0.65
     assert numbers["mask"]["per_class"]["003a"]["false_positives"] == 0
@@ -181,14 +188,12 @@ def test_unlisted_classes_are_refused_or_ignored(folders):
 
 def test_other_classes_are_told_before_predicting(folders, monkeypatch):
     truth, _, out = folders
-    weights = out.parent / "w.h5"
-    weights.write_bytes(b"")
+    weights = weights_file(out.parent / "w.h5", ["003a", "rod"], 0.5)
 
     def predict(**_):
         raise AssertionError("minutes are spent on a prediction that cannot be evaluated")
 
     monkeypatch.setitem(sys.modules, "predict_big_pic", types.SimpleNamespace(main=predict))
-    monkeypatch.setattr(evaluate, "_read_weights", lambda path: (["003a", "rod"], 0.5))
     with pytest.raises(
         InputError, match=r"a \(15\)\.json: label '020a1' and 1 more .* \(003a, rod\)"
     ):

@@ -274,7 +274,7 @@ def room(tmp_path, monkeypatch):
     """A folder with one run's weights file, two pictures and the colour reader as network."""
     loads = []
 
-    def load(weights, batch_size=None, settings=None):
+    def load(weights, batch_size=None, settings=None, class_names=None):
         loads.append(Path(weights).name)
         return fake()
 
@@ -453,5 +453,6 @@ def test_load_detector_builds_the_network_of_the_file(tmp_path):
         predict_big_pic.load_detector(short)
     nameless = tmp_path / "nameless.h5"
     save_weights(nameless, network.bank.layers.values(), {"config": network.config.to_dict()})
-    with pytest.raises(InputError, match="no class names"):
+    with pytest.raises(InputError, match=r"nameless.h5: .* knows 2 classes .*--class-names"):
         predict_big_pic.load_detector(nameless)
+    assert predict_big_pic.load_detector(nameless, class_names=CLASSES).scale is None

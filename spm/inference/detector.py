@@ -12,6 +12,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+# Side of the four tiles that the 2022 scripts cut an image into, as a share of its side.
+OLDER_TILE_SHARE = 3 / 5
+
 
 class CroppedMask(NamedTuple):
     """The mask of one instance, cut to where it is set or to its box.
@@ -63,7 +66,8 @@ class Detector:
 
     Attributes:
         class_names: the classes, background left out.
-        scale: network pixels per image pixel.
+        scale: network pixels per image pixel; None for weights of the 2022 scripts, which do not
+            say it, see `scale_for`.
         input_size: side of the square images that the network takes.
         score_threshold: score from which a molecule is reported.
         detect: takes a list of up to `batch_size` (input_size, input_size, 3) uint8 RGB images and
@@ -76,7 +80,7 @@ class Detector:
     """
 
     class_names: list[str]
-    scale: float
+    scale: float | None
     input_size: int
     score_threshold: float
     detect: Callable[[list[np.ndarray]], list[Detections]]
@@ -84,3 +88,11 @@ class Detector:
     molecule_size: float | None = None
     name: str = ""
     mirror: bool = True
+
+    def scale_for(self, height: int, width: int) -> float:
+        """Return the network pixels per image pixel for an image of this size.
+
+        Without a scale it is the cut of the 2022 scripts: tiles of OLDER_TILE_SHARE of the image's
+        (longer) side, enlarged to the network's input.
+        """
+        return self.scale or self.input_size / (OLDER_TILE_SHARE * max(height, width))

@@ -105,7 +105,7 @@ def predict_picture(
 def picture_grid(detector: Detector, height: int, width: int, settings: Settings) -> Grid:
     """Returns the tiles that a picture of this size is cut into."""
     view_count_ok(settings.views, detector.mirror)
-    scale = settings.tile_scale or detector.scale
+    scale = settings.tile_scale or detector.scale_for(height, width)
     overlap = settings.overlap
     if overlap is None:
         overlap = overlap_for(detector.molecule_size, scale)

@@ -7,14 +7,14 @@ from pathlib import Path
 from test_predict import fake, read_colours
 
 
-def load(weights, batch_size=None, settings=None):
+def load(weights, batch_size=None, settings=None, class_names=None):
     """Notes which process builds the network."""
     with (Path(weights).parent / "loads.txt").open("a") as file:
         file.write(f"{os.getpid()}\n")
     return fake()
 
 
-def load_and_die(weights, batch_size=None, settings=None):
+def load_and_die(weights, batch_size=None, settings=None, class_names=None):
     """One of the workers kills itself in the middle of its picture."""
     mark = Path(weights).parent / "killed.txt"
 
