@@ -77,7 +77,8 @@ TILE_SCALE = None
 # Flipped and turned copies of each tile that vote on each molecule: 1, 2, 4 or 8. More take so
 # many times as long.
 VIEWS = 1
-# A molecule is marked uncertain when its second class has this share of the first's score, 0..1.
+# A molecule is marked uncertain when its second class has at least this share of the first's
+# score, 0..1.
 UNCERTAIN_RATIO = 0.5
 # Tiles that the network works on at once; None takes the training's pictures a step.
 BATCH_SIZE = None

@@ -227,6 +227,18 @@ def test_no_molecule_and_a_single_pixel(views):
         assert predict_picture(fake(), np.zeros(shape, np.uint8), Settings(views=views)) == []
 
 
+@pytest.mark.parametrize(
+    ("height", "width", "tiles"), [(1024, 1024, 4), (640, 640, 4), (500, 1000, 2), (61, 60, 4)]
+)
+def test_without_a_scale_four_tiles_of_three_fifths_of_the_side(height, width, tiles):
+    detector = fake(scale=None, input_size=1024)
+    grid = prediction.picture_grid(detector, height, width, Settings())
+    assert grid.size / grid.scale == pytest.approx(0.6 * max(height, width))
+    assert len(grid.tiles()) == tiles
+    own = prediction.picture_grid(detector, height, width, Settings(tile_scale=1.0))
+    assert own.scale == 1.0
+
+
 def test_threshold_and_molecule_size():
     picture, truth = blobs(60, 90)
     assert predict_picture(fake(), picture, Settings(score_threshold=0.99)) == []

@@ -52,8 +52,8 @@ class Molecule:
         orientation: direction of a lobe in degrees, nan for round ones; see
             `spm.geometry.orientation`.
         edge: it touches the picture's border, so that size and shape say little.
-        uncertain: the second class is nearly as likely as the first.
-        second_class: the next best class, "" when there is no evidence for another.
+        uncertain: the second class has a large share of the first one's score, by default half.
+        second_class: the next best class, "" when the detector knows only one.
         second_score: its score.
         symmetry: rotational order of its class, by which `orientation` repeats; 0 for round.
     """
