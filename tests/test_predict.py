@@ -232,10 +232,10 @@ def test_no_molecule_and_a_single_pixel(views):
 )
 def test_without_a_scale_four_tiles_of_three_fifths_of_the_side(height, width, tiles):
     detector = fake(scale=None, input_size=1024)
-    grid = prediction.picture_grid(detector, height, width, Settings())
+    grid = predict.picture_grid(detector, height, width, Settings())
     assert grid.size / grid.scale == pytest.approx(0.6 * max(height, width))
     assert len(grid.tiles()) == tiles
-    own = prediction.picture_grid(detector, height, width, Settings(tile_scale=1.0))
+    own = predict.picture_grid(detector, height, width, Settings(tile_scale=1.0))
     assert own.scale == 1.0
 
 

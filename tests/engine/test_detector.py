@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 from networks import TinyConfig, Toys, fill_by_recipe
+from older_keras import Network, write_files
 
 import evaluate
 import predict_big_pic
@@ -129,12 +130,14 @@ class OlderConfig(TinyConfig):
 
 @pytest.fixture(scope="module")
 def older(tmp_path_factory):
-    """A weights file without names, scale and settings."""
+    """A weights file that the older Keras wrote: without names, scale and settings."""
     folder = tmp_path_factory.mktemp("older")
     network = MaskRCNN("inference", OlderConfig(), folder)
     fill_by_recipe(network.bank.layers.values())
-    path = folder / "mask_rcnn_shapes_0040.h5"
-    network.keras_model.save_weights(str(path))
+    network.keras_model.save_weights(str(folder / "ours.h5"))
+    sizes = Network(3, pyramid=16, rpn=16, hidden=16, mask=16)
+    written = write_files(folder, sizes, ["save_weights"], folder / "ours.h5")
+    path = written["save_weights"].rename(folder / "mask_rcnn_shapes_0040.h5")
     assert not set(read_metadata(path)["config"])
     return path
 
