@@ -115,6 +115,7 @@ class LightConfig(ShapesConfig):
     RPN_CHANNELS = 128
     MASK_HEAD_CHANNELS = 64
     EXACT_ROI_ALIGN = True
+    EXACT_MASKS = True
     FPN_CLASSIF_FC_LAYERS_SIZE = 256
     IMAGES_PER_GPU = 4
     IMAGE_MIN_DIM = 192
@@ -126,7 +127,7 @@ class LightConfig(ShapesConfig):
     TILE_DIM = 448
     TRAIN_ROIS_PER_IMAGE = 32
     ROI_POSITIVE_RATIO = 0.25
-    MINI_MASK_SHAPE = (28, 28)
+    MINI_MASK_SHAPE = (56, 56)
     TRAIN_BN = True
     BN_MOMENTUM = 0.9
     OPTIMIZER = "adamw"
@@ -300,7 +301,9 @@ def _same_network(base, start: Start, class_names: list[str], changes: dict) -> 
         "NUM_CLASSES": 1 + len(class_names),
         "SCALE": float(made["scale"]),
         "MOLECULE_SIZE": (made["extra"] or {}).get("molecule_size"),
-        "EXACT_ROI_ALIGN": stored.get("EXACT_ROI_ALIGN", False),  # older files know only that way
+        # Older files know only matterport's way.
+        "EXACT_ROI_ALIGN": stored.get("EXACT_ROI_ALIGN", False),
+        "EXACT_MASKS": stored.get("EXACT_MASKS", False),
         **{key: stored[key] for key in kept if key in stored},
         **{name: value for name, value in changes.items() if value is not None},
     }

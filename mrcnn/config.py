@@ -125,6 +125,10 @@ class Config:
     # Take RoIs from the maps exactly where they are; False stretches them by up to half a stride
     # towards the borders, as matterport's weights are used to (see roi_align.py).
     EXACT_ROI_ALIGN = False
+    # Let the mask head look at the middle of each of its cells, and cut its targets there; False
+    # lays the outermost points on the box's edges, as matterport's weights are used to: masks
+    # come out smaller than what they were trained on, and their points rounder.
+    EXACT_MASKS = False
     TILE_DIM = None  # side of prediction's tiles in network pixels; None is the training's side
     JIT_COMPILE = "auto"  # XLA: True, False, or "auto" (on a GPU only)
     LOADER_PROCESSES = "auto"  # that make batches; 0 for threads, "auto": with a GPU only

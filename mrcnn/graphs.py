@@ -92,8 +92,25 @@ def _proposals(config, count, **kwargs):
     )
 
 
-def _pool(config, size, image_shape, name):
-    return RoIAlign(size, image_shape, _first_level(config), config.EXACT_ROI_ALIGN, name=name)
+def _box_pool(config, image_shape):
+    return RoIAlign(
+        config.POOL_SIZE,
+        image_shape,
+        _first_level(config),
+        config.EXACT_ROI_ALIGN,
+        name="roi_align_classifier",
+    )
+
+
+def _mask_pool(config, image_shape):
+    return RoIAlign(
+        config.MASK_POOL_SIZE,
+        image_shape,
+        _first_level(config),
+        config.EXACT_ROI_ALIGN or config.EXACT_MASKS,
+        config.EXACT_MASKS,
+        name="roi_align_mask",
+    )
 
 
 def training_graph(bank, config):
@@ -126,9 +143,7 @@ def training_graph(bank, config):
     )([candidates, gt_ids, pixels_to_unit(gt_boxes), gt_masks])
     first = positive_places(config)
 
-    pooled = _pool(config, config.POOL_SIZE, (height, width), "roi_align_classifier")(
-        [rois, *levels[:-1]]
-    )
+    pooled = _box_pool(config, (height, width))([rois, *levels[:-1]])
     logits, classes, deltas = box_head(
         bank,
         pooled,
@@ -136,7 +151,7 @@ def training_graph(bank, config):
         config.NUM_CLASSES,
         config.FPN_CLASSIF_FC_LAYERS_SIZE,
     )
-    pooled = _pool(config, config.MASK_POOL_SIZE, (height, width), "roi_align_mask")(
+    pooled = _mask_pool(config, (height, width))(
         [Compute(lambda x: x[:, :first])(rois), *levels[:-1]]
     )
     masks = mask_head(bank, pooled, first, config.NUM_CLASSES, config.MASK_HEAD_CHANNELS)
@@ -203,9 +218,7 @@ def inference_graph(bank, config, image_shape):
     levels, (_, rpn_class, rpn_bbox) = _trunk(bank, config, image)
     rois = _proposals(config, config.POST_NMS_ROIS_INFERENCE)([rpn_class, rpn_bbox, anchors])
 
-    pooled = _pool(config, config.POOL_SIZE, (height, width), "roi_align_classifier")(
-        [rois, *levels[:-1]]
-    )
+    pooled = _box_pool(config, (height, width))([rois, *levels[:-1]])
     _, classes, deltas = box_head(
         bank,
         pooled,
@@ -218,9 +231,7 @@ def inference_graph(bank, config, image_shape):
     # A layer of matterport's name with matterport's output, for `run_graph`.
     detections = Compute(lambda x: x, name="mrcnn_detection")(detections)
     boxes = Compute(lambda x: x[..., :4])(detections)
-    pooled = _pool(config, config.MASK_POOL_SIZE, (height, width), "roi_align_mask")(
-        [boxes, *levels[:-1]]
-    )
+    pooled = _mask_pool(config, (height, width))([boxes, *levels[:-1]])
     masks = mask_head(
         bank, pooled, config.DETECTION_MAX_INSTANCES, config.NUM_CLASSES, config.MASK_HEAD_CHANNELS
     )

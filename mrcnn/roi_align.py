@@ -20,7 +20,7 @@ from keras import ops
 BORDER = 1e-4
 
 
-def bilinear_crop(flat, start, height, width, boxes, size, picture=None):
+def bilinear_crop(flat, start, height, width, boxes, size, picture=None, centred=False):
     """Sample `size` x `size` points of boxes on maps that lie row by row in one matrix.
 
     Args:
@@ -31,14 +31,21 @@ def bilinear_crop(flat, start, height, width, boxes, size, picture=None):
         size: static int or pair (rows, columns), each at least 2.
         picture: (height, width) in pixels of the picture that the maps cover, for points exactly
             where the boxes are; None for points as in crop_and_resize.
+        centred: True for points in the middle of `size` x `size` equal cells of the box, where
+            the pixels of a mask are; False for points from edge to edge. Needs `picture`.
 
     Returns:
         (R, rows, columns, C), in the dtype of `flat`.
+
+    Raises:
+        ValueError: centred points without `picture`.
     """
     rows, columns = (size, size) if isinstance(size, int) else size
+    if centred and picture is None:
+        raise ValueError("centred points need the picture's size. Received: picture=None.")
     tall, wide = picture or (None, None)
-    top, bottom, wy, in_y = _axis_points(boxes[:, 0], boxes[:, 2], height, rows, tall)
-    left, right, wx, in_x = _axis_points(boxes[:, 1], boxes[:, 3], width, columns, wide)
+    top, bottom, wy, in_y = _axis_points(boxes[:, 0], boxes[:, 2], height, rows, tall, centred)
+    left, right, wx, in_x = _axis_points(boxes[:, 1], boxes[:, 3], width, columns, wide, centred)
     inside = ops.cast(ops.logical_and(in_y[:, :, None], in_x[:, None, :]), "float32")
     wy, wx = wy[:, :, None], wx[:, None, :]
 
@@ -55,10 +62,10 @@ def bilinear_crop(flat, start, height, width, boxes, size, picture=None):
     )
 
 
-def _axis_points(low, high, length, points, pixels=None):
+def _axis_points(low, high, length, points, pixels=None, centred=False):
     """Cells on both sides of each sampling point of one axis, the weight of the second, and
     whether the point is on the map; each (R, points). `pixels` is the picture's side for exact
-    places."""
+    places, `centred` see `bilinear_crop`."""
     last = ops.cast(length - 1, "float32")[:, None]
     if pixels is None:
         factor, shift, border = last, 0.0, BORDER
@@ -66,8 +73,14 @@ def _axis_points(low, high, length, points, pixels=None):
         # From the centre of a pixel to continuous pixels, to cells, to the centre of a cell.
         cells = (last + 1) / pixels
         factor, shift, border = (pixels - 1) * cells, 0.5 * cells - 0.5, 0.5
-    step = (high - low)[:, None] * factor / (points - 1)
-    position = low[:, None] * factor + shift
+    if centred:
+        # The box's edges are half a pixel before the centre of its first pixel and half a pixel
+        # behind that of its last one.
+        step = ((high - low)[:, None] * factor + cells) / points
+        position = low[:, None] * factor + shift + 0.5 * (step - cells)
+    else:
+        step = (high - low)[:, None] * factor / (points - 1)
+        position = low[:, None] * factor + shift
     position = position + ops.arange(points, dtype="float32")[None, :] * step
     inside = ops.logical_and(position >= -border, position <= last + border)
     position = ops.clip(position, 0.0, last)
@@ -87,15 +100,16 @@ class RoIAlign(keras.layers.Layer):
         image_shape: (height, width) of the network's picture in pixels.
         first_level: of the pyramid, 2 or 3.
         exact: place the points exactly; False as in crop_and_resize.
+        centred: points in the middle of equal cells, see `bilinear_crop`; needs `exact`.
 
     Call with `[rois (B, N, 4) normalised, P<first_level>, ..., P5]`.
     Returns (B * N, size, size, C).
     """
 
-    def __init__(self, size, image_shape, first_level=2, exact=False, **kwargs):
+    def __init__(self, size, image_shape, first_level=2, exact=False, centred=False, **kwargs):
         super().__init__(autocast=False, **kwargs)
         self.size = size
-        self.exact = exact
+        self.exact, self.centred = exact, centred
         self.image_shape = (int(image_shape[0]), int(image_shape[1]))
         self.first_level = first_level
 
@@ -125,6 +139,7 @@ class RoIAlign(keras.layers.Layer):
             boxes,
             self.size,
             self.image_shape if self.exact else None,
+            self.centred,
         )
 
     def _level_index(self, boxes, levels):

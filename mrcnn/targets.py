@@ -39,6 +39,8 @@ class DetectionTargets(keras.layers.Layer):
         self.std_dev = [float(v) for v in config.BBOX_STD_DEV]
         self.mini_masks = config.USE_MINI_MASK
         self.mask_shape = tuple(int(v) for v in config.MASK_SHAPE)
+        self.exact_masks = config.EXACT_MASKS
+        self.image_shape = tuple(int(v) for v in config.IMAGE_SHAPE[:2])
         self.random = keras.random.SeedGenerator()
 
     def call(self, inputs):
@@ -105,7 +107,9 @@ class DetectionTargets(keras.layers.Layer):
         """Masks (B, P, mh, mw) of the matched instances inside each RoI."""
         batch, height, width, instances = (int(n) for n in masks.shape)
         places = int(rois.shape[1])
-        if self.mini_masks:
+        if self.mini_masks and self.exact_masks:
+            rois = self._in_mini_masks(rois, own_boxes, height, width)
+        elif self.mini_masks:
             y1, x1, y2, x2 = box_ops.split(rois)
             t1, s1, t2, s2 = box_ops.split(own_boxes)
             high = ops.maximum(t2 - t1, 1e-8)
@@ -119,8 +123,29 @@ class DetectionTargets(keras.layers.Layer):
         start = ops.reshape((picture + match) * (height * width), (batch * places,))
         size = ops.full((batch * places,), 1, dtype="int32")
         boxes = ops.reshape(rois, (batch * places, 4))
-        crops = bilinear_crop(flat, start, size * height, size * width, boxes, self.mask_shape)
+        crops = bilinear_crop(
+            flat,
+            start,
+            size * height,
+            size * width,
+            boxes,
+            self.mask_shape,
+            (height, width) if self.exact_masks else None,
+            self.exact_masks,
+        )
         return ops.round(ops.reshape(crops, (batch, places, *self.mask_shape)))
+
+    def _in_mini_masks(self, rois, own_boxes, height, width):
+        """RoIs (B, P, 4) normalised to the mini masks (height x width) of their own boxes, as if
+        these were pictures: pixel edges lie on pixel edges."""
+        sides = ops.convert_to_tensor([n - 1 for n in self.image_shape] * 2, "float32")
+        last = ops.convert_to_tensor([0.0, 0.0, 1.0, 1.0])
+        edges, own_edges = rois * sides + last, own_boxes * sides + last
+        corner = ops.concatenate([own_edges[..., :2]] * 2, axis=-1)
+        extent = ops.concatenate([own_edges[..., 2:] - own_edges[..., :2]] * 2, axis=-1)
+        mini = ops.convert_to_tensor([height, width] * 2, "float32")
+        place = (edges - corner) / ops.maximum(extent, 1e-8) * mini
+        return (place - last) / (mini - 1)
 
 
 def positive_places(config):
