@@ -127,6 +127,11 @@ def unmold_masks(masks, boxes, image_shape):
 def crop_masks(masks, boxes, image_shape):
     """Turn the masks of an image as the network gives them into masks cut to their boxes.
 
+    A pixel of the image takes the probability at its centre, wherever the box lies: bilinear
+    between the centres of the mask's cells, and on in the same line from the outermost centres to
+    the box's edges. (`unmold_masks`, as matterport's, rounds boxes to pixels first and lets masks
+    fall to zero towards their edges, which cuts off the points of molecules.)
+
     Args:
         masks: (N, h, w) float probabilities within the boxes.
         boxes: (N, 4) float pixel boxes, not rounded; parts beyond the image are left out.
@@ -136,26 +141,37 @@ def crop_masks(masks, boxes, image_shape):
         list of N (pixels, top, left): (h', w') bool, set where the interpolated probability is at
         least 0.5, and the row and column of its first pixel. An array may be empty.
     """
-    return list(_crops(masks, np.around(np.asarray(boxes)), image_shape, 0.5))
+    crops = []
+    for mask, (y1, x1, y2, x2) in zip(masks, np.asarray(boxes, np.float64), strict=True):
+        mask = np.asarray(mask, np.float64)
+        top, rows = _cells_of_pixels(y1, y2, mask.shape[0], image_shape[0])
+        left, columns = _cells_of_pixels(x1, x2, mask.shape[1], image_shape[1])
+        crops.append((rows @ mask @ columns.T >= 0.5, top, left))
+    return crops
 
 
-def _crops(parts, boxes, image_shape, threshold):
-    """Resize each of (N, h, w) parts to its box, threshold it, and cut it at the image's border."""
-    height, width = image_shape[:2]
-    for part, box in zip(parts, np.asarray(boxes).reshape(-1, 4).astype(int), strict=True):
-        y1, x1, y2, x2 = box.tolist()
-        top, left = max(y1, 0), max(x1, 0)
-        bottom, right = max(min(y2, height), top), max(min(x2, width), left)
-        if bottom == top or right == left:
-            yield np.zeros((0, 0), bool), top, left
-            continue
-        full = _resize_small(np.asarray(part, np.float64), y2 - y1, x2 - x1) >= threshold
-        yield full[top - y1 : bottom - y1, left - x1 : right - x1], top, left
+def _cells_of_pixels(low, high, cells, length):
+    """Return the first of the pixels 0..length whose centres lie in [low, high), and the matrix
+    (pixels, cells) that interpolates between cells which fill that range."""
+    first = min(max(int(np.ceil(low - 0.5)), 0), length)
+    last = min(max(int(np.ceil(high - 0.5)), first), length)
+    place = (np.arange(first, last) + 0.5 - low) / max(high - low, 1e-9) * cells - 0.5
+    before = np.clip(np.floor(place), 0, max(cells - 2, 0)).astype(int)
+    share = (place - before)[:, None]
+    matrix = np.eye(cells)[before] * (1 - share)
+    matrix += np.eye(cells)[np.minimum(before + 1, cells - 1)] * share
+    return first, matrix
 
 
 def _paste(parts, boxes, image_shape, threshold):
-    """Resize each of (N, h, w) parts to its box, threshold it, and set it into the picture."""
-    full = np.zeros((*image_shape[:2], len(parts)), bool)
-    for i, (part, top, left) in enumerate(_crops(parts, boxes, image_shape, threshold)):
-        full[top : top + part.shape[0], left : left + part.shape[1], i] = part
+    """Resize each of (N, h, w) parts to its box, threshold it, and set it into the image."""
+    height, width = image_shape[:2]
+    full = np.zeros((height, width, len(parts)), bool)
+    for i, (y1, x1, y2, x2) in enumerate(np.asarray(boxes).reshape(-1, 4).astype(int)):
+        if y2 <= y1 or x2 <= x1:
+            continue
+        part = _resize_small(np.asarray(parts[i], np.float64), y2 - y1, x2 - x1) >= threshold
+        top, left = max(y1, 0), max(x1, 0)
+        bottom, right = max(min(y2, height), top), max(min(x2, width), left)
+        full[top:bottom, left:right, i] = part[top - y1 : bottom - y1, left - x1 : right - x1]
     return full

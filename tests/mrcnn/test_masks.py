@@ -125,3 +125,71 @@ def test_unmold_mask_leaves_out_what_is_beyond_the_picture():
 def test_unmold_mask_threshold_is_inclusive():
     full = mask_tools.unmold_mask(np.full((2, 2), 0.5), [0, 0, 2, 2], (2, 2))
     assert full.all()
+
+
+def test_crop_masks_by_hand():
+    """Pixel centres 0.5 .. 3.5 of a box of 4 x 4 lie at 0, 0.25, 0.75, 1 between two cells."""
+    corner = np.array([[1.0, 0.0], [0.0, 0.0]])
+    ((pixels, top, left),) = mask_tools.crop_masks(corner[None], [[2, 3, 6, 7]], (10, 10, 3))
+    assert (top, left) == (2, 3)
+    # Values (1 - r)(1 - c): 1, 0.75 and 0.5625 are inside, 0.25 and less are not.
+    assert pixels.tolist() == [[True, True, False, False]] * 2 + [[False] * 4] * 2
+
+
+def test_crop_masks_takes_the_box_as_it_is():
+    """Pixels belong to a box when their centres do; nothing is rounded to whole pixels first."""
+    ones = np.ones((1, 28, 28))
+    ((pixels, top, left),) = mask_tools.crop_masks(ones, [[2.4, 3.6, 7.4, 9.4]], (20, 20))
+    # Rows 2 (centre 2.5) to 6 (6.5); columns 4 (4.5) to 8 (8.5).
+    assert (top, left, pixels.shape) == (2, 4, (5, 5)) and pixels.all()
+
+
+def test_crop_masks_keeps_the_edges_of_the_box():
+    """A mask that is 0.6 throughout covers its whole box; with zeros around, its corners go."""
+    flat, box = np.full((1, 28, 28), 0.6), [[3, 3, 80, 80]]
+    ((pixels, _, _),) = mask_tools.crop_masks(flat, box, (90, 90))
+    assert pixels.shape == (77, 77) and pixels.all()
+    assert not mask_tools.unmold_masks(flat, box, (90, 90))[3, 3, 0]
+
+
+def test_crop_masks_at_and_beyond_the_border():
+    ones = np.ones((3, 4, 4))
+    boxes = [[-2.0, 3.0, 6.0, 11.0], [9.0, 9.0, 12.0, 12.0], [2.0, 2.0, 2.0, 5.0]]
+    inside, beyond, flat = mask_tools.crop_masks(ones, boxes, (5, 8))
+    assert inside[0].shape == (5, 5) and inside[0].all() and inside[1:] == (0, 3)
+    assert not beyond[0].any() and not flat[0].any()
+    assert mask_tools.crop_masks(np.zeros((0, 28, 28)), np.zeros((0, 4)), (5, 8)) == []
+
+
+def cell_shares(inside, cells, fine=8):
+    """The share of each of cells x cells cells of the unit square where `inside(y, x)` holds."""
+    place = (np.arange(cells * fine) + 0.5) / (cells * fine)
+    grid = inside(*np.meshgrid(place, place, indexing="ij"))
+    return grid.reshape(cells, fine, cells, fine).mean(axis=(1, 3))
+
+
+SHAPES = {  # what is inside of the unit square, and its area
+    "square": (lambda y, x: x >= 0, 1.0),
+    "disc": (lambda y, x: (y - 0.5) ** 2 + (x - 0.5) ** 2 <= 0.25, np.pi / 4),
+    "octagon": (lambda y, x: np.abs(y - 0.5) + np.abs(x - 0.5) <= 0.7, 1 - 2 * 0.3**2),
+    "notched": (lambda y, x: (x < 0.5) | (np.abs(y - 0.5) > 0.25), 0.75),
+}
+
+
+@pytest.mark.parametrize("height, width", [(23.3, 41.9), (44.0, 44.0), (61.7, 35.2)])
+@pytest.mark.parametrize("name", SHAPES)
+def test_ideal_masks_come_back_with_their_extent_and_area(name, height, width):
+    """What an ideal network would say of a shape, at 81 places between pixels: in the mean the
+    extents of the pixels along both axes, and their number, are right within 0.5 %."""
+    inside, area = SHAPES[name]
+    shifts = (np.arange(9) + 0.5) / 9
+    boxes = np.array(
+        [[5 + y, 7 + x, 5 + y + height, 7 + x + width] for y in shifts for x in shifts]
+    )
+    crops = mask_tools.crop_masks([cell_shares(inside, 28)] * len(boxes), boxes, (90, 90))
+    pixels = np.mean([np.count_nonzero(crop) for crop, _, _ in crops])
+    rows = np.mean([np.count_nonzero(crop.any(axis=1)) for crop, _, _ in crops])
+    columns = np.mean([np.count_nonzero(crop.any(axis=0)) for crop, _, _ in crops])
+    assert pixels / (area * height * width) == pytest.approx(1, abs=0.005)
+    assert rows / height == pytest.approx(1, abs=0.005)
+    assert columns / width == pytest.approx(1, abs=0.005)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from keras import ops
 
+from mrcnn.box_tools import norm_boxes
 from mrcnn.roi_align import RoIAlign, bilinear_crop
 
 
@@ -155,3 +156,33 @@ def test_exact_points_reach_half_a_cell_beyond_the_centres():
     box = ops.convert_to_tensor(np.array([[0, 0, 1, 1]], "float32"))
     found = bilinear_crop(flat, ops.zeros(1, "int32"), count, count, box, 7, (64, 64))
     np.testing.assert_allclose(ops.convert_to_numpy(found), 1)
+
+
+@pytest.mark.parametrize("side", [64, 160])
+def test_centred_points_lie_in_the_middle_of_equal_cells(side):
+    """A box of 16 rows pooled to 4: the points are 2, 6, 10 and 14 pixels below its upper edge."""
+    cells = np.arange(side // 8) * 8 + 4.0
+    image = np.stack(np.meshgrid(cells, cells, indexing="ij"), axis=-1).astype("float32")
+    flat = ops.convert_to_tensor(image.reshape(-1, 2))
+    box = norm_boxes(np.array([[8, 20, 24, 52]]), (side, side))
+    count = ops.full((1,), len(cells), "int32")
+    found = ops.convert_to_numpy(
+        bilinear_crop(
+            flat,
+            ops.zeros(1, "int32"),
+            count,
+            count,
+            ops.convert_to_tensor(box),
+            4,
+            (side,) * 2,
+            True,
+        )
+    )[0]
+    np.testing.assert_allclose(found[:, 0, 0], [10, 14, 18, 22], atol=1e-3)
+    np.testing.assert_allclose(found[0, :, 1], [24, 32, 40, 48], atol=1e-3)
+
+
+def test_centred_points_need_the_pictures_size():
+    one = ops.full((1,), 4, "int32")
+    with pytest.raises(ValueError, match="picture=None"):
+        bilinear_crop(ops.ones((16, 1)), one * 0, one, one, ops.zeros((1, 4)), 2, centred=True)
