@@ -116,6 +116,7 @@ class LightConfig(ShapesConfig):
     MASK_HEAD_CHANNELS = 64
     EXACT_ROI_ALIGN = True
     EXACT_MASKS = True
+    MASK_ROI_ERROR = 0.25
     FPN_CLASSIF_FC_LAYERS_SIZE = 256
     IMAGES_PER_GPU = 4
     IMAGE_MIN_DIM = 192
@@ -137,6 +138,7 @@ class LightConfig(ShapesConfig):
     WARMUP_STEPS = 40
     ADD_GT_ROIS = True
     FILL_NEGATIVES = True
+    LOSS_WEIGHTS = {**Config.LOSS_WEIGHTS, "mrcnn_bbox_loss": 3.0, "mrcnn_mask_loss": 2.0}
     STEPS_PER_EPOCH = 50
     VALIDATION_STEPS = 5
     MOLECULE_PIXELS = 44

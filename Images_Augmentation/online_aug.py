@@ -126,6 +126,7 @@ class ViewSettings:
         sliver: visible share below which a cut molecule is background.
         rim: width of the ignored rim of the annotated picture, in molecule diameters.
         cell: side of the cells that ignored regions are made of, in network pixels.
+        plain: share of the views that keep the picture's colours.
         brightness: largest shift, as a share of 255.
         contrast: the contrast is multiplied by exp of a uniform number within this.
         noise: largest standard deviation of the noise, as a share of 255.
@@ -143,6 +144,7 @@ class ViewSettings:
     sliver: float = 0.15
     rim: float = 0.4
     cell: int = 12
+    plain: float = 0.3
     brightness: float = 0.2
     contrast: float = 0.4
     noise: float = 0.05
@@ -170,7 +172,8 @@ def draw_view(scene: Scene, settings: ViewSettings, rng: np.random.Generator) ->
     """Draws a random view of a scene."""
     matrix = random_map(scene, settings, rng)
     picture = _warp(scene.picture, matrix, settings.size)
-    picture = change_colours(picture, settings, rng)
+    if rng.random() >= settings.plain:
+        picture = change_colours(picture, settings, rng)
     size = settings.size
     class_ids, masks, cut = [], [], []
     growth = abs(np.linalg.det(matrix[:, :2]))

@@ -129,6 +129,9 @@ class Config:
     # lays the outermost points on the box's edges, as matterport's weights are used to: masks
     # come out smaller than what they were trained on, and their points rounder.
     EXACT_MASKS = False
+    # Share of a proposal's distance from its true box that the RoI of the mask head keeps in
+    # training. At prediction that head sees refined boxes; 1 trains it on proposals as they come.
+    MASK_ROI_ERROR = 1.0
     TILE_DIM = None  # side of prediction's tiles in network pixels; None is the training's side
     JIT_COMPILE = "auto"  # XLA: True, False, or "auto" (on a GPU only)
     LOADER_PROCESSES = "auto"  # that make batches; 0 for threads, "auto": with a GPU only

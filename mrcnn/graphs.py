@@ -138,9 +138,10 @@ def training_graph(bank, config):
 
     pixels_to_unit = Compute(lambda x: box_ops.normalise(x, height, width))
     candidates = pixels_to_unit(given[0]) if given else proposals
-    rois, target_ids, target_deltas, target_masks = DetectionTargets(
-        config, name="proposal_targets"
-    )([candidates, gt_ids, pixels_to_unit(gt_boxes), gt_masks])
+    targets = DetectionTargets(config, name="proposal_targets")
+    rois, target_ids, target_deltas, target_masks = targets(
+        [candidates, gt_ids, pixels_to_unit(gt_boxes), gt_masks]
+    )
     first = positive_places(config)
 
     pooled = _box_pool(config, (height, width))([rois, *levels[:-1]])
@@ -152,7 +153,7 @@ def training_graph(bank, config):
         config.FPN_CLASSIF_FC_LAYERS_SIZE,
     )
     pooled = _mask_pool(config, (height, width))(
-        [Compute(lambda x: x[:, :first])(rois), *levels[:-1]]
+        [Compute(lambda x: targets.mask_rois(*x))([rois, target_deltas]), *levels[:-1]]
     )
     masks = mask_head(bank, pooled, first, config.NUM_CLASSES, config.MASK_HEAD_CHANNELS)
 

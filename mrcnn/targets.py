@@ -40,6 +40,7 @@ class DetectionTargets(keras.layers.Layer):
         self.mini_masks = config.USE_MINI_MASK
         self.mask_shape = tuple(int(v) for v in config.MASK_SHAPE)
         self.exact_masks = config.EXACT_MASKS
+        self.mask_roi_error = config.MASK_ROI_ERROR
         self.image_shape = tuple(int(v) for v in config.IMAGE_SHAPE[:2])
         self.random = keras.random.SeedGenerator()
 
@@ -63,9 +64,19 @@ class DetectionTargets(keras.layers.Layer):
         deltas = ops.where(is_positive[..., None], deltas, 0.0)
 
         first = slice(0, self.positives)
-        target_masks = self._masks(rois[:, first], own_boxes[:, first], match[:, first], masks)
+        mask_rois = self.mask_rois(rois, deltas)
+        target_masks = self._masks(mask_rois, own_boxes[:, first], match[:, first], masks)
         target_masks = ops.where(is_positive[:, first, None, None], target_masks, 0.0)
         return rois, target_ids, deltas, target_masks
+
+    def mask_rois(self, rois, deltas):
+        """RoIs (B, P, 4) of the mask head, from those drawn (B, T, 4) and the targets of their
+        deltas (B, T, 4): moved towards their true boxes as far as MASK_ROI_ERROR says."""
+        rois, deltas = rois[:, : self.positives], deltas[:, : self.positives]
+        if self.mask_roi_error == 1:
+            return rois
+        deltas = deltas * ops.convert_to_tensor(self.std_dev) * (1.0 - self.mask_roi_error)
+        return box_ops.apply_deltas(rois, deltas)
 
     def _match(self, rois, class_ids, boxes):
         """Which RoIs (B, N) are positive, which are background, and the true box of each."""

@@ -6,6 +6,7 @@ import pytest
 from keras import ops
 from networks import TinyConfig
 
+from mrcnn.box_tools import norm_boxes
 from mrcnn.targets import DetectionTargets, positive_places
 
 # Four true boxes, far apart, of 0.2 x 0.2.
@@ -187,3 +188,44 @@ def test_same_seed_same_draw():
         return targets([*TRUE] * 4 + [EMPTY] * 20, [1, 1, 1, 2])[0]
 
     np.testing.assert_array_equal(draw(), draw())
+
+
+@pytest.mark.parametrize("mini_side", [28, 56, 112])
+def test_exact_masks_are_the_mini_mask_cell_by_cell(mini_side):
+    """A RoI on its true box: a molecule that fills rows 8/28 to 20/28 of its box fills rows 8 to 19
+    of the target, whatever the mini mask's size."""
+    masks = np.zeros((mini_side, mini_side, 4), bool)
+    masks[8 * mini_side // 28 : 20 * mini_side // 28] = True
+    settings = config(MINI_MASK_SHAPE=(mini_side, mini_side), EXACT_MASKS=True)
+    _, ids, _, found = targets([TRUE[0]], [1, 0, 0, 0], masks=masks, settings=settings)
+    assert ids[0] == 1
+    assert np.flatnonzero(found[0, :, 14]).tolist() == list(range(8, 20))
+
+
+def test_exact_masks_of_a_larger_roi():
+    """A RoI of 1.25 times its box's sides, in pixels: what fills the box fills 22.4 of 28 cells."""
+    side = 128
+    boxes = norm_boxes(np.array([[40, 40, 80, 80]] * 4), (side, side))
+    roi = norm_boxes(np.array([[35, 35, 85, 85]]), (side, side))[0]
+    masks = np.ones((56, 56, 4), bool)
+    settings = config(MINI_MASK_SHAPE=(56, 56), EXACT_MASKS=True)
+    assert tuple(settings.IMAGE_SHAPE[:2]) == (side, side)
+    *_, found = targets([roi], [1, 0, 0, 0], boxes=boxes, masks=masks, settings=settings)
+    assert np.count_nonzero(found[0, :, 14]) == np.count_nonzero(found[0, 14]) == 22
+
+
+def test_mask_rois_come_nearer_to_their_boxes():
+    """MASK_ROI_ERROR: of a shift by 0.04 a quarter is left, and the target moves along."""
+    masks = np.zeros((28, 28, 4), bool)
+    masks[:, :14] = True
+    settings = config(MASK_ROI_ERROR=0.25, EXACT_MASKS=True)
+    roi = TRUE[0] + np.float32([0, -0.04, 0, -0.04])
+    drawn, ids, deltas, found = targets([roi], [1, 0, 0, 0], masks=masks, settings=settings)
+    assert ids[0] == 1
+    np.testing.assert_allclose(drawn[0], roi, atol=1e-6)  # the box head's RoI stays
+    layer = DetectionTargets(settings)
+    moved = layer.mask_rois(ops.convert_to_tensor(drawn[None]), ops.convert_to_tensor(deltas[None]))
+    moved = ops.convert_to_numpy(moved)[0, 0]
+    np.testing.assert_allclose(moved, TRUE[0] + np.float32([0, -0.01, 0, -0.01]), atol=1e-6)
+    # 0.01 of a box of 0.2 are 1.4 of 28 columns: the half that is filled ends after 15, not 14.
+    assert np.flatnonzero(found[0, 14]).tolist() == list(range(1, 15))
