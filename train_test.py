@@ -117,6 +117,7 @@ class LightConfig(ShapesConfig):
     EXACT_ROI_ALIGN = True
     EXACT_MASKS = True
     MASK_ROI_ERROR = 0.25
+    MASK_FINE_FEATURES = True
     FPN_CLASSIF_FC_LAYERS_SIZE = 256
     IMAGES_PER_GPU = 4
     IMAGE_MIN_DIM = 192
@@ -143,7 +144,7 @@ class LightConfig(ShapesConfig):
     VALIDATION_STEPS = 5
     MOLECULE_PIXELS = 44
     HEAD_EPOCHS = 0
-    EPOCHS = 10
+    EPOCHS = 20
     RETRAIN_EPOCHS = 4
     RETRAIN_RATE = 0.5
 
@@ -296,7 +297,7 @@ def _same_network(base, start: Start, class_names: list[str], changes: dict) -> 
             f"are {', '.join(class_names)}; train anew (INIT_WITH = 'auto'), or correct the names."
         )
     base = recipe_of(made) or base
-    kept = ["TRAIN_BN"]
+    kept = ["TRAIN_BN", "MINI_MASK_SHAPE"]
     if len(stored.get("RPN_ANCHOR_SCALES") or ()) == len(base.BACKBONE_STRIDES):
         kept.append("RPN_ANCHOR_SCALES")
     settings = {
@@ -306,6 +307,7 @@ def _same_network(base, start: Start, class_names: list[str], changes: dict) -> 
         # Older files know only matterport's way.
         "EXACT_ROI_ALIGN": stored.get("EXACT_ROI_ALIGN", False),
         "EXACT_MASKS": stored.get("EXACT_MASKS", False),
+        "MASK_FINE_FEATURES": stored.get("MASK_FINE_FEATURES", False),
         **{key: stored[key] for key in kept if key in stored},
         **{name: value for name, value in changes.items() if value is not None},
     }

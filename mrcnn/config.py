@@ -132,6 +132,8 @@ class Config:
     # Share of a proposal's distance from its true box that the RoI of the mask head keeps in
     # training. At prediction that head sees refined boxes; 1 trains it on proposals as they come.
     MASK_ROI_ERROR = 1.0
+    # Show the mask head C2 (4 pixels a cell) beside the pyramid's level.
+    MASK_FINE_FEATURES = False
     TILE_DIM = None  # side of prediction's tiles in network pixels; None is the training's side
     JIT_COMPILE = "auto"  # XLA: True, False, or "auto" (on a GPU only)
     LOADER_PROCESSES = "auto"  # that make batches; 0 for threads, "auto": with a GPU only

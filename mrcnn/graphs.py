@@ -69,7 +69,7 @@ def _image_input(config, height, width):
 
 
 def _trunk(bank, config, image):
-    """Pyramid levels and RPN outputs of a molded picture (B, H, W, 3)."""
+    """Pyramid levels, RPN outputs and C2 of a molded picture (B, H, W, 3)."""
     first = _first_level(config)
     if callable(config.BACKBONE):
         maps = own_backbone.feature_maps(bank, config.BACKBONE, image)
@@ -78,7 +78,7 @@ def _trunk(bank, config, image):
     levels = pyramid(bank, maps, config.TOP_DOWN_PYRAMID_SIZE, first)
     per_cell = len(config.RPN_ANCHOR_RATIOS) * int(np.size(config.RPN_ANCHOR_SCALES[0]))
     rpn = rpn_head(bank, levels, per_cell, config.RPN_ANCHOR_STRIDE, config.RPN_CHANNELS)
-    return levels, rpn
+    return levels, rpn, maps[0]
 
 
 def _proposals(config, count, **kwargs):
@@ -102,15 +102,20 @@ def _box_pool(config, image_shape):
     )
 
 
-def _mask_pool(config, image_shape):
-    return RoIAlign(
-        config.MASK_POOL_SIZE,
-        image_shape,
-        _first_level(config),
-        config.EXACT_ROI_ALIGN or config.EXACT_MASKS,
-        config.EXACT_MASKS,
-        name="roi_align_mask",
+def _masks(bank, config, rois, levels, finest, image_shape):
+    """Mask probabilities (B, N, 28, 28, K) of RoIs (B, N, 4); `finest` is C2."""
+    exact = config.EXACT_ROI_ALIGN or config.EXACT_MASKS
+    where = {"exact": exact, "centred": config.EXACT_MASKS}
+    size, first = config.MASK_POOL_SIZE, _first_level(config)
+    pooled = RoIAlign(size, image_shape, first, name="roi_align_mask", **where)(
+        [rois, *levels[:-1]]
     )
+    fine = None
+    if config.MASK_FINE_FEATURES:
+        fine = RoIAlign(2 * size, image_shape, 2, name="roi_align_mask_fine", **where)
+        fine = fine([rois, finest])
+    count = int(rois.shape[1])
+    return mask_head(bank, pooled, count, config.NUM_CLASSES, config.MASK_HEAD_CHANNELS, fine)
 
 
 def training_graph(bank, config):
@@ -130,7 +135,7 @@ def training_graph(bank, config):
     fixed = FixedBatch(batch)
     image, meta, match, rpn_target, gt_ids, gt_boxes, gt_masks, *given = (fixed(x) for x in inputs)
 
-    levels, (rpn_logits, rpn_class, rpn_bbox) = _trunk(bank, config, image)
+    levels, (rpn_logits, rpn_class, rpn_bbox), finest = _trunk(bank, config, image)
     anchors = norm_boxes(pixel_anchors(config, (height, width)), (height, width))
     anchors = np.broadcast_to(anchors.astype("float32"), (batch, *anchors.shape))
     anchors = Constant(anchors, name="anchors")(image)
@@ -152,10 +157,8 @@ def training_graph(bank, config):
         config.NUM_CLASSES,
         config.FPN_CLASSIF_FC_LAYERS_SIZE,
     )
-    pooled = _mask_pool(config, (height, width))(
-        [Compute(lambda x: targets.mask_rois(*x))([rois, target_deltas]), *levels[:-1]]
-    )
-    masks = mask_head(bank, pooled, first, config.NUM_CLASSES, config.MASK_HEAD_CHANNELS)
+    mask_rois = Compute(lambda x: targets.mask_rois(*x))([rois, target_deltas])
+    masks = _masks(bank, config, mask_rois, levels, finest, (height, width))
 
     active = Compute(lambda x: x[:, 12:])(meta)
     terms = [
@@ -216,7 +219,7 @@ def inference_graph(bank, config, image_shape):
         keras.Input((count, 4), name="input_anchors"),
     ]
     image, meta, anchors = (FixedBatch(config.BATCH_SIZE)(x) for x in inputs)
-    levels, (_, rpn_class, rpn_bbox) = _trunk(bank, config, image)
+    levels, (_, rpn_class, rpn_bbox), finest = _trunk(bank, config, image)
     rois = _proposals(config, config.POST_NMS_ROIS_INFERENCE)([rpn_class, rpn_bbox, anchors])
 
     pooled = _box_pool(config, (height, width))([rois, *levels[:-1]])
@@ -232,9 +235,6 @@ def inference_graph(bank, config, image_shape):
     # A layer of matterport's name with matterport's output, for `run_graph`.
     detections = Compute(lambda x: x, name="mrcnn_detection")(detections)
     boxes = Compute(lambda x: x[..., :4])(detections)
-    pooled = _mask_pool(config, (height, width))([boxes, *levels[:-1]])
-    masks = mask_head(
-        bank, pooled, config.DETECTION_MAX_INSTANCES, config.NUM_CLASSES, config.MASK_HEAD_CHANNELS
-    )
+    masks = _masks(bank, config, boxes, levels, finest, (height, width))
     outputs = [detections, classes, deltas, masks, rois, rpn_class, rpn_bbox, probabilities]
     return inputs, outputs

@@ -49,13 +49,14 @@ def box_head(bank, pooled, count, num_classes, width):
     )
 
 
-def mask_head(bank, pooled, count, num_classes, channels=256):
+def mask_head(bank, pooled, count, num_classes, channels=256, fine=None):
     """Mask probabilities of RoIs, one mask a class.
 
     Args:
         bank: `LayerBank`.
         pooled: (B * N, 14, 14, C).
         count: N, static.
+        fine: (B * N, 28, 28, C') of a finer map, which tells where borders run; or None.
 
     Returns:
         (B, N, 28, 28, K) float32 in 0..1.
@@ -66,6 +67,11 @@ def mask_head(bank, pooled, count, num_classes, channels=256):
         x = bank.batch_norm(f"mrcnn_mask_bn{index}", x)
         x = keras.layers.Activation("relu", dtype=bank.dtype)(x)
     x = bank.deconv("mrcnn_mask_deconv", channels)(x)
+    if fine is not None:
+        fine = bank.conv("mrcnn_mask_fine", channels, 1)(fine)
+        x = keras.layers.Add(dtype=bank.dtype)([x, fine])
+        x = keras.layers.Activation("relu", dtype=bank.dtype)(x)
+        x = bank.conv("mrcnn_mask_fine_conv", channels, 3, padding="same", activation="relu")(x)
     small = keras.initializers.RandomNormal(stddev=0.01)
     x = bank.conv(
         "mrcnn_mask",

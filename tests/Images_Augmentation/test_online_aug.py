@@ -58,6 +58,21 @@ def test_one_seed_one_view():
     np.testing.assert_array_equal(first.ignored, second.ignored)
 
 
+def test_some_views_keep_the_colours_of_their_picture():
+    """`plain` is their share: of 60 views all, none, or some 18 look as without colour changes."""
+    one = scene([TRIANGLE])
+
+    def view(seed, **changes):
+        return draw_view(one, ViewSettings(96, 1.0, **changes), np.random.default_rng(seed)).picture
+
+    still = dict.fromkeys(COLOUR_CHANGES, 0)
+
+    def kept(share):
+        return sum(np.array_equal(view(k, plain=share), view(k, **still)) for k in range(60))
+
+    assert kept(1.0) == 60 and kept(0.0) == 0 and 9 <= kept(0.3) <= 27
+
+
 @pytest.mark.parametrize("flip", [True, False])
 def test_views_are_mirrored_only_when_they_may_be(flip):
     settings = ViewSettings(96, 1.0, flip=flip)

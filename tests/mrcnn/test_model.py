@@ -370,6 +370,28 @@ def test_trained_batch_norm_and_a_loss_that_is_nan(tmp_path, eagerly):
     assert sorted(p.name for p in Path(model.log_dir).glob("*.h5")) == ["mask_rcnn_tiny_0001.h5"]
 
 
+def test_exact_masks_with_finer_features(tmp_path, eagerly, pictures):
+    """The light recipe's mask head trains, and its weights file predicts; a file without its
+    finer layers is refused by their names, and loads where these are left out."""
+    exact = {"EXACT_ROI_ALIGN": True, "EXACT_MASKS": True, "MASK_ROI_ERROR": 0.25}
+    settings = type("Fine", (TrainConfig,), {**exact, "MASK_FINE_FEATURES": True})
+    model = MaskRCNN("training", settings(), tmp_path)
+    before = values(model)
+    model.train(Toys().load(1), None, 0.001, 1, "heads", verbose=0)
+    after = values(model)
+    assert (before["mrcnn_mask_fine/kernel"] != after["mrcnn_mask_fine/kernel"]).any()
+
+    finder = MaskRCNN("inference", settings(), tmp_path)
+    assert not finder.load_weights(model.find_last()).absent
+    assert finder.detect_cropped(pictures[:1])[0]["boxes"].shape[1] == 4
+    plain = tmp_path / "plain.h5"
+    MaskRCNN("inference", TrainConfig(), tmp_path).save_weights(plain)
+    finer = ["mrcnn_mask_fine", "mrcnn_mask_fine_conv"]
+    with pytest.raises(weights.WeightsError, match=", ".join(finer)):
+        finder.load_weights(str(plain))
+    assert not finder.load_weights(str(plain), exclude=finer).absent
+
+
 def test_training_starts_from_files_of_other_networks(tmp_path, eagerly, monkeypatch):
     """From a ResNet-101 file with other classes, and from ImageNet weights as Keras gives them."""
     other = type("Other", (TrainConfig,), {"BACKBONE": "resnet101", "NUM_CLASSES": 5})()

@@ -452,7 +452,8 @@ def test_going_on_keeps_what_the_network_was_trained_for(tmp_path):
     assert config.SCALE == 0.75 and list(config.RPN_ANCHOR_SCALES) == [20, 40, 80, 160]
     assert config.MOLECULE_SIZE == 20 and config.STEPS_PER_EPOCH == 3
     assert isinstance(config, train_test.LightConfig) and config.TRAIN_BN
-    assert not config.EXACT_ROI_ALIGN, "files of before that setting know only the other way"
+    # Files of before these settings know only the other way.
+    assert not (config.EXACT_ROI_ALIGN or config.EXACT_MASKS or config.MASK_FINE_FEATURES)
     assert train_test._stages(config, start, None, None) == [
         ("all", train_test.LightConfig.RETRAIN_EPOCHS, train_test.LightConfig.RETRAIN_RATE)
     ]
