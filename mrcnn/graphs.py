@@ -1,4 +1,5 @@
-"""The two graphs, from layers of one bank: training and inference, for one picture size each."""
+"""The two graphs, from layers of one bank: training, for one size of picture, and inference, for
+one size or for any."""
 
 import keras
 import numpy as np
@@ -36,7 +37,7 @@ class FixedBatch(keras.layers.Layer):
         self.batch = batch
 
     def call(self, x):
-        return ops.reshape(x, (self.batch, *x.shape[1:]))
+        return ops.reshape(x, (self.batch, *ops.shape(x)[1:]))
 
     def compute_output_spec(self, x):
         return keras.KerasTensor((self.batch, *x.shape[1:]), x.dtype)
@@ -183,7 +184,8 @@ def _loss(name, function, *tensors):
 
 
 def inference_graph(bank, config, image_shape):
-    """Inputs and outputs of the inference graph for pictures of `image_shape` (height, width).
+    """Inputs and outputs of the inference graph for pictures of `image_shape` (height, width), or,
+    when that is None, of any size whose sides are multiples of the coarsest stride but one.
 
     Inputs: input_image (B, H, W, 3) molded; input_image_meta (B, M); input_anchors (B, A, 4)
     normalised.
@@ -192,10 +194,12 @@ def inference_graph(bank, config, image_shape):
     (B, N, K, 4) of all RoIs, masks (B, D, 28, 28, K) of the detections, RoIs, RPN probabilities,
     RPN deltas; and the class probabilities (B, D, K) of the detections.
     """
-    height, width = int(image_shape[0]), int(image_shape[1])
-    count = len(pixel_anchors(config, (height, width)))
+    sides, count = (None, None), None
+    if image_shape is not None:
+        sides = int(image_shape[0]), int(image_shape[1])
+        count = len(pixel_anchors(config, sides))
     inputs = [
-        _image_input(config, height, width),
+        _image_input(config, *sides),
         keras.Input((config.IMAGE_META_SIZE,), name="input_image_meta"),
         keras.Input((count, 4), name="input_anchors"),
     ]
@@ -203,9 +207,8 @@ def inference_graph(bank, config, image_shape):
     levels, (_, rpn_class, rpn_bbox) = _trunk(bank, config, image)
     rois = _proposals(config, config.POST_NMS_ROIS_INFERENCE)([rpn_class, rpn_bbox, anchors])
 
-    pooled = _pool(config, config.POOL_SIZE, (height, width), "roi_align_classifier")(
-        [rois, *levels[:-1]]
-    )
+    known = sides if image_shape is not None else None
+    pooled = _pool(config, config.POOL_SIZE, known, "roi_align_classifier")([rois, *levels[:-1]])
     _, classes, deltas = box_head(
         bank,
         pooled,
@@ -213,14 +216,14 @@ def inference_graph(bank, config, image_shape):
         config.NUM_CLASSES,
         config.FPN_CLASSIF_FC_LAYERS_SIZE,
     )
-    window = Compute(lambda x: box_ops.normalise(x[:, 7:11], height, width))(meta)
+    window = Compute(lambda x: box_ops.normalise(x[0][:, 7:11], *ops.shape(x[1])[1:3]))(
+        [meta, image]
+    )
     detections, probabilities = Detections(config)([rois, classes, deltas, window])
     # A layer of matterport's name with matterport's output, for `run_graph`.
     detections = Compute(lambda x: x, name="mrcnn_detection")(detections)
     boxes = Compute(lambda x: x[..., :4])(detections)
-    pooled = _pool(config, config.MASK_POOL_SIZE, (height, width), "roi_align_mask")(
-        [boxes, *levels[:-1]]
-    )
+    pooled = _pool(config, config.MASK_POOL_SIZE, known, "roi_align_mask")([boxes, *levels[:-1]])
     masks = mask_head(
         bank, pooled, config.DETECTION_MAX_INSTANCES, config.NUM_CLASSES, config.MASK_HEAD_CHANNELS
     )
