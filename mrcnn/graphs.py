@@ -69,6 +69,10 @@ def _image_input(config, height, width):
     return keras.Input((height, width, channels), name="input_image")
 
 
+def anchors_per_cell(config):
+    return len(config.RPN_ANCHOR_RATIOS) * int(np.size(config.RPN_ANCHOR_SCALES[0]))
+
+
 def _trunk(bank, config, image):
     """Pyramid levels and RPN outputs of a molded picture (B, H, W, 3)."""
     first = _first_level(config)
@@ -77,8 +81,9 @@ def _trunk(bank, config, image):
     else:
         maps = resnet(bank, image, config.BACKBONE)
     levels = pyramid(bank, maps, config.TOP_DOWN_PYRAMID_SIZE, first)
-    per_cell = len(config.RPN_ANCHOR_RATIOS) * int(np.size(config.RPN_ANCHOR_SCALES[0]))
-    rpn = rpn_head(bank, levels, per_cell, config.RPN_ANCHOR_STRIDE, config.RPN_CHANNELS)
+    rpn = rpn_head(
+        bank, levels, anchors_per_cell(config), config.RPN_ANCHOR_STRIDE, config.RPN_CHANNELS
+    )
     return levels, rpn
 
 

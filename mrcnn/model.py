@@ -17,10 +17,11 @@ from . import distributed
 from . import weights as weights_file
 from .anchor_tools import pixel_anchors
 from .any_size import runner
-from .batches import BatchStream, DataGenerator, data_generator, own_errors
+from .batches import BatchStream, DataGenerator, own_errors
 from .box_tools import denorm_boxes_exact, norm_boxes
 from .devices import has_accelerator, loader_processes
-from .graphs import inference_graph, training_graph
+from .event_log import EventLog
+from .graphs import anchors_per_cell, inference_graph, training_graph
 from .layers import LayerBank
 from .loading import (
     build_rpn_targets,
@@ -32,8 +33,11 @@ from .loading import (
     unmold_image,
 )
 from .mask_tools import crop_masks, unmold_masks
-from .matterport import inspection
+from .matterport import inspection, names
+from .matterport.files import KerasFace
+from .matterport.names import *  # noqa: F403 -- matterport's functions and layers
 from .resizing import resize_image
+from .run_folders import last_weights, run_of
 from .training import (
     STAGES,
     LossTable,
@@ -50,15 +54,14 @@ from .training_state import (
     state_path,
 )
 from .weights import WeightsError
-from .weights_loading import load_weights
 
 __all__ = [
+    *names.__all__,
     "DataGenerator",
     "MaskRCNN",
     "WeightsError",
     "build_rpn_targets",
     "compose_image_meta",
-    "data_generator",
     "load_image_gt",
     "log",
     "mold_image",
@@ -66,31 +69,11 @@ __all__ = [
     "unmold_image",
 ]
 
-# logs/shapes20260131T0930/mask_rcnn_shapes_0002.h5
-_CHECKPOINT = re.compile(
-    r".*[/\\][^/\\]*?(\d{4})(\d{2})(\d{2})T(\d{2})(\d{2})[/\\]mask_rcnn_[^/\\]*?_(\d{4})\.h5"
-)
-
-
 MAX_GRAPHS = 4  # of batch sizes and kinds of pictures, kept for the next call
 MAX_ANCHOR_SETS = 16  # of picture sizes
 
 
-class _Files:
-    """`save_weights` and `load_weights` of `keras_model`, in matterport's layout."""
-
-    is_trained = True
-
-    def save_weights(self, filepath, overwrite=True):
-        if not overwrite and Path(filepath).exists():
-            raise FileExistsError(f"{filepath} exists; choose another name or overwrite=True.")
-        weights_file.save_weights(filepath, self.bank.layers.values())
-
-    def load_weights(self, filepath, by_name=True, exclude=()):
-        return load_weights(filepath, self.bank.layers.values(), exclude, start=self.is_trained)
-
-
-class _Trainer(_Files, TrainingModel):
+class _Trainer(KerasFace, TrainingModel):
     pass
 
 
@@ -98,7 +81,7 @@ class _SharedTrainer(distributed.SharedStep, _Trainer):
     pass
 
 
-class _Detector(_Files, keras.Model):
+class _Detector(KerasFace, keras.Model):
     is_trained = False
 
 
@@ -148,6 +131,12 @@ class MaskRCNN:
             model = _Detector(inputs, outputs[:7], name="mask_rcnn")
             model.compile(jit_compile=_jit(config, sizes=None))
         model.bank = self.bank
+        model.rpn_settings = (
+            config.RPN_ANCHOR_STRIDE,
+            anchors_per_cell(config),
+            config.TOP_DOWN_PYRAMID_SIZE,
+            config.RPN_CHANNELS,
+        )
         return model
 
     # --- weights -------------------------------------------------------------------------------
@@ -198,34 +187,21 @@ class MaskRCNN:
         return str(path)
 
     def find_last(self):
-        """Path of the last weights file of the newest run of this config's name.
+        """Path of the last weights file of the newest run of this config's name, renamed or not.
 
         Raises:
             FileNotFoundError: when there is none.
         """
-        name = self.config.NAME.lower()
-        runs = sorted(
-            p
-            for p in Path(self.model_dir).glob(f"{name}*")
-            if re.fullmatch(re.escape(name) + r"\d{8}T\d{4}", p.name)
-        )
-        for run in reversed(runs):
-            files = sorted(run.glob("mask_rcnn_*_[0-9][0-9][0-9][0-9].h5"))
-            if files:
-                return str(files[-1])
-        raise FileNotFoundError(
-            f"{self.model_dir}: no trained weights of {name!r} here; train first."
-        )
+        return str(last_weights(self.model_dir, self.config.NAME.lower()))
 
     def set_log_dir(self, model_path=None):
         """Choose the run folder: that of `model_path` when it is one of ours (training goes on
         there), else a new one named after the config and the minute."""
         self.epoch = 0
         now = datetime.datetime.now()
-        found = _CHECKPOINT.fullmatch(str(model_path)) if model_path else None
+        found = run_of(model_path) if model_path else None
         if found:
-            now = datetime.datetime(*(int(found.group(k)) for k in range(1, 6)))
-            self.epoch = int(found.group(6))
+            now, self.epoch = found
         name = self.config.NAME.lower()
         folder = Path(self.model_dir) / f"{name}{now:%Y%m%dT%H%M}"
         while not found and any(folder.glob("*.h5")):  # another run of this minute
@@ -318,7 +294,7 @@ class MaskRCNN:
         if first:
             Path(self.log_dir).mkdir(parents=True, exist_ok=True)
             save = SaveWeights(lambda epoch: self._save_epoch(epoch, stage))
-            callbacks[1:1] = [LossTable(self.log_dir), save]
+            callbacks[1:1] = [LossTable(self.log_dir), save, EventLog(self.log_dir)]
         processes = config.LOADER_PROCESSES
         if processes == "auto":
             processes = loader_processes(config.STEPS_PER_EPOCH)
@@ -339,6 +315,12 @@ class MaskRCNN:
             )
         self.epoch = max(self.epoch, epochs)
         return history
+
+    def compile(self, learning_rate, momentum):
+        """Prepare `keras_model` for training steps by hand (`train` does it by itself): SGD with
+        this momentum, the config's clipping of the gradient, the losses and the weight decay."""
+        optimizer = make_optimizer(self.config, learning_rate, None, momentum)
+        self.keras_model.compile(optimizer=optimizer, jit_compile=_jit(self.config))
 
     def _compile(self, layer_regex, learning_rate, epochs, verbose):
         """Prepare a stage, or the rest of one that was interrupted, and describe it."""

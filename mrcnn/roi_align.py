@@ -98,7 +98,9 @@ class RoIAlign(keras.layers.Layer):
         super().__init__(autocast=False, **kwargs)
         self.size = size
         self.exact = exact
-        self.image_shape = image_shape and (int(image_shape[0]), int(image_shape[1]))
+        self.image_shape = None
+        if image_shape is not None:
+            self.image_shape = (int(image_shape[0]), int(image_shape[1]))
         self.first_level = first_level
 
     def call(self, inputs):
