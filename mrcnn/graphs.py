@@ -19,11 +19,22 @@ from .targets import DetectionTargets, positive_places
 
 
 class Compute(keras.layers.Layer):
-    """A named function of tensors, float32, as a layer without weights."""
+    """A named function of tensors, float32, as a layer without weights.
 
-    def __init__(self, function, **kwargs):
+    Args:
+        function: of one tensor, or of a list of them.
+        shape: of the answer, for a function that JAX could trace for images of one size only.
+    """
+
+    def __init__(self, function, shape=None, **kwargs):
         super().__init__(dtype="float32", autocast=False, **kwargs)
         self.function = function
+        self.shape = shape
+
+    def compute_output_spec(self, inputs):
+        if self.shape is None:
+            return super().compute_output_spec(inputs)
+        return keras.KerasTensor(self.shape, "float32")
 
     def call(self, inputs):
         return self.function(inputs)
@@ -221,9 +232,9 @@ def inference_graph(bank, config, image_shape):
         config.NUM_CLASSES,
         config.FPN_CLASSIF_FC_LAYERS_SIZE,
     )
-    window = Compute(lambda x: box_ops.normalise(x[0][:, 7:11], *ops.shape(x[1])[1:3]))(
-        [meta, image]
-    )
+    window = Compute(
+        lambda x: box_ops.normalise(x[0][:, 7:11], *ops.shape(x[1])[1:3]), (config.BATCH_SIZE, 4)
+    )([meta, image])
     detections, probabilities = Detections(config)([rois, classes, deltas, window])
     # A layer of matterport's name with matterport's output, for `run_graph`.
     detections = Compute(lambda x: x, name="mrcnn_detection")(detections)

@@ -132,6 +132,12 @@ class RoIAlign(keras.layers.Layer):
             image_shape if self.exact else None,
         )
 
+    def compute_output_spec(self, inputs):
+        batch, count = inputs[0].shape[:2]
+        rows, columns = (self.size, self.size) if isinstance(self.size, int) else self.size
+        total = None if None in (batch, count) else batch * count
+        return keras.KerasTensor((total, rows, columns, inputs[1].shape[-1]), inputs[1].dtype)
+
     def _level_index(self, boxes, levels, image_shape):
         """Which of the pooled levels (0 is the finest) serves each box: (R,) int32."""
         height = boxes[:, 2] - boxes[:, 0]

@@ -69,6 +69,10 @@ class Proposals(keras.layers.Layer):
             rois.append(ops.where(valid[:, None], ops.take(boxes[index], kept, axis=0), 0.0))
         return ops.stack(rois)
 
+    def compute_output_spec(self, inputs):
+        # Said, and not found by a trace: JAX traces no graph that serves images of any size.
+        return keras.KerasTensor((inputs[0].shape[0], self.count, 4), "float32")
+
     def candidates(self, inputs):
         """What enters the NMS, by falling score: scores (B, M), their anchors, these moved by the
         deltas, and these cut to the picture, each (B, M, 4)."""

@@ -41,6 +41,10 @@ class ProposalLayer(Proposals):
     def call(self, inputs: list):
         return super().call(in_batches(inputs, self.config.IMAGES_PER_GPU))
 
+    def compute_output_spec(self, inputs: list) -> keras.KerasTensor:
+        batch = inputs[0].shape[0] or self.config.IMAGES_PER_GPU
+        return keras.KerasTensor((batch, self.count, 4), "float32")
+
 
 class PyramidROIAlign(RoIAlign):
     """RoIAlign from the levels P2 to P5, with an axis for the RoIs of an image.
@@ -61,6 +65,10 @@ class PyramidROIAlign(RoIAlign):
         pooled = super().call([inputs[0], *inputs[2:]])
         count = ops.shape(inputs[0])[1]
         return ops.reshape(pooled, (-1, count, *self.pool_shape, pooled.shape[-1]))
+
+    def compute_output_spec(self, inputs: list) -> keras.KerasTensor:
+        boxes, maps = inputs[0].shape, inputs[2]
+        return keras.KerasTensor((*boxes[:2], *self.pool_shape, maps.shape[-1]), maps.dtype)
 
 
 class DetectionTargetLayer(DetectionTargets):
@@ -121,6 +129,9 @@ class NmsRows(keras.layers.Layer):
         kept, valid = self.proposals.suppress(inputs[0][0], inputs[1][0])
         return ops.where(valid, kept, -1)
 
+    def compute_output_spec(self, inputs: list) -> keras.KerasTensor:
+        return keras.KerasTensor((self.proposals.count,), "int32")
+
 
 class Candidates(keras.layers.Layer):
     """The steps inside a `Proposals` layer, for a look at them.
@@ -136,3 +147,8 @@ class Candidates(keras.layers.Layer):
 
     def call(self, inputs: list):
         return self.proposals.candidates(inputs)
+
+    def compute_output_spec(self, inputs: list) -> tuple:
+        batch = inputs[0].shape[0]
+        boxes = [keras.KerasTensor((batch, None, 4), "float32") for _ in range(3)]
+        return keras.KerasTensor((batch, None), "float32"), *boxes
