@@ -7,7 +7,7 @@ import re
 import keras
 import numpy as np
 import pytest
-from conftest import ROOT
+from checkout import ROOT
 from keras import ops
 from networks import TinyConfig, fill_by_recipe
 
