@@ -172,7 +172,7 @@ def test_heads_and_rpn_as_graphs(config, stages, detector):
     rpn = modellib.build_rpn_model(1, 3, 64)
     assert rpn.name == "rpn_model" and rpn.get_layer("rpn_conv_shared").filters == 512
     own = detector.keras_model.get_layer("rpn_model")
-    found = own(stages["fpn_p2"])
+    found = own([stages["fpn_p2"]])
     count = 3 * 32 * 32
     np.testing.assert_allclose(numbers(found[0]), stages["rpn_class_logits"][:, :count], atol=1e-4)
     feature_map = keras.Input((None, None, 64))
