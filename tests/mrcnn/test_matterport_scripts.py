@@ -68,7 +68,9 @@ def image(model, dataset):
 
 
 @pytest.fixture(autouse=True)
-def close_figures():
+def own_folder(tmp_path, monkeypatch):
+    """What is drawn without a display does not land in the checkout."""
+    monkeypatch.chdir(tmp_path)
     yield
     plt.close("all")
 
