@@ -222,7 +222,7 @@ class MoleculeDataset(utils.Dataset):
             self._class_ids(source),
             source.valid,
             source.partial,
-            source.read_patches() if stored else None,
+            source.read_cropped_masks() if stored else None,
             source.unclear,
         )
         if not stored:
