@@ -23,7 +23,7 @@ from spm.dataset.writing import (
 from spm.errors import InputError
 from spm.run import command_line
 from spm.run.files import folder_lock, write_csv
-from spm.structures.annotation import check_class_names
+from spm.structures.classes import check_class_names
 
 # ---------------------------------------------------------------------------------------------
 # Settings. Each is also a keyword of main() and a flag of the command line.

@@ -13,15 +13,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from Images_Augmentation.copies import Source, read_sources
-from spm.dataset.index import COLUMNS, INDEX, entry_name, save_patches
+from spm.dataset.index import COLUMNS, INDEX, entry_name, save_cropped_masks
 from spm.dataset.writing import VERSION, Item, prepare_folders, shapes_digest, write_entry
 from spm.errors import InputError
 from spm.run import command_line
 from spm.run.files import folder_lock, write_csv
 from spm.run.manifest import Ledger, digest
 from spm.run.parallel import run_jobs
-from spm.structures.annotation import check_annotation, check_class_names
-from spm.structures.instance_masks import shape_patches
+from spm.structures.annotation import check_annotation
+from spm.structures.classes import check_class_names
+from spm.structures.instance_masks import shape_masks
 
 # ---------------------------------------------------------------------------------------------
 # Settings. Each is also a keyword of main() and a flag of the command line.
@@ -92,7 +93,7 @@ def _draw(job: tuple[str, Source, str, Path]) -> tuple[Sequence[str], list[str],
     annotation = source.annotation
     row, files = write_entry(Item(name, annotation.path, item_digest), folder)
     masks = f"rw_mask/{name}.npz"
-    save_patches(folder / masks, shape_patches(annotation), annotation.height, annotation.width)
+    save_cropped_masks(folder / masks, shape_masks(annotation), annotation.height, annotation.width)
     return row, [*files, masks], shapes_digest(annotation)
 
 

@@ -226,7 +226,7 @@ class MoleculeDataset(utils.Dataset):
             self._class_ids(source),
             source.valid,
             source.partial,
-            source.read_patches() if stored else None,
+            source.read_cropped_masks() if stored else None,
             source.unclear,
         )
         if not stored:
@@ -517,7 +517,7 @@ def _train_stage(model, train_set, val_set, rate, last, layers, seed) -> None:
     try:
         model.train(
             train_set, val_set, rate, last, layers,
-            custom_callbacks=callbacks(model.log_dir) if distributed.rank() == 0 else [],
+            custom_callbacks=callbacks() if distributed.rank() == 0 else [],
             seed=seed,
             verbose=1 if sys.stdout.isatty() else 0,
         )  # fmt: skip

@@ -17,7 +17,8 @@ from spm.similarity.outlined_crops import MARGIN, cut_crops
 from spm.similarity.rotation_match import find_turns
 from spm.similarity.screening import Screening, Settings, screen
 from spm.similarity.screening_report import write_cleaned, write_report
-from spm.structures.annotation import check_class_names, iter_annotations, read_annotation
+from spm.structures.annotation import iter_annotations, read_annotation
+from spm.structures.classes import check_class_names
 
 # --- What a scientist may change -------------------------------------------------------------
 OUT = Path("img_cache/tsne")  # where the results go

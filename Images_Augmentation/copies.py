@@ -19,13 +19,12 @@ from spm.io.pixel_size import KEY
 from spm.run.manifest import Ledger, digest
 from spm.structures.annotation import (
     Annotation,
-    Shape,
     check_annotation,
     check_copy,
     iter_annotations,
-    outline,
     read_annotation,
 )
+from spm.structures.shape import Shape, outline
 
 # Part of every digest. Raise it when a change of the code changes the copies.
 VERSION = 1

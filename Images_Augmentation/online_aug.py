@@ -19,7 +19,8 @@ import cv2
 import numpy as np
 
 from spm.geometry.affine import apply_to_points
-from spm.geometry.polygons import polygon_area, polygon_mask
+from spm.geometry.cropped_mask import CroppedMask, polygon_mask
+from spm.geometry.polygons import median_diameter, polygon_area
 
 
 @dataclass
@@ -28,13 +29,12 @@ class Scene:
 
     Attributes:
         picture: (H, W, 3) uint8 RGB.
-        outlines: N polygons (n, 2) x, y in pixels; or None when `patches` are given.
+        outlines: N polygons (n, 2) x, y in pixels; or None when `masks` are given.
         class_ids: (N,) int, from 1.
         valid: (4, 2) rectangle of the user's picture within this one; beyond it is black canvas.
         partial: True when not every molecule is outlined; then only outlined ones and their
             close surroundings teach anything.
-        patches: N masks in their bounding boxes ((h, w) bool, top row, left column), in place of
-            outlines: a copy's masks, drawn once and stored.
+        masks: N masks in place of outlines: a copy's masks, drawn once and stored.
         unclear: polygons (n, 2) of what teaches nothing, neither molecule nor background.
     """
 
@@ -43,7 +43,7 @@ class Scene:
     class_ids: np.ndarray
     valid: np.ndarray | None = None
     partial: bool = False
-    patches: list | None = None
+    masks: Sequence[CroppedMask] | None = None
     unclear: Sequence[np.ndarray] = ()
 
     def __post_init__(self):
@@ -54,9 +54,9 @@ class Scene:
     @functools.cached_property
     def areas(self) -> np.ndarray:
         """Areas (N,) of the molecules in square pixels."""
-        if self.patches is not None:
-            return np.array([np.count_nonzero(mask) for mask, _, _ in self.patches], float)
-        return np.array([abs(polygon_area(p)) for p in self.outlines], float)
+        if self.masks is not None:
+            return np.array([mask.area for mask in self.masks], float)
+        return np.array([polygon_area(p) for p in self.outlines], float)
 
     @functools.cached_property
     def whole_areas(self) -> np.ndarray:
@@ -85,22 +85,22 @@ class Scene:
     def moved_masks(self, matrix: np.ndarray, size: int):
         """Yields each molecule's number and its mask (size, size) bool in a view, where the view
         shows any of it."""
-        if self.patches is None:
+        if self.masks is None:
             for number, outline in enumerate(self.outlines):
                 points = apply_to_points(matrix, outline)
                 if (points.max(axis=0) > 0).all() and (points.min(axis=0) < size).all():
                     yield number, polygon_mask(points, size, size)
             return
-        for number, (patch, top, left) in enumerate(self.patches):
-            rows, columns = patch.shape
-            if not patch.size:
+        for number, stored in enumerate(self.masks):
+            if not stored.pixels.size:
                 continue
-            corners = np.array([[0, 0], [columns, 0], [columns, rows], [0, rows]]) + (left, top)
+            top, left, bottom, right = stored.box
+            corners = np.array([[left, top], [right, top], [right, bottom], [left, bottom]])
             points = apply_to_points(matrix, corners)
             if (points.max(axis=0) > -1).all() and (points.min(axis=0) < size + 1).all():
                 moved = matrix.copy()
                 moved[:, 2] += matrix[:, :2] @ (left, top)
-                plane = np.multiply(patch, 255, dtype=np.uint8)
+                plane = np.multiply(stored.pixels, 255, dtype=np.uint8)
                 mask = cv2.warpAffine(plane, _centred(moved), (size, size))
                 if mask.any():
                     yield number, mask > 127
@@ -108,8 +108,7 @@ class Scene:
     @property
     def molecule_size(self) -> float:
         """Median diameter sqrt(4 area / pi) of the outlined molecules in pixels; 0 without any."""
-        areas = self.areas[self.areas > 0]
-        return float(np.sqrt(4 * np.median(areas) / np.pi)) if len(areas) else 0.0
+        return median_diameter(self.areas)
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""What a training tells: before it starts, after each epoch, and to TensorBoard."""
+"""What a training tells: before it starts, and after each epoch."""
 
 from __future__ import annotations
 
@@ -25,25 +25,19 @@ def announce(config, start, counts, training, validation, stages, augment) -> No
     print(f"  {steps} steps ({', '.join(f'{e} epochs of {name}' for name, e, _ in stages)})")
 
 
-def callbacks(log_dir: str) -> list:
-    """TensorBoard events, where TensorFlow and TensorBoard are there to write them, and a line an
-    epoch where there is no terminal for a progress bar."""
-    import importlib.util
-
+def callbacks() -> list:
+    """A line an epoch where there is no terminal for a progress bar."""
     import keras
 
-    found = []
-    if all(importlib.util.find_spec(name) for name in ("tensorflow", "tensorboard")):
-        found.append(keras.callbacks.TensorBoard(log_dir=log_dir, write_graph=False))
-    if not sys.stdout.isatty():
-        clock = {"start": time.perf_counter()}
-        found.append(
-            keras.callbacks.LambdaCallback(
-                on_train_begin=lambda logs: clock.update(start=time.perf_counter()),
-                on_epoch_end=lambda epoch, logs: _epoch_line(clock, epoch, logs),
-            )
+    if sys.stdout.isatty():
+        return []
+    clock = {"start": time.perf_counter()}
+    return [
+        keras.callbacks.LambdaCallback(
+            on_train_begin=lambda logs: clock.update(start=time.perf_counter()),
+            on_epoch_end=lambda epoch, logs: _epoch_line(clock, epoch, logs),
         )
-    return found
+    ]
 
 
 def _epoch_line(clock: dict, epoch: int, logs: dict) -> None:

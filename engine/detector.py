@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from spm.errors import InputError
-from spm.inference.detector import CroppedMask, Detections, Detector
+from spm.geometry.cropped_mask import CroppedMask
+from spm.inference.detector import Detections, Detector
 from spm.inference.predict import Settings
 
 # Threshold for weights of an unfinished training, and of others than ours, which carry none.

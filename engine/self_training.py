@@ -22,6 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from spm.dataset.annotated_images import Source, median_diameter
+from spm.geometry import polygons
 from spm.io.images import write_picture
 from spm.run.files import make_folder
 from spm.similarity.label_spreading import (
@@ -31,9 +32,10 @@ from spm.similarity.label_spreading import (
     name_by_neighbours,
 )
 from spm.similarity.outline_fit import lay_outlines
-from spm.structures.annotation import Annotation, Shape, read_annotation, write_annotation
+from spm.structures.annotation import Annotation, read_annotation, write_annotation
 from spm.structures.classes import class_of
 from spm.structures.molecule import Molecule, annotation_to_molecules, labels_of
+from spm.structures.shape import Shape
 
 KEPT = 0.85  # of each class, the surest names; the rest teaches nothing
 MOST = 800  # molecules that are compared with each other: the time grows with their square
@@ -86,7 +88,7 @@ def teachers(
     if examples is not None:
         shares = name_by_examples(found.picture, centroids, examples, mirror)
     else:
-        diameter = float(np.sqrt(4 / np.pi * np.median([m.area for m in molecules])))
+        diameter = polygons.median_diameter(m.area for m in molecules)
         opinions = np.array([_opinion(m, class_names) for m in molecules])
         shares = name_by_neighbours(found.picture, centroids, opinions, diameter, mirror)
     kept, classes = _surest(shares), shares.argmax(axis=1)

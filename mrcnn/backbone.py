@@ -24,17 +24,29 @@ def resnet(bank, image, architecture):
         [C2, C3, C4, C5]: (B, H/4, W/4, 256) to (B, H/32, W/32, 2048); a quarter of the channels
         for ResNet-18.
     """
+    return stages(bank, stem(bank, image), architecture)
+
+
+def stem(bank, image):
+    """C1 (B, H/4, W/4, 64) of a molded picture."""
     x = keras.layers.ZeroPadding2D(3, dtype=bank.dtype)(image)
     x = bank.conv("conv1", 64, 7, strides=2)(x)
     x = _relu(bank, bank.batch_norm("bn_conv1", x))
-    x = keras.layers.MaxPooling2D(3, strides=2, padding="same", dtype=bank.dtype)(x)
-    block = _basic_block if architecture == "resnet18" else _bottleneck
+    return keras.layers.MaxPooling2D(3, strides=2, padding="same", dtype=bank.dtype)(x)
+
+
+def stages(bank, x, architecture, last=5):
+    """[C2, ..., C<last>] of C1."""
     maps = []
-    for stage, (blocks, width) in enumerate(zip(BLOCKS[architecture], WIDTHS, strict=True), 2):
-        for index in range(blocks):
-            first = index == 0
-            strides = 2 if first and stage > 2 else 1
-            x = block(bank, x, f"{stage}{chr(ord('a') + index)}", width, strides, first)
+    for stage in range(2, last + 1):
+        width = WIDTHS[stage - 2]
+        for index in range(BLOCKS[architecture][stage - 2]):
+            tag = f"{stage}{chr(ord('a') + index)}"
+            strides = (1 if stage == 2 else 2) if index == 0 else None
+            if architecture == "resnet18":
+                x = _basic_block(bank, x, tag, width, strides)
+            else:
+                x = bottleneck(bank, x, tag, (width, width, 4 * width), strides)
         maps.append(x)
     return maps
 
@@ -43,24 +55,38 @@ def _relu(bank, x, name=None):
     return keras.layers.Activation("relu", dtype=bank.dtype, name=name)(x)
 
 
-def _bottleneck(bank, x, tag, width, strides, project):
-    """1x1, 3x3, 1x1 convolutions beside a shortcut, which is projected in a stage's first block."""
+def bottleneck(bank, x, tag, widths, strides=None, size=3, **settings):
+    """1x1, size x size, 1x1 convolutions beside a shortcut.
+
+    Args:
+        bank: `LayerBank`.
+        x: (B, h, w, C).
+        tag: of the layer names, such as "2a".
+        widths: channels of the three convolutions.
+        strides: of the first convolution and of the shortcut's, in a stage's first block; None
+            for the others, whose shortcut is x.
+        size: of the middle convolution.
+        settings: of all convolutions, such as use_bias.
+    """
     res, bn = f"res{tag}_branch", f"bn{tag}_branch"
-    y = bank.batch_norm(bn + "2a", bank.conv(res + "2a", width, 1, strides)(x))
-    y = bank.conv(res + "2b", width, 3, padding="same")(_relu(bank, y))
+    first, middle, last = widths
+    y = bank.conv(res + "2a", first, 1, strides or 1, **settings)(x)
+    y = _relu(bank, bank.batch_norm(bn + "2a", y))
+    y = bank.conv(res + "2b", middle, size, padding="same", **settings)(y)
     y = _relu(bank, bank.batch_norm(bn + "2b", y))
-    y = bank.batch_norm(bn + "2c", bank.conv(res + "2c", 4 * width, 1)(y))
-    if project:
-        x = bank.batch_norm(bn + "1", bank.conv(res + "1", 4 * width, 1, strides)(x))
+    y = bank.batch_norm(bn + "2c", bank.conv(res + "2c", last, 1, **settings)(y))
+    if strides:
+        x = bank.conv(res + "1", last, 1, strides, **settings)(x)
+        x = bank.batch_norm(bn + "1", x)
     return _relu(bank, keras.layers.Add(dtype=bank.dtype)([y, x]), f"res{tag}_out")
 
 
-def _basic_block(bank, x, tag, width, strides, project):
+def _basic_block(bank, x, tag, width, strides):
     """Two 3x3 convolutions beside a shortcut; stage 2 needs no projection."""
     res, bn = f"res{tag}_branch", f"bn{tag}_branch"
-    y = bank.conv(res + "2a", width, 3, strides, padding="same")(x)
+    y = bank.conv(res + "2a", width, 3, strides or 1, padding="same")(x)
     y = _relu(bank, bank.batch_norm(bn + "2a", y))
     y = bank.batch_norm(bn + "2b", bank.conv(res + "2b", width, 3, padding="same")(y))
-    if project and strides > 1:
+    if strides and strides > 1:
         x = bank.batch_norm(bn + "1", bank.conv(res + "1", width, 1, strides)(x))
     return _relu(bank, keras.layers.Add(dtype=bank.dtype)([y, x]), f"res{tag}_out")

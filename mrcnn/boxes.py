@@ -15,8 +15,9 @@ def split(boxes):
 
 def normalise(pixel_boxes, height, width):
     """Pixel boxes (..., 4) with exclusive y2, x2 -> normalised boxes, for a picture of
-    `height` x `width` pixels."""
-    scale = ops.convert_to_tensor([height - 1, width - 1, height - 1, width - 1], "float32")
+    `height` x `width` pixels, numbers or scalar tensors."""
+    sides = [ops.cast(side - 1, "float32") for side in (height, width)]
+    scale = ops.stack([*sides, *sides])
     shift = ops.convert_to_tensor([0.0, 0.0, 1.0, 1.0], "float32")
     return (ops.cast(pixel_boxes, "float32") - shift) / scale
 

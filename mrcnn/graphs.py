@@ -1,4 +1,5 @@
-"""The two graphs, from layers of one bank: training and inference, for one picture size each."""
+"""The two graphs, from layers of one bank: training, for one size of picture, and inference, for
+one size or for any."""
 
 import keras
 import numpy as np
@@ -18,11 +19,22 @@ from .targets import DetectionTargets, positive_places
 
 
 class Compute(keras.layers.Layer):
-    """A named function of tensors, float32, as a layer without weights."""
+    """A named function of tensors, float32, as a layer without weights.
 
-    def __init__(self, function, **kwargs):
+    Args:
+        function: of one tensor, or of a list of them.
+        shape: of the answer, for a function that JAX could trace for images of one size only.
+    """
+
+    def __init__(self, function, shape=None, **kwargs):
         super().__init__(dtype="float32", autocast=False, **kwargs)
         self.function = function
+        self.shape = shape
+
+    def compute_output_spec(self, inputs):
+        if self.shape is None:
+            return super().compute_output_spec(inputs)
+        return keras.KerasTensor(self.shape, "float32")
 
     def call(self, inputs):
         return self.function(inputs)
@@ -36,7 +48,7 @@ class FixedBatch(keras.layers.Layer):
         self.batch = batch
 
     def call(self, x):
-        return ops.reshape(x, (self.batch, *x.shape[1:]))
+        return ops.reshape(x, (self.batch, *ops.shape(x)[1:]))
 
     def compute_output_spec(self, x):
         return keras.KerasTensor((self.batch, *x.shape[1:]), x.dtype)
@@ -68,6 +80,10 @@ def _image_input(config, height, width):
     return keras.Input((height, width, channels), name="input_image")
 
 
+def anchors_per_cell(config):
+    return len(config.RPN_ANCHOR_RATIOS) * int(np.size(config.RPN_ANCHOR_SCALES[0]))
+
+
 def _trunk(bank, config, image):
     """Pyramid levels, RPN outputs and C2 of a molded picture (B, H, W, 3)."""
     first = _first_level(config)
@@ -76,8 +92,9 @@ def _trunk(bank, config, image):
     else:
         maps = resnet(bank, image, config.BACKBONE)
     levels = pyramid(bank, maps, config.TOP_DOWN_PYRAMID_SIZE, first)
-    per_cell = len(config.RPN_ANCHOR_RATIOS) * int(np.size(config.RPN_ANCHOR_SCALES[0]))
-    rpn = rpn_head(bank, levels, per_cell, config.RPN_ANCHOR_STRIDE, config.RPN_CHANNELS)
+    rpn = rpn_head(
+        bank, levels, anchors_per_cell(config), config.RPN_ANCHOR_STRIDE, config.RPN_CHANNELS
+    )
     return levels, rpn, maps[0]
 
 
@@ -202,7 +219,8 @@ def _loss(name, function, *tensors):
 
 
 def inference_graph(bank, config, image_shape):
-    """Inputs and outputs of the inference graph for pictures of `image_shape` (height, width).
+    """Inputs and outputs of the inference graph for pictures of `image_shape` (height, width), or,
+    when that is None, of any size whose sides are multiples of the coarsest stride but one.
 
     Inputs: input_image (B, H, W, 3) molded; input_image_meta (B, M); input_anchors (B, A, 4)
     normalised.
@@ -211,10 +229,12 @@ def inference_graph(bank, config, image_shape):
     (B, N, K, 4) of all RoIs, masks (B, D, 28, 28, K) of the detections, RoIs, RPN probabilities,
     RPN deltas; and the class probabilities (B, D, K) of the detections.
     """
-    height, width = int(image_shape[0]), int(image_shape[1])
-    count = len(pixel_anchors(config, (height, width)))
+    sides, count = (None, None), None
+    if image_shape is not None:
+        sides = int(image_shape[0]), int(image_shape[1])
+        count = len(pixel_anchors(config, sides))
     inputs = [
-        _image_input(config, height, width),
+        _image_input(config, *sides),
         keras.Input((config.IMAGE_META_SIZE,), name="input_image_meta"),
         keras.Input((count, 4), name="input_anchors"),
     ]
@@ -222,7 +242,8 @@ def inference_graph(bank, config, image_shape):
     levels, (_, rpn_class, rpn_bbox), finest = _trunk(bank, config, image)
     rois = _proposals(config, config.POST_NMS_ROIS_INFERENCE)([rpn_class, rpn_bbox, anchors])
 
-    pooled = _box_pool(config, (height, width))([rois, *levels[:-1]])
+    known = sides if image_shape is not None else None
+    pooled = _box_pool(config, known)([rois, *levels[:-1]])
     _, classes, deltas = box_head(
         bank,
         pooled,
@@ -230,11 +251,13 @@ def inference_graph(bank, config, image_shape):
         config.NUM_CLASSES,
         config.FPN_CLASSIF_FC_LAYERS_SIZE,
     )
-    window = Compute(lambda x: box_ops.normalise(x[:, 7:11], height, width))(meta)
+    window = Compute(
+        lambda x: box_ops.normalise(x[0][:, 7:11], *ops.shape(x[1])[1:3]), (config.BATCH_SIZE, 4)
+    )([meta, image])
     detections, probabilities = Detections(config)([rois, classes, deltas, window])
     # A layer of matterport's name with matterport's output, for `run_graph`.
     detections = Compute(lambda x: x, name="mrcnn_detection")(detections)
     boxes = Compute(lambda x: x[..., :4])(detections)
-    masks = _masks(bank, config, boxes, levels, finest, (height, width))
+    masks = _masks(bank, config, boxes, levels, finest, known)
     outputs = [detections, classes, deltas, masks, rois, rpn_class, rpn_bbox, probabilities]
     return inputs, outputs

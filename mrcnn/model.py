@@ -16,10 +16,12 @@ from keras import ops
 from . import distributed
 from . import weights as weights_file
 from .anchor_tools import pixel_anchors
-from .batches import BatchStream, DataGenerator, data_generator, own_errors
+from .any_size import runner
+from .batches import BatchStream, DataGenerator, own_errors
 from .box_tools import denorm_boxes_exact, norm_boxes
 from .devices import has_accelerator, loader_processes
-from .graphs import inference_graph, training_graph
+from .event_log import EventLog
+from .graphs import anchors_per_cell, inference_graph, training_graph
 from .layers import LayerBank
 from .loading import (
     build_rpn_targets,
@@ -31,7 +33,11 @@ from .loading import (
     unmold_image,
 )
 from .mask_tools import crop_masks, unmold_masks
+from .matterport import inspection, names
+from .matterport.files import KerasFace
+from .matterport.names import *  # noqa: F403 -- matterport's functions and layers
 from .resizing import resize_image
+from .run_folders import last_weights, run_of
 from .training import (
     STAGES,
     LossTable,
@@ -48,15 +54,14 @@ from .training_state import (
     state_path,
 )
 from .weights import WeightsError
-from .weights_loading import load_weights
 
 __all__ = [
+    *names.__all__,
     "DataGenerator",
     "MaskRCNN",
     "WeightsError",
     "build_rpn_targets",
     "compose_image_meta",
-    "data_generator",
     "load_image_gt",
     "log",
     "mold_image",
@@ -64,27 +69,11 @@ __all__ = [
     "unmold_image",
 ]
 
-# logs/shapes20260131T0930/mask_rcnn_shapes_0002.h5
-_CHECKPOINT = re.compile(
-    r".*[/\\][^/\\]*?(\d{4})(\d{2})(\d{2})T(\d{2})(\d{2})[/\\]mask_rcnn_[^/\\]*?_(\d{4})\.h5"
-)
+MAX_GRAPHS = 4  # of batch sizes and kinds of pictures, kept for the next call
+MAX_ANCHOR_SETS = 16  # of picture sizes
 
 
-class _Files:
-    """`save_weights` and `load_weights` of `keras_model`, in matterport's layout."""
-
-    is_trained = True
-
-    def save_weights(self, filepath, overwrite=True):
-        if not overwrite and Path(filepath).exists():
-            raise FileExistsError(f"{filepath} exists; choose another name or overwrite=True.")
-        weights_file.save_weights(filepath, self.bank.layers.values())
-
-    def load_weights(self, filepath, by_name=True, exclude=()):
-        return load_weights(filepath, self.bank.layers.values(), exclude, start=self.is_trained)
-
-
-class _Trainer(_Files, TrainingModel):
+class _Trainer(KerasFace, TrainingModel):
     pass
 
 
@@ -92,7 +81,7 @@ class _SharedTrainer(distributed.SharedStep, _Trainer):
     pass
 
 
-class _Detector(_Files, keras.Model):
+class _Detector(KerasFace, keras.Model):
     is_trained = False
 
 
@@ -122,24 +111,32 @@ class MaskRCNN:
         if mode == "training":
             distributed.join()
             distributed.check(config)
-        self._graphs = {}
+        self._runners = {}
         self._anchor_cache = {}
         self.bank = LayerBank(config, training=mode == "training")
         self.keras_model = self.build(mode, config)
         self.set_log_dir()
 
     def build(self, mode, config):
-        """The Keras model of a mode's graph, for pictures of `config.IMAGE_SHAPE`."""
+        """The Keras model of a mode's graph: to train on pictures of `config.IMAGE_SHAPE`, to
+        detect on those of any size."""
         if mode == "training":
             inputs, outputs = training_graph(self.bank, config)
             trainer = _SharedTrainer if distributed.processes() > 1 else _Trainer
             model = trainer(inputs, outputs, name="mask_rcnn")
             model.configure(config.LOSS_WEIGHTS)
         else:
-            inputs, outputs = inference_graph(self.bank, config, config.IMAGE_SHAPE[:2])
+            self._batch = config.BATCH_SIZE
+            inputs, outputs = self._any_size = inference_graph(self.bank, config, None)
             model = _Detector(inputs, outputs[:7], name="mask_rcnn")
-            model.compile(jit_compile=_jit(config))
+            model.compile(jit_compile=_jit(config, sizes=None))
         model.bank = self.bank
+        model.rpn_settings = (
+            config.RPN_ANCHOR_STRIDE,
+            anchors_per_cell(config),
+            config.TOP_DOWN_PYRAMID_SIZE,
+            config.RPN_CHANNELS,
+        )
         return model
 
     # --- weights -------------------------------------------------------------------------------
@@ -190,34 +187,21 @@ class MaskRCNN:
         return str(path)
 
     def find_last(self):
-        """Path of the last weights file of the newest run of this config's name.
+        """Path of the last weights file of the newest run of this config's name, renamed or not.
 
         Raises:
             FileNotFoundError: when there is none.
         """
-        name = self.config.NAME.lower()
-        runs = sorted(
-            p
-            for p in Path(self.model_dir).glob(f"{name}*")
-            if re.fullmatch(re.escape(name) + r"\d{8}T\d{4}", p.name)
-        )
-        for run in reversed(runs):
-            files = sorted(run.glob("mask_rcnn_*_[0-9][0-9][0-9][0-9].h5"))
-            if files:
-                return str(files[-1])
-        raise FileNotFoundError(
-            f"{self.model_dir}: no trained weights of {name!r} here; train first."
-        )
+        return str(last_weights(self.model_dir, self.config.NAME.lower()))
 
     def set_log_dir(self, model_path=None):
         """Choose the run folder: that of `model_path` when it is one of ours (training goes on
         there), else a new one named after the config and the minute."""
         self.epoch = 0
         now = datetime.datetime.now()
-        found = _CHECKPOINT.fullmatch(str(model_path)) if model_path else None
+        found = run_of(model_path) if model_path else None
         if found:
-            now = datetime.datetime(*(int(found.group(k)) for k in range(1, 6)))
-            self.epoch = int(found.group(6))
+            now, self.epoch = found
         name = self.config.NAME.lower()
         folder = Path(self.model_dir) / f"{name}{now:%Y%m%dT%H%M}"
         while not found and any(folder.glob("*.h5")):  # another run of this minute
@@ -310,7 +294,7 @@ class MaskRCNN:
         if first:
             Path(self.log_dir).mkdir(parents=True, exist_ok=True)
             save = SaveWeights(lambda epoch: self._save_epoch(epoch, stage))
-            callbacks[1:1] = [LossTable(self.log_dir), save]
+            callbacks[1:1] = [LossTable(self.log_dir), save, EventLog(self.log_dir)]
         processes = config.LOADER_PROCESSES
         if processes == "auto":
             processes = loader_processes(config.STEPS_PER_EPOCH)
@@ -331,6 +315,12 @@ class MaskRCNN:
             )
         self.epoch = max(self.epoch, epochs)
         return history
+
+    def compile(self, learning_rate, momentum):
+        """Prepare `keras_model` for training steps by hand (`train` does it by itself): SGD with
+        this momentum, the config's clipping of the gradient, the losses and the weight decay."""
+        optimizer = make_optimizer(self.config, learning_rate, None, momentum)
+        self.keras_model.compile(optimizer=optimizer, jit_compile=_jit(self.config))
 
     def _compile(self, layer_regex, learning_rate, epochs, verbose):
         """Prepare a stage, or the rest of one that was interrupted, and describe it."""
@@ -478,14 +468,15 @@ class MaskRCNN:
         ]
 
     def detect_molded(self, molded_images, image_metas, verbose=0):
-        """`detect` on pictures and metas that were molded before."""
-        metas = parse_image_meta(image_metas)
+        """`detect` on pictures (N, h, w, 3) and metas (N, M) that `load_image_gt` gave; boxes and
+        masks are in pixels of these pictures, the padding included."""
+        molded, metas = np.asarray(molded_images, np.float32), np.asarray(image_metas)
         if verbose:
-            log("molded_images", molded_images)
-        found = self._detections(molded_images, image_metas)
+            log("molded_images", molded)
+        shape = molded.shape[1:]
+        window = (0, 0, *shape[:2])
         return [
-            self._result(molded_images.shape[1:], molded_images.shape[1:], window, *f)
-            for window, f in zip(metas["window"], found, strict=True)
+            self._result(shape, shape, window, *found) for found in self._detections(molded, metas)
         ]
 
     def _result(self, original_shape, image_shape, window, detections, masks, probabilities):
@@ -506,7 +497,7 @@ class MaskRCNN:
 
         The network sees whole batches; the last one is filled up with its first picture.
         """
-        graph = self.detection_graph(molded.shape[1:3])
+        run = self._runner(molded.shape[1:3])
         anchors = self.get_anchors(molded.shape[1:])
         batch = self.config.BATCH_SIZE
         anchors = np.broadcast_to(anchors, (batch, *anchors.shape))
@@ -514,24 +505,34 @@ class MaskRCNN:
         for start in range(0, len(molded), batch):
             rows = np.arange(start, start + batch)
             rows[rows >= len(molded)] = start
-            outputs = graph.predict_on_batch(
-                [molded[rows], metas[rows].astype(np.float32), anchors]
-            )
+            outputs = run([molded[rows], metas[rows].astype(np.float32), anchors])
             found += list(zip(*outputs, strict=True))[: len(molded) - start]
         return found
 
+    def _runner(self, image_shape):
+        """The function that runs the network on batches of the config's BATCH_SIZE: one for
+        pictures of the config's IMAGE_SHAPE, and one for those of all other sizes."""
+        side = tuple(int(n) for n in image_shape[:2])
+        if side != tuple(self.config.IMAGE_SHAPE[:2]):
+            side = None
+        key = side, self.config.BATCH_SIZE
+        if key not in self._runners:
+            graph = self.detection_graph(side)
+            run = graph.predict_on_batch if side else runner(graph)
+            remember(self._runners, key, run, MAX_GRAPHS)
+        return self._runners[key]
+
     def detection_graph(self, image_shape):
-        """The graph that gives only what `detect` needs, for one picture size."""
-        key = (int(image_shape[0]), int(image_shape[1]))
-        if key not in self._graphs:
-            inputs, outputs = inference_graph(self.bank, self.config, key)
-            detections, masks, probabilities = outputs[0], outputs[3], outputs[7]
-            graph = keras.Model(
-                inputs, [detections, _OwnMask()([masks, detections]), probabilities]
-            )
-            graph.compile(jit_compile=_jit(self.config))
-            self._graphs[key] = graph
-        return self._graphs[key]
+        """The graph that gives only what `detect` needs, for one picture size, or, when that is
+        None, for any."""
+        if image_shape is None and self._batch == self.config.BATCH_SIZE:
+            inputs, outputs = self._any_size
+        else:
+            inputs, outputs = inference_graph(self.bank, self.config, image_shape)
+        detections, masks, probabilities = outputs[0], outputs[3], outputs[7]
+        graph = keras.Model(inputs, [detections, _OwnMask()([masks, detections]), probabilities])
+        graph.compile(jit_compile=_jit(self.config, sizes=1 if image_shape else None))
+        return graph
 
     def get_anchors(self, image_shape):
         """Normalised anchors (A, 4) float32 for a network picture of `image_shape`. The pixel
@@ -539,53 +540,46 @@ class MaskRCNN:
         key = tuple(int(n) for n in image_shape[:2])
         if key not in self._anchor_cache:
             pixels = pixel_anchors(self.config, key)
-            self._anchor_cache[key] = pixels, norm_boxes(pixels, key).astype(np.float32)
+            anchors = pixels, norm_boxes(pixels, key).astype(np.float32)
+            remember(self._anchor_cache, key, anchors, MAX_ANCHOR_SETS)
         self.anchors, normalised = self._anchor_cache[key]
         return normalised
 
     # --- looking inside ------------------------------------------------------------------------
 
     def ancestor(self, tensor, name):
-        """The nearest tensor before `tensor` that a layer called `name` (or a path that ends so)
-        gave out, or None."""
-        seen, waiting = set(), [tensor]
-        while waiting:
-            tensor = waiting.pop(0)
-            operation, _, _ = tensor._keras_history
-            if operation.name == name or operation.name.endswith("/" + name):
-                return tensor
-            for node in operation._inbound_nodes:
-                for before in node.input_tensors:
-                    if id(before) not in seen:
-                        seen.add(id(before))
-                        waiting.append(before)
-        return None
+        """The nearest tensor that `tensor` was computed from and that has this name, or None: a
+        layer's, or one of matterport's inside the layer "ROI" (`ROI/refined_anchors:0`)."""
+        return inspection.ancestor(tensor, name)
 
     def run_graph(self, images, outputs, image_metas=None):
         """Values of named tensors of the inference graph for pictures.
 
         Args:
-            images: list of (H, W, 3) uint8 RGB, as many as a batch.
+            images: list of (H, W, 3) uint8 RGB, any number.
             outputs: list of (name, tensor of `keras_model`).
             image_metas: when given, `images` are molded already.
 
         Returns:
             dict of name -> array (B, ...). What the network computes for all RoIs of a batch at
             once, such as `get_layer("mrcnn_mask").output`, comes out as (B, N, ...).
+
+        Raises:
+            ValueError: for a tensor that is None, or sides of a picture that do not fit.
         """
-        names = [name for name, _ in outputs]
+        if self.mode != "inference":
+            raise RuntimeError("This detector was made for training; use mode='inference'.")
         if image_metas is None:
             molded, image_metas, _ = self.mold_inputs(images)
         else:
-            molded = np.asarray(images)
+            molded = np.asarray(images, np.float32)
         anchors = self.get_anchors(molded.shape[1:])
-        anchors = np.broadcast_to(anchors, (len(molded), *anchors.shape))
-        graph = keras.Model(self.keras_model.inputs, [tensor for _, tensor in outputs])
-        values = graph.predict_on_batch([molded, image_metas.astype(np.float32), anchors])
-        answer = {}
-        for name, value in zip(names, values, strict=True):
-            alone = len(value) == len(molded)
-            answer[name] = value if alone else value.reshape(len(molded), -1, *value.shape[1:])
+        arrays = [
+            molded,
+            np.asarray(image_metas, np.float32),
+            np.broadcast_to(anchors, (len(molded), *anchors.shape)),
+        ]
+        answer = inspection.values(self.keras_model, outputs, arrays, self._batch)
         for name, value in answer.items():
             log(name, value)
         return answer
@@ -620,9 +614,17 @@ def _unmold_boxes(detections, original_shape, image_shape, window):
     )
 
 
-def _jit(config):
-    """Whether to compile with XLA. On the CPU TensorFlow's own kernels are faster than XLA's."""
+def remember(store, key, value, limit):
+    """Put a value into a dict that keeps the newest `limit` of them."""
+    store[key] = value
+    while len(store) > limit:
+        del store[next(iter(store))]
+
+
+def _jit(config, sizes=1):
+    """Whether to compile with XLA. On the CPU TensorFlow's own kernels are faster than XLA's, and
+    for pictures of any size (`sizes` None) it would compile for each size anew."""
     if config.JIT_COMPILE != "auto":
         return bool(config.JIT_COMPILE)
     backend = keras.backend.backend()
-    return backend == "jax" or (backend == "tensorflow" and has_accelerator())
+    return backend == "jax" or (backend == "tensorflow" and sizes == 1 and has_accelerator())

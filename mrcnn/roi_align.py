@@ -29,8 +29,8 @@ def bilinear_crop(flat, start, height, width, boxes, size, picture=None, centred
         height, width: (R,) int32 of that map.
         boxes: (R, 4) float32, normalised to that map.
         size: static int or pair (rows, columns), each at least 2.
-        picture: (height, width) in pixels of the picture that the maps cover, for points exactly
-            where the boxes are; None for points as in crop_and_resize.
+        picture: (height, width) in pixels of the picture that the maps cover, numbers or scalar
+            tensors, for points exactly where the boxes are; None for points as in crop_and_resize.
         centred: True for points in the middle of `size` x `size` equal cells of the box, where
             the pixels of a mask are; False for points from edge to edge. Needs `picture`.
 
@@ -71,6 +71,7 @@ def _axis_points(low, high, length, points, pixels=None, centred=False):
         factor, shift, border = last, 0.0, BORDER
     else:
         # From the centre of a pixel to continuous pixels, to cells, to the centre of a cell.
+        pixels = ops.cast(pixels, "float32")
         cells = (last + 1) / pixels
         factor, shift, border = (pixels - 1) * cells, 0.5 * cells - 0.5, 0.5
     if centred:
@@ -97,7 +98,8 @@ class RoIAlign(keras.layers.Layer):
 
     Args:
         size: points a side.
-        image_shape: (height, width) of the network's picture in pixels.
+        image_shape: (height, width) of the network's picture in pixels; None to take it from the
+            finest map, whose cells are 2^first_level pixels wide.
         first_level: of the pyramid, 2 or 3.
         exact: place the points exactly; False as in crop_and_resize.
         centred: points in the middle of equal cells, see `bilinear_crop`; needs `exact`.
@@ -106,28 +108,31 @@ class RoIAlign(keras.layers.Layer):
     Returns (B * N, size, size, C).
     """
 
-    def __init__(self, size, image_shape, first_level=2, exact=False, centred=False, **kwargs):
+    def __init__(self, size, image_shape=None, first_level=2, exact=False, centred=False, **kwargs):
         super().__init__(autocast=False, **kwargs)
         self.size = size
         self.exact, self.centred = exact, centred
-        self.image_shape = (int(image_shape[0]), int(image_shape[1]))
+        self.image_shape = None
+        if image_shape is not None:
+            self.image_shape = (int(image_shape[0]), int(image_shape[1]))
         self.first_level = first_level
 
     def call(self, inputs):
         rois, levels = ops.stop_gradient(inputs[0]), inputs[1:]
-        batch, count = int(rois.shape[0]), int(rois.shape[1])
+        batch, count = ops.shape(rois)[:2]
         channels = levels[0].shape[-1]
-        cells = [int(level.shape[1]) * int(level.shape[2]) for level in levels]
-        flat = ops.concatenate(
-            [ops.reshape(x, (batch, n, channels)) for x, n in zip(levels, cells, strict=True)], 1
-        )
-        flat = ops.reshape(flat, (batch * sum(cells), channels))
+        # Numbers where the graph is made for one size of picture, else scalar tensors.
+        sides = [ops.shape(level)[1:3] for level in levels]
+        image_shape = self.image_shape or tuple(n * 2**self.first_level for n in sides[0])
+        cells = [height * width for height, width in sides]
+        flat = ops.concatenate([ops.reshape(x, (batch, -1, channels)) for x in levels], 1)
+        flat = ops.reshape(flat, (-1, channels))
 
         # A box that overflowed must not become an index: it pools from somewhere near instead.
         boxes = ops.reshape(ops.clip(ops.nan_to_num(rois), -10.0, 10.0), (batch * count, 4))
-        index = self._level_index(boxes, len(levels))
-        heights = ops.convert_to_tensor([int(x.shape[1]) for x in levels], "int32")
-        widths = ops.convert_to_tensor([int(x.shape[2]) for x in levels], "int32")
+        index = self._level_index(boxes, len(levels), image_shape)
+        heights = ops.convert_to_tensor([height for height, _ in sides], "int32")
+        widths = ops.convert_to_tensor([width for _, width in sides], "int32")
         starts = [sum(cells[:k]) for k in range(len(cells))]
         start = ops.take(ops.convert_to_tensor(starts, "int32"), index, axis=0)
         picture = ops.repeat(ops.arange(batch, dtype="int32"), count) * sum(cells)
@@ -138,15 +143,25 @@ class RoIAlign(keras.layers.Layer):
             ops.take(widths, index, axis=0),
             boxes,
             self.size,
-            self.image_shape if self.exact else None,
+            image_shape if self.exact else None,
             self.centred,
         )
 
-    def _level_index(self, boxes, levels):
+    def compute_output_spec(self, inputs):
+        batch, count = inputs[0].shape[:2]
+        rows, columns = (self.size, self.size) if isinstance(self.size, int) else self.size
+        total = None if None in (batch, count) else batch * count
+        return keras.KerasTensor((total, rows, columns, inputs[1].shape[-1]), inputs[1].dtype)
+
+    def _level_index(self, boxes, levels, image_shape):
         """Which of the pooled levels (0 is the finest) serves each box: (R,) int32."""
         height = boxes[:, 2] - boxes[:, 0]
         width = boxes[:, 3] - boxes[:, 1]
         side = ops.sqrt(ops.maximum(height * width, 1e-12))
-        unit = 224.0 / math.sqrt(self.image_shape[0] * self.image_shape[1])
+        area = image_shape[0] * image_shape[1]
+        if isinstance(area, int):
+            unit = 224.0 / math.sqrt(area)
+        else:
+            unit = 224.0 / ops.sqrt(ops.cast(area, "float32"))
         level = 4 + ops.cast(ops.round(ops.log2(side / unit)), "int32")
         return ops.clip(level - self.first_level, 0, levels - 1)

@@ -62,19 +62,32 @@ class Proposals(keras.layers.Layer):
         self.std_dev = [float(v) for v in std_dev]
 
     def call(self, inputs):
+        scores, _, _, boxes = self.candidates(inputs)
+        rois = []
+        for index in range(int(scores.shape[0])):
+            kept, valid = self.suppress(boxes[index], scores[index])
+            rois.append(ops.where(valid[:, None], ops.take(boxes[index], kept, axis=0), 0.0))
+        return ops.stack(rois)
+
+    def compute_output_spec(self, inputs):
+        # Said, and not found by a trace: JAX traces no graph that serves images of any size.
+        return keras.KerasTensor((inputs[0].shape[0], self.count, 4), "float32")
+
+    def candidates(self, inputs):
+        """What enters the NMS, by falling score: scores (B, M), their anchors, these moved by the
+        deltas, and these cut to the picture, each (B, M, 4)."""
         probabilities, deltas, anchors = (ops.stop_gradient(x) for x in inputs)
         scores = probabilities[:, :, 1]
-        limit = min(self.pre_nms_limit, scores.shape[1])
+        count = ops.shape(scores)[1]  # a tensor where the graph serves pictures of any size
+        known = isinstance(count, int)
+        limit = min(self.pre_nms_limit, count) if known else ops.minimum(self.pre_nms_limit, count)
         scores, best = ops.top_k(scores, limit, sorted=True)
         deltas = ops.take_along_axis(deltas, best[..., None], axis=1)
         anchors = ops.take_along_axis(anchors, best[..., None], axis=1)
-        boxes = box_ops.apply_deltas(anchors, deltas * ops.convert_to_tensor(self.std_dev))
-        boxes = box_ops.clip(boxes, ops.convert_to_tensor([0.0, 0.0, 1.0, 1.0]))
-        rois = [
-            self._suppress(boxes[index], scores[index]) for index in range(int(scores.shape[0]))
-        ]
-        return ops.stack(rois)
+        moved = box_ops.apply_deltas(anchors, deltas * ops.convert_to_tensor(self.std_dev))
+        inside = box_ops.clip(moved, ops.convert_to_tensor([0.0, 0.0, 1.0, 1.0]))
+        return scores, anchors, moved, inside
 
-    def _suppress(self, boxes, scores):
-        kept, valid = non_max_suppression(boxes, scores, self.count, self.nms_threshold)
-        return ops.where(valid[:, None], ops.take(boxes, kept, axis=0), 0.0)
+    def suppress(self, boxes, scores):
+        """Rows (count,) of the candidates of one picture that stay, and which places are used."""
+        return non_max_suppression(boxes, scores, self.count, self.nms_threshold)

@@ -52,8 +52,11 @@ class TrainingModel(keras.Model):
         return distributed.reported(total)
 
 
-def make_optimizer(config, learning_rate, total_steps):
-    """The optimiser that a config asks for, with its learning-rate schedule."""
+def make_optimizer(config, learning_rate, total_steps, momentum=None):
+    """The optimiser that a config asks for, with its learning-rate schedule; or, when a momentum
+    is given, SGD with it at a constant rate."""
+    if momentum is not None:
+        return _sgd(config, learning_rate, momentum)
     if config.SCHEDULE == "cosine" or config.WARMUP_STEPS:
         learning_rate = WarmupCosine(
             learning_rate,
@@ -69,10 +72,12 @@ def make_optimizer(config, learning_rate, total_steps):
         )
         optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
         return optimizer
+    return _sgd(config, learning_rate, config.LEARNING_MOMENTUM)
+
+
+def _sgd(config, learning_rate, momentum):
     return keras.optimizers.SGD(
-        learning_rate,
-        momentum=config.LEARNING_MOMENTUM,
-        global_clipnorm=config.GRADIENT_CLIP_NORM,
+        learning_rate, momentum=momentum, global_clipnorm=config.GRADIENT_CLIP_NORM
     )
 
 

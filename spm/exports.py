@@ -9,7 +9,6 @@ Takes labelme files, predicted (NAME_predicted.json) or drawn by hand, and write
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,28 +16,20 @@ from typing import Any
 import numpy as np
 
 from spm.errors import InputError
+from spm.geometry.polygons import polygon_area
 from spm.io import pixel_size
 from spm.io.class_colours import class_colours
 from spm.run import command_line
 from spm.run.files import atomic_path, make_folder, safe_name, write_json
-from spm.structures.annotation import Annotation, class_of, outline, read_annotation
-from spm.structures.instance_masks import polygon_patch
-from spm.structures.molecule import polygon_area
-from spm.structures.shape import Shape
+from spm.structures.annotation import Annotation, read_annotation
+from spm.structures.classes import class_of, suggested_classes
+from spm.structures.instance_masks import shape_mask
+from spm.structures.shape import Shape, outline
 
 FORMATS = ("coco", "imagej", "tiff")
 CLASS_NAMES: list[str] = []  # empty: the labels without their serial numbers
 NM_PER_PIXEL: float | None = None  # None: from the JSON, or the PNG beside it
 MOST_LABELS = 65535  # a 16-bit label picture holds no more
-
-
-def classes_of_labels(labels: Sequence[str]) -> list[str]:
-    """Return the sorted class names of labels such as "003a12" or "13-2".
-
-    The class is the label without the serial number at its end; a label of digits alone is its own
-    class.
-    """
-    return sorted({re.sub(r"[ _-]?[0-9]+$", "", label) or label for label in labels})
 
 
 def coco_dataset(
@@ -53,7 +44,7 @@ def coco_dataset(
         InputError: for a label of no known class.
     """
     labels = [shape.label for annotation in annotations for shape in annotation.shapes]
-    names = list(class_names) or classes_of_labels(labels)
+    names = list(class_names) or suggested_classes(labels)
     dataset: dict[str, Any] = {
         "info": {"description": "molecules in scanning probe microscopy pictures"},
         "images": [],
@@ -119,7 +110,7 @@ def write_imagej_rois(path: Path, annotation: Annotation, class_names: Sequence[
     if not annotation.shapes:
         raise InputError(f"{annotation.path or path}: has no molecule; there is no ROI to write.")
     labels = [shape.label for shape in annotation.shapes]
-    names = list(class_names) or classes_of_labels(labels)
+    names = list(class_names) or suggested_classes(labels)
     colours = class_colours(len(names))
     rois = []
     for number, shape in enumerate(annotation.shapes, start=1):
@@ -149,8 +140,8 @@ def label_array(annotation: Annotation) -> np.ndarray:
         )
     labels = np.zeros((annotation.height, annotation.width), np.uint16)
     for number, shape in enumerate(annotation.shapes, start=1):
-        patch, top, left = polygon_patch(outline(shape), annotation.height, annotation.width)
-        labels[top : top + patch.shape[0], left : left + patch.shape[1]][patch] = number
+        mask = shape_mask(shape, annotation.height, annotation.width)
+        labels[mask.place][mask.pixels] = number
     return labels
 
 

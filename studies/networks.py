@@ -21,13 +21,13 @@ import numpy as np
 
 from spm.evaluation.instances import Instance, from_annotation, from_molecules
 from spm.evaluation.metrics import ALL, Comparison, report
-from spm.geometry.polygons import polygon_area
+from spm.geometry.cropped_mask import CroppedMask
+from spm.geometry.polygons import median_diameter, polygon_area
 from spm.inference.detector import Detections
 from spm.io.images import write_picture
 from spm.run.files import make_folder
 from spm.simulate import SYSTEMS, simulate
 from spm.structures.annotation import Annotation, write_annotation
-from spm.structures.instance_masks import polygon_patch
 
 Scene = tuple[np.ndarray, Annotation]
 
@@ -94,19 +94,19 @@ def resampled(scene: Scene, factor: float) -> Scene:
     ratio = np.array([width / truth.width, height / truth.height])
     moved = [replace(shape, points=shape.points * ratio) for shape in truth.shapes]
     # Slivers at the border that cover no pixel any more are gone.
-    shapes = [shape for shape in moved if polygon_patch(shape.points, height, width)[0].any()]
+    shapes = [shape for shape in moved if CroppedMask.of_polygon(shape.points, height, width).area]
     return small, replace(truth, shapes=shapes, height=height, width=width)
 
 
 def diameter(scenes: Sequence[Scene]) -> float:
     """Return the median diameter sqrt(4 area / pi) of the whole molecules, pixels."""
     areas = [
-        abs(polygon_area(shape.points))
+        polygon_area(shape.points)
         for _, truth in scenes
         for shape in truth.shapes
         if not shape.flags.get("edge")
     ]
-    return float(np.sqrt(4 * np.median(areas) / np.pi))
+    return median_diameter(areas)
 
 
 def write_scenes(folder: Path, scenes: Sequence[Scene]) -> None:

@@ -23,7 +23,7 @@ from spm.errors import InputError
 from spm.io.images import read_picture, write_picture
 from spm.run.files import folder_lock
 from spm.structures.annotation import read_annotation
-from spm.structures.instance_masks import instance_masks, label_picture
+from spm.structures.instance_masks import instance_masks, label_image
 
 
 def run_chain(root, workers=1, force=False, angles=(40, 90), aug_times=4):
@@ -64,7 +64,7 @@ def test_pitfall_8_every_entry_is_one_pictures_own(chain):
         assert np.array_equal(masks, instance_masks(annotation))
         assert masks.shape == (entry.height, entry.width, len(entry.labels))
         with Image.open(chain / "ds" / "mask" / f"{entry.name}.png") as image:
-            assert image.mode == "P" and np.array_equal(np.asarray(image), label_picture(masks))
+            assert image.mode == "P" and np.array_equal(np.asarray(image), label_image(annotation))
         text = (chain / "ds" / "yaml" / f"{entry.name}.yaml").read_text(encoding="utf-8")
         assert yaml.safe_load(text) == {"label_names": ["_background_", *entry.labels]}
         view = chain / "ds" / "label_viz" / f"{entry.name}.png"

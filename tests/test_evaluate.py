@@ -16,9 +16,10 @@ from spm.evaluation.confusion import Verdicts
 from spm.evaluation.curves import AR_THRESHOLDS, precision_recall
 from spm.evaluation.instances import from_annotation
 from spm.evaluation.metrics import ALL
-from spm.evaluation.reading import guess_classes
 from spm.io.images import read_picture, write_picture
-from spm.structures.annotation import Annotation, Shape, write_annotation
+from spm.structures.annotation import Annotation, write_annotation
+from spm.structures.classes import suggested_classes
+from spm.structures.shape import Shape
 
 HEIGHT, WIDTH = 40, 60
 
@@ -271,7 +272,7 @@ def test_command_line_gives_one_sentence(folders, monkeypatch, capsys):
 def test_classes_are_guessed_from_labels():
     labels = ["003a1", "003a12", "molecule A-3", "molecule A 4", "13", "rod", "13-2"]
     shapes = [polygon(label, 0, 0) for label in labels]
-    guessed = guess_classes([Annotation(shapes, HEIGHT, WIDTH, "x.png")])
+    guessed = suggested_classes(shape.label for shape in shapes)
     assert guessed == ["003a", "13", "molecule A", "rod"]
 
 

@@ -16,18 +16,19 @@ from hypothesis import strategies as st
 from Images_Augmentation import geo_aug_img_json
 from spm.errors import InputError
 from spm.geometry import affine
-from spm.geometry.polygons import mask_outline, polygon_area, polygon_mask
+from spm.geometry.cropped_mask import mask_outline, polygon_mask
+from spm.geometry.polygons import polygon_area
 from spm.io.images import decode_picture, encode_png, write_picture
 from spm.run.manifest import Ledger
 from spm.structures.annotation import (
     check_annotation,
     check_copy,
-    class_of,
-    outline,
     read_annotation,
     write_annotation,
 )
-from spm.structures.instance_masks import shape_patches
+from spm.structures.classes import class_of
+from spm.structures.instance_masks import shape_masks
+from spm.structures.shape import outline
 
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "100"))
 fuzz = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -92,8 +93,8 @@ def take(path):
     annotation.check_size()
     picture = annotation.read_picture()
     assert picture.shape[:2] == (annotation.height, annotation.width)
-    patches = shape_patches(annotation)
-    assert len(patches) == len(annotation.shapes)
+    masks = shape_masks(annotation)
+    assert len(masks) == len(annotation.shapes)
     for each in annotation.shapes:
         assert outline(each).shape[1] == 2
         try:
@@ -202,13 +203,13 @@ def test_any_polygon_through_any_chain_stays_inside_and_keeps_its_area(
     height, width, corners, chain
 ):
     polygon = np.array(corners) * (width, height)
-    area = abs(polygon_area(polygon))
+    area = polygon_area(polygon)
     for copy in chain:
         matrix, height, width = geo_aug_img_json.map_of(copy, height, width)
         polygon = affine.apply_to_points(matrix, polygon)
         area *= copy.ratio**2
         assert (polygon > -1e-6).all() and (polygon < (width + 1e-6, height + 1e-6)).all()
-    assert abs(polygon_area(polygon)) == pytest.approx(area, rel=0.02, abs=1e-5)
+    assert polygon_area(polygon) == pytest.approx(area, rel=0.02, abs=1e-5)
 
 
 @fuzz

@@ -13,6 +13,8 @@ from detectors import detections
 import predict_big_pic
 from engine.initial_weights import newest_weights
 from spm.errors import InputError
+from spm.geometry.cropped_mask import CroppedMask, polygon_mask
+from spm.geometry.polygons import polygon_centroid
 from spm.inference import predict
 from spm.inference.detector import Detections, Detector
 from spm.inference.nms import Detection
@@ -20,8 +22,7 @@ from spm.inference.predict import Settings, predict_picture
 from spm.io.images import read_picture, write_picture
 from spm.report.result_files import find_pictures, output_names, remove_tiles
 from spm.structures.annotation import read_annotation
-from spm.structures.instance_masks import polygon_mask
-from spm.structures.molecule import annotation_to_molecules, polygon_centroid
+from spm.structures.molecule import annotation_to_molecules
 
 CLASSES = ["red", "blue"]
 
@@ -274,8 +275,8 @@ def test_an_empty_mask_from_the_network_keeps_its_box():
 
 
 def test_detection_masks_are_packed():
-    detection = Detection.from_mask((0, 0, 80, 80), [1.0], np.ones((80, 80), bool))
-    assert detection.bits.nbytes == 800
+    detection = Detection.from_mask((0, 0, 80, 80), [1.0], CroppedMask(np.ones((80, 80), bool)))
+    assert detection.packed.bits.nbytes == 800
 
 
 # --- the script --------------------------------------------------------------------------------

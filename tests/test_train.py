@@ -14,7 +14,8 @@ from spm.dataset.annotated_images import check_labels, median_diameter, outlined
 from spm.errors import InputError
 from spm.evaluation.threshold import middle_of_plateau
 from spm.io.images import write_picture
-from spm.structures.annotation import Annotation, Shape, write_annotation
+from spm.structures.annotation import Annotation, write_annotation
+from spm.structures.shape import Shape
 
 
 def annotate(folder, stem, labels, side=20.0, flags=None):

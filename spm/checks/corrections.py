@@ -19,13 +19,13 @@ from spm.run.files import folder_lock, remove_leftovers, safe_name, write_bytes
 from spm.run.manifest import digest
 from spm.structures.annotation import (
     Annotation,
-    Shape,
     check_annotation,
     find_picture,
     iter_annotations,
     read_annotation,
     write_annotation,
 )
+from spm.structures.shape import Shape
 
 # Top-level JSON keys: of a prediction, and of a corrected one among the training pictures.
 PREDICTION, CORRECTED = "prediction", "corrected"

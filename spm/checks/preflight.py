@@ -12,18 +12,18 @@ from pathlib import Path
 import numpy as np
 
 from spm.errors import InputError
-from spm.geometry.polygons import polygon_area
+from spm.geometry.polygons import diameter, polygon_area
 from spm.instruments.inputs import left_out_sentences, list_inputs, open_picture
 from spm.similarity.unlabelled import find_lookalikes
 from spm.structures.annotation import (
     Annotation,
     check_annotation,
     iter_annotations,
-    outline,
     read_annotation,
 )
 from spm.structures.classes import check_class_names, class_of
-from spm.structures.instance_masks import shape_patches
+from spm.structures.instance_masks import shape_masks
+from spm.structures.shape import outline
 
 OVERLAP = 0.05  # IoU of two outlines, above which they are reported
 TWICE = 0.6  # ... above which one molecule seems to be outlined twice
@@ -188,40 +188,26 @@ def _look_at_images(folder: Path, findings: Findings, thoroughly: bool) -> None:
 def _measure(annotation: Annotation, names: Sequence[str], findings: Findings) -> None:
     for shape, name in zip(annotation.shapes, names, strict=True):
         sizes = findings.classes[name]
-        area = abs(polygon_area(outline(shape)))
-        sizes.diameters.append(float(np.sqrt(4 * area / np.pi)))
+        area = polygon_area(outline(shape))
+        sizes.diameters.append(float(diameter(area)))
         sizes.where.append(f"{annotation.path.name}: {shape.label}")
 
 
 def overlaps(annotation: Annotation) -> list[str]:
     """Return a sentence for each pair of outlines whose IoU is above OVERLAP."""
-    patches = shape_patches(annotation)
-    boxes = np.array([(t, x, t + p.shape[0], x + p.shape[1]) for p, t, x in patches]).reshape(-1, 4)
+    masks = shape_masks(annotation)
+    boxes = np.array([mask.box for mask in masks]).reshape(-1, 4)
     found = []
-    for i in range(len(patches)):
+    for i in range(len(masks)):
         later = boxes[i + 1 :]
         near = (later[:, :2] < boxes[i, 2:]).all(1) & (later[:, 2:] > boxes[i, :2]).all(1)
         for j in i + 1 + np.flatnonzero(near):
-            iou = _patch_iou(patches[i], patches[j])
+            iou = masks[i].iou(masks[j])
             if iou > OVERLAP:
                 labels = f"{annotation.shapes[i].label} and {annotation.shapes[j].label}"
                 twice = "; one molecule outlined twice?" if iou > TWICE else ""
                 found.append(f"{annotation.path.name}: {labels}, IoU {iou:.2f}{twice}")
     return found
-
-
-def _patch_iou(first: tuple, second: tuple) -> float:
-    (a, top_a, left_a), (b, top_b, left_b) = first, second
-    top, left = max(top_a, top_b), max(left_a, left_b)
-    bottom = min(top_a + a.shape[0], top_b + b.shape[0])
-    right = min(left_a + a.shape[1], left_b + b.shape[1])
-    if bottom <= top or right <= left:
-        return 0.0
-    both = (
-        a[top - top_a : bottom - top_a, left - left_a : right - left_a]
-        & b[top - top_b : bottom - top_b, left - left_b : right - left_b]
-    ).sum()
-    return float(both / max(a.sum() + b.sum() - both, 1))
 
 
 def leaving(annotation: Annotation) -> list[str]:

@@ -20,7 +20,7 @@ def box_sides(sources: Sequence[Source], limit: int = 40) -> np.ndarray:
     sides = []
     for source in sources[::step]:
         for points in source.read_outlines():
-            if abs(polygon_area(points)) > 0:
+            if polygon_area(points) > 0:
                 sides.append(np.sqrt(np.prod(np.ptp(points, axis=0))))
     return np.array(sides)
 

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
-from spm.dataset.index import Entry, full_rectangle, load_masks, load_patches, read_index
+from spm.dataset.index import Entry, full_rectangle, load_cropped_masks, load_masks, read_index
 from spm.errors import InputError
-from spm.geometry.polygons import mask_outline, polygon_area
+from spm.geometry import polygons
+from spm.geometry.cropped_mask import CroppedMask
+from spm.geometry.polygons import polygon_area
 from spm.io.images import read_picture
 from spm.structures.annotation import Annotation, iter_annotations, read_annotation
 from spm.structures.classes import class_of
@@ -63,8 +65,8 @@ class Source:
         """Masks (H, W, N) bool or uint8 of 0 and 1."""
         raise NotImplementedError
 
-    def read_patches(self) -> list[tuple[np.ndarray, int, int]]:
-        """N stored masks in their bounding boxes: (h, w) bool, top row, left column."""
+    def read_cropped_masks(self) -> list[CroppedMask]:
+        """N stored masks."""
         raise NotImplementedError
 
     def read_outlines(self) -> list[np.ndarray]:
@@ -90,14 +92,14 @@ class FolderSource(Source):
     def read_masks(self) -> np.ndarray:
         return load_masks(self._masks)
 
-    def read_patches(self) -> list[tuple[np.ndarray, int, int]]:
-        return load_patches(self._masks)
+    def read_cropped_masks(self) -> list[CroppedMask]:
+        return load_cropped_masks(self._masks)
 
     def read_outlines(self) -> list[np.ndarray]:
         # A molecule that distortion or a seam left without a pixel keeps its place in the order.
         return [
-            mask_outline(patch) + (left, top) if patch.size else np.zeros((3, 2))
-            for patch, top, left in self.read_patches()
+            mask.outline() if mask.pixels.size else np.zeros((3, 2))
+            for mask in self.read_cropped_masks()
         ]
 
 
@@ -207,15 +209,15 @@ def median_diameter(sources: Sequence[Source], limit: int = 40) -> float:
     """
     step = max(len(sources) // limit, 1)
     areas = [
-        abs(polygon_area(points)) for source in sources[::step] for points in source.read_outlines()
+        polygon_area(points) for source in sources[::step] for points in source.read_outlines()
     ]
-    areas = [area for area in areas if area > 0]
-    if not areas:
+    diameter = polygons.median_diameter(areas)
+    if not diameter:
         raise InputError(
             f"{sources[0].path}: no molecule is outlined in the training pictures; "
             "outline some in labelme."
         )
-    return float(np.sqrt(4 * np.median(areas) / np.pi))
+    return diameter
 
 
 def split(sources: Sequence[Source], share: float, seed: int) -> tuple[list[Source], list[Source]]:

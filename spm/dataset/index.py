@@ -24,6 +24,7 @@ import numpy as np
 
 from spm.dataset.sparse_npz import write_sparse
 from spm.errors import InputError
+from spm.geometry.cropped_mask import CroppedMask
 
 FOLDERS = ("imgs", "mask", "yaml", "label_viz", "rw_mask")
 INDEX = "index.csv"
@@ -199,12 +200,11 @@ def load_masks(path: str | os.PathLike) -> np.ndarray:
     return masks
 
 
-def load_patches(path: str | os.PathLike) -> list[tuple[np.ndarray, int, int]]:
-    """Return each instance's mask of an npz file in its bounding box: (h, w) bool, top row, left
-    column. An instance without a pixel has an empty patch.
+def load_cropped_masks(path: str | os.PathLike) -> list[CroppedMask]:
+    """Return each instance's mask of an npz file; an instance without a pixel has an empty one.
 
-    Of our own files only the small arrays are read in which these stand (see `save_patches`), of
-    others the masks.
+    Of our own files only the small arrays are read in which these stand (see$
+    `save_cropped_masks`), of others the masks.
 
     Raises:
         InputError: as `load_masks`.
@@ -213,10 +213,10 @@ def load_patches(path: str | os.PathLike) -> list[tuple[np.ndarray, int, int]]:
         if {"boxes", "bits"} <= set(archive.files):
             return _unpacked(archive["boxes"], archive["bits"])
     masks = load_masks(path)
-    return [_patch(masks[:, :, k]) for k in range(masks.shape[2])]
+    return [CroppedMask.of_mask(masks[:, :, k]) for k in range(masks.shape[2])]
 
 
-def _unpacked(boxes: np.ndarray, bits: np.ndarray) -> list[tuple[np.ndarray, int, int]]:
+def _unpacked(boxes: np.ndarray, bits: np.ndarray) -> list[CroppedMask]:
     """Undo `_packed`; ValueError when the two do not fit."""
     sizes = boxes[:, 2] * boxes[:, 3]
     ends = np.cumsum(sizes)
@@ -224,26 +224,18 @@ def _unpacked(boxes: np.ndarray, bits: np.ndarray) -> list[tuple[np.ndarray, int
         raise ValueError("too few bits for the boxes")
     flat = np.unpackbits(bits).astype(bool)
     return [
-        (flat[end - h * w : end].reshape(h, w), top, left)
+        CroppedMask(flat[end - h * w : end].reshape(h, w), top, left)
         for end, (top, left, h, w) in zip(ends.tolist(), boxes.tolist(), strict=True)
     ]
 
 
-def _packed(patches: Sequence[tuple[np.ndarray, int, int]]) -> dict[str, np.ndarray]:
-    """Return `boxes` (N, 4) int32 (top, left, height, width), and `bits`, the pixels of all patches
+def _packed(masks: Sequence[CroppedMask]) -> dict[str, np.ndarray]:
+    """Return `boxes` (N, 4) int32 (top, left, height, width), and `bits`, the pixels of all masks
     one after the other, row by row, eight in a byte."""
-    boxes = [(top, left, *patch.shape) for patch, top, left in patches]
-    flat = [np.ravel(patch) for patch, _, _ in patches]
+    boxes = [(mask.top, mask.left, *mask.pixels.shape) for mask in masks]
+    flat = [np.ravel(mask.pixels) for mask in masks]
     bits = np.packbits(np.concatenate(flat) if flat else np.zeros(0, bool))
     return {"boxes": np.array(boxes, np.int32).reshape(-1, 4), "bits": bits}
-
-
-def _patch(mask: np.ndarray) -> tuple[np.ndarray, int, int]:
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    if not len(rows):
-        return np.zeros((0, 0), bool), 0, 0
-    top, left = int(rows[0]), int(columns[0])
-    return mask[top : rows[-1] + 1, left : columns[-1] + 1] > 0, top, left
 
 
 def save_masks(path: str | os.PathLike, masks: np.ndarray) -> None:
@@ -254,32 +246,29 @@ def save_masks(path: str | os.PathLike, masks: np.ndarray) -> None:
     """
     if masks.ndim != 3 or masks.dtype != np.uint8:
         raise ValueError(f"masks must be (H, W, N) uint8. Received: {masks.shape}, {masks.dtype}.")
-    patches = [_patch(masks[:, :, k]) for k in range(masks.shape[2])]
-    save_patches(path, patches, *masks.shape[:2])
+    cropped = [CroppedMask.of_mask(masks[:, :, k]) for k in range(masks.shape[2])]
+    save_cropped_masks(path, cropped, *masks.shape[:2])
 
 
-def save_patches(
-    path: str | os.PathLike, patches: Sequence[tuple[np.ndarray, int, int]], height: int, width: int
+def save_cropped_masks(
+    path: str | os.PathLike, masks: Sequence[CroppedMask], height: int, width: int
 ) -> None:
-    """Write the same file as `save_masks` from each instance's mask in its bounding box.
+    """Write the same file as `save_masks` from cropped masks.
 
-    Besides `arr_0` it holds these patches (`boxes` and `bits`): a picture of thousands of molecules
+    Besides `arr_0` it holds these (`boxes` and `bits`): a picture of thousands of molecules
     has gigabytes of masks, which are nearly all zeros.
 
     Args:
-        patches: (h, w) bool or uint8, top row and left column of each instance.
+        masks: one an instance.
         height, width: of the picture.
     """
-    shape = height, width, len(patches)
-    write_sparse(path, shape, _pieces(patches, height, width), _packed(patches))
+    shape = height, width, len(masks)
+    write_sparse(path, shape, _pieces(masks, height, width), _packed(masks))
 
 
-def _pieces(
-    patches: Sequence[tuple[np.ndarray, int, int]], height: int, width: int
-) -> Iterator[tuple[int, bytes]]:
+def _pieces(masks: Sequence[CroppedMask], height: int, width: int) -> Iterator[tuple[int, bytes]]:
     """Yield the columns that each instance touches: offset in the flat array, and bytes."""
-    for k, (patch, top, left) in enumerate(patches):
-        rows, columns = patch.shape
-        strip = np.zeros((columns, height), np.uint8)
-        strip[:, top : top + rows] = patch.T
-        yield (k * width + left) * height, strip.tobytes()
+    for k, mask in enumerate(masks):
+        strip = np.zeros((mask.pixels.shape[1], height), np.uint8)
+        strip[:, mask.top : mask.bottom] = mask.pixels.T
+        yield (k * width + mask.left) * height, strip.tobytes()

@@ -7,7 +7,6 @@ picture, whatever order a folder is listed in.
 from __future__ import annotations
 
 import json
-import re
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from spm.dataset.index import FOLDERS, Entry, entry_name, full_rectangle, save_patches
+from spm.dataset.index import FOLDERS, Entry, entry_name, full_rectangle, save_cropped_masks
 from spm.errors import InputError
 from spm.io.images import (
     decode_picture,
@@ -35,8 +34,8 @@ from spm.structures.annotation import (
     iter_annotations,
     read_annotation,
 )
-from spm.structures.classes import class_of
-from spm.structures.instance_masks import draw_labels, shape_patches
+from spm.structures.classes import class_of, without_number
+from spm.structures.instance_masks import label_image, shape_masks
 from spm.structures.shape import outline
 
 # Part of every digest. Raise it when a change of the code changes the files.
@@ -229,7 +228,9 @@ def _write_mask(item: Item, folder: Path, shared: dict[str, Path]) -> str:
     if same is not None:
         link_or_copy(same, folder / file)
     else:
-        save_patches(folder / file, shape_patches(annotation), annotation.height, annotation.width)
+        save_cropped_masks(
+            folder / file, shape_masks(annotation), annotation.height, annotation.width
+        )
     return file
 
 
@@ -256,7 +257,7 @@ def write_entry(item: Item, folder: Path) -> tuple[list[str], list[str]]:
     names = [f"imgs/{item.name}.png", f"mask/{item.name}.png", f"label_viz/{item.name}.png"]
     files = [*names, f"yaml/{item.name}.yaml"]
     picture = _store_picture(annotation, folder / names[0])
-    write_labels(folder / names[1], draw_labels(annotation))
+    write_labels(folder / names[1], label_image(annotation))
     _write_view(folder / names[2], picture, annotation)
     labels = [shape.label for shape in annotation.shapes]
     write_text(folder / files[3], _label_yaml(labels), durable=False)
@@ -322,10 +323,9 @@ def _write_view(path: Path, picture: np.ndarray, annotation: Annotation) -> None
         size = tuple(max(1, round(side * scale)) for side in grey.shape[::-1])
         grey = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
     view = (grey.astype(np.uint16) * 191 // 255).astype(np.uint8)
-    families = {}
+    colours = {}
     for shape in annotation.shapes:
-        family = re.sub(r"[ _-]?[0-9]+$", "", shape.label)
-        colour = 192 + families.setdefault(family, len(families)) % 64
+        colour = 192 + colours.setdefault(without_number(shape.label), len(colours)) % 64
         # cv2 counts in pixel centres; four fractional bits keep the half pixel.
         points = np.rint((outline(shape) * scale - 0.5) * 16).astype(np.int32)
         cv2.polylines(view, [points[:, None]], True, colour, 1, cv2.LINE_8, 4)

@@ -9,8 +9,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from spm.errors import InputError
-from spm.structures.annotation import check_annotation, class_of, outline
-from spm.structures.instance_masks import polygon_patch
+from spm.geometry.cropped_mask import CroppedMask
+from spm.structures.annotation import check_annotation
+from spm.structures.classes import class_of
+from spm.structures.instance_masks import shape_mask
+from spm.structures.shape import outline
 
 __all__ = ["Instance", "from_annotation", "from_molecules"]
 
@@ -22,8 +25,7 @@ class Instance:
     Attributes:
         class_name: name of its class; None for an ignored truth that answers to any class.
         box: (4,) float64, (y1, x1, y2, x2) in pixels, y2 and x2 exclusive.
-        mask: (h, w) bool, the pixels inside the box; None where only boxes are known.
-        corner: (row, column) of the mask's first pixel in the picture.
+        mask: its pixels; None where only boxes are known.
         score: confidence of a prediction, 0..1; 1 for a truth.
         ignore: a truth that counts neither as found nor as missed, as COCO's crowd.
         outline: (n, 2) float64 polygon (x, y) in labelme's coordinates, for drawing; or None.
@@ -32,8 +34,7 @@ class Instance:
 
     class_name: str | None
     box: np.ndarray
-    mask: np.ndarray | None = None
-    corner: tuple[int, int] = (0, 0)
+    mask: CroppedMask | None = None
     score: float = 1.0
     ignore: bool = False
     outline: np.ndarray | None = None
@@ -51,29 +52,21 @@ class Instance:
         return cls(class_name, np.asarray(box, np.float64).reshape(4), **fields)
 
     @classmethod
-    def from_mask(cls, class_name, mask, corner=(0, 0), **fields):
-        """Makes an instance of a mask; the box is that of the mask's pixels.
+    def from_mask(cls, class_name, mask, **fields):
+        """Makes an instance of a mask; the box is that of the pixels that are set.
 
         Args:
             class_name: name of the class, or None.
-            mask: (h, w) array, non-zero inside: a whole picture or a part of one.
-            corner: (row, column) in the picture of the mask's first pixel.
+            mask: CroppedMask, or an array of the whole picture, non-zero inside.
             **fields: score, ignore, outline, label.
 
         Returns:
-            The Instance, its mask cropped. A mask without pixels gives a box of zeros.
+            The Instance. A mask without pixels gives a box of zeros.
         """
-        inside = np.asarray(mask).astype(bool)
-        rows = np.flatnonzero(inside.any(axis=1))
-        if rows.size == 0:
-            return cls(class_name, np.zeros(4), np.zeros((0, 0), bool), **fields)
-        columns = np.flatnonzero(inside.any(axis=0))
-        top, bottom = rows[0], rows[-1] + 1
-        left, right = columns[0], columns[-1] + 1
-        row, column = int(corner[0] + top), int(corner[1] + left)
-        box = np.array([row, column, row + bottom - top, column + right - left], dtype=np.float64)
-        crop = inside[top:bottom, left:right].copy()
-        return cls(class_name, box, crop, (row, column), **fields)
+        if not isinstance(mask, CroppedMask):
+            mask = CroppedMask(mask)
+        cropped = CroppedMask.of_mask(mask.pixels, mask.top, mask.left)
+        return cls(class_name, np.array(cropped.box, np.float64), cropped, **fields)
 
     @classmethod
     def from_polygon(cls, class_name, points, height, width, **fields):
@@ -90,14 +83,13 @@ class Instance:
         """
         points = np.asarray(points, np.float64)
         fields.setdefault("outline", points)
-        patch, top, left = polygon_patch(points, height, width)
-        return cls.from_mask(class_name, patch, (top, left), **fields)
+        return cls.from_mask(class_name, CroppedMask.of_polygon(points, height, width), **fields)
 
     @property
     def area(self):
         """Number of pixels of the mask, or the box's area where there is no mask."""
         if self.mask is not None:
-            return float(np.count_nonzero(self.mask))
+            return float(self.mask.area)
         y1, x1, y2, x2 = self.box
         return float((y2 - y1) * (x2 - x1))
 
@@ -140,10 +132,8 @@ def _from_shape(name, shape, size, **fields):
     if shape.shape_type != "mask":
         return Instance.from_polygon(name, outline(shape), *size, **fields)
     # The mask itself, not its outline: it may have holes or several parts.
-    left, top = np.floor(shape.points.min(axis=0)).astype(int)
     fields["outline"] = outline(shape)
-    inside = shape.mask[max(0, -top) : size[0] - top, max(0, -left) : size[1] - left]
-    return Instance.from_mask(name, inside, (max(0, top), max(0, left)), **fields)
+    return Instance.from_mask(name, shape_mask(shape, *size), **fields)
 
 
 def from_molecules(molecules, height, width):

@@ -147,20 +147,11 @@ def _need_masks(truths, predictions):
 
 
 def _common_pixels(truths, predictions, truth, prediction):
-    """Counts the pixels that each pair of cropped masks shares: (P,) float64."""
-    common = np.zeros(len(truth))
-    for k, (t, p) in enumerate(zip(truth, prediction, strict=True)):
-        a, b = truths[t], predictions[p]
-        top, left = max(a.corner[0], b.corner[0]), max(a.corner[1], b.corner[1])
-        bottom = min(a.corner[0] + a.mask.shape[0], b.corner[0] + b.mask.shape[0])
-        right = min(a.corner[1] + a.mask.shape[1], b.corner[1] + b.mask.shape[1])
-        if bottom > top and right > left:
-            common[k] = np.count_nonzero(
-                _window(a, top, left, bottom, right) & _window(b, top, left, bottom, right)
-            )
-    return common
-
-
-def _window(instance, top, left, bottom, right):
-    row, column = instance.corner
-    return instance.mask[top - row : bottom - row, left - column : right - column]
+    """Counts the pixels that each pair of masks shares: (P,) float64."""
+    return np.array(
+        [
+            truths[t].mask.common_pixels(predictions[p].mask)
+            for t, p in zip(truth, prediction, strict=True)
+        ],
+        np.float64,
+    )

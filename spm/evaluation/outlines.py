@@ -63,7 +63,7 @@ def outline_errors(
 
 def _compare(truth: np.ndarray, found: np.ndarray) -> tuple[float, float, float]:
     width, height = np.ptp(found, axis=0) / np.ptp(truth, axis=0) - 1
-    return width, height, abs(polygon_area(found) / polygon_area(truth)) - 1
+    return width, height, polygon_area(found) / polygon_area(truth) - 1
 
 
 def _is_clear(points: np.ndarray, height: int, width: int) -> bool:

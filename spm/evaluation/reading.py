@@ -5,19 +5,13 @@ other folder. Every truth needs a prediction file, if only an empty one: a missi
 picture that nobody predicted, not one without molecules.
 """
 
-import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from spm.errors import InputError
 from spm.evaluation.instances import Instance, from_annotation, from_molecules
-from spm.structures.annotation import (
-    Annotation,
-    check_class_names,
-    class_of,
-    iter_annotations,
-    read_annotation,
-)
+from spm.structures.annotation import Annotation, iter_annotations, read_annotation
+from spm.structures.classes import check_class_names, class_of, suggested_classes
 from spm.structures.molecule import annotation_to_molecules
 
 __all__ = [
@@ -25,7 +19,6 @@ __all__ = [
     "check_labels",
     "find_predictions",
     "find_truths",
-    "guess_classes",
     "read_all",
     "read_pictures",
 ]
@@ -118,16 +111,6 @@ def _prediction_of(truth, folder):
     return next((p for p in paths if p.is_file() and not p.samefile(truth.path)), None)
 
 
-def guess_classes(annotations):
-    """Returns the class names that labels suggest: what stands before the serial number.
-
-    `003a12` is of class `003a`, `molecule A-3` of class `molecule A`. A label of digits alone is
-    taken as a class.
-    """
-    labels = {shape.label for annotation in annotations for shape in annotation.shapes}
-    return sorted({re.sub(r"[ _-]?[0-9]+$", "", label) or label for label in labels})
-
-
 def check_labels(annotations, class_names):
     """Makes sure that every label belongs to a class.
 
@@ -173,7 +156,9 @@ def read_pictures(
     predicted = read_all(predicted_paths)
     notices = []
     if not class_names:
-        class_names = guess_classes([*truths, *predicted])
+        class_names = suggested_classes(
+            shape.label for annotation in (*truths, *predicted) for shape in annotation.shapes
+        )
         notices.append(
             f"classes guessed from the labels: {', '.join(class_names) or 'none'}; "
             "name them with --classes if this is wrong."

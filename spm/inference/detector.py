@@ -8,25 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 
+from spm.geometry.cropped_mask import CroppedMask
+
 # Side of the four tiles that the 2022 scripts cut an image into, as a share of its side.
 OLDER_TILE_SHARE = 3 / 5
-
-
-class CroppedMask(NamedTuple):
-    """The mask of one instance, cut to where it is set or to its box.
-
-    Attributes:
-        pixels: (h, w) bool; it may be empty, or have no pixel set.
-        top, left: row and column of its first pixel in the image.
-    """
-
-    pixels: np.ndarray
-    top: int
-    left: int
 
 
 @dataclass(frozen=True, eq=False)

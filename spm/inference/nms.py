@@ -11,9 +11,11 @@ their mask.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+
+from spm.geometry.cropped_mask import CroppedMask, PackedMask
 
 # A lower answer goes when at least this share of its own mask lies inside a better one, even if
 # the IoU is small: a single lobe reported inside a whole molecule, a piece left by a tile border.
@@ -32,53 +34,40 @@ class Detection:
     Attributes:
         box: (4,) float64 (y1, x1, y2, x2) on the lattice.
         class_scores: (C,) float32, score of each class, background left out.
-        corner: (row, column) of the mask's first pixel on the lattice.
-        shape: (h, w) of the mask.
-        bits: the mask's h * w pixels, packed 8 to a byte: a large picture has 100,000 of them.
-        pixels: number of pixels of the mask.
+        packed: its mask on the lattice.
         view: index of the view that showed it.
         whole: False when a tile border may have cut it and no other tile shows the place better.
     """
 
     box: np.ndarray
     class_scores: np.ndarray
-    corner: tuple[int, int]
-    shape: tuple[int, int]
-    bits: np.ndarray
-    pixels: int
+    packed: PackedMask
     view: int = 0
     whole: bool = True
 
     @classmethod
-    def from_mask(cls, box, class_scores, mask, corner=(0, 0), view=0) -> Detection:
-        """Makes a detection of a (h, w) bool mask, cropped here to the pixels that are set.
+    def from_mask(cls, box, class_scores, mask: CroppedMask, view: int = 0) -> Detection:
+        """Makes a detection of a mask, cropped here to the pixels that are set.
 
         A mask without pixels (the network is sure of the box only) is replaced by the box.
         """
         box = np.asarray(box, np.float64)
-        rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-        if rows.size == 0:
+        cropped = CroppedMask.of_mask(mask.pixels, mask.top, mask.left)
+        if not cropped.pixels.size:
             y1, x1 = np.floor(box[:2]).astype(int)
             y2, x2 = np.maximum(np.ceil(box[2:]).astype(int), (y1 + 1, x1 + 1))
-            crop, corner = np.ones((y2 - y1, x2 - x1), bool), (int(y1), int(x1))
-        else:
-            crop = mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-            corner = (int(corner[0] + rows[0]), int(corner[1] + columns[0]))
-        return cls(
-            box,
-            np.asarray(class_scores, np.float32),
-            corner,
-            crop.shape,
-            np.packbits(crop),
-            int(np.count_nonzero(crop)),
-            view,
-        )
+            cropped = CroppedMask(np.ones((y2 - y1, x2 - x1), bool), int(y1), int(x1))
+        return cls(box, np.asarray(class_scores, np.float32), cropped.pack(), view)
 
     @property
-    def mask(self) -> np.ndarray:
-        """The (h, w) bool mask; its first pixel is `corner`."""
-        count = self.shape[0] * self.shape[1]
-        return np.unpackbits(self.bits, count=count).view(bool).reshape(self.shape)
+    def mask(self) -> CroppedMask:
+        """The mask, unpacked."""
+        return self.packed.unpack()
+
+    @property
+    def area(self) -> int:
+        """Number of pixels of the mask."""
+        return self.packed.area
 
     @property
     def class_index(self) -> int:
@@ -90,40 +79,35 @@ class Detection:
         """Score of the best class."""
         return float(self.class_scores.max())
 
+    def moved(self, box: np.ndarray, down: int, right: int, whole: bool) -> Detection:
+        """Returns the detection with another box and its mask moved by whole pixels."""
+        packed = replace(self.packed, top=self.packed.top + down, left=self.packed.left + right)
+        return replace(self, box=box, packed=packed, whole=whole)
+
 
 def common_pixels(a: Detection, b: Detection) -> int:
     """Returns how many pixels two masks share."""
-    top, left = max(a.corner[0], b.corner[0]), max(a.corner[1], b.corner[1])
-    bottom = min(a.corner[0] + a.shape[0], b.corner[0] + b.shape[0])
-    right = min(a.corner[1] + a.shape[1], b.corner[1] + b.shape[1])
-    if bottom <= top or right <= left:
-        return 0
-    parts = [
-        d.mask[
-            top - d.corner[0] : bottom - d.corner[0],
-            left - d.corner[1] : right - d.corner[1],
-        ]
-        for d in (a, b)
-    ]
-    return int(np.count_nonzero(parts[0] & parts[1]))
-
-
-def mask_iou(a: Detection, b: Detection) -> float:
-    """Returns the intersection over union of two masks, 0..1."""
-    common = common_pixels(a, b)
-    return common / (a.pixels + b.pixels - common) if common else 0.0
+    first, second = a.packed, b.packed
+    apart = (
+        first.top + first.shape[0] <= second.top
+        or second.top + second.shape[0] <= first.top
+        or first.left + first.shape[1] <= second.left
+        or second.left + second.shape[1] <= first.left
+    )
+    return 0 if apart else a.mask.common_pixels(b.mask)
 
 
 class _Neighbours:
     """Detections in the cells of a square grid, to find those near a place quickly."""
 
     def __init__(self, detections: list[Detection]):
-        sides = [max(d.shape) for d in detections]
+        sides = [max(d.packed.shape) for d in detections]
         self._cell = max(8, int(np.median(sides))) if sides else 8
         self._cells: dict[tuple[int, int], list[int]] = {}
 
     def _touched(self, detection: Detection) -> Iterable[tuple[int, int]]:
-        (y, x), (h, w), cell = detection.corner, detection.shape, self._cell
+        (h, w), cell = detection.packed.shape, self._cell
+        y, x = detection.packed.top, detection.packed.left
         for row in range(y // cell, (y + h - 1) // cell + 1):
             for column in range(x // cell, (x + w - 1) // cell + 1):
                 yield row, column
@@ -163,8 +147,8 @@ def suppress(
             if not across_classes and kept[index].class_index != detection.class_index:
                 continue
             common = common_pixels(kept[index], detection)
-            union = kept[index].pixels + detection.pixels - common
-            gone = common > iou * union or common > INSIDE * detection.pixels
+            union = kept[index].area + detection.area - common
+            gone = common > iou * union or common > INSIDE * detection.area
             if gone and (rival is None or common > rival[1]):
                 rival = (index, common, union)
         if rival is None:
@@ -177,7 +161,7 @@ def suppress(
 
 def _rank(detection: Detection) -> tuple:
     # The place settles ties, so that the answer does not depend on the order of the tiles.
-    return not detection.whole, -detection.score, *detection.corner
+    return not detection.whole, -detection.score, detection.packed.top, detection.packed.left
 
 
 def _remember_other_class(best: Detection, other: Detection) -> None:
@@ -211,7 +195,7 @@ def vote(detections: list[Detection], views: int, iou: float = SAME_MOLECULE) ->
     for detection in sorted(detections, key=_rank):
         best, best_iou = None, iou
         for index in neighbours.near(detection):
-            overlap = mask_iou(groups[index][0], detection)
+            overlap = groups[index][0].mask.iou(detection.mask)
             if overlap >= best_iou:
                 best, best_iou = index, overlap
         if best is None:
@@ -231,15 +215,17 @@ def _average(group: list[Detection], views: int) -> Detection:
     class_scores = sum(by_view.values()) / views
     weights = np.array([member.score for member in group]) + 1e-9
     weights /= weights.sum()
-    top, left = (min(member.corner[axis] for member in group) for axis in (0, 1))
-    bottom, right = (
-        max(member.corner[axis] + member.shape[axis] for member in group) for axis in (0, 1)
-    )
-    mean_mask = np.zeros((bottom - top, right - left))
-    for member, weight in zip(group, weights, strict=True):
-        y, x = member.corner[0] - top, member.corner[1] - left
-        mean_mask[y : y + member.shape[0], x : x + member.shape[1]] += weight * member.mask
+    masks = [member.mask for member in group]
+    top, left = min(m.top for m in masks), min(m.left for m in masks)
+    bottom, right = max(m.bottom for m in masks), max(m.right for m in masks)
+    mean = np.zeros((bottom - top, right - left))
+    for mask, weight in zip(masks, weights, strict=True):
+        mean[mask.top - top : mask.bottom - top, mask.left - left : mask.right - left] += (
+            weight * mask.pixels
+        )
     box = weights @ np.array([member.box for member in group])
-    fused = Detection.from_mask(box, class_scores, mean_mask >= 0.5, (top, left), group[0].view)
+    fused = Detection.from_mask(
+        box, class_scores, CroppedMask(mean >= 0.5, top, left), group[0].view
+    )
     fused.whole = group[0].whole
     return fused

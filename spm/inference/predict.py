@@ -11,6 +11,7 @@ from itertools import islice
 
 import numpy as np
 
+from spm.geometry.cropped_mask import CroppedMask
 from spm.inference.detector import Detections, Detector
 from spm.inference.nms import CUT_MARGIN, Detection, suppress, vote
 from spm.inference.tiles import (
@@ -23,7 +24,6 @@ from spm.inference.tiles import (
     turn_boxes_back,
     view_count_ok,
 )
-from spm.structures.instance_masks import mask_outline
 from spm.structures.molecule import Molecule, set_orientations
 
 # Share of a detection's pixels that must lie on the picture and not on the padding beyond it.
@@ -145,15 +145,15 @@ def _batched(jobs: Iterator, size: int) -> Iterator[list]:
 def _detections(result: Detections, view: int, size: int) -> list[Detection]:
     """Turns what the detector says of one view into detections in the tile's own pixels."""
     boxes = turn_boxes_back(result.boxes, view, size)
-    places = [
-        (m.top, m.left, m.top + len(m.pixels), m.left + m.pixels.shape[1]) for m in result.masks
+    places = np.array([mask.box for mask in result.masks]).reshape(-1, 4)
+    corners = turn_boxes_back(places, view, size)[:, :2].astype(int)
+    masks = [
+        CroppedMask(turn_back(mask.pixels, view), top, left)
+        for mask, (top, left) in zip(result.masks, corners.tolist(), strict=True)
     ]
-    corners = turn_boxes_back(np.array(places).reshape(-1, 4), view, size)[:, :2]
     return [
-        Detection.from_mask(box, class_scores, turn_back(mask.pixels, view), corner, view)
-        for box, class_scores, mask, corner in zip(
-            boxes, result.class_scores, result.masks, corners, strict=True
-        )
+        Detection.from_mask(box, class_scores, mask, view)
+        for box, class_scores, mask in zip(boxes, result.class_scores, masks, strict=True)
     ]
 
 
@@ -173,10 +173,8 @@ def _placed(seen: list[Detection], grid: Grid, tile: Tile, margin: float) -> lis
     for detection, box, whole, drop in zip(seen, boxes, clear, better_elsewhere, strict=True):
         if drop:
             continue
-        detection.box = box
-        detection.corner = (detection.corner[0] + tile.y, detection.corner[1] + tile.x)
-        detection.whole = bool(whole)
-        cropped = _on_picture(detection, height, width)
+        on_lattice = detection.moved(box, tile.y, tile.x, bool(whole))
+        cropped = _on_picture(on_lattice, height, width)
         if cropped is not None:
             placed.append(cropped)
     return placed
@@ -184,20 +182,14 @@ def _placed(seen: list[Detection], grid: Grid, tile: Tile, margin: float) -> lis
 
 def _on_picture(detection: Detection, height: float, width: float) -> Detection | None:
     """Cuts off what lies on the padding; None when that is most of the detection."""
-    (y, x), (h, w) = detection.corner, detection.shape
     # A lattice pixel belongs to the picture when its centre does.
-    first = max(-y, 0), max(-x, 0)
-    last = min(h, round(height) - y), min(w, round(width) - x)
-    if first == (0, 0) and last == (h, w):
+    cut = detection.mask.clipped(round(height), round(width))
+    if cut.pixels.shape == detection.packed.shape:
         return detection
-    if last[0] <= first[0] or last[1] <= first[1]:
-        return None
-    mask = detection.mask[first[0] : last[0], first[1] : last[1]]
-    if np.count_nonzero(mask) < max(1, ON_PICTURE * detection.pixels):
+    if cut.area < max(1, ON_PICTURE * detection.area):
         return None
     box = np.clip(detection.box, 0, (height, width, height, width))
-    corner = (y + first[0], x + first[1])
-    cropped = Detection.from_mask(box, detection.class_scores, mask, corner, detection.view)
+    cropped = Detection.from_mask(box, detection.class_scores, cut, detection.view)
     cropped.whole = detection.whole
     return cropped
 
@@ -234,11 +226,10 @@ def molecule_of(
     """
     height, width = picture_size
     mask = detection.mask
-    corner = np.array(detection.corner)
-    points = mask_outline(mask) + corner[::-1]
     # Continuous coordinates: scaling needs no half-pixel shift (see spm.inference.tiles).
-    points = np.clip(points / scale, 0, (width, height))
-    rows, columns = np.nonzero(mask)
+    points = np.clip(mask.outline() / scale, 0, (width, height))
+    rows, columns = np.nonzero(mask.pixels)
+    corner = np.array((mask.top, mask.left))
     centre = (corner + (rows.mean() + 0.5, columns.mean() + 0.5)) / scale
     box = np.clip(detection.box / scale, 0, (height, width, height, width))
     scores = detection.class_scores
@@ -250,7 +241,7 @@ def molecule_of(
         score=detection.score,
         box=box,
         outline=points,
-        area=detection.pixels / scale**2,
+        area=detection.area / scale**2,
         centroid=(float(centre[1]), float(centre[0])),
         edge=_touches_border(box, points, height, width),
         uncertain=second_score >= uncertain_ratio * detection.score and second is not None,

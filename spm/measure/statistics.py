@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 
 from spm.errors import InputError
+from spm.geometry.cropped_mask import CroppedMask
 from spm.measure import domains
 from spm.run.files import atomic_path, write_json
-from spm.structures.instance_masks import polygon_patch
 from spm.structures.molecule import Molecule
 
 ANGLE_BINS = 24  # bins of an orientation or direction histogram over its period
@@ -314,8 +314,8 @@ def coverage_masks(molecules: Sequence[Molecule], height: int, width: int) -> di
     masks: dict[str, np.ndarray] = {}
     for m in molecules:
         mask = masks.setdefault(m.class_name, np.zeros((height, width), bool))
-        patch, top, left = polygon_patch(m.outline, height, width)
-        mask[top : top + patch.shape[0], left : left + patch.shape[1]] |= patch
+        own = CroppedMask.of_polygon(m.outline, height, width)
+        mask[own.place] |= own.pixels
     return masks
 
 
@@ -373,8 +373,8 @@ def _molecule_heights(
     base = np.nanpercentile(heights_nm, BASE_PERCENTILE)
     tops = np.full(len(molecules), np.nan)
     for i, m in enumerate(molecules):
-        patch, top, left = polygon_patch(m.outline, height, width)
-        inside = heights_nm[top : top + patch.shape[0], left : left + patch.shape[1]][patch]
+        mask = CroppedMask.of_polygon(m.outline, height, width)
+        inside = heights_nm[mask.place][mask.pixels]
         if len(inside):
             tops[i] = np.percentile(inside, 95) - base
     return tops

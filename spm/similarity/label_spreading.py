@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from spm.structures.molecule import polygon_centroid
+from spm.geometry.polygons import polygon_centroid
 
 RADII, ANGLES = 14, 64  # of the polar picture of a molecule
 REACH = 1.2  # radius of that picture, in radii of the median molecule

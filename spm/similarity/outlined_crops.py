@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import cv2
@@ -12,13 +11,10 @@ from spm.errors import InputError
 from spm.similarity.crops import PATCH, VIEW, Crop
 from spm.structures import annotation as ann
 from spm.structures import instance_masks
+from spm.structures.classes import class_of, without_number
+from spm.structures.shape import outline
 
 MARGIN = 1.15  # side of a crop over the diameter of the class with the largest molecules
-
-
-def default_class(label: str) -> str:
-    """Take the serial number off a label: `003a12` -> `003a`, `molecule A1` -> `molecule A`."""
-    return re.sub(r"[ _-]?\d+$", "", label) or label
 
 
 def cut_crops(
@@ -52,11 +48,9 @@ def cut_crops(
             continue
         for index, shape in enumerate(annotation.shapes):
             name = (
-                ann.class_of(shape.label, class_names)
-                if class_names
-                else default_class(shape.label)
+                class_of(shape.label, class_names) if class_names else without_number(shape.label)
             )
-            cuts.append((annotation, index, name, *_centre_diameter(ann.outline(shape))))
+            cuts.append((annotation, index, name, *_centre_diameter(outline(shape))))
     if problems:
         raise InputError.joined(problems)
     if not cuts:
@@ -93,7 +87,7 @@ def _cut_all(cuts: list[tuple], side: float, mask: bool) -> list[Crop]:
             else:
                 smooth = grey
         shape = annotation.shapes[index]
-        inside = instance_masks.shape_mask(shape, *grey.shape).astype(bool)
+        inside = instance_masks.shape_mask(shape, *grey.shape).full(*grey.shape)
         patch, masked, weight = cut_patch(smooth, centre, side, inside)
         shown = masked if mask else patch
         path = Path(annotation.path)

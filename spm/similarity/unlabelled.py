@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from spm.geometry.polygons import polygon_area, polygon_mask
+from spm.geometry.cropped_mask import polygon_mask
+from spm.geometry.polygons import median_diameter, polygon_area
 
 REDUCED = 14.0  # diameter of the molecules in the reduced picture, pixels
 SIDE = 1.3  # of the crops, in diameters
@@ -60,8 +61,8 @@ def find_lookalikes(
     """
     if not outlines:
         return []
-    areas = np.array([abs(polygon_area(points)) for points in outlines])
-    diameter = float(np.sqrt(4 * np.median(areas) / np.pi))
+    areas = np.array([polygon_area(points) for points in outlines])
+    diameter = median_diameter(areas)
     scale = min(1.0, REDUCED / max(diameter, 1.0))
     grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY).astype(np.float32)
     size = [max(1, round(side * scale)) for side in grey.shape[::-1]]

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
+from spm.geometry.polygons import clip_polygon, polygon_area
 from spm.io.images import write_picture
 from spm.simulate.picture import simulate
-from spm.simulate.truth import clip_polygon, polygon_area
-from spm.structures.annotation import Annotation, Shape, write_annotation
+from spm.structures.annotation import Annotation, write_annotation
+from spm.structures.shape import Shape
 
 SEED = 22
 SIZE = 1024

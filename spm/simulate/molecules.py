@@ -8,7 +8,6 @@ on the screen.  Heights are relative: 1.0 is the top of an ordinary molecule abo
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -265,14 +264,13 @@ def drawings_from_annotation(annotation, class_names=None, picture=None) -> dict
     Raises:
         InputError: the annotation has no shape, or a label belongs to no class.
     """
-    from spm.structures.annotation import class_of, outline
+    from spm.structures.classes import class_of, suggested_classes
+    from spm.structures.shape import outline
 
     if not annotation.shapes:
         raise InputError(f"{annotation.picture_name}: no outline to draw a molecule from.")
     if class_names is None:
-        class_names = sorted(
-            {re.sub(r"[ _-]?\d+$", "", s.label) or s.label for s in annotation.shapes}
-        )
+        class_names = suggested_classes(shape.label for shape in annotation.shapes)
     drawings: dict[str, Drawing] = {}
     for shape in annotation.shapes:
         try:

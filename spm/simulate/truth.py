@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from spm.geometry.polygons import clip_polygon, polygon_area
 from spm.simulate.distortion import Distortion
 from spm.simulate.lattice import Arrangement, Placement, rotation
 from spm.simulate.molecules import Drawing
-from spm.structures.annotation import Annotation, Shape
+from spm.structures.annotation import Annotation
+from spm.structures.shape import Shape
 
 SMALLEST_VISIBLE = 0.02  # share of a molecule below which the truth does not mention it
 
@@ -75,41 +77,3 @@ def truth_annotation(
             flags["scrambled"] = True
         shapes.append(Shape(label, np.round(points, 2), flags=flags, extra=extra))
     return Annotation(shapes, height, width, picture_name, extra={"simulation": facts})
-
-
-def clip_polygon(points: np.ndarray, width: float, height: float) -> np.ndarray:
-    """Clip a polygon (n, 2) to the rectangle (0, 0)-(width, height) by Sutherland and Hodgman.
-
-    A concave polygon that falls into two parts keeps them in one outline, joined along the border.
-
-    Returns:
-        (m, 2) float64; (0, 2) when nothing is inside.
-    """
-    kept = [tuple(p) for p in np.asarray(points, float)]
-    for axis, limit, sign in (
-        (0, 0.0, 1),
-        (0, float(width), -1),
-        (1, 0.0, 1),
-        (1, float(height), -1),
-    ):
-        source, kept = kept, []
-        for index, point in enumerate(source):
-            before = source[index - 1]
-            inside = sign * (point[axis] - limit) >= 0
-            was_inside = sign * (before[axis] - limit) >= 0
-            if inside != was_inside:
-                share = (limit - before[axis]) / (point[axis] - before[axis])
-                crossing = [b + share * (p - b) for b, p in zip(before, point, strict=True)]
-                crossing[axis] = limit
-                kept.append(tuple(crossing))
-            if inside:
-                kept.append(point)
-    return np.array(kept, float).reshape(-1, 2)
-
-
-def polygon_area(points: np.ndarray) -> float:
-    """Return the area of a polygon (n, 2), pixels squared; 0 for fewer than three points."""
-    if len(points) < 3:
-        return 0.0
-    x, y = points.T
-    return abs(float(x @ np.roll(y, -1) - y @ np.roll(x, -1))) / 2

@@ -26,7 +26,7 @@ from spm.io.images import (
     read_picture,
 )
 from spm.run.files import natural_sorted, write_json
-from spm.structures.classes import check_class_names, class_of
+from spm.structures.classes import class_of
 from spm.structures.labelme_file import (
     SHAPE_KEYS,
     TOP_KEYS,
@@ -38,22 +38,7 @@ from spm.structures.labelme_file import (
     read_flags,
     read_shape,
 )
-from spm.structures.shape import Shape, check_form, check_shape, outline
-
-__all__ = [
-    "Annotation",
-    "Shape",
-    "check_annotation",
-    "check_class_names",
-    "check_copy",
-    "check_shape",
-    "class_of",
-    "find_picture",
-    "iter_annotations",
-    "outline",
-    "read_annotation",
-    "write_annotation",
-]
+from spm.structures.shape import Shape, check_form, check_shape
 
 
 @dataclass

@@ -1,9 +1,11 @@
-"""Labels: which class a molecule belongs to, by the label that the user wrote."""
+"""Classes: which one a molecule belongs to, by the label that the user wrote."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+
+_NUMBER = r"[ _-]?[0-9]+"  # the serial number at a label's end
 
 
 def class_of(label: str, class_names: Sequence[str]) -> str:
@@ -15,12 +17,25 @@ def class_of(label: str, class_names: Sequence[str]) -> str:
         ValueError: when no class name fits.
     """
     for name in sorted(class_names, key=len, reverse=True):
-        if label.startswith(name) and re.fullmatch(r"([ _-]?[0-9]+)?", label[len(name) :]):
+        if label.startswith(name) and re.fullmatch(f"({_NUMBER})?", label[len(name) :]):
             return name
     known = ", ".join(class_names) or "none"
     raise ValueError(
         f"label {label!r} belongs to no known class ({known}); correct the label or add its class"
     )
+
+
+def without_number(label: str) -> str:
+    """Return a label without the serial number at its end: the class that it suggests.
+
+    `003a12` suggests `003a`, `molecule A-3` `molecule A`. Digits alone are a class.
+    """
+    return re.sub(_NUMBER + "$", "", label) or label
+
+
+def suggested_classes(labels: Iterable[str]) -> list[str]:
+    """Return the sorted class names that labels suggest."""
+    return sorted({without_number(label) for label in labels})
 
 
 def check_class_names(class_names: Sequence[str]) -> list[str]:
@@ -34,7 +49,7 @@ def check_class_names(class_names: Sequence[str]) -> list[str]:
             problems.append(f"class name {name!r} is in the list twice; remove one.")
             continue
         for other in class_names:
-            if other != name and re.fullmatch(re.escape(str(other)) + r"[ _-]?[0-9]+", name):
+            if other != name and re.fullmatch(re.escape(str(other)) + _NUMBER, name):
                 problems.append(
                     f"class names {other!r} and {name!r} collide: a label {name!r} could be "
                     f"either; rename one of them."

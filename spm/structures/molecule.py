@@ -11,9 +11,12 @@ import numpy as np
 
 from spm.errors import InputError
 from spm.geometry import orientation
+from spm.geometry.polygons import polygon_area, polygon_centroid
 from spm.io import pixel_size
 from spm.run import files
-from spm.structures.annotation import Annotation, Shape, class_of, outline
+from spm.structures.annotation import Annotation
+from spm.structures.classes import class_of
+from spm.structures.shape import Shape, outline
 
 TABLE_HEADER = (
     "number",
@@ -70,25 +73,6 @@ class Molecule:
     second_class: str = ""
     second_score: float = 0.0
     symmetry: int = 0
-
-
-def polygon_area(points: np.ndarray) -> float:
-    """Returns the area of a simple polygon (n, 2) in square units (shoelace formula)."""
-    x, y = np.asarray(points, np.float64).T
-    return float(abs(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1))) / 2)
-
-
-def polygon_centroid(points: np.ndarray) -> tuple[float, float]:
-    """Returns the centroid (x, y) of a simple polygon's area; of its points if it has none."""
-    points = np.asarray(points, np.float64)
-    middle = points.mean(axis=0)
-    # Relative to the middle, or far from the origin the sums lose digits.
-    (x, y), (x2, y2) = (points - middle).T, (np.roll(points, -1, axis=0) - middle).T
-    cross = x * y2 - x2 * y
-    if abs(cross.sum()) < 1e-9:
-        return float(middle[0]), float(middle[1])
-    cx, cy = ((x + x2) @ cross, (y + y2) @ cross) / (3 * cross.sum())
-    return float(middle[0] + cx), float(middle[1] + cy)
 
 
 def typical_size(molecules: Sequence[Molecule]) -> float:

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from spm.geometry.polygons import crosses_itself, mask_outline, polygon_area, polygon_patch
+from spm.geometry.cropped_mask import CroppedMask, mask_outline
+from spm.geometry.polygons import crosses_itself, polygon_area
 
 AREA_TYPES = ("polygon", "rectangle", "circle", "mask")
 CIRCLE_POINTS = 64
@@ -79,9 +80,9 @@ def check_shape(shape: Shape, height: int, width: int) -> list[str]:
         return problems
     if shape.shape_type == "polygon" and crosses_itself(points):
         problems.append("crosses itself; draw its points in order around the molecule")
-    elif abs(polygon_area(points)) < 1e-6:
+    elif polygon_area(points) < 1e-6:
         problems.append("encloses no area; draw it again or delete it")
-    elif not problems and not polygon_patch(points, height, width)[0].any():
+    elif not problems and not CroppedMask.of_polygon(points, height, width).area:
         problems.append("covers no pixel of the picture; draw it larger or delete it")
     return problems
 

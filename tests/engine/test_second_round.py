@@ -11,7 +11,8 @@ import pytest
 from engine.self_training import Found, write_lessons
 from spm.dataset.annotated_images import outlined_sources
 from spm.errors import InputError
-from spm.geometry.polygons import polygon_mask
+from spm.geometry.cropped_mask import polygon_mask
+from spm.geometry.polygons import polygon_centroid
 from spm.io.images import write_picture
 from spm.similarity.label_spreading import (
     Examples,
@@ -22,9 +23,10 @@ from spm.similarity.label_spreading import (
 )
 from spm.similarity.outline_fit import lay_outlines
 from spm.simulate import simulate
-from spm.structures.annotation import Annotation, Shape, read_annotation, write_annotation
+from spm.structures.annotation import Annotation, read_annotation, write_annotation
 from spm.structures.classes import class_of
-from spm.structures.molecule import annotation_to_molecules, polygon_centroid
+from spm.structures.molecule import annotation_to_molecules
+from spm.structures.shape import Shape
 
 NAMES = ["003a", "020a"]
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from spm.io.images import write_picture
-from spm.structures.annotation import Annotation, Shape, write_annotation
+from spm.structures.annotation import Annotation, write_annotation
+from spm.structures.shape import Shape
 
 TRIANGLE = np.array([(6.0, 5.0), (30.0, 9.0), (14.0, 27.0)])
 SQUARE = np.array([(40.0, 12.0), (56.0, 12.0), (56.0, 28.0), (40.0, 28.0)])

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from spm.inference.detector import CroppedMask, Detections
+from spm.geometry.cropped_mask import CroppedMask
+from spm.inference.detector import Detections
 
 
 def detections(

@@ -20,8 +20,9 @@ from spm.evaluation.instances import from_annotation
 from spm.evaluation.matching import find_overlaps
 from spm.io.images import read_picture
 from spm.simulate import simulate
-from spm.structures.annotation import Annotation, Shape, read_annotation, write_annotation
+from spm.structures.annotation import Annotation, read_annotation, write_annotation
 from spm.structures.classes import class_of
+from spm.structures.shape import Shape
 from tests.helpers.instrument_files import write_sxm
 
 NAMES = ["003a", "020a"]

@@ -1,6 +1,8 @@
 """The detector as an object: matterport's public interface, training stages, resumption."""
 
 import csv
+import datetime
+import os
 import re
 import shutil
 from pathlib import Path
@@ -173,6 +175,16 @@ def test_find_last(detector, tmp_path, monkeypatch):
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(b"")
     assert Path(detector.find_last()) == tmp_path / "tiny20260102T0900/mask_rcnn_tiny_0010.h5"
+    # Renamed, it keeps its time; without a time in its name, that of its file counts.
+    renamed = (tmp_path / "tiny20260102T0900").rename(tmp_path / "tiny20260102T0900_good")
+    assert Path(detector.find_last()) == renamed / "mask_rcnn_tiny_0010.h5"
+    best = tmp_path / "tiny-best" / "mask_rcnn_tiny_0003.h5"
+    best.parent.mkdir()
+    best.write_bytes(b"")
+    for year, last in ((2025, renamed / "mask_rcnn_tiny_0010.h5"), (2027, best)):
+        moment = datetime.datetime(year, 1, 1).timestamp()
+        os.utime(best, (moment, moment))
+        assert Path(detector.find_last()) == last
 
 
 def test_set_log_dir(detector, tmp_path, monkeypatch):
@@ -318,7 +330,10 @@ def test_frozen_batch_norm(trained):
 def test_files_of_a_run(trained):
     folder = Path(trained.log_dir)
     names = sorted(p.name for p in folder.iterdir())
+    events = [name for name in names if name.startswith("events.out.tfevents.")]
+    assert len(events) == 3  # one a training
     assert names == [
+        *events,
         "losses.csv",
         "losses.png",
         "mask_rcnn_tiny_0001.h5",

@@ -9,9 +9,11 @@ import pytest
 
 from spm import exports
 from spm.errors import InputError
+from spm.geometry.cropped_mask import polygon_mask
 from spm.io import pixel_size
-from spm.structures.annotation import Annotation, Shape, read_annotation, write_annotation
-from spm.structures.instance_masks import polygon_mask
+from spm.structures.annotation import Annotation, read_annotation, write_annotation
+from spm.structures.classes import suggested_classes
+from spm.structures.shape import Shape
 
 HEIGHT, WIDTH = 60, 90
 
@@ -142,7 +144,7 @@ def test_real_annotation(shared_data, tmp_path):
 
 
 def test_classes_from_labels():
-    assert exports.classes_of_labels(["003a1", "003a12", "molecule A 3", "13-2", "7"]) == [
+    assert suggested_classes(["003a1", "003a12", "molecule A 3", "13-2", "7"]) == [
         "003a",
         "13",
         "7",

@@ -25,7 +25,8 @@ from spm.evaluation.instances import Instance
 from spm.inference.detector import Detector
 from spm.io.images import read_picture, write_picture
 from spm.run import command_line
-from spm.structures.annotation import Annotation, Shape, read_annotation, write_annotation
+from spm.structures.annotation import Annotation, read_annotation, write_annotation
+from spm.structures.shape import Shape
 
 CLASSES = ["A", "B"]
 

@@ -13,7 +13,8 @@ from spm.checks import costs, preflight
 from spm.errors import InputError
 from spm.io.images import write_picture
 from spm.similarity.unlabelled import find_lookalikes
-from spm.structures.annotation import Annotation, Shape, outline, read_annotation, write_annotation
+from spm.structures.annotation import Annotation, read_annotation, write_annotation
+from spm.structures.shape import Shape, outline
 
 CLASSES = ["A", "B"]
 

@@ -13,8 +13,8 @@ from spm.dataset.index import (
     Entry,
     entry_name,
     full_rectangle,
+    load_cropped_masks,
     load_masks,
-    load_patches,
     read_index,
     save_masks,
 )
@@ -94,7 +94,7 @@ def test_damaged_masks_are_refused(tmp_path):
     data = path.read_bytes()
     for length in (0, 10, len(data) // 2, len(data) - 5):
         path.write_bytes(data[:length])
-        for read in (load_masks, load_patches):
+        for read in (load_masks, load_cropped_masks):
             with pytest.raises(InputError, match="damaged"):
                 read(path)
     for place in range(len(data)):  # a changed byte is noticed, or changes nothing
@@ -102,11 +102,11 @@ def test_damaged_masks_are_refused(tmp_path):
         changed[place] ^= 255
         path.write_bytes(changed)
         try:
-            patches = load_patches(path)
+            masks = load_cropped_masks(path)
         except InputError:
             continue
-        assert [(p.shape, top, left) for p, top, left in patches] == [((40, 50), 0, 0)] * 2
-        assert all(p.all() for p, _, _ in patches)
+        assert [m.box for m in masks] == [(0, 0, 40, 50)] * 2
+        assert all(m.pixels.all() for m in masks)
     np.savez(path, np.array([{"a": 1}], dtype=object))
     with pytest.raises(InputError, match="damaged"):
         load_masks(path)
@@ -122,10 +122,11 @@ def test_masks_are_read_one_by_one_in_their_boxes(tmp_path, order):
     np.savez_compressed(tmp_path / "numpy.npz", masks)
     save_masks(tmp_path / "ours.npz", masks)
     for name in ("numpy.npz", "ours.npz"):
-        patches = load_patches(tmp_path / name)
-        assert [(top, left) for _, top, left in patches] == [(5, 7), (0, 39), (0, 0), (29, 0)]
-        assert [p.shape for p, _, _ in patches] == [(4, 13), (1, 1), (0, 0), (1, 40)]
-        assert all(p.dtype == bool and p.all() for p, _, _ in patches)
+        found = load_cropped_masks(tmp_path / name)
+        assert [m.box for m in found] == [
+            (5, 7, 9, 20), (0, 39, 1, 40), (0, 0, 0, 0), (29, 0, 30, 40),
+        ]  # fmt: skip
+        assert all(m.pixels.dtype == bool and m.pixels.all() for m in found)
 
 
 def test_the_format_of_more_than_four_gigabytes(tmp_path, monkeypatch):
@@ -138,5 +139,5 @@ def test_the_format_of_more_than_four_gigabytes(tmp_path, monkeypatch):
     usual, large = ((tmp_path / f"{n}.npz").read_bytes() for n in ("usual", "large"))
     assert len(large) == len(usual) + 2 * 20  # the extra field, twice
     assert np.array_equal(load_masks(tmp_path / "large.npz"), masks)
-    assert load_patches(tmp_path / "large.npz")[2][1:] == (10, 10)
+    assert load_cropped_masks(tmp_path / "large.npz")[2].box == (10, 10, 20, 20)
     subprocess.run([sys.executable, "-m", "zipfile", "-t", tmp_path / "large.npz"], check=True)

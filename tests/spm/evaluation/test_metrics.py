@@ -37,7 +37,7 @@ def test_instance_of_a_polygon_is_cropped_and_cut_at_the_border():
     polygon = np.array([[-1.0, 2.0], [3.0, 2.0], [3.0, 5.0], [-1.0, 5.0]])
     instance = Instance.from_polygon("a", polygon, height=20, width=30)
     np.testing.assert_array_equal(instance.box, [2, 0, 5, 3])
-    assert instance.mask.shape == (3, 3)
+    assert instance.mask.pixels.shape == (3, 3)
     assert instance.area == 9
     assert instance.outline is not None
 
@@ -305,9 +305,7 @@ def score(rng):
 
 def whole(instance):
     full = np.zeros((SIZE, SIZE), bool)
-    row, column = instance.corner
-    height, width = instance.mask.shape
-    full[row : row + height, column : column + width] = instance.mask
+    full[instance.mask.place] = instance.mask.pixels
     return full
 
 

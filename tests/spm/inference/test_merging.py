@@ -5,7 +5,8 @@ import time
 import numpy as np
 import pytest
 
-from spm.inference.nms import Detection, common_pixels, mask_iou, suppress, vote
+from spm.geometry.cropped_mask import CroppedMask
+from spm.inference.nms import Detection, common_pixels, suppress, vote
 
 
 def square(y, x, side=10, score=0.9, class_index=0, view=0, width=None, whole=True):
@@ -13,26 +14,30 @@ def square(y, x, side=10, score=0.9, class_index=0, view=0, width=None, whole=Tr
     width = width or side
     scores = np.zeros(2)
     scores[class_index] = score
-    mask = np.ones((side, width), bool)
     box = (y, x, y + side, x + width)
-    detection = Detection.from_mask(box, scores, mask, (y, x), view)
+    mask = CroppedMask(np.ones((side, width), bool), int(y), int(x))
+    detection = Detection.from_mask(box, scores, mask, view)
     detection.whole = whole
     return detection
+
+
+def mask_iou(a, b):
+    return a.mask.iou(b.mask)
 
 
 def test_mask_is_cropped_and_unpacked_unchanged(rng):
     mask = np.zeros((20, 30), bool)
     mask[4:11, 7:20] = rng.random((7, 13)) > 0.4
     mask[4, 7] = mask[10, 19] = True
-    detection = Detection.from_mask((4, 7, 11, 20), [0.5], mask, (100, -50))
-    assert detection.corner == (104, -43)
-    assert np.array_equal(detection.mask, mask[4:11, 7:20])
-    assert detection.pixels == mask.sum()
+    detection = Detection.from_mask((4, 7, 11, 20), [0.5], CroppedMask(mask, 100, -50))
+    assert detection.mask.box == (104, -43, 111, -30)
+    assert np.array_equal(detection.mask.pixels, mask[4:11, 7:20])
+    assert detection.area == mask.sum()
 
 
 def test_empty_mask_becomes_the_box():
-    detection = Detection.from_mask((2.5, 3, 6, 7.2), [0.5], np.zeros((5, 5), bool))
-    assert detection.corner == (2, 3) and detection.shape == (4, 5) and detection.pixels == 20
+    detection = Detection.from_mask((2.5, 3, 6, 7.2), [0.5], CroppedMask(np.zeros((5, 5), bool)))
+    assert detection.mask.box == (2, 3, 6, 8) and detection.area == 20
 
 
 def test_iou_by_hand():
@@ -87,7 +92,7 @@ def test_slanted_rods_side_by_side_both_stay():
     for shift in (0, 8):
         mask = np.zeros((60, 60), bool)
         mask[:40, shift : shift + 40] = np.abs(rows - columns) < 3
-        rods.append(Detection.from_mask((0, shift, 40, shift + 40), [0.9, 0], mask))
+        rods.append(Detection.from_mask((0, shift, 40, shift + 40), [0.9, 0], CroppedMask(mask)))
     assert len(suppress(rods)) == 2
 
 
@@ -98,7 +103,7 @@ def test_equals_plain_nms_and_does_not_depend_on_the_order(rng):
     ]
     expected = []
     for d in sorted(detections, key=lambda d: -d.score):
-        rivals = [(mask_iou(d, k), common_pixels(d, k) / d.pixels) for k in expected]
+        rivals = [(mask_iou(d, k), common_pixels(d, k) / d.area) for k in expected]
         if all(iou <= 0.3 and inside <= 0.7 for iou, inside in rivals):
             expected.append(d)
     assert suppress(detections) == expected
@@ -122,7 +127,7 @@ def test_vote_averages_scores_and_counts_missing_views_as_zero():
     seen = [square(0, 0, score=s, view=v) for v, s in enumerate((0.8, 0.6, 1.0))]
     [fused] = vote(seen, 4)
     assert fused.class_scores == pytest.approx([0.6, 0])
-    assert np.array_equal(fused.mask, np.ones((10, 10), bool)) and fused.corner == (0, 0)
+    assert fused.mask.box == (0, 0, 10, 10) and fused.mask.pixels.all()
 
 
 def test_vote_settles_a_disputed_class():
@@ -145,13 +150,13 @@ def test_vote_averages_boxes_and_masks_by_score():
     [fused] = vote([a, b], 2)
     assert fused.box == pytest.approx([0, 2 / 3, 10, 10 + 2 / 3])
     # Columns 0-1 are seen with weight 2/3, columns 10-11 with 1/3.
-    assert fused.corner == (0, 0) and fused.shape == (10, 10)
+    assert fused.mask.box == (0, 0, 10, 10)
 
 
 def test_vote_keeps_neighbours_apart():
     seen = [square(0, x, view=v) for x in (0, 10) for v in range(2)]
     fused = vote(seen, 2)
-    assert sorted(d.corner for d in fused) == [(0, 0), (0, 10)]
+    assert sorted(d.mask.box[:2] for d in fused) == [(0, 0), (0, 10)]
     assert all(d.score == pytest.approx(0.9) for d in fused)
 
 

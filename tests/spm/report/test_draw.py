@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
+from spm.geometry.polygons import polygon_area, polygon_centroid
 from spm.io.class_colours import COLOURS, class_colours
 from spm.report.drawing import draw_molecules
-from spm.structures.molecule import Molecule, polygon_area, polygon_centroid
+from spm.structures.molecule import Molecule
 
 
 def molecule(points, class_name="A", **fields):

@@ -14,12 +14,14 @@ from spm.errors import InputError
 from spm.io.images import read_picture, write_picture
 from spm.similarity import crop_distances, rotation_match, screening
 from spm.similarity.crops import PATCH, VIEW, Crop, crop_from_file, read_crop_folder
-from spm.similarity.outlined_crops import cut_crops, cut_patch, default_class
+from spm.similarity.outlined_crops import cut_crops, cut_patch
 from spm.similarity.rotation_match import Turn, find_turns, turned_view
 from spm.similarity.screening import Settings, screen
 from spm.similarity.screening_report import verdict, write_cleaned
 from spm.simulate import molecule_crops
-from spm.structures.annotation import Annotation, Shape, read_annotation, write_annotation
+from spm.structures.annotation import Annotation, read_annotation, write_annotation
+from spm.structures.classes import without_number
+from spm.structures.shape import Shape
 
 QUICK = {"repeats": 1, "iterations": 250, "angle": 0.5, "jobs": 1}
 
@@ -119,10 +121,10 @@ def test_patch_beyond_the_border_has_no_weight():
     assert weight[half, half + 1] == 1
 
 
-def test_default_class_takes_the_number_off():
-    assert default_class("003a12") == "003a"
-    assert default_class("molecule A 1") == "molecule A"
-    assert default_class("13") == "13"
+def test_without_number_takes_the_number_off():
+    assert without_number("003a12") == "003a"
+    assert without_number("molecule A 1") == "molecule A"
+    assert without_number("13") == "13"
 
 
 def test_classes_are_not_matched_as_substrings(tmp_path):

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from spm.errors import InputError
+from spm.geometry.cropped_mask import polygon_mask
 from spm.simulate import (
     SYSTEMS,
     Cell,
@@ -22,7 +23,6 @@ from spm.simulate import (
     molecule_crops,
     simulate,
 )
-from spm.structures.instance_masks import polygon_mask
 
 CLEAN = {
     "noise": 0.0, "flicker": 0.0, "line_offsets": 0.0, "line_jitter": 0.0, "scars": 0.0,

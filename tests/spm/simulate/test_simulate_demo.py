@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from spm.errors import InputError
+from spm.geometry.cropped_mask import polygon_mask
 from spm.io.images import read_picture
 from spm.simulate.__main__ import main
 from spm.simulate.demo import CROP, CROP_SIZE, write_demo
 from spm.structures.annotation import read_annotation
-from spm.structures.instance_masks import polygon_mask
 
 ROOT = Path(__file__).resolve().parents[3]
 PICTURES = ("images/00.png", "images/00-cut.png", "aug_test_in/00-cut.png")

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from spm.geometry.polygons import clip_polygon, polygon_area
 from spm.simulate.distortion import Distortion
 from spm.simulate.lattice import Placement, gas_arrangement, rotation, without_patches
 from spm.simulate.molecules import builtin_drawings
 from spm.simulate.recording import flicker_noise
 from spm.simulate.scanning import _lagging, stamp
-from spm.simulate.truth import clip_polygon, polygon_area
 
 
 def test_drift_there_and_back():

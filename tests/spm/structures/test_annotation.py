@@ -15,16 +15,13 @@ from spm.geometry.polygons import polygon_area
 from spm.io.images import encode_png, write_picture
 from spm.structures.annotation import (
     Annotation,
-    Shape,
     check_annotation,
-    check_class_names,
-    check_shape,
-    class_of,
     iter_annotations,
-    outline,
     read_annotation,
     write_annotation,
 )
+from spm.structures.classes import check_class_names, class_of
+from spm.structures.shape import Shape, check_shape, outline
 
 
 def save(path, **changes):

@@ -7,15 +7,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spm.dataset.index import full_rectangle
-from spm.geometry.polygons import crosses_itself, polygon_area
-from spm.structures.annotation import Annotation, Shape
+from spm.geometry.cropped_mask import mask_outline, polygon_mask
+from spm.geometry.polygons import crosses_itself, polygon_area, signed_area
+from spm.structures.annotation import Annotation
 from spm.structures.instance_masks import (
-    draw_labels,
     instance_masks,
-    label_picture,
-    mask_outline,
-    polygon_mask,
+    label_image,
 )
+from spm.structures.shape import Shape
 
 
 def iou(a, b):
@@ -76,15 +75,15 @@ def test_same_as_testing_each_pixel_centre(points):
             assert mask[row, column] == inside
 
 
-def test_instance_masks_and_label_picture():
+def test_instance_masks_and_label_image():
     shapes = [Shape("A1", TRIANGLE), Shape("B1", SQUARE), Shape("B2", SQUARE + 8)]
     annotation = Annotation(shapes, 40, 64, "a.png")
     masks = instance_masks(annotation)
     assert masks.shape == (40, 64, 3) and masks.dtype == np.uint8 and masks.max() == 1
     assert masks[:, :, 1].sum() == 16 * 16
-    labels = label_picture(masks)
+    labels = label_image(annotation)
     assert labels[20, 50] == 3 and labels[15, 45] == 2 and labels[0, 0] == 0  # later wins
-    assert np.array_equal(draw_labels(annotation), labels)
+    assert np.bincount(labels.ravel())[2] == 16 * 16 - (masks[:, :, 1] & masks[:, :, 2]).sum()
 
 
 def test_mask_shape_keeps_its_place_and_is_cut_at_the_border():
@@ -97,18 +96,18 @@ def test_mask_shape_keeps_its_place_and_is_cut_at_the_border():
     masks = instance_masks(annotation)
     assert np.array_equal(masks[1:3, 2:5, 0], blob) and masks[:, :, 0].sum() == 5
     assert masks[4, :2, 1].tolist() == [0, 1] and masks[:, :, 1].sum() == 1
-    assert np.array_equal(draw_labels(annotation), label_picture(masks))
+    assert np.array_equal(label_image(annotation), masks[:, :, 0] | 2 * masks[:, :, 1])
 
 
 def test_no_shape_and_very_many():
     empty = Annotation([], 4, 5, "a.png")
     assert instance_masks(empty).shape == (4, 5, 0)
-    assert label_picture(instance_masks(empty)).max() == 0
+    assert label_image(empty).shape == (4, 5) and label_image(empty).max() == 0
     cells = [
         Shape(f"A{i}", np.array([(i % 20, i // 20), (i % 20 + 1, i // 20 + 1)], float), "rectangle")
         for i in range(300)
     ]
-    labels = draw_labels(Annotation(cells, 15, 20, "a.png"))
+    labels = label_image(Annotation(cells, 15, 20, "a.png"))
     assert labels.dtype == np.uint16 and np.array_equal(labels.ravel(), np.arange(1, 301))
 
 
@@ -145,7 +144,7 @@ def test_outline_takes_the_largest_part():
 
 def test_area_and_crossing():
     assert polygon_area(SQUARE) == 256
-    assert polygon_area(SQUARE[::-1]) == -256
+    assert signed_area(SQUARE[::-1]) == -256 and polygon_area(SQUARE[::-1]) == 256
     assert polygon_area(SQUARE + 1e7) == 256
     assert crosses_itself(SQUARE[[0, 2, 1, 3]]) and not crosses_itself(SQUARE)
     pentagram = np.array([(np.cos(a), np.sin(a)) for a in np.arange(5) * 4 * np.pi / 5])

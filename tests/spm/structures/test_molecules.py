@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from spm.errors import InputError
-from spm.structures.annotation import Annotation, Shape, class_of, read_annotation, write_annotation
+from spm.structures.annotation import Annotation, read_annotation, write_annotation
+from spm.structures.classes import class_of
 from spm.structures.molecule import (
     TABLE_HEADER,
     Molecule,
@@ -20,6 +21,7 @@ from spm.structures.molecule import (
     typical_size,
     write_table,
 )
+from spm.structures.shape import Shape
 
 
 def make(points, class_name="003a", **fields):

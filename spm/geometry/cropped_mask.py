@@ -1,0 +1,260 @@
+"""The mask of one molecule, cut to its surroundings, and the filling and tracing of polygons.
+
+A mask of the whole image for each molecule costs H x W bytes; a thousand molecules on 4096 x 4096
+pixels would fill 16 GB. A cropped mask is as large as its molecule.
+
+Coordinates are labelme's: the image's corner is (0, 0), pixel (row r, column c) has its centre at
+(c + 0.5, r + 0.5) and belongs to a polygon when that centre is inside. The polygon of the whole
+image therefore fills the last row and column too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+
+@dataclass(frozen=True, slots=True, eq=False)  # arrays have no single truth value to compare
+class CroppedMask:
+    """The mask of one molecule inside its bounding box, or a box around that.
+
+    Attributes:
+        pixels: (h, w) bool; may be (0, 0).
+        top, left: row and column of its first pixel in the image.
+    """
+
+    pixels: np.ndarray
+    top: int = 0
+    left: int = 0
+
+    @classmethod
+    def of_mask(cls, mask: np.ndarray, top: int = 0, left: int = 0) -> CroppedMask:
+        """Cut a mask down to the pixels that are set.
+
+        Args:
+            mask: (h, w) bool or number, foreground is not 0.
+            top, left: of its first pixel in the image.
+
+        Returns:
+            The mask, a copy; (0, 0) at (0, 0) when no pixel is set.
+        """
+        inside = np.asarray(mask) != 0
+        rows, columns = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))
+        if not len(rows):
+            return EMPTY
+        pixels = inside[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].copy()
+        return cls(pixels, int(top + rows[0]), int(left + columns[0]))
+
+    @classmethod
+    def of_polygon(cls, points: np.ndarray, height: int, width: int) -> CroppedMask:
+        """Fill a polygon (n, 2) x, y in an image of height x width; see `fill_polygons`."""
+        return fill_polygons([points], height, width)[0]
+
+    @property
+    def bottom(self) -> int:
+        """Row after the last one."""
+        return self.top + self.pixels.shape[0]
+
+    @property
+    def right(self) -> int:
+        """Column after the last one."""
+        return self.left + self.pixels.shape[1]
+
+    @property
+    def box(self) -> tuple[int, int, int, int]:
+        """(y1, x1, y2, x2) of `pixels` in the image, ends exclusive."""
+        return self.top, self.left, self.bottom, self.right
+
+    @property
+    def place(self) -> tuple[slice, slice]:
+        """Rows and columns of the image that `pixels` covers."""
+        return slice(self.top, self.bottom), slice(self.left, self.right)
+
+    @property
+    def area(self) -> int:
+        """Number of pixels that are set."""
+        return int(np.count_nonzero(self.pixels))
+
+    def clipped(self, height: int, width: int) -> CroppedMask:
+        """Return the part within an image of height x width."""
+        top, left = max(0, -self.top), max(0, -self.left)
+        pixels = self.pixels[top : max(top, height - self.top), left : max(left, width - self.left)]
+        return CroppedMask(pixels, self.top + top, self.left + left) if pixels.size else EMPTY
+
+    def full(self, height: int, width: int) -> np.ndarray:
+        """Return the mask of the whole image, (height, width) bool."""
+        mask = np.zeros((height, width), bool)
+        part = self.clipped(height, width)
+        mask[part.place] = part.pixels
+        return mask
+
+    def outline(self, tolerance: float = 0.7) -> np.ndarray:
+        """Return the border of the largest part as polygon (n, 2); see `mask_outline`."""
+        return mask_outline(self.pixels, tolerance) + (self.left, self.top)
+
+    def common_pixels(self, other: CroppedMask) -> int:
+        """Return how many pixels two masks share."""
+        top, left = max(self.top, other.top), max(self.left, other.left)
+        bottom, right = min(self.bottom, other.bottom), min(self.right, other.right)
+        if bottom <= top or right <= left:
+            return 0
+        mine, yours = (
+            m.pixels[top - m.top : bottom - m.top, left - m.left : right - m.left]
+            for m in (self, other)
+        )
+        return int(np.count_nonzero(mine & yours))
+
+    def iou(self, other: CroppedMask) -> float:
+        """Return the intersection over union of two masks, 0..1; 0 when both are empty."""
+        common = self.common_pixels(other)
+        return common / (self.area + other.area - common) if common else 0.0
+
+    def pack(self) -> PackedMask:
+        """Return the mask with eight pixels in a byte."""
+        bits = np.packbits(self.pixels)
+        return PackedMask(bits, self.pixels.shape, self.top, self.left, self.area)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PackedMask:
+    """A `CroppedMask` with eight pixels in a byte: a large image has 100,000 of them.
+
+    Attributes:
+        bits: the h * w pixels, row by row.
+        shape: (h, w).
+        top, left: row and column of its first pixel in the image.
+        area: number of pixels that are set.
+    """
+
+    bits: np.ndarray
+    shape: tuple[int, int]
+    top: int
+    left: int
+    area: int
+
+    def unpack(self) -> CroppedMask:
+        """Return the mask as it was packed."""
+        pixels = np.unpackbits(self.bits, count=self.shape[0] * self.shape[1]).view(bool)
+        return CroppedMask(pixels.reshape(self.shape), self.top, self.left)
+
+
+EMPTY = CroppedMask(np.zeros((0, 0), bool))
+
+
+def polygon_mask(points: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Return the (height, width) bool mask of a polygon (n, 2) x, y, which may leave the image."""
+    return CroppedMask.of_polygon(points, height, width).full(height, width)
+
+
+def fill_polygons(polygons: Sequence[np.ndarray], height: int, width: int) -> list[CroppedMask]:
+    """Return the masks of many polygons, each inside its own bounding box only.
+
+    Each edge toggles, in each row whose centre line it crosses, all pixels right of the crossing;
+    the parity of the running sum along the row is the mask. All masks lie one after the other
+    in one flat buffer, and one running sum does for all: in each row the toggles are even in
+    number, so that the parity is 0 again at the row's end.
+
+    Args:
+        polygons: (n, 2) x, y each.
+        height, width: of the image; masks are cut at its border.
+
+    Returns:
+        A mask for each polygon; without pixels it is (0, 0) at (0, 0). Self-crossings follow the
+        even-odd rule.
+    """
+    polygons = [np.asarray(points, np.float64).reshape(-1, 2) for points in polygons]
+    counts = np.array([len(points) for points in polygons], int)
+    filled = np.flatnonzero(counts >= 3)
+    masks = [EMPTY] * len(polygons)
+    if not len(filled):
+        return masks
+    counts = counts[filled]
+    points = np.concatenate([polygons[k] for k in filled])
+    first = np.cumsum(counts) - counts
+    limits = np.array([width, height])
+    low = np.clip(np.floor(np.minimum.reduceat(points, first)), 0, limits).astype(int)
+    high = np.clip(np.ceil(np.maximum.reduceat(points, first)), 0, limits).astype(int)
+    columns, rows = (high - low).T
+    offset = np.cumsum(rows * (columns + 1)) - rows * (columns + 1)
+
+    owner = np.repeat(np.arange(len(filled)), counts)
+    start = points - low[owner]
+    following = np.arange(len(points)) + 1
+    following[first + counts - 1] = first
+    end = start[following]
+    # A vertex at height y lies above the centre line of row ceil(y - 0.5) and all below it.
+    line = np.clip(np.ceil(start[:, 1] - 0.5), 0, rows[owner]).astype(int)
+    top_line, bottom_line = np.minimum(line, line[following]), np.maximum(line, line[following])
+    crossed = bottom_line - top_line
+    edge = np.repeat(np.arange(len(points)), crossed)
+    row = np.arange(len(edge)) - (np.cumsum(crossed) - crossed)[edge] + top_line[edge]
+    (x0, y0), (x1, y1) = start[edge].T, end[edge].T
+    x = x0 + (row + 0.5 - y0) * (x1 - x0) / (y1 - y0)
+    part = owner[edge]
+    column = np.clip(np.ceil(x - 0.5), 0, columns[part]).astype(int)
+    index = offset[part] + row * (columns[part] + 1) + column
+    toggles = np.bincount(index, minlength=int((rows * (columns + 1)).sum()))
+    # Eight bits are enough: the sum may overflow without changing its parity.
+    inside = (np.cumsum(toggles.astype(np.uint8), dtype=np.uint8) & 1).astype(bool)
+    for k, h, w, at, (left, top) in zip(filled, rows, columns, offset, low, strict=True):
+        pixels = inside[at : at + h * (w + 1)].reshape(h, w + 1)[:, :w]
+        if pixels.size:
+            masks[k] = CroppedMask(pixels, int(top), int(left))
+    return masks
+
+
+def mask_outline(mask: np.ndarray, tolerance: float = 0.7) -> np.ndarray:
+    """Return the outer border of the largest connected part of a mask as a polygon.
+
+    The border runs through the midpoints of the pixels' edges, and is then simplified
+    (Douglas-Peucker). For shapes so small that the tolerance changes them it is lowered until
+    polygon and mask agree.
+
+    Args:
+        mask: (H, W) bool or number, foreground is > 0.
+        tolerance: the largest distance in pixels between the simplified and the exact border.
+
+    Returns:
+        (n, 2) float64 x, y; (0, 2) for an empty mask.
+    """
+    mask = np.asarray(mask) > 0
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    if not len(rows):
+        return np.zeros((0, 2))
+    top, left = rows[0], columns[0]
+    patch = mask[top : rows[-1] + 1, left : columns[-1] + 1]
+    border = _edge_border(patch)
+    part = polygon_mask(border.astype(float), *patch.shape) & patch
+    corners = border[:, None].astype(np.float32)
+    while tolerance > 0.1:
+        polygon = cv2.approxPolyDP(corners, tolerance, True)[:, 0].astype(np.float64)
+        if len(polygon) >= 3 and _agree(polygon, part):
+            return polygon + (left, top)
+        tolerance /= 2
+    return border + (left, top)
+
+
+def _edge_border(patch: np.ndarray) -> np.ndarray:
+    """Return the (n, 2) border of the largest part of a bool patch, along its pixels' edges.
+
+    On a lattice of twice the resolution pixel (r, c) covers the points 2r..2r+2, 2c..2c+2, so that
+    its edges and corners are lattice points and OpenCV's border of pixel centres is exactly the
+    border of pixel edges. Of it the edges' midpoints are kept: without the corners, slanting
+    borders are not staircases and simplify to few points.
+    """
+    height, width = patch.shape
+    lattice = np.zeros((2 * height + 1, 2 * width + 1), np.uint8)
+    lattice[1::2, 1::2] = patch
+    lattice = cv2.dilate(lattice, np.ones((3, 3), np.uint8))
+    borders, _ = cv2.findContours(lattice, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    border = max(borders, key=cv2.contourArea)[:, 0]
+    return border[border.sum(axis=1) % 2 == 1] / 2
+
+
+def _agree(polygon: np.ndarray, part: np.ndarray, least: float = 0.97) -> bool:
+    """Return whether the polygon's mask and `part` have an IoU of at least `least`."""
+    again = polygon_mask(polygon, *part.shape)
+    return (again & part).sum() >= least * max(1, (again | part).sum())
