@@ -23,48 +23,51 @@ from spm.dataset.writing import (
 from spm.errors import InputError
 from spm.run import command_line
 from spm.run.files import folder_lock, write_csv
+from spm.run.setting_kinds import Whole
+from spm.run.settings import Settings, takes
 from spm.structures.classes import check_class_names
 
-# ---------------------------------------------------------------------------------------------
-# Settings. Each is also a keyword of main() and a flag of the command line.
-IN_DIR = Path("before")  # annotated pictures
-CACHE_DIR = Path("re_mask_cache")  # masks that copies may share, from pre_draw_mask.py
-OUT_DIR = Path("train_dataset")
-WORKERS = 0  # processes; 0 takes one for each processor core
-# ---------------------------------------------------------------------------------------------
+
+# --- settings: change the values, the text below each says what it is ---------------------------
+class Dataset(Settings):
+    """Images, label images, names and index.csv of the dataset."""
+
+    in_dir: Path = Path("before")
+    """Folder of annotated images: copies, your own, or both."""
+    cache_dir: Path = Path("re_mask_cache")
+    """Folder of the L1 masks; without it all masks are drawn."""
+    out_dir: Path = Path("train_dataset")
+    """The dataset; entries that have no image any more are deleted."""
+    class_names: list[str] | None = None
+    """Known classes; a label of none of them is an error. None: labels are not checked."""
+    workers: Whole = 0
+    """Processes; 0 takes one for each processor core."""
+    force: bool = False
+    """Write entries again that are up to date."""
+
+    def problems(self) -> list[str]:
+        """Return what is wrong with the class names."""
+        return check_class_names(self.class_names or [])
 
 
-def main(
-    *,
-    in_dir: Path = IN_DIR,
-    cache_dir: Path = CACHE_DIR,
-    out_dir: Path = OUT_DIR,
-    class_names: list[str] | None = None,
-    workers: int = WORKERS,
-    force: bool = False,
-) -> int:
+# ------------------------------------------------------------------------------------------------
+
+
+@takes(Dataset)
+def main(settings: Dataset) -> int:
     """Write the dataset of all annotated pictures in a folder.
-
-    Args:
-        in_dir: folder with NAME.png and NAME.json.
-        cache_dir: folder with the masks of the L1 pictures; without it all masks are drawn.
-        out_dir: the dataset's folder; entries that no longer have a picture are deleted.
-        class_names: known classes; a label of none of them is an error. Not given: not checked.
-        workers: processes; 0 chooses.
-        force: write entries again that are up to date.
 
     Returns:
         0. Problems of single pictures are raised together after all others are done; the index
         then holds the others.
     """
-    if class_names and (wrong := check_class_names(class_names)):
-        raise InputError.joined(wrong)
-    items, problems = list_items(Path(in_dir))
-    with folder_lock(out_dir) as folder:
+    class_names, force, workers = settings.class_names, settings.force, settings.workers
+    items, problems = list_items(settings.in_dir)
+    with folder_lock(settings.out_dir) as folder:
         prepare_folders(folder)
         if pending(items, folder, force):
             (folder / INDEX).unlink(missing_ok=True)  # a dataset with an index is whole
-        masks, mask_problems = write_masks(items, folder, Path(cache_dir), workers, force)
+        masks, mask_problems = write_masks(items, folder, settings.cache_dir, workers, force)
         rows, written, entry_problems = write_entries(items, folder, workers, force)
         rows = [row for row in rows if (folder / row[4]).is_file()]
         problems += [*mask_problems, *entry_problems]

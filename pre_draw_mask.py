@@ -20,47 +20,52 @@ from spm.run import command_line
 from spm.run.files import folder_lock, write_csv
 from spm.run.manifest import Ledger, digest
 from spm.run.parallel import run_jobs
+from spm.run.setting_kinds import Whole
+from spm.run.settings import Settings, takes
 from spm.structures.annotation import check_annotation
 from spm.structures.classes import check_class_names
 from spm.structures.instance_masks import shape_masks
 
-# ---------------------------------------------------------------------------------------------
-# Settings. Each is also a keyword of main() and a flag of the command line.
-IN_DIR = Path("aug_test_in")  # annotated pictures and their L1 copies
-OUT_DIR = Path("re_mask_cache")  # imgs/ mask/ yaml/ label_viz/ rw_mask/ are made there
-WORKERS = 0  # threads; 0 takes one for each processor core
-# ---------------------------------------------------------------------------------------------
-
 STEP = "pre_draw"
 
 
-def main(
-    *,
-    in_dir: Path = IN_DIR,
-    out_dir: Path = OUT_DIR,
-    class_names: list[str] | None = None,
-    workers: int = WORKERS,
-    force: bool = False,
-) -> int:
-    """Draw the masks of all annotated pictures in a folder.
+# --- settings: change the values, the text below each says what it is ---------------------------
+class Masks(Settings):
+    """Masks of the L1 images."""
 
-    Args:
-        in_dir: folder with the annotated pictures and their L1 copies.
-        out_dir: folder for the masks; entries that no longer have a picture are deleted.
-        class_names: known classes; a label of none of them is an error. Not given: not checked.
-        workers: threads; 0 chooses.
-        force: draw masks again that are up to date.
+    in_dir: Path = Path("aug_test_in")
+    """Folder of your annotated images and their L1 copies."""
+    out_dir: Path = Path("re_mask_cache")
+    """Folder of the masks: imgs/, mask/, yaml/, label_viz/ and rw_mask/ are made there; entries
+    that have no image any more are deleted."""
+    class_names: list[str] | None = None
+    """Known classes; a label of none of them is an error. None: labels are not checked."""
+    workers: Whole = 0
+    """Threads; 0 takes one for each processor core."""
+    force: bool = False
+    """Draw masks again that are up to date."""
+
+    def problems(self) -> list[str]:
+        """Return what is wrong with the class names."""
+        return check_class_names(self.class_names or [])
+
+
+# ------------------------------------------------------------------------------------------------
+
+
+@takes(Masks)
+def main(settings: Masks) -> int:
+    """Draw the masks of all annotated pictures in a folder.
 
     Returns:
         0. Problems of single pictures are raised together after all others are done.
     """
-    if class_names and (wrong := check_class_names(class_names)):
-        raise InputError.joined(wrong)
-    sources, problems = read_sources(Path(in_dir), copies_of="geo")
+    class_names, force, workers = settings.class_names, settings.force, settings.workers
+    sources, problems = read_sources(settings.in_dir, copies_of="geo")
     for source in sources if class_names else ():
         if not source.annotation.derived:  # copies have the same labels
             problems += check_annotation(source.annotation, class_names)
-    with folder_lock(out_dir) as folder:
+    with folder_lock(settings.out_dir) as folder:
         prepare_folders(folder)
         ledger = Ledger(folder, STEP)
         items = {

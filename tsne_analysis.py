@@ -9,111 +9,93 @@ Writes a verdict, tables and figures to img_cache/tsne; see docs/tsne.md.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 from spm.errors import InputError
-from spm.run import command_line, files
-from spm.similarity.crops import Crop, read_crop_folder
-from spm.similarity.outlined_crops import MARGIN, cut_crops
-from spm.similarity.rotation_match import find_turns
-from spm.similarity.screening import Screening, Settings, screen
-from spm.similarity.screening_report import write_cleaned, write_report
-from spm.structures.annotation import iter_annotations, read_annotation
-from spm.structures.classes import check_class_names
+from spm.run import command_line
+from spm.run.setting_kinds import Positional, Range, Seed
+from spm.run.settings import Settings, old_names, takes
 
-# --- What a scientist may change -------------------------------------------------------------
-OUT = Path("img_cache/tsne")  # where the results go
-REPEATS = 10  # maps, each with another random rotation and start; 1 to 50
-CLASSES: list[str] = []  # class names; none: a label without its serial number (annotations only)
-ALIGN = False  # turn crops of folders to a common orientation; outlined molecules always are
-CENTRE = True  # shift crops onto their class's mean image (an outline is off by a few pixels)
-MASK = False  # map outlined molecules without their surroundings
-EXCLUDE = False  # write cleaned copies of the annotations to OUT/cleaned
-ROTATION = 10.0  # random rotation, degrees either way; 0 to 30
-PERPLEXITY = 10.0  # t-SNE: neighbours that matter; 5 to 50
-LEARNING_RATE = 100.0  # t-SNE; 10 to 1000
-ITERATIONS = 2000  # t-SNE; 500 to 5000
-ANGLE = 0.1  # t-SNE: 0 exact and slow, 0.5 coarse and fast
-NORMALISE = False  # equal brightness and contrast on the map too (in pixel space they always are)
-SEED = 0
-JOBS = 0  # processes; 0: one per core
-# ---------------------------------------------------------------------------------------------
+if TYPE_CHECKING:
+    from spm.similarity.screening import Screening
 
 
-def main(
-    *,
-    folders: list[Path] = (),
-    out: Path = OUT,
-    repeats: int = REPEATS,
-    classes: list[str] = tuple(CLASSES),
-    align: bool = ALIGN,
-    centre: bool = CENTRE,
-    mask: bool = MASK,
-    margin: float = MARGIN,
-    exclude: bool = EXCLUDE,
-    rotation: float = ROTATION,
-    perplexity: float = PERPLEXITY,
-    learning_rate: float = LEARNING_RATE,
-    iterations: int = ITERATIONS,
-    angle: float = ANGLE,
-    normalise: bool = NORMALISE,
-    seed: int = SEED,
-    jobs: int = JOBS,
-) -> Screening:
-    """Screen crops or annotated pictures and write the results.
+# --- settings: change the values, the text below each says what it is ---------------------------
+class Mapping(Settings):
+    """Which crops are mapped, and how."""
 
-    Args:
-        folders: one folder of crops per class, or folders or JSON files of annotated pictures
-        out: folder for the results
-        repeats: number of maps, each with another random rotation and start
-        classes: class names: for crops one per folder (by default the folders' names), for
-            annotations all that occur (by default the labels without their serial numbers)
-        align: turn the crops to a common orientation (outlined molecules always are)
-        centre: shift the crops onto their class's mean image
-        mask: map outlined molecules without their surroundings
-        margin: side of a cut crop over the diameter of the largest class
-        exclude: write cleaned copies of the annotations to OUT/cleaned
-        rotation: random rotation of each crop, degrees either way
-        perplexity: t-SNE's perplexity
-        learning_rate: t-SNE's learning rate
-        iterations: t-SNE's iterations, at least 250
-        angle: t-SNE's accuracy, 0 is exact
-        normalise: equal brightness and contrast on the map too
-        seed: of all random draws
-        jobs: processes, 0 takes one per core
+    folders: Positional[list[Path]] = []
+    """One folder of crops per class, or folders or JSON files of annotated images; must be
+    given."""
+    out: Path = Path("img_cache/tsne")
+    """Where the results go."""
+    repeats: Annotated[int, Range(1, 10_000)] = 10
+    """Maps, each with another random rotation and start; 1 to 50 make sense."""
+    classes: list[str] = []
+    """Class names: for crops one per folder (none: the folders' names), for annotations all that
+    occur (none: the labels without their serial numbers)."""
+    align: bool = False
+    """Turn crops of folders to a common orientation; outlined molecules always are."""
+    centre: bool = True
+    """Shift crops onto their class's mean image (an outline is off by a few pixels)."""
+    mask: bool = False
+    """Map outlined molecules without their surroundings."""
+    margin: Annotated[float, Range(1, 3)] = 1.15
+    """Side of a cut crop over the diameter of the largest class, 1 to 3."""
+    exclude: bool = False
+    """Write copies of the annotations without the suspicious shapes to OUT/cleaned."""
+    rotation: Annotated[float, Range(0, 180)] = 10.0
+    """Random rotation, degrees either way; 0 to 30 make sense."""
+    perplexity: Annotated[float, Range(1, 1000)] = 10.0
+    """t-SNE: neighbours that matter; 5 to 50 make sense."""
+    learning_rate: Annotated[float, Range(1e-3, 1e5)] = 100.0
+    """t-SNE; 10 to 1000 make sense."""
+    iterations: Annotated[int, Range(250, 1_000_000)] = 2000
+    """t-SNE; 500 to 5000 make sense, at least 250."""
+    angle: Annotated[float, Range(0, 1)] = 0.1
+    """t-SNE: 0 is exact and slow, 0.5 coarse and fast."""
+    normalise: bool = False
+    """Equal brightness and contrast on the map too (in pixel space they always are)."""
+    seed: Seed = 0
+    """Of all random draws."""
+    jobs: Annotated[int, Range(0, 1024)] = 0
+    """Processes; 0 takes one for each processor core."""
 
-    Returns:
-        The Screening.
+
+# ------------------------------------------------------------------------------------------------
+
+
+@takes(Mapping)
+def main(settings: Mapping) -> Screening:
+    """Screen crops or annotated images and write the results.
 
     Raises:
         InputError: for wrong folders, files, labels or settings.
     """
-    settings = Settings(
-        perplexity=perplexity,
-        learning_rate=learning_rate,
-        iterations=iterations,
-        angle=angle,
-        rotation=rotation,
-        repeats=repeats,
-        normalise=normalise,
-        seed=seed,
-        jobs=jobs,
-    )
-    settings.check()
-    if not 1 <= margin <= 3:
-        raise InputError(f"margin must lie between 1 and 3. Received: {margin}.")
-    crops = load_crops([Path(folder) for folder in folders], list(classes), margin, mask)
+    from spm.run import files
+    from spm.similarity.crop_sources import load_crops
+    from spm.similarity.rotation_match import find_turns
+    from spm.similarity.screening import Settings as Maps
+    from spm.similarity.screening import screen
+    from spm.similarity.screening_report import write_cleaned, write_report
+
+    names = ("perplexity", "learning_rate", "iterations", "angle", "rotation", "repeats")
+    names += ("normalise", "seed", "jobs")
+    maps = Maps(**{name: getattr(settings, name) for name in names})
+    seed, exclude = settings.seed, settings.exclude
+    crops = load_crops(settings.folders, settings.classes, settings.margin, settings.mask)
     outlined = crops[0].index is not None
     if exclude and not outlined:
         raise InputError("--exclude cleans annotations; give annotated pictures instead of crops.")
-    with files.folder_lock(out) as folder:
+    with files.folder_lock(settings.out) as folder:
         files.remove_leftovers(folder)
-        print(f"{len(crops)} crops; {settings.repeats} maps ...", flush=True)
+        print(f"{len(crops)} crops; {maps.repeats} maps ...", flush=True)
         turns = None
-        if align or outlined:
+        if settings.align or outlined:
             turns = find_turns(crops, seed=seed)
-        elif centre:
+        elif settings.centre:
             turns = find_turns(crops, within=0, seed=seed)
-        result = screen(crops, turns, settings)
+        result = screen(crops, turns, maps)
         print("\n".join(write_report(result, folder)))
         if exclude:
             for path in write_cleaned(result, folder / "cleaned"):
@@ -122,53 +104,9 @@ def main(
     return result
 
 
-def load_crops(folders: list[Path], classes: list[str], margin: float, mask: bool) -> list[Crop]:
-    """Read crops through the door that the folders belong to.
-
-    Raises:
-        InputError: when the folders are of both kinds, of none, or hold fewer than four crops.
-    """
-    if not folders:
-        raise InputError("give one folder of crops per class, or a folder of annotated pictures.")
-    problems = check_class_names(classes) if classes else []
-    problems += [
-        f"{folder}: no such folder or file; check the name."
-        for folder in folders
-        if not folder.exists()
-    ]
-    if problems:
-        raise InputError.joined(problems)
-    annotations = [_annotations(folder) for folder in folders]
-    if all(annotations):
-        paths = list(dict.fromkeys(path for found in annotations for path in found))
-        crops = cut_crops(paths, classes or None, margin, mask)
-    elif any(annotations):
-        raise InputError("some folders hold annotations and some do not; give one kind at a time.")
-    else:
-        crops = _read_folders(folders, classes)
-    if len(crops) < 4:
-        raise InputError(f"t-SNE needs at least 4 crops; found {len(crops)}. Outline or crop more.")
-    return crops
-
-
-def _annotations(path: Path) -> list[Path]:
-    """Return the user's own annotations (not the copies that our steps made) at a path."""
-    if path.is_file():
-        return [path] if path.suffix.lower() == ".json" else []
-    return [p for p in iter_annotations(path) if read_annotation(p).derived is None]
-
-
-def _read_folders(folders: list[Path], classes: list[str]) -> list[Crop]:
-    names = classes or [folder.resolve().name for folder in folders]
-    if len(names) != len(folders):
-        raise InputError(
-            f"--classes names {len(names)} classes for {len(folders)} folders; name one for each."
-        )
-    if len(set(names)) < len(names):
-        raise InputError("two folders have the same name; tell the classes apart with --classes.")
-    return [c for folder, name in zip(folders, names, strict=True)
-            for c in read_crop_folder(folder, name)]  # fmt: skip
+# Names of before this file was only settings.
+__getattr__ = old_names(Mapping, load_crops="spm.similarity.crop_sources")
 
 
 if __name__ == "__main__":
-    command_line.run(main, positional=("folders",))
+    command_line.run(main)

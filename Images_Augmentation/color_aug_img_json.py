@@ -10,258 +10,72 @@ processes, and no two copies share a draw.
 
 from __future__ import annotations
 
-import hashlib
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
-
-import numpy as np
+from typing import Annotated, Literal
 
 if __name__ == "__main__":  # the folder above holds the packages
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from Images_Augmentation import copies, techniques
-from Images_Augmentation.copies import Source
-from spm.dataset.index import full_rectangle
-from spm.errors import InputError
-from spm.io.images import write_picture
 from spm.run import command_line
-from spm.run.files import folder_lock, remove_leftovers
-from spm.run.manifest import Ledger, digest
-from spm.run.parallel import run_jobs
-from spm.structures.annotation import write_annotation
+from spm.run.setting_kinds import Count, Range, Seed, Whole
+from spm.run.settings import Settings, old_names, takes
 
-# ---------------------------------------------------------------------------------------------
-# Settings. Each is also a keyword of main() and a flag of the command line.
-IN_DIR = Path("aug_test_in")  # the L1 pictures
-OUT_DIR = Path("before")  # the copies
-TECHNIQUES = ("dropout", "elastic")  # any of: superpixels, blur, sharpen, emboss, edge_detect,
-#   gaussian_noise, dropout, invert, add, multiply, contrast, grayscale, elastic
-HOW_MANY = (1, 2)  # fewest and most techniques on one copy
-AUG_TIMES = 56  # copies of each L1 picture; 28 to 112 make sense
-SEED = 0  # any whole number; another one gives other copies
-WORKERS = 0  # processes; 0 takes one for each processor core
-# ---------------------------------------------------------------------------------------------
-
-STEP = "colour"
-COPIES_A_JOB = 14  # one job decodes its source once
+Technique = Literal[
+    "superpixels", "blur", "sharpen", "emboss", "edge_detect", "gaussian_noise", "dropout",
+    "invert", "add", "multiply", "contrast", "grayscale", "elastic",
+]  # fmt: skip
+Copies = Annotated[int, Range(1, 100_000)]
 
 
-@dataclass(frozen=True)
-class Settings:
-    """What every copy of a run is made with."""
+# --- settings: change the values, the text below each says what it is ---------------------------
+class Colours(Settings):
+    """Which techniques alter the copies, and how many copies there are."""
 
-    techniques: tuple[str, ...]
-    how_many: tuple[int, int]
-    seed: int
+    in_dir: Path = Path("aug_test_in")
+    """Folder of your annotated images and their L1 copies."""
+    out_dir: Path = Path("before")
+    """Where the copies go; older copies there are replaced, other files are left alone."""
+    techniques: list[Technique] = ["dropout", "elastic"]
+    """What to draw from."""
+    how_many: tuple[Count, Count] = (1, 2)
+    """Fewest and most techniques on one copy."""
+    aug_times: Copies = 56
+    """Copies of each L1 image; 28 to 112 make sense."""
+    seed: Seed = 0
+    """Of all random draws; another number gives other copies, one gives the same files with any
+    number of processes."""
+    workers: Whole = 0
+    """Processes; 0 takes one for each processor core."""
+    force: bool = False
+    """Make copies again that are up to date."""
+
+    def problems(self) -> Iterator[str]:
+        """Yield what is wrong with the numbers of techniques."""
+        if self.how_many[0] > self.how_many[1]:
+            yield f"how_many must be the fewest and then the most. Received: {self.how_many}."
+        if len(set(self.techniques)) < max(len(self.techniques), 1):
+            yield f"techniques must name each once, and at least one. Received: {self.techniques}."
 
 
-@dataclass
-class Job:
-    """Some copies of one source, for one process."""
-
-    source: Source
-    numbers: list[int]
-    settings: Settings
-    folder: Path
+# ------------------------------------------------------------------------------------------------
 
 
-def main(
-    *,
-    in_dir: Path = IN_DIR,
-    out_dir: Path = OUT_DIR,
-    techniques: Sequence[str] = TECHNIQUES,
-    how_many: Sequence[int] = HOW_MANY,
-    aug_times: int = AUG_TIMES,
-    seed: int = SEED,
-    workers: int = WORKERS,
-    force: bool = False,
-) -> int:
-    """Make the L2/L3 copies of all L1 pictures.
-
-    Args:
-        in_dir: folder with the L1 pictures and the user's own.
-        out_dir: where the copies go; older copies there are replaced, other files are left alone.
-        techniques: names of techniques to draw from.
-        how_many: fewest and most techniques on one copy.
-        aug_times: copies of each picture.
-        seed: of all random draws.
-        workers: processes; 0 chooses.
-        force: make copies again that are up to date.
+@takes(Colours)
+def main(settings: Colours) -> int:
+    """Make the L2/L3 copies of all L1 images.
 
     Returns:
-        0. Problems of single pictures are raised together after all others are done.
+        0. Problems of single images are raised together after all others are done.
     """
-    settings = check_settings(techniques, how_many, aug_times, seed)
-    sources, problems = copies.read_sources(Path(in_dir), copies_of="geo")
-    with folder_lock(out_dir) as folder:
-        remove_leftovers(folder)
-        ledger = Ledger(folder, STEP)
-        wanted = {
-            copy_name(source, number): (source, number)
-            for source in sources
-            for number in range(aug_times)
-        }
-        if problems:  # the copies of a picture that cannot be read now are not stale
-            stale = 0
-        else:
-            stale = copies.remove_stale(folder, set(wanted), ledger, STEP)
-        taken = copies.conflicts(folder, list(wanted), ledger, STEP)
-        digests = {name: _digest(*copy, settings) for name, copy in wanted.items()}
-        todo = [
-            name
-            for name in wanted
-            if name not in taken and (force or not ledger.done(name, digests[name]))
-        ]
-        ledger.plan(f"{name}{suffix}" for name in todo for suffix in (".png", ".json"))
-        jobs = _jobs([wanted[name] for name in todo], settings, folder)
-        problems += [*taken.values(), *_run(jobs, digests, ledger, workers)]
-        ledger.compact()
-    fresh = len(wanted) - len(todo) - len(taken)
-    print(
-        f"L2/L3: {len(sources)} pictures, {len(todo)} copies made, {fresh} up to date, "
-        f"{stale} old ones removed in {folder}"
-    )
-    if problems:
-        raise InputError.joined(problems)
-    return 0
+    from Images_Augmentation.colour_copies import make_copies
+
+    return make_copies(settings)
 
 
-def check_settings(
-    names: Sequence[str], how_many: Sequence[int], aug_times: int, seed: int
-) -> Settings:
-    """Return the settings of a run, or raise InputError that names the wrong one."""
-    names = techniques.check_names(names)
-    if len(how_many) != 2 or not 1 <= how_many[0] <= how_many[1]:
-        raise InputError(
-            f"how_many must be two numbers, 1 <= fewest <= most. Received: {list(how_many)}."
-        )
-    if not 1 <= aug_times <= 100_000:
-        raise InputError(f"aug_times must be 1 to 100000. Received: {aug_times}.")
-    if seed < 0:
-        raise InputError(f"seed must be 0 or more. Received: {seed}.")
-    fewest, most = (min(int(n), len(names)) for n in how_many)
-    return Settings(tuple(names), (fewest, most), int(seed))
-
-
-def copy_name(source: Source, number: int) -> str:
-    """Return the stem of a copy: `NAME(15)_007`."""
-    return f"{source.name}_{number:03d}"
-
-
-def stream(seed: int, source_name: str, number: int) -> np.random.Generator:
-    """Return the random generator of one copy; it depends on nothing but these three."""
-    name = hashlib.sha256(source_name.encode("utf-8", errors="replace")).digest()
-    return np.random.default_rng([seed, int.from_bytes(name[:8], "little"), number])
-
-
-def make_copy(
-    picture: np.ndarray, outlines: list[np.ndarray], settings: Settings, rng: np.random.Generator
-) -> tuple[np.ndarray, list[np.ndarray] | None, list[str]]:
-    """Return an altered picture, its outlines if pixels moved (else None), and what was done.
-
-    Args:
-        picture: (H, W, 3) uint8 RGB.
-        outlines: (n, 2) float64 x, y polygons, may be none.
-    """
-    fewest, most = settings.how_many
-    count = int(rng.integers(fewest, most + 1))
-    names = [str(name) for name in rng.permutation(settings.techniques)[:count]]
-    # All outlines as one array: a call for each molecule would cost more than moving the pixels.
-    ends = np.cumsum([len(points) for points in outlines])
-    points = np.concatenate([np.zeros((0, 2)), *outlines])
-    moved = False
-    for name in names:
-        picture, field = techniques.apply(name, picture, rng)
-        if field is not None:
-            points, moved = field.move_points(points), True
-    if not moved:
-        return picture, None, names
-    return picture, np.split(points, ends)[: len(outlines)], names
-
-
-def _digest(source: Source, number: int, settings: Settings) -> str:
-    return digest(
-        copies.VERSION,
-        source.digest,
-        [settings.techniques, settings.how_many, settings.seed, number],
-    )
-
-
-def _jobs(todo: list[tuple[Source, int]], settings: Settings, folder: Path) -> list[Job]:
-    """Return the copies to make in portions of at most COPIES_A_JOB of one source."""
-    jobs: list[Job] = []
-    for source, number in todo:
-        last = jobs[-1] if jobs else None
-        if last and last.source is source and len(last.numbers) < COPIES_A_JOB:
-            last.numbers.append(number)
-        else:
-            jobs.append(Job(source, [number], settings, folder))
-    return jobs
-
-
-def _run(jobs: list[Job], digests: dict[str, str], ledger: Ledger, workers: int) -> list[str]:
-    problems = []
-    sizes = [len(job.numbers) for job in jobs]
-    for _, result in run_jobs(_work, jobs, workers, "L2/L3", sizes):
-        if isinstance(result, InputError):
-            problems.append(str(result))
-            continue
-        for name in result:
-            ledger.add(name, digests[name], [f"{name}.png", f"{name}.json"])
-    return problems
-
-
-def _work(job: Job) -> list[str]:
-    """Write the copies of one job, each picture before its JSON; return their names."""
-    original = job.source.annotation
-    picture = original.read_picture()
-    outlines = copies.outlines(original)
-    done = []
-    for number in job.numbers:
-        name = copy_name(job.source, number)
-        rng = stream(job.settings.seed, job.source.name, number)
-        altered, moved, names = make_copy(picture, outlines, job.settings, rng)
-        shapes = original.shapes
-        if moved is not None:
-            shapes = [
-                copies.moved_shape(shape, points)
-                for shape, points in zip(shapes, moved, strict=True)
-            ]
-        _write(job, name, altered, shapes, names, number, moved is not None)
-        done.append(name)
-    return done
-
-
-def _write(
-    job: Job,
-    name: str,
-    picture: np.ndarray,
-    shapes: list,
-    names: list[str],
-    number: int,
-    moved: bool,
-) -> None:
-    original = job.source.annotation
-    size = original.height, original.width
-    valid = (original.derived or {}).get("valid") or full_rectangle(*size).tolist()
-    made = {
-        "step": STEP,
-        "techniques": names,
-        "seed": job.settings.seed,
-        "copy": number,
-        "moved": moved,
-        "valid": valid,
-    }
-    notes = [
-        f"techniques: {', '.join(names)}",
-        f"seed: {job.settings.seed}",
-        "pixels moved" if moved else "pixels not moved",
-    ]
-    write_picture(job.folder / f"{name}.png", picture)
-    annotation = copies.marked(job.source, shapes, size, name, made, notes)
-    write_annotation(job.folder / f"{name}.json", annotation, durable=False)
+# Names of before this file was only settings.
+__getattr__ = old_names(Colours, stream="Images_Augmentation.colour_copies")
 
 
 if __name__ == "__main__":

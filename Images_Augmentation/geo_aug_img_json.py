@@ -10,226 +10,55 @@ replaces the copies and never takes them as sources.
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-
-import numpy as np
+from typing import Annotated, Literal
 
 if __name__ == "__main__":  # the folder above holds the packages
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from Images_Augmentation import copies
-from Images_Augmentation.copies import Source
-from spm.dataset.index import full_rectangle
-from spm.errors import InputError
-from spm.geometry import affine
-from spm.io.images import write_picture
 from spm.run import command_line
-from spm.run.files import folder_lock, remove_leftovers
-from spm.run.manifest import Ledger, digest
-from spm.run.parallel import run_jobs
-from spm.structures.annotation import write_annotation
-
-# ---------------------------------------------------------------------------------------------
-# Settings. Each is also a keyword of main() and a flag of the command line.
-IN_DIR = Path("aug_test_in")  # your annotated pictures; the copies are put beside them
-ANGLES = tuple(range(15, 360, 15))  # degrees, counter-clockwise; 15 to 90 steps make sense
-FLIPS = ("tb", "lr")  # top-bottom and left-right, of the source and of each turned copy
-SHRINK_LIST = ()  # for example (0.7, 0.5): molecules that much smaller, on a black border
-WORKERS = 0  # threads; 0 chooses by the number of processor cores
-# ---------------------------------------------------------------------------------------------
-
-STEP = "geo"
+from spm.run.setting_kinds import Range, Whole
+from spm.run.settings import Settings, old_names, takes
 
 
-@dataclass(frozen=True)
-class Copy:
-    """One way of copying a picture: turn, then flip, then shrink."""
+# --- settings: change the values, the text below each says what it is ---------------------------
+class Geometry(Settings):
+    """How the annotated images are turned, flipped and shrunk."""
 
-    angle: float = 0.0
-    flip: str = ""
-    ratio: float = 1.0
+    in_dir: Path = Path("aug_test_in")
+    """Folder of your annotated images; the copies are put beside them."""
+    angles: list[float] = list(range(15, 360, 15))
+    """Degrees to turn by, counter-clockwise; steps of 15 to 90 make sense."""
+    flips: list[Literal["tb", "lr"]] = ["tb", "lr"]
+    """tb (top and bottom change places) and lr (left and right), of the source and of each turned
+    copy; --flips with nothing after it makes no mirror images."""
+    shrink_list: list[Annotated[float, Range(0, 1)]] = []
+    """Ratios between 0 and 1, for example 0.7 0.5; each makes a smaller version of every copy on a
+    black canvas."""
+    workers: Whole = 0
+    """Threads; 0 takes one for each processor core."""
+    force: bool = False
+    """Make copies again that are up to date."""
 
-    @property
-    def suffix(self) -> str:
-        """What is added to the source's name: `(15)(lr)`, with `(x0.5)` for shrinking."""
-        parts = [f"{self.angle:g}"] if self.angle else []
-        parts += [self.flip] if self.flip else []
-        parts += [f"x{self.ratio:g}"] if self.ratio != 1 else []
-        return "".join(f"({part})" for part in parts)
+
+# ------------------------------------------------------------------------------------------------
 
 
-def main(
-    *,
-    in_dir: Path = IN_DIR,
-    angles: Sequence[float] = ANGLES,
-    flips: Sequence[str] = FLIPS,
-    shrink_list: Sequence[float] = SHRINK_LIST,
-    workers: int = WORKERS,
-    force: bool = False,
-) -> int:
-    """Make the L1 copies of all annotated pictures in a folder.
-
-    Args:
-        in_dir: folder with NAME.json and its picture; the copies are written there too.
-        angles: degrees to turn by, counter-clockwise.
-        flips: "tb" (top-bottom) and "lr" (left-right).
-        shrink_list: ratios between 0 and 1; each makes a smaller version of every copy.
-        workers: threads; 0 chooses.
-        force: make copies again that are up to date.
+@takes(Geometry)
+def main(settings: Geometry) -> int:
+    """Make the L1 copies of all annotated images in a folder.
 
     Returns:
-        0. Problems of single pictures are raised together after all others are done.
+        0. Problems of single images are raised together after all others are done.
     """
-    plan = plan_copies(angles, flips, shrink_list)
-    if not Path(in_dir).is_dir():  # the lock would create it
-        raise InputError(f"{in_dir}: there is no such folder; check the name.")
-    with folder_lock(in_dir) as folder:
-        remove_leftovers(folder)
-        ledger = Ledger(folder, STEP)
-        sources, problems = copies.read_sources(folder)
-        copies.notice_pictures_without_annotation(folder, ledger)
-        jobs = {f"{s.name}{copy.suffix}": (s, copy) for s in sources for copy in plan}
-        # A source that cannot be read now keeps the copies that it has.
-        broken = _copies_of_broken(folder, {s.name for s in sources}) if problems else set()
-        stale = copies.remove_stale(folder, set(jobs) | broken, ledger, STEP)
-        taken = copies.conflicts(folder, list(jobs), ledger, STEP)
-        digests = {name: _digest(*job) for name, job in jobs.items()}
-        todo = [
-            name
-            for name in jobs
-            if name not in taken and (force or not ledger.done(name, digests[name]))
-        ]
-        ledger.plan(f"{name}{suffix}" for name in todo for suffix in (".png", ".json"))
-        problems += [*taken.values(), *_make_all(folder, jobs, todo, digests, ledger, workers)]
-        ledger.compact()
-    fresh = len(jobs) - len(todo) - len(taken)
-    print(
-        f"L1: {len(sources)} annotated picture(s), {len(todo)} copies made, "
-        f"{fresh} up to date, {stale} old ones removed in {folder}"
-    )
-    if problems:
-        raise InputError.joined(problems)
-    return 0
+    from Images_Augmentation.geometric_copies import make_copies
+
+    return make_copies(settings)
 
 
-def plan_copies(
-    angles: Sequence[float], flips: Sequence[str], shrink_list: Sequence[float] = ()
-) -> list[Copy]:
-    """Return the distinct ways of copying a picture, the picture itself not among them.
-
-    A left-right flip after a turn by t is the same picture as a top-bottom flip after t + 180
-    degrees, so that of 23 turns and both flips only 48 pictures would differ. Where a flipped copy
-    has been made already the picture is turned by half a step more first: `(180)(tb)`, which is
-    `(lr)` again, becomes `(187.5)(tb)`. With the default settings all 72 pictures are distinct.
-    """
-    turns = [0.0, *sorted({float(angle) % 360 for angle in angles} - {0.0})]
-    if not all(np.isfinite(turns)):
-        raise InputError(f"angles must be numbers. Received: {list(angles)}.")
-    unknown = set(flips) - {"tb", "lr"}
-    if unknown:
-        raise InputError(f'flips may be "tb" and "lr". Received: {", ".join(sorted(unknown))}.')
-    if not all(0 < ratio < 1 for ratio in shrink_list):
-        raise InputError(f"shrink_list must lie between 0 and 1. Received: {list(shrink_list)}.")
-    half_step = min(np.diff([*turns, 360.0])) / 2
-    plan = [Copy(turn) for turn in turns]
-    mirrored = set()  # by the angle of the equal left-right flip
-    for turn in turns:
-        for flip in dict.fromkeys(flips):
-            for angle in (turn, (turn + half_step) % 360):
-                key = round((angle + 180 * (flip == "tb")) % 360, 6)
-                if key not in mirrored:
-                    mirrored.add(key)
-                    plan.append(Copy(angle, flip))
-                    break
-    ratios = [1.0, *dict.fromkeys(float(ratio) for ratio in shrink_list)]
-    all_copies = [Copy(copy.angle, copy.flip, ratio) for copy in plan for ratio in ratios]
-    return all_copies[1:]
-
-
-def map_of(copy: Copy, height: int, width: int) -> tuple[np.ndarray, int, int]:
-    """Return the one (2, 3) map of a copy of a height x width picture, and the canvas's size."""
-    matrix, new_height, new_width = affine.rotation(copy.angle, height, width)
-    if copy.flip:
-        matrix = affine.compose(affine.flip(copy.flip, new_height, new_width), matrix)
-    if copy.ratio != 1:
-        matrix = affine.compose(affine.shrink(copy.ratio, new_height, new_width), matrix)
-    return matrix, new_height, new_width
-
-
-def _digest(source: Source, copy: Copy) -> str:
-    return digest(copies.VERSION, source.digest, [copy.angle, copy.flip, copy.ratio])
-
-
-def _copies_of_broken(folder: Path, usable: set[str]) -> set[str]:
-    """Return the stems of copies whose source is in the folder but cannot be used at present."""
-    kept = set()
-    for path in copies.iter_annotations(folder):
-        try:
-            made = copies.read_annotation(path).derived or {}
-        except InputError:
-            continue
-        source = str(made.get("source", ""))
-        if source and source not in usable and (folder / f"{source}.json").exists():
-            kept.add(path.stem)
-    return kept
-
-
-def _make_all(
-    folder: Path,
-    jobs: dict[str, tuple[Source, Copy]],
-    todo: list[str],
-    digests: dict[str, str],
-    ledger: Ledger,
-    workers: int,
-) -> list[str]:
-    """Write the copies in `todo`, one source after the other; return the problems."""
-    problems = []
-    by_source: dict[str, list[str]] = {}
-    for name in todo:
-        by_source.setdefault(jobs[name][0].name, []).append(name)
-    for source_name, names in by_source.items():
-        source = jobs[names[0]][0]
-        try:
-            picture = source.annotation.read_picture()
-        except InputError as error:
-            problems.append(str(error))
-            continue
-        tasks = [(folder, name, source, picture, jobs[name][1]) for name in names]
-        for number, result in run_jobs(_make, tasks, workers, f"L1 {source_name}", threads=True):
-            if isinstance(result, InputError):
-                problems.append(str(result))
-            else:
-                ledger.add(names[number], digests[names[number]], result)
-    return problems
-
-
-def _make(task: tuple[Path, str, Source, np.ndarray, Copy]) -> list[str]:
-    """Write one copy, the picture before the JSON; return the files' names."""
-    folder, name, source, picture, copy = task
-    original = source.annotation
-    matrix, height, width = map_of(copy, original.height, original.width)
-    write_picture(folder / f"{name}.png", affine.warp(picture, matrix, height, width))
-    shapes = [
-        copies.moved_shape(shape, affine.apply_to_points(matrix, points))
-        for shape, points in zip(original.shapes, copies.outlines(original), strict=True)
-    ]
-    valid = affine.apply_to_points(matrix, full_rectangle(original.height, original.width))
-    made = {
-        "step": STEP,
-        "angle": copy.angle,
-        "flip": copy.flip,
-        "shrink": copy.ratio,
-        "matrix": matrix.tolist(),
-        "valid": valid.tolist(),
-    }
-    write_annotation(
-        folder / f"{name}.json",
-        copies.marked(source, shapes, (height, width), name, made, [f"geometry: {copy.suffix}"]),
-        durable=False,
-    )
-    return [f"{name}.png", f"{name}.json"]
+# Names of before this file was only settings.
+_MOVED = "Images_Augmentation.geometric_copies"
+__getattr__ = old_names(Geometry, Copy=_MOVED, map_of=_MOVED, plan_copies=_MOVED)
 
 
 if __name__ == "__main__":

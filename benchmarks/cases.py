@@ -16,6 +16,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+CLASS_NAMES = ["003a", "020a"]  # of the demo
+
 
 def seconds(function, repeats: int = 5) -> float:
     """Median seconds of a call, after one that does not count."""
@@ -141,16 +143,16 @@ def training_model(network: str, side: int, layers: str, dtype: str):
 
 def batches_of_demo(config, count: int):
     """A generator of `count` training batches: views of the demo."""
-    import train_test
+    from engine.dataset import MoleculeDataset
     from Images_Augmentation.online_aug import ViewSettings
     from mrcnn.batches import DataGenerator
     from spm.dataset.annotated_images import median_diameter, outlined_sources
 
     sources = outlined_sources(ROOT / "aug_test_in")
     scale = config.MOLECULE_PIXELS / median_diameter(sources)
-    dataset = train_test.MoleculeDataset()
+    dataset = MoleculeDataset()
     views = ViewSettings(size=int(config.IMAGE_SHAPE[0]), scale=scale)
-    dataset.load_shapes(sources, train_test.CLASS_NAMES, views)
+    dataset.load_shapes(sources, CLASS_NAMES, views)
     return DataGenerator(dataset, config, steps=count)
 
 
@@ -257,7 +259,7 @@ def random_weights(folder: Path) -> Path:
     keras.utils.set_random_seed(0)
     config = type("Untrained", (train_test.LightConfig,), {"RPN_ANCHOR_SCALES": (30, 60, 120, 240)})
     model = MaskRCNN("training", config(), str(folder))
-    model.metadata = {"class_names": train_test.CLASS_NAMES, "scale": 1.0,
+    model.metadata = {"class_names": CLASS_NAMES, "scale": 1.0,
                       "score_threshold": 0.35, "extra": {"molecule_size": 30.0}}  # fmt: skip
     path = folder / "mask_rcnn_untrained_0001.h5"
     model.save_weights(path)
@@ -265,10 +267,12 @@ def random_weights(folder: Path) -> Path:
 
 
 def big_picture(weights: str = "", side: int = 16384, tile_pictures: bool = True) -> dict:
-    """`predict_big_pic.main` on a picture of side x side: images/00.png again and again."""
+    """A prediction of a picture of side x side: images/00.png again and again."""
     import numpy as np
 
-    import predict_big_pic
+    from engine.predict import predict_images
+    from engine.predict_image import Plan
+    from spm.inference.predict import Settings
     from spm.io.images import read_picture, write_picture
 
     house = Path(tempfile.mkdtemp())
@@ -277,9 +281,8 @@ def big_picture(weights: str = "", side: int = 16384, tile_pictures: bool = True
     repeats = -(-side // one.shape[0]), -(-side // one.shape[1]), 1
     write_picture(house / "big.png", np.tile(one, repeats)[:side, :side])
     start = time.perf_counter()
-    predict_big_pic.main(
-        files=[house / "big.png"], out_dir=house / "out", weights=path, tile_pictures=tile_pictures
-    )
+    plan = Plan(Settings(), house / "out", tile_pictures, report=True, weights=path)
+    predict_images(plan, [house / "big.png"])
     spent = time.perf_counter() - start
     lines = (house / "out" / "big_molecules.csv").read_text(encoding="utf-8").splitlines()
     size = folder_bytes(house / "out")
@@ -294,21 +297,20 @@ def many_predictions(weights: str = "", count: int = 1000, side: int = 300, repo
     import numpy as np
     import psutil
 
-    import predict_big_pic
+    from engine.detector import load_detector
+    from engine.predict_image import predict_file
     from spm.inference.predict import Settings
     from spm.io.images import read_picture, write_picture
 
     house = Path(tempfile.mkdtemp())
-    detector = predict_big_pic.load_detector(Path(weights) if weights else random_weights(house))
+    detector = load_detector(Path(weights) if weights else random_weights(house))
     one = read_picture(ROOT / "images" / "00.png")
     process, rng, rows = psutil.Process(os.getpid()), np.random.default_rng(0), []
     start = time.perf_counter()
     for number in range(1, count + 1):
         y, x = rng.integers(0, np.array(one.shape[:2]) - side + 1)
         write_picture(house / "a.png", one[y : y + side, x : x + side])
-        predict_big_pic.predict_file(
-            house / "a.png", "a", house, detector, Settings(), report=report
-        )
+        predict_file(house / "a.png", "a", house, detector, Settings(), report=report)
         if number in (10, 100, 200, 500) or number == count:
             rows.append({"predictions": number, "megabytes": process.memory_info().rss / 1e6,
                          "seconds": time.perf_counter() - start})  # fmt: skip
@@ -323,12 +325,17 @@ def crowded(molecules: int = 5000, weights: str = "") -> list[dict]:
 
     import fast_json_to_dataset
     import pre_draw_mask
-    import predict_big_pic
     import re_write_mask
     import train_test
+    from engine.dataset import make_dataset
+    from engine.initial_weights import Start
+    from engine.predict import predict_images
+    from engine.predict_image import Plan
+    from engine.recipes import make_config
     from Images_Augmentation import color_aug_img_json, geo_aug_img_json
     from spm.checks import preflight
     from spm.dataset.annotated_images import folder_sources
+    from spm.inference.predict import Settings
     from spm.io.images import write_picture
     from spm.structures.annotation import Annotation, Shape, write_annotation
 
@@ -354,18 +361,17 @@ def crowded(molecules: int = 5000, weights: str = "") -> list[dict]:
         write_picture(folder / "many.png", np.repeat(grey[:, :, None], 3, axis=2))
     annotation = Annotation(shapes, *picture.shape, "many.png")
     write_annotation(source / "many.json", annotation)
-    names = {"class_names": train_test.CLASS_NAMES}
+    names = {"class_names": CLASS_NAMES}
 
     def draw_a_view():
         sources = folder_sources(dataset)
-        start = train_test.Start("")
-        config = train_test.make_config(True, start, train_test.CLASS_NAMES, sources)
-        data = train_test._dataset(sources, train_test.CLASS_NAMES, config)
+        config = make_config(train_test.recipes(), True, Start(""), CLASS_NAMES, sources)
+        data = make_dataset(sources, CLASS_NAMES, config)
         data.load_sample(0, np.random.default_rng(0))
 
     path = Path(weights) if weights else random_weights(house)
     steps = {
-        "check": lambda: preflight.look(source, images, train_test.CLASS_NAMES),
+        "check": lambda: preflight.look(source, images, CLASS_NAMES),
         "L1, 4 pictures": lambda: geo_aug_img_json.main(
             in_dir=source, angles=[15], flips=["lr"], workers=1
         ),
@@ -382,8 +388,8 @@ def crowded(molecules: int = 5000, weights: str = "") -> list[dict]:
             in_dir=copies, cache_dir=cache, out_dir=dataset, workers=1, **names
         ),
         "one view for training": draw_a_view,
-        "prediction": lambda: predict_big_pic.main(
-            in_dir=images, out_dir=house / "out", weights=path
+        "prediction": lambda: predict_images(
+            Plan(Settings(), house / "out", report=True, weights=path), [images / "many.png"]
         ),
     }
     found = []

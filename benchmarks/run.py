@@ -142,7 +142,7 @@ def main() -> None:
     parser.add_argument("--weights", help="weights file for prediction; the last trained one")
     parser.add_argument("--quick", action="store_true", help="only the light network")
     options = parser.parse_args()
-    from engine.initial_weights import newest_weights
+    from engine.checkpoints import newest_weights
     from spm.run.provenance import describe_run
 
     weights = options.weights or str(newest_weights(ROOT / "logs"))

@@ -21,27 +21,32 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import tsne_analysis
 from spm.io.images import write_picture
 from spm.run import command_line
+from spm.run.setting_kinds import Count
+from spm.run.settings import Settings, takes
 from spm.simulate import simulate
 from spm.structures.annotation import write_annotation
 
-SEEDS = 5  # pictures
 PER_CLASS = 60  # molecules
 SWAPPED = 3  # wrong labels
 SPOILT = 2  # molecules spoilt by tip noise
 SIZE = 1400  # side of the picture, pixels
-OUT = Path("img_cache/tsne_benchmark")
 
 
-def main(*, seeds: int = SEEDS, out: Path = OUT) -> None:
-    """Measure and print one line per picture.
+class Benchmark(Settings):
+    """How much is measured."""
 
-    Args:
-        seeds: number of pictures
-        out: folder for pictures and results, one inside per seed
-    """
+    seeds: Count = 5
+    """Number of images."""
+    out: Path = Path("img_cache/tsne_benchmark")
+    """Folder for images and results, one inside per seed."""
+
+
+@takes(Benchmark)
+def main(settings: Benchmark) -> None:
+    """Measure and print one line per image."""
     print("seed  ranks of the five   suspected  verdict        seconds")
-    for seed in range(seeds):
-        folder = Path(out) / str(seed)
+    for seed in range(settings.seeds):
+        folder = settings.out / str(seed)
         faulty = make_picture(folder, seed)
         start = time.perf_counter()
         with contextlib.redirect_stdout(io.StringIO()):

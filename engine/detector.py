@@ -115,7 +115,7 @@ def describe_weights(weights: Path, class_names: Sequence[str] | None = None) ->
     if known and class_names and _split(class_names, len(known)) != known:
         raise InputError(
             f"{weights}: this network was trained for {', '.join(known)}, which cannot be called "
-            f"otherwise; leave CLASS_NAMES = None (no --class-names). Received: "
+            f"otherwise; leave class_names = None (no --class-names). Received: "
             f"{', '.join(class_names)}."
         )
     return metadata
@@ -126,7 +126,7 @@ def _named(weights: Path, class_names: Sequence[str] | None, count: int) -> list
     classes = "one class" if count == 1 else f"{count} classes"
     advice = (
         f"name {'it' if count == 1 else 'them in the order of training'} with --class-names or as "
-        "CLASS_NAMES at the top of predict_big_pic.py (evaluate.py: --classes)"
+        "class_names at the top of predict_big_pic.py (evaluate.py: --classes)"
     )
     if not class_names:
         raise InputError(

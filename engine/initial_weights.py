@@ -1,17 +1,13 @@
-"""What a training starts from: nothing, a file, the last weights, or a run that was cut off."""
+"""What a training starts from: nothing, a file, or the last weights."""
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from engine.checkpoints import made_by_us, newest_weights
 from spm.errors import InputError
-from spm.run.files import natural_key
-from spm.run.provenance import plain, read_settings
 
-WEIGHTS_NAME = re.compile(r"mask_rcnn_.+_(\d{4,})\.h5")
-RUN_NAME = re.compile(r".*?(\d{8}T\d{4})")
 LIGHT_BACKBONE = "resnet18"  # LightConfig's trunk, which learns without pretrained weights
 
 
@@ -51,7 +47,7 @@ def find_start(
     """Works out what to start from.
 
     Args:
-        init_with: see INIT_WITH in train_test.py.
+        init_with: see init_with in train_test.py.
         light: whether the light network is trained, which learns from nothing.
         log_dir: folder of the runs.
         class_names: without the background.
@@ -81,7 +77,7 @@ def find_start(
         path = Path(init_with)
         if not path.is_file():
             raise InputError(
-                f"INIT_WITH={init_with}: neither one of auto, coco, imagenet, last, none nor a "
+                f"init_with={init_with}: neither one of auto, coco, imagenet, last, none nor a "
                 "weights file; correct it."
             )
         return _start_from_file(path, class_names)
@@ -108,36 +104,6 @@ def _start_from_file(path: Path, class_names: list[str]) -> Start:
     return Start(words, path, CLASS_LAYERS, pretrained=not light)
 
 
-def made_by_us(path: Path) -> dict | None:
-    """What a weights file of train_test's says of itself; None for one of another origin.
-
-    Raises:
-        InputError: when the file is broken.
-    """
-    from mrcnn.weights import WeightsError, read_metadata
-
-    try:
-        metadata = read_metadata(path)
-    except WeightsError as error:
-        raise InputError(str(error)) from error
-    return metadata if metadata["class_names"] and metadata["scale"] else None
-
-
-def last_finished(log_dir: Path) -> Path:
-    """The last weights; where they belong to a retraining that was cut off, what it began with.
-
-    Raises:
-        InputError: when there are none.
-    """
-    path = newest_weights(log_dir)
-    if (made_by_us(path) or {"score_threshold": None})["score_threshold"] is None:
-        settings = read_settings(path.parent / "settings.json") or {}
-        begun = Path(str(settings.get("starts_from")))
-        if begun.suffix == ".h5" and begun.is_file():
-            return begun
-    return path
-
-
 def _fetch_coco(path: Path) -> None:
     from mrcnn import utils
 
@@ -146,54 +112,5 @@ def _fetch_coco(path: Path) -> None:
     except ConnectionError as error:
         raise InputError(
             f"{path}: the COCO weights are not here and cannot be fetched ({error}); put "
-            "the file there, or start from nothing (INIT_WITH = 'none')."
+            "the file there, or start from nothing (init_with = 'none')."
         ) from error
-
-
-def newest_weights(log_dir: Path) -> Path:
-    """Returns the last epoch's weights of the last run that has some.
-
-    Runs are ordered by the time in their folder's name, epochs by the number in the file's.
-
-    Raises:
-        InputError: when there are none.
-    """
-    runs = [path for path in log_dir.glob("*") if path.is_dir() and RUN_NAME.fullmatch(path.name)]
-    runs.sort(key=lambda path: (RUN_NAME.fullmatch(path.name)[1], natural_key(path)), reverse=True)
-    for run in runs:
-        epochs = [path for path in run.glob("*.h5") if WEIGHTS_NAME.fullmatch(path.name)]
-        if epochs:
-            return max(epochs, key=lambda path: int(WEIGHTS_NAME.fullmatch(path.name)[1]))
-    raise InputError(
-        f"{log_dir}: there are no trained weights; run train_test.py first, or name a file with "
-        "--weights."
-    )
-
-
-def find_interrupted(log_dir: Path, record: dict, name: str) -> Path | None:
-    """The last weights of the newest run, when that run was asked for the same and not finished.
-
-    Args:
-        log_dir: folder of the runs.
-        record: what is asked for now, as in a run's settings.json.
-        name: NAME of the config, with which run folders begin.
-
-    A finished run has a score threshold in its last weights. A damaged file (a loss of power on a
-    disk that did not keep its word) is passed over.
-    """
-    from mrcnn.weights import WeightsError, read_metadata
-
-    runs = sorted(log_dir.glob(f"{name}*T*/settings.json"))
-    if not runs:
-        return None
-    weights = sorted(runs[-1].parent.glob("mask_rcnn_*_[0-9][0-9][0-9][0-9].h5"))
-    if not weights or read_settings(runs[-1]) != plain(record):
-        return None
-    for path in reversed(weights):
-        try:
-            finished = read_metadata(path)["score_threshold"] is not None
-        except WeightsError as error:
-            print(f"  {error} It is passed over.")
-            continue
-        return None if finished else path
-    return None

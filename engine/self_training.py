@@ -15,15 +15,18 @@ the simulated pictures have taught what they can, and are left out.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from spm.dataset.annotated_images import Source, median_diameter
+from spm.dataset.annotated_images import Source, median_diameter, outlined_sources
+from spm.errors import InputError
 from spm.geometry import polygons
+from spm.instruments.inputs import open_picture
 from spm.io.images import write_picture
+from spm.report.result_files import find_pictures, output_names
 from spm.run.files import make_folder
 from spm.similarity.label_spreading import (
     Examples,
@@ -185,3 +188,39 @@ def _write(folder: Path, name: str, picture: np.ndarray, shapes: list, **more) -
     height, width = picture.shape[:2]
     annotation = Annotation(shapes, height, width, f"{name}.png", **more)
     write_annotation(folder / f"{name}.json", annotation)
+
+
+def teach_by_likeness(
+    lessons: Path,
+    images_dir: Path,
+    out_dir: Path,
+    source_dir: Path,
+    class_names: list[str],
+    mirror: bool,
+    seed: int,
+) -> None:
+    """Writes the pictures of the second training.
+
+    Raises:
+        InputError: when too little was recognised to teach anything.
+    """
+    found = _recognised(images_dir, out_dir, class_names)
+    sources = outlined_sources(source_dir)
+    count = write_lessons(lessons, found, sources, class_names, mirror, seed)
+    if not count:
+        raise InputError(
+            f"{images_dir}: too few molecules were recognised for a second round; outline more, or "
+            "run without --second-round."
+        )
+    print(f"Second round: {count} recognised molecules teach, named by their likeness")
+
+
+def _recognised(images_dir: Path, out_dir: Path, class_names: list[str]) -> Iterator[Found]:
+    """Yields the pictures that were predicted, one at a time. Prediction has told of the others."""
+    paths = find_pictures(None, images_dir)
+    for path, name in zip(paths, output_names(paths), strict=True):
+        result = out_dir / f"{name}_predicted.json"
+        try:
+            yield read_found(result, open_picture(path).picture, class_names)
+        except InputError:
+            continue

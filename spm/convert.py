@@ -9,6 +9,7 @@ scale inside), NAME_heights.npz (the levelled heights) and NAME_convert.json (al
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated, Literal
 
 import numpy as np
 
@@ -25,65 +26,61 @@ from spm.instruments.inputs import (
 from spm.io import colour_maps, pixel_size
 from spm.run import command_line
 from spm.run.files import atomic_path, make_folder, natural_sorted, write_json
+from spm.run.setting_kinds import ColourMap, Positional, Range
+from spm.run.settings import Settings, takes
 
-FOLDER = Path("images")  # what to convert if no file is named: a folder or one file
-CHANNEL = ""  # part of the channel's name; empty: the height channel
-DIRECTION = ""  # "forward", "backward", "up", "down" or two words; empty: forward if there is one
-LEVELLING = "both"  # "none", "plane", "lines" or "both"
-LOW = 0.5  # percentile of the heights drawn darkest, 0 to 100
-HIGH = 99.5  # percentile drawn brightest
-COLOUR_MAP = "hot"  # one of spm.io.colour_maps.COLOUR_MAPS
+Percentile = Annotated[float, Range(0, 100)]
 
 
-def main(
-    *,
-    files: list[Path] | None = None,
-    folder: Path = FOLDER,
-    channel: str = CHANNEL,
-    direction: str = DIRECTION,
-    levelling: str = LEVELLING,
-    low: float = LOW,
-    high: float = HIGH,
-    colour_map: str = COLOUR_MAP,
-    out: Path | None = None,
-    like: Path | None = None,
-) -> int:
+# --- settings: change the values, the text below each says what it is ---------------------------
+class Conversion(Settings):
+    """Which files become pictures, and how their heights are drawn."""
+
+    files: Positional[list[Path]] = []
+    """Instrument files or folders of them; the folder below if none is named."""
+    folder: Path = Path("images")
+    """A folder, or one instrument file."""
+    channel: str = ""
+    """Part of the channel's name, such as Z or Current; empty for the height."""
+    direction: str = ""
+    """forward or backward, for some files also up or down, or two words in quotes; empty for
+    forward where there is one."""
+    levelling: Literal["none", "plane", "lines", "both"] = "both"
+    """What is taken out of the heights."""
+    low: Percentile = 0.5
+    """Percentile of the heights that is drawn darkest, 0 to 100."""
+    high: Percentile = 99.5
+    """Percentile that is drawn brightest, 0 to 100."""
+    colour_map: ColourMap = "hot"
+    """How heights become colours."""
+    out: Path | None = None
+    """Where to write. None: beside each file."""
+    like: Path | None = None
+    """A NAME_convert.json whose settings replace all the others. None: those above hold."""
+
+
+# ------------------------------------------------------------------------------------------------
+
+
+@takes(Conversion)
+def main(asked: Conversion) -> int:
     """Convert instrument files, those of a folder or those that are named.
-
-    Args:
-        files: instrument files or folders of them; all of FOLDER if none is named.
-        folder: a folder, or one instrument file.
-        channel: part of the channel's name, such as Z or Current; empty for the height.
-        direction: forward or backward, also up or down, or two words in quotes; empty for forward
-            where there is one.
-        levelling: none, plane, lines or both.
-        low: percentile of the heights drawn darkest, 0 to 100.
-        high: percentile drawn brightest.
-        colour_map: grey, hot, gwyddion, afmhot, gold, wsxm, cool or sky.
-        out: where to write; beside each file if not given.
-        like: a NAME_convert.json whose settings replace all the others.
 
     Returns:
         0; a file that fails is reported after the others are done, with status 1.
     """
-    settings = {
-        "channel": channel,
-        "direction": direction,
-        "levelling": levelling,
-        "low": low,
-        "high": high,
-        "colour_map": colour_map,
-    }
-    if like is not None:
-        stored = read_settings(like)
+    names = ("channel", "direction", "levelling", "low", "high", "colour_map")
+    settings = {name: getattr(asked, name) for name in names}
+    if asked.like is not None:
+        stored = read_settings(asked.like)
         settings = {key: stored.get(key, value) for key, value in settings.items()}
     colour_maps.lookup_table(settings["colour_map"])  # a wrong name is not each file's fault
-    found = [_files_to_convert(Path(p), settings["channel"]) for p in files or [folder]]
+    found = [_files_to_convert(p, settings["channel"]) for p in asked.files or [asked.folder]]
     problems, written = [], set()
     for path in dict.fromkeys(path for paths in found for path in paths):
         try:
             opened = convert_file(path, **settings)
-            target = write_converted(path, make_folder(out or path.parent), opened, written)
+            target = write_converted(path, make_folder(asked.out or path.parent), opened, written)
         except InputError as error:
             problems.append(error)
             continue

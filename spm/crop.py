@@ -6,46 +6,64 @@ as they are, and the scale goes along; without numbers the middle fifth of the a
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from spm.errors import InputError
 from spm.instruments.inputs import open_picture
 from spm.io.pixel_size import write_scaled_png
 from spm.run import command_line
-from spm.run.files import make_folder
+from spm.run.files import make_folder, safe_name
+from spm.run.setting_kinds import Positional, Whole
+from spm.run.settings import Settings, takes
 
-OUT = Path("aug_test_in")  # where the piece goes
 SHARE = 0.45  # side of the piece without numbers, as a share of the picture's shorter side
 SMALLEST = 32  # pixels
 
 
-def main(
-    *,
-    picture: Path | None = None,
-    left: int | None = None,
-    top: int | None = None,
-    width: int | None = None,
-    height: int | None = None,
-    out: Path = OUT,
-    name: str | None = None,
-) -> int:
-    """Cut a piece out of a picture.
+# --- settings: change the values, the text below each says what it is ---------------------------
+class Piece(Settings):
+    """Which piece is cut out of which image."""
 
-    Args:
-        picture: the picture, or an instrument file.
-        left: pixels from the picture's left edge to the piece's; in the middle if not given.
-        top: pixels from the picture's upper edge to the piece's; in the middle if not given.
-        width: of the piece in pixels; 0.45 of the picture's shorter side if not given.
-        height: of the piece in pixels; the width if not given.
-        out: folder for the piece.
-        name: of the piece, without .png; the picture's with "-cut" if not given.
+    picture: Positional[Path | None] = None
+    """The image, or an instrument file; must be given."""
+    left: Whole | None = None
+    """Pixels from the image's left edge to the piece's. None: in the middle."""
+    top: Whole | None = None
+    """Pixels from the image's upper edge to the piece's. None: in the middle."""
+    width: Whole | None = None
+    """Of the piece in pixels, 32 or more. None: 0.45 of the image's shorter side."""
+    height: Whole | None = None
+    """Of the piece in pixels, 32 or more. None: the width."""
+    out: Path = Path("aug_test_in")
+    """Folder for the piece."""
+    name: str | None = None
+    """Of the piece, without .png and without a folder. None: the image's with "-cut"."""
+
+    def problems(self) -> Iterator[str]:
+        """Yield what is missing, and a name that would lie elsewhere."""
+        if self.picture is None:
+            yield "which picture? Name it: python -m spm.crop images/NAME.png"
+        if self.name is not None and self.name != safe_name(self.name):
+            yield (
+                f"name must be a file name without folders and without the characters of paths; "
+                f"the folder is given with --out. Received: {self.name!r}."
+            )
+
+
+# ------------------------------------------------------------------------------------------------
+
+
+@takes(Piece)
+def main(settings: Piece) -> int:
+    """Cut a piece out of an image.
 
     Raises:
-        InputError: when the picture cannot be read, the piece does not lie in it, or there is
-            another picture or annotation of its name.
+        InputError: when the image cannot be read, the piece does not lie in it, or there is
+            another image or annotation of its name.
     """
-    if picture is None:
-        raise InputError("which picture? Name it: python -m spm.crop images/NAME.png")
+    picture, name = settings.picture, settings.name
+    width, height, left, top = settings.width, settings.height, settings.left, settings.top
     opened = open_picture(picture)
     rows, columns = opened.picture.shape[:2]
     width = round(SHARE * min(rows, columns)) if width is None else width
@@ -62,7 +80,7 @@ def main(
             f"{picture}: the piece ({left} to {left + width} across, {top} to {top + height} down) "
             f"does not lie in the picture of {columns} x {rows} pixels; correct the numbers."
         )
-    target = make_folder(out) / f"{name or f'{picture.stem}-cut'}.png"
+    target = make_folder(settings.out) / f"{name or f'{picture.stem}-cut'}.png"
     for path in (target, target.with_suffix(".json")):
         if path.exists():
             raise InputError(f"{path}: is there already; move it away or choose another --name.")
@@ -76,4 +94,4 @@ def main(
 
 
 if __name__ == "__main__":
-    command_line.run(main, positional=("picture",))
+    command_line.run(main)

@@ -9,9 +9,9 @@ Takes labelme files, predicted (NAME_predicted.json) or drawn by hand, and write
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -21,14 +21,13 @@ from spm.io import pixel_size
 from spm.io.class_colours import class_colours
 from spm.run import command_line
 from spm.run.files import atomic_path, make_folder, safe_name, write_json
+from spm.run.setting_kinds import Positional, Positive
+from spm.run.settings import Settings, takes
 from spm.structures.annotation import Annotation, read_annotation
 from spm.structures.classes import class_of, suggested_classes
 from spm.structures.instance_masks import shape_mask
 from spm.structures.shape import Shape, outline
 
-FORMATS = ("coco", "imagej", "tiff")
-CLASS_NAMES: list[str] = []  # empty: the labels without their serial numbers
-NM_PER_PIXEL: float | None = None  # None: from the JSON, or the PNG beside it
 MOST_LABELS = 65535  # a 16-bit label picture holds no more
 
 
@@ -176,33 +175,41 @@ def _scale_of(annotation: Annotation) -> float | None:
     return pixel_size.read_scale(picture) if picture.is_file() else None
 
 
-def main(
-    *,
-    files: list[Path] | None = None,
-    formats: list[str] = list(FORMATS),  # noqa: B006 (never changed; argparse shows it)
-    class_names: list[str] = CLASS_NAMES,
-    nm_per_pixel: float | None = NM_PER_PIXEL,
-    out: Path | None = None,
-) -> int:
-    """Export labelme annotations.
+# --- settings: change the values, the text below each says what it is ---------------------------
+class Export(Settings):
+    """Which annotations are written for which programs."""
 
-    Args:
-        files: the JSON files.
-        formats: any of coco, imagej and tiff.
-        class_names: the classes; the labels without their numbers if not given.
-        nm_per_pixel: nanometres a pixel for the TIFF; from the JSON or the PNG beside it if not
-            given.
-        out: where to write; beside each file if not given.
+    files: Positional[list[Path]] = []
+    """The labelme files, predicted or drawn by hand; must be given."""
+    formats: list[Literal["coco", "imagej", "tiff"]] = ["coco", "imagej", "tiff"]
+    """Which of them."""
+    class_names: list[str] = []
+    """The classes; none: the labels without their serial numbers."""
+    nm_per_pixel: Positive | None = None
+    """Nanometres a pixel for the TIFF. None: from the JSON or the PNG beside it."""
+    out: Path | None = None
+    """Where to write. None: beside each file."""
+
+    def problems(self) -> Iterator[str]:
+        """Yield what is missing."""
+        if not self.files:
+            yield "no file: name the JSON files to export, such as a_predicted.json."
+        if not self.formats:
+            yield "formats: choose among coco, imagej, tiff. Received: none."
+
+
+# ------------------------------------------------------------------------------------------------
+
+
+@takes(Export)
+def main(settings: Export) -> int:
+    """Export labelme annotations.
 
     Raises:
         InputError: when a file or a format is wrong.
     """
-    files = list(files or [])
-    if not files:
-        raise InputError("no file: name the JSON files to export, such as a_predicted.json.")
-    unknown = [name for name in formats if name not in FORMATS]
-    if unknown or not formats:
-        raise InputError(f"formats: choose among {', '.join(FORMATS)}. Received: {formats}.")
+    files, out, formats = settings.files, settings.out, settings.formats
+    class_names, nm_per_pixel = settings.class_names, settings.nm_per_pixel
     annotations = [read_annotation(path) for path in files]
     written: list[Path] = []
     for path, annotation in zip(files, annotations, strict=True):

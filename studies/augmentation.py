@@ -18,6 +18,7 @@ if __name__ == "__main__":  # the folder above holds the packages
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from spm.run import command_line
+from spm.run.settings import Settings, takes
 from studies.points import RESULTS, Point, run_points
 
 # --- settings ----------------------------------------------------------------------------------
@@ -48,14 +49,21 @@ COLUMNS = ("techniques", "seeds", "truths", "recognition_rate", "ap50", "precisi
 # -----------------------------------------------------------------------------------------------
 
 
-def main(*, quick: bool = False, out: Path = RESULTS) -> int:
-    """Measures, writes table and figure.
+class Study(Settings):
+    """How thoroughly is measured."""
 
-    Args:
-        quick: one seed, short trainings, half of the rows: minutes on two cores
-        out: folder for results
-    """
+    quick: bool = False
+    """One seed, short trainings, half of the rows: minutes on two cores."""
+    out: Path = RESULTS
+    """Folder for the results."""
+
+
+@takes(Study)
+def main(settings: Study) -> int:
+    """Measure; write table and figure."""
     from studies import results
+
+    quick, out = settings.quick, settings.out
 
     titles = QUICK_ROWS if quick else tuple(ROWS)
     points = [
@@ -63,13 +71,13 @@ def main(*, quick: bool = False, out: Path = RESULTS) -> int:
         for title in titles
         for seed in (QUICK_SEEDS if quick else SEEDS)
     ]
-    found = run_points(points, measure, Path(out) / "augmentation", "augmentation")
+    found = run_points(points, measure, out / "augmentation", "augmentation")
     per_title = len(points) // len(titles)
     rows = [
         {"techniques": title, **results.average(found[k * per_title : (k + 1) * per_title])}
         for k, title in enumerate(titles)
     ]
-    stem = Path(out) / ("augmentation_quick" if quick else "augmentation")
+    stem = out / ("augmentation_quick" if quick else "augmentation")
     record = {"quick": quick, "points": [p.settings for p in points], "results": found}
     results.write_table(stem, rows, COLUMNS, record)
     keys = {"recognition_rate": "recognition rate", "ap50": "mAP at IoU 0.5"}

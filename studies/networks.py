@@ -150,9 +150,10 @@ def train(
         copies: L2/L3 copies of each L1 picture.
         view_colours: see train_test.py.
     """
+    from engine.checkpoints import finished_weights
     from train_test import train_main
 
-    if done := _finished(folder / "logs"):
+    if done := finished_weights(folder / "logs"):
         return done
     source = folder / "pictures"
     write_scenes(source, scenes)
@@ -169,19 +170,6 @@ def train(
             epochs=steps // STEPS_PER_EPOCH, steps_per_epoch=STEPS_PER_EPOCH, seed=seed,
             view_colours=view_colours,
         )  # fmt: skip
-
-
-def _finished(log_dir: Path) -> Path | None:
-    """Return the weights of a training that ended here before a kill, if there are any."""
-    from mrcnn.weights import WeightsError, read_metadata
-
-    for path in sorted(log_dir.glob("*/mask_rcnn_*.h5"), reverse=True):
-        try:
-            if read_metadata(path)["score_threshold"] is not None:
-                return path
-        except WeightsError:
-            continue  # a damaged file: training passes it over too
-    return None
 
 
 def _make_copies(source, copies_dir, dataset, names, techniques, copies, shrink_list, seed) -> None:

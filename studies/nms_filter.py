@@ -19,6 +19,7 @@ if __name__ == "__main__":  # the folder above holds the packages
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from spm.run import command_line
+from spm.run.settings import Settings, takes
 from studies.points import RESULTS, Point, run_points
 
 # --- settings ----------------------------------------------------------------------------------
@@ -42,21 +43,28 @@ COLUMNS = (
 # -----------------------------------------------------------------------------------------------
 
 
-def main(*, quick: bool = False, out: Path = RESULTS) -> int:
-    """Measures, writes table and figure.
+class Study(Settings):
+    """How thoroughly is measured."""
 
-    Args:
-        quick: one seed and short trainings: minutes on two cores
-        out: folder for results
-    """
+    quick: bool = False
+    """One seed and short trainings: minutes on two cores."""
+    out: Path = RESULTS
+    """Folder for the results."""
+
+
+@takes(Study)
+def main(settings: Study) -> int:
+    """Measure; write table and figure."""
     from studies import results
+
+    quick, out = settings.quick, settings.out
 
     points = [
         Point(f"{system}, seed {seed}", _settings(system, seed, quick))
         for system in SYSTEMS
         for seed in (QUICK_SEEDS if quick else SEEDS)
     ]
-    found = run_points(points, measure, Path(out) / "nms_filter", "nms_filter")
+    found = run_points(points, measure, out / "nms_filter", "nms_filter")
     rows = [
         {"system": system, "pictures": test, "extra_nms": words, **results.average(chosen)}
         for system in SYSTEMS
@@ -64,7 +72,7 @@ def main(*, quick: bool = False, out: Path = RESULTS) -> int:
         for words in FILTERS
         if (chosen := [r[test][words] for p, r in _of(points, found) if p == system])
     ]
-    stem = Path(out) / ("nms_filter_quick" if quick else "nms_filter")
+    stem = out / ("nms_filter_quick" if quick else "nms_filter")
     record = {"quick": quick, "points": [p.settings for p in points], "results": found}
     results.write_table(stem, rows, COLUMNS, record)
     figure = results.curves(

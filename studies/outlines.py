@@ -20,33 +20,36 @@ from spm.errors import InputError
 from spm.evaluation.outlines import OutlineErrors, outline_errors
 from spm.evaluation.reading import find_predictions, find_truths, read_all, read_pictures
 from spm.run import command_line
-
-# --- settings ----------------------------------------------------------------------------------
-TRUTH = Path("tests/data")  # folder of labelled images
-PREDICTED = Path("img_cache")  # folder of their predictions, NAME_predicted.json
-LOWEST_SCORE = 0.0  # predictions below it are left out
-IGNORE_FLAGS = ["edge", "ignore"]
-# -----------------------------------------------------------------------------------------------
+from spm.run.setting_kinds import Share
+from spm.run.settings import Settings, takes
 
 
-def main(
-    *,
-    truth: Path = TRUTH,
-    predicted: Path = PREDICTED,
-    lowest_score: float = LOWEST_SCORE,
-    ignore_flags: list[str] = IGNORE_FLAGS,
-) -> int:
-    """Compares outlines with true ones.
+# --- settings: change the values, the text below each says what it is ---------------------------
+class Study(Settings):
+    """Which outlines are compared with which."""
 
-    Args:
-        truth: folder of labelled images
-        predicted: folder of their predictions
-        lowest_score: predictions below it are left out, 0 to 1
-        ignore_flags: truths with one of these flags are left out
+    truth: Path = Path("tests/data")
+    """Folder of labelled images."""
+    predicted: Path = Path("img_cache")
+    """Folder of their predictions, NAME_predicted.json."""
+    lowest_score: Share = 0.0
+    """Predictions below this score are left out, 0 to 1."""
+    ignore_flags: list[str] = ["edge", "ignore"]
+    """Truths with one of these flags are left out."""
+
+
+# ------------------------------------------------------------------------------------------------
+
+
+@takes(Study)
+def main(settings: Study) -> int:
+    """Compare outlines with true ones.
 
     Raises:
         InputError: when files are missing or do not fit each other.
     """
+    truth, predicted, lowest_score = settings.truth, settings.predicted, settings.lowest_score
+    ignore_flags = settings.ignore_flags
     truths = read_all(find_truths(truth))
     images = read_pictures(truths, find_predictions(truths, predicted), None, ignore_flags)
     errors: dict[str, list[OutlineErrors]] = {}

@@ -4,7 +4,7 @@
 
 Pictures recorded with 100 pixels per molecule are reduced, so that a molecule has 100 down to 8
 pixels (the paper's study ends at 18). Networks are trained on crops of one resolution, on crops of
-one resolution with padded, shrunken copies (`SHRINK_LIST` of L1), and on crops of mixed
+one resolution with padded, shrunken copies (`shrink_list` of L1), and on crops of mixed
 resolutions. Each recognises the pictures of every resolution in two ways:
 
     as it is     at the scale of its training; the picture's resolution is not known
@@ -24,6 +24,7 @@ if __name__ == "__main__":  # the folder above holds the packages
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from spm.run import command_line
+from spm.run.settings import Settings, takes
 from studies.points import RESULTS, Point, run_points
 
 # --- settings ----------------------------------------------------------------------------------
@@ -56,14 +57,21 @@ COLUMNS = (
 # -----------------------------------------------------------------------------------------------
 
 
-def main(*, quick: bool = False, out: Path = RESULTS) -> int:
-    """Measures, writes table and figure.
+class Study(Settings):
+    """How thoroughly is measured."""
 
-    Args:
-        quick: one seed, short trainings, fewer networks and resolutions: minutes on two cores
-        out: folder for results
-    """
+    quick: bool = False
+    """One seed, short trainings, fewer networks and resolutions: minutes on two cores."""
+    out: Path = RESULTS
+    """Folder for the results."""
+
+
+@takes(Study)
+def main(settings: Study) -> int:
+    """Measure; write table and figure."""
     from studies import results
+
+    quick, out = settings.quick, settings.out
 
     titles = QUICK_TRAININGS if quick else tuple(TRAININGS)
     points = [
@@ -71,7 +79,7 @@ def main(*, quick: bool = False, out: Path = RESULTS) -> int:
         for title in titles
         for seed in (QUICK_SEEDS if quick else SEEDS)
     ]
-    found = run_points(points, measure, Path(out) / "resolution", "resolution")
+    found = run_points(points, measure, out / "resolution", "resolution")
     resolutions = QUICK_RESOLUTIONS if quick else RESOLUTIONS
     per_title = len(points) // len(titles)
     rows = []
@@ -81,7 +89,7 @@ def main(*, quick: bool = False, out: Path = RESULTS) -> int:
             for pixels in resolutions:
                 average = results.average([r[way][str(pixels)] for r in mine])
                 rows.append({"trained_on": title, "way": way, "pixels": pixels, **average})
-    stem = Path(out) / ("resolution_quick" if quick else "resolution")
+    stem = out / ("resolution_quick" if quick else "resolution")
     record = {"quick": quick, "points": [p.settings for p in points], "results": found}
     results.write_table(stem, rows, COLUMNS, record)
     results.save(figure(rows, titles), stem)

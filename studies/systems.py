@@ -19,6 +19,7 @@ if __name__ == "__main__":  # the folder above holds the packages
 
 from spm.errors import InputError
 from spm.run import command_line
+from spm.run.settings import Settings, takes
 from studies.points import RESULTS, Point, run_points
 
 # --- settings ----------------------------------------------------------------------------------
@@ -51,15 +52,23 @@ COLUMNS = ("case", "seeds", "truths", "recognition_rate", "ap50", "ap", "precisi
 # -----------------------------------------------------------------------------------------------
 
 
-def main(*, quick: bool = False, cases: list[str] | None = None, out: Path = RESULTS) -> int:
-    """Measures, writes table and figure.
+class Study(Settings):
+    """How thoroughly is measured."""
 
-    Args:
-        quick: one seed and short trainings: minutes on two cores
-        cases: titles of the trainings to do, as in TRAININGS; all if none is named
-        out: folder for results
-    """
+    quick: bool = False
+    """One seed and short trainings: minutes on two cores."""
+    cases: list[str] | None = None
+    """Titles of the trainings to do, as in TRAININGS. None: all."""
+    out: Path = RESULTS
+    """Folder for the results."""
+
+
+@takes(Study)
+def main(settings: Study) -> int:
+    """Measure; write table and figure."""
     from studies import results
+
+    quick, cases, out = settings.quick, settings.cases, settings.out
 
     if unknown := set(cases or ()) - set(TRAININGS):
         raise InputError(
@@ -73,13 +82,13 @@ def main(*, quick: bool = False, cases: list[str] | None = None, out: Path = RES
         for title in trainings
         for seed in (QUICK_SEEDS if quick else SEEDS)
     ]
-    found = run_points(points, measure, Path(out) / "systems", "systems")
+    found = run_points(points, measure, out / "systems", "systems")
     by_case: dict[str, list] = {}
     for result in found:
         for case, numbers in result.items():
             by_case.setdefault(case, []).append(numbers)
     rows = [{"case": case, **results.average(numbers)} for case, numbers in by_case.items()]
-    stem = Path(out) / ("systems_quick" if quick else "systems")
+    stem = out / ("systems_quick" if quick else "systems")
     record = {"quick": quick, "points": [p.settings for p in points], "results": found}
     results.write_table(stem, rows, COLUMNS, record)
     keys = {"recognition_rate": "recognition rate", "ap50": "mAP at IoU 0.5"}

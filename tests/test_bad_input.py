@@ -364,7 +364,7 @@ def detector(monkeypatch):
     from spm.inference.detector import Detector
 
     found = Detector(["A"], 1.0, 64, 0.5, lambda pictures: [detections()] * len(pictures))
-    monkeypatch.setattr(predict_big_pic, "load_detector", lambda *_: found)
+    monkeypatch.setattr("engine.predict.load_detector", lambda *_: found)
     return found
 
 

@@ -7,72 +7,69 @@ import re
 import shlex
 import subprocess
 import sys
+import typing
 from pathlib import Path
 
 import pytest
-import settings_of_scripts as code
+from checkout import ROOT
 
-from spm.run.command_line import make_parser
+from evaluate import Evaluation
+from Images_Augmentation import color_aug_img_json
+from Images_Augmentation.techniques import TECHNIQUES
+from spm.evaluation.curves import PROTOCOLS
+from spm.io.colour_maps import COLOUR_MAPS
+from spm.run import setting_kinds
+from spm.run.command_line import parse
+from spm.run.settings import described, flat, helps
+from spm.similarity.outlined_crops import MARGIN
+from spm.simulate import SYSTEMS
+from spm.simulate import __main__ as simulate_script
+from tsne_analysis import Mapping
 
-DOCS = code.ROOT / "docs"
+sys.path.insert(0, str(ROOT / "docs"))
+import settings_page
+
+DOCS = ROOT / "docs"
 PAGES = sorted(DOCS.glob("*.md"))
-POSITIONAL = {"folders": "tsne_analysis.py", "picture": "spm.crop"}
 
 
-def sections() -> dict[str, str]:
-    """The parts of settings.md by their headings."""
-    text = (DOCS / "settings.md").read_text(encoding="utf-8")
-    parts = re.split(r"^#{2,3} (.+)$", text, flags=re.MULTILINE)
-    return dict(zip(parts[1::2], parts[2::2], strict=True))
+def test_the_settings_page_is_what_the_scripts_say():
+    text = settings_page.PAGE.read_text(encoding="utf-8")
+    assert settings_page.page(text) == text, "run python docs/settings_page.py"
+    assert "explain me" not in text, "write what the new setting of a recipe does"
 
 
-def rows(section: str) -> dict[str, list[str]]:
-    """The rows of a section's table: setting -> its other cells."""
-    found = {}
-    for line in section.splitlines():
-        if match := re.match(r"\| `([\w-]+)` \|(.*)\|$", line):
-            assert match[1] not in found, f"{match[1]} stands there twice"
-            found[match[1]] = [cell.strip() for cell in match[2].split(" | ")]
-    return found
+@pytest.mark.parametrize("script", settings_page.SCRIPTS)
+def test_every_setting_is_explained(script):
+    kind = settings_page.main_of(script).settings
+    for name, hint, default, holder in described(kind):
+        text = helps(holder).get(name, "")
+        assert text.endswith("."), f"{script}: write a sentence below {name}"
+        optional = type(None) in typing.get_args(hint)
+        assert (
+            not optional
+            or default is not None
+            or "None" in text
+            or "must be given" in text
+            or ("this or predicted" in text or name in ("predicted",))
+        ), f"{script}: say what None means for {name}"
 
 
-@pytest.mark.parametrize("script", code.SCRIPTS)
-def test_every_setting_of_a_script_is_explained_with_its_default(script):
-    table = rows(sections()[script])
-    constants = code.block_constants(script)
-    wanted = {}
-    for name, default in code.parameters(script).items():
-        if name.upper() in constants:
-            key = name.upper()
-        elif name == "files" or POSITIONAL.get(name) == script:
-            key = name
-        else:
-            key = f"--{name.replace('_', '-')}"
-        wanted[key] = code.value_text(default)
-    module = sys.modules[code.SCRIPTS[script][0]]
-    for name in constants:
-        wanted.setdefault(name, code.value_text(getattr(module, name)))
-    assert {key: cells[0] for key, cells in table.items()} == wanted
-    assert all(cells[-1] for cells in table.values()), "each setting needs a word"
-
-
-def test_every_config_attribute_is_explained_with_its_values():
-    import train_test
-
-    classes = code.config_settings()
-    table = rows(sections()[", ".join(classes)])
-    names = {name for settings in classes.values() for name in settings}
-    values = {
-        name: [code.value_text(getattr(getattr(train_test, item), name)) for item in classes]
-        for name in names
-    }
-    assert {name: cells[:-1] for name, cells in table.items()} == values
+def test_choices_are_those_of_the_code():
+    """They stand in the settings, so that `--help` need not load what it tells of."""
+    assert typing.get_args(setting_kinds.ColourMap) == tuple(COLOUR_MAPS)
+    assert set(typing.get_args(color_aug_img_json.Technique)) == set(TECHNIQUES)
+    hints = typing.get_type_hints(simulate_script.Simulation, include_extras=True)
+    assert set(typing.get_args(hints["system"])) == set(SYSTEMS)
+    hints = typing.get_type_hints(Evaluation)
+    assert typing.get_args(hints["protocol"]) == PROTOCOLS
+    assert Mapping.margin == MARGIN
 
 
 def commands() -> list[tuple[str, str]]:
     """All command lines in the documents that start one of our scripts: (page, line)."""
     found = []
-    for page in [*PAGES, code.ROOT / "README.md"]:
+    for page in [*PAGES, ROOT / "README.md"]:
         text = page.read_text(encoding="utf-8")
         blocks = re.findall(
             r"^```(?:text|bash|console)?\n(.*?)^```", text, re.DOTALL | re.MULTILINE
@@ -93,17 +90,17 @@ def test_commands_in_the_documents_have_flags_that_exist(page, line):
         words = words[1:]
     words[0] = words[0].replace("\\", "/")
     script = words[0]
-    if script not in code.SCRIPTS:
+    if script not in settings_page.SCRIPTS:
         known = ("pip", "venv", "pytest", "sphinx", "dask", "-c", "--version")
-        module = code.ROOT / f"{script.replace('.', '/')}.py"
-        assert script in known or (code.ROOT / script).is_file() or module.is_file()
+        module = ROOT / f"{script.replace('.', '/')}.py"
+        assert script in known or (ROOT / script).is_file() or module.is_file()
         return
-    main = code.main_of(script)
-    positional = [name for name, where in POSITIONAL.items() if where == script]
-    parser = make_parser(main, positional)
+    main = settings_page.main_of(script)
     if words[-1].startswith("--"):  # a flag that is only mentioned
-        assert words.pop() in parser.format_help(), f"{page}: {line}"
-    assert parser.parse_args(words[1:]), f"{page}: {line}"
+        flags = {f"--{name.replace('_', '-')}" for name in flat(main.settings)}
+        flags |= {flag.replace("--", "--no-") for flag in flags} | {"--help", "--debug"}
+        assert words.pop() in flags, f"{page}: {line}"
+    parse(main, words[1:])
 
 
 def links(page: Path) -> list[str]:
@@ -119,7 +116,7 @@ def anchors(page: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", t.lower()).strip().replace(" ", "-") for t in titles}
 
 
-@pytest.mark.parametrize("page", [*PAGES, code.ROOT / "README.md"], ids=lambda page: page.name)
+@pytest.mark.parametrize("page", [*PAGES, ROOT / "README.md"], ids=lambda page: page.name)
 def test_links_lead_somewhere(page):
     for link in links(page):
         target, _, anchor = link.partition("#")

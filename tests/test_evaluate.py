@@ -2,8 +2,6 @@
 
 import csv
 import json
-import sys
-import types
 
 import numpy as np
 import pytest
@@ -125,20 +123,21 @@ def test_weights_predict_the_pictures_first(folders, monkeypatch, capsys):
     weights = weights_file(out.parent / "w.h5", ["003a", "020a"], 0.65)
     calls = []
 
-    def predict(*, files, weights, out_dir, score_threshold, tile_pictures, **own):
-        assert not tile_pictures and own == {"tile_scale": None, "class_names": None}
-        calls.append(([p.name for p in files], weights, score_threshold))
+    def predict(plan, files):
+        assert not plan.tile_pictures and plan.settings.tile_scale is None
+        assert plan.class_names is None
+        calls.append(([p.name for p in files], plan.weights, plan.settings.score_threshold))
         for path in files:
             assert read_picture(path).shape == (HEIGHT, WIDTH, 3)
             name = f"{path.stem}_predicted.json"
-            (out_dir / name).write_bytes((found / name).read_bytes())
+            (plan.out_dir / name).write_bytes((found / name).read_bytes())
         return 0
 
-    monkeypatch.setitem(sys.modules, "predict_big_pic", types.SimpleNamespace(main=predict))
+    monkeypatch.setattr("engine.evaluate.predict_images", predict)
     numbers = evaluate.main(truth=truth, weights=weights, out=out, figures=False)
     assert numbers["score_threshold"] == 0.65
     assert numbers["mask"]["per_class"]["003a"]["false_positives"] == 0
-    assert calls == [(["a (15).png", "b.png"], weights, evaluate.LOWEST_SCORE)]
+    assert calls == [(["a (15).png", "b.png"], weights, evaluate.Evaluation.lowest_score)]
     assert numbers["class_names"] == ["003a", "020a"]
     assert "guessed" not in capsys.readouterr().err
 
@@ -191,10 +190,10 @@ def test_other_classes_are_told_before_predicting(folders, monkeypatch):
     truth, _, out = folders
     weights = weights_file(out.parent / "w.h5", ["003a", "rod"], 0.5)
 
-    def predict(**_):
+    def predict(*_):
         raise AssertionError("minutes are spent on a prediction that cannot be evaluated")
 
-    monkeypatch.setitem(sys.modules, "predict_big_pic", types.SimpleNamespace(main=predict))
+    monkeypatch.setattr("engine.evaluate.predict_images", predict)
     with pytest.raises(
         InputError, match=r"a \(15\)\.json: label '020a1' and 1 more .* \(003a, rod\)"
     ):
@@ -223,9 +222,9 @@ def test_wrong_input_is_named(folders, tmp_path):
         ({"truth": tmp_path / "none", "predicted": found}, "no such folder"),
         ({"truth": out, "predicted": found}, "no labelled picture"),
         ({"truth": truth, "predicted": tmp_path / "none"}, "no such folder of predictions"),
-        ({"truth": truth, "predicted": found, "protocol": "voc"}, "coco or paper"),
-        ({"truth": truth, "predicted": found, "iou": 0.0}, "IoU"),
-        ({"truth": truth, "predicted": found, "score_threshold": 1.5}, "score threshold"),
+        ({"truth": truth, "predicted": found, "protocol": "voc"}, "'coco' or 'paper'"),
+        ({"truth": truth, "predicted": found, "iou": 0.0}, "iou must be"),
+        ({"truth": truth, "predicted": found, "score_threshold": 1.5}, "score_threshold must be"),
         ({"truth": truth, "predicted": found, "classes": ["a", "a"]}, "twice"),
     ]
     out.mkdir()

@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 from test_predict import CLASSES, fake, read_colours
 
-import predict_big_pic
+from engine.predict_image import predict_file
 from spm import convert, exports
 from spm.inference.predict import Settings
+from spm.instruments.inputs import open_picture
 
 SIDE, STEP, RADIUS = 182, 26, 9
 NM = 0.05  # a pixel
@@ -50,8 +51,8 @@ def test_lengths_are_those_of_the_surface(converted, tmp_path, capsys):
     if converted:
         convert.main(folder=folder, colour_map="grey")
         path = path.with_suffix(".png")
-    opened = predict_big_pic.open_picture(path, **({} if converted else {"colour_map": "grey"}))
-    predict_big_pic.predict_file(
+    opened = open_picture(path, **({} if converted else {"colour_map": "grey"}))
+    predict_file(
         path, "Au 017", out, fake(see_heights, name="run/w.h5"), Settings(), opened=opened,
         report=True,
     )  # fmt: skip

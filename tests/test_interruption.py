@@ -43,7 +43,7 @@ def load(*_):
 def predict(base):
     """The prediction script without TensorFlow; a child process runs it too."""
     folders = {"in_dir": base / "images", "out_dir": base / "out"}
-    with mock.patch.object(predict_big_pic, "load_detector", load):
+    with mock.patch("engine.predict.load_detector", load):
         return predict_big_pic.main(weights=base / "w.h5", **folders)
 
 
@@ -65,7 +65,7 @@ def work(base):
     }
     with (
         mock.patch.object(train_test, "train_main", train),
-        mock.patch.object(predict_big_pic, "load_detector", load),
+        mock.patch("engine.predict.load_detector", load),
         mock.patch.object(geo_aug_img_json, "main", make_copies),
     ):
         return workflow.main(

@@ -11,7 +11,7 @@ import pytest
 from detectors import detections
 
 import predict_big_pic
-from engine.initial_weights import newest_weights
+from engine.checkpoints import newest_weights
 from spm.errors import InputError
 from spm.geometry.cropped_mask import CroppedMask, polygon_mask
 from spm.geometry.polygons import polygon_centroid
@@ -105,7 +105,7 @@ def test_a_network_that_knows_mirror_images_apart_is_shown_none():
     picture, truth = blobs(100, 100)
     chiral = fake(mirror=False)
     assert_found(predict_picture(chiral, picture, Settings(views=4)), truth, 0.01 + 0.5)
-    with pytest.raises(InputError, match="VIEWS = 8 mirrors"):
+    with pytest.raises(InputError, match="views = 8 mirrors"):
         predict_picture(chiral, picture, Settings(views=8))
 
 
@@ -291,7 +291,7 @@ def room(tmp_path, monkeypatch):
         loads.append(Path(weights).name)
         return fake()
 
-    monkeypatch.setattr(predict_big_pic, "load_detector", load)
+    monkeypatch.setattr("engine.predict.load_detector", load)
     monkeypatch.chdir(tmp_path)
     run = tmp_path / "logs" / "shapes20240101T1200"
     run.mkdir(parents=True)

@@ -77,7 +77,7 @@ def test_ctrl_c_in_a_prediction(tmp_path, monkeypatch, capsys):
         return [detections() for _ in pictures]
 
     detector = Detector(["A"], 1.0, 64, 0.5, detect)
-    monkeypatch.setattr(predict_big_pic, "load_detector", lambda *_: detector)
+    monkeypatch.setattr("engine.predict.load_detector", lambda *_: detector)
     (tmp_path / "in").mkdir()
     for name in "ab":
         write_picture(tmp_path / "in" / f"{name}.png", textured(50, 60))
@@ -142,7 +142,7 @@ def training(tmp_path, monkeypatch):
     def build(*_):
         return SimpleNamespace(log_dir=str(folder), epoch=0, metadata={}, train=train)
 
-    monkeypatch.setattr(train_test, "build", build)
+    monkeypatch.setattr("engine.train.build", build)
     monkeypatch.setattr(callbacks, "device_name", lambda: "none")  # would load TensorFlow
     said.argv = ["--augment", "online", "--source-dir", tmp_path / "in", "--class-names", "A", "B"]
     said.argv += ["--log-dir", tmp_path / "logs", "--init-with", "none", "--recipe", "cpu"]

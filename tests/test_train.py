@@ -6,7 +6,10 @@ import pytest
 import fast_json_to_dataset
 import train_test
 import workflow
-from engine.initial_weights import CLASS_LAYERS, find_start
+from engine.dataset import make_dataset, view_settings
+from engine.initial_weights import CLASS_LAYERS, Start, find_start
+from engine.recipes import make_config
+from engine.train import find_sources, plan_stages, train_stage
 from Images_Augmentation import geo_aug_img_json
 from mrcnn.weights import save_weights
 from spm.dataset.anchors import anchor_scales, box_sides, network_scale
@@ -108,7 +111,7 @@ def test_the_threshold_is_the_middle_of_what_is_equally_good():
 def test_a_start_is_found_or_explained(tmp_path):
     assert find_start("none", True, tmp_path, ["A"]).weights is None
     assert find_start("auto", True, tmp_path, ["A"]).weights is None
-    with pytest.raises(InputError, match=r"INIT_WITH=nowhere\.h5"):
+    with pytest.raises(InputError, match=r"init_with=nowhere\.h5"):
         find_start("nowhere.h5", True, tmp_path, ["A"])
     with pytest.raises(InputError, match="no trained weights"):
         find_start("last", True, tmp_path, ["A"])
@@ -118,26 +121,26 @@ def test_the_light_recipe_is_set_up_from_the_outlines(tmp_path):
     annotate(tmp_path, "scan", ["a1", "b1", "a2"], side=20.0)
     sources = outlined_sources(tmp_path)
     start = find_start("none", True, tmp_path, ["A"])
-    config = train_test.make_config(True, start, ["a", "b"], sources, STEPS_PER_EPOCH=3)
+    config = make_config(train_test.recipes(), True, start, ["a", "b"], sources, STEPS_PER_EPOCH=3)
     assert config.NUM_CLASSES == 3 and config.STEPS_PER_EPOCH == 3 and config.TRAIN_BN
     assert config.RPN_ANCHOR_SCALES[0] == pytest.approx(20 * config.SCALE, abs=0.1)
-    assert train_test._stages(config, start, None, None) == [("all", config.EPOCHS, 1.0)]
+    assert plan_stages(config, start, None, None) == [("all", config.EPOCHS, 1.0)]
 
 
 def test_pretrained_weights_train_the_heads_first(tmp_path):
     annotate(tmp_path, "scan", ["a1"])
-    start = train_test.Start("COCO", pretrained=True)
-    config = train_test.make_config(False, start, ["a"], outlined_sources(tmp_path))
+    start = Start("COCO", pretrained=True)
+    config = make_config(train_test.recipes(), False, start, ["a"], outlined_sources(tmp_path))
     assert config.BACKBONE == "resnet50" and not config.TRAIN_BN
-    assert train_test._stages(config, start, None, None) == [("heads", 1, 1.0), ("all", 1, 0.1)]
+    assert plan_stages(config, start, None, None) == [("heads", 1, 1.0), ("all", 1, 0.1)]
 
 
 def test_a_dataset_gives_whole_pictures_and_views(tmp_path):
     annotate(tmp_path, "scan", ["a1", "b1", "a2"], side=20.0)
     sources = outlined_sources(tmp_path)
     start = find_start("none", True, tmp_path, ["A"])
-    config = train_test.make_config(True, start, ["a", "b"], sources)
-    dataset = train_test._dataset(sources, ["a", "b"], config)
+    config = make_config(train_test.recipes(), True, start, ["a", "b"], sources)
+    dataset = make_dataset(sources, ["a", "b"], config)
     assert dataset.class_names == ["BG", "a", "b"]
     masks, ids = dataset.load_mask(0)
     assert masks.shape == (40, 85, 3) and masks.sum() == 3 * 400
@@ -154,8 +157,10 @@ def test_views_can_keep_the_colours_of_their_pictures(tmp_path):
     start = find_start("none", True, tmp_path, ["a"])
     spreads = []
     for colours in (True, False):
-        config = train_test.make_config(True, start, ["a"], sources, VIEW_COLOURS=colours)
-        dataset = train_test._dataset(sources, ["a"], config)
+        config = make_config(
+            train_test.recipes(), True, start, ["a"], sources, VIEW_COLOURS=colours
+        )
+        dataset = make_dataset(sources, ["a"], config)
         views = [dataset.load_sample(0, np.random.default_rng(k))[0] for k in range(8)]
         spreads.append(np.ptp(np.stack(views)))
     # The picture is black all over.
@@ -167,17 +172,17 @@ def test_classes_that_are_mirror_images_of_one_another_are_not_mirrored(tmp_path
     annotate(source, "scan", ["a1", "a2"], side=20.0)
     geo_aug_img_json.main(in_dir=source, angles=[90], flips=["lr"])
     fast_json_to_dataset.main(in_dir=source, out_dir=dataset, cache_dir=tmp_path / "none")
-    every, turned = (train_test._sources("folder", dataset, source, m) for m in (True, False))
+    every, turned = (find_sources("folder", dataset, source, m) for m in (True, False))
     assert len(every) == 4 and [s.name for s in turned] == [s.name for s in every if not s.mirrored]
     assert len(turned) == 2  # as it is, and turned
     mirrored = [s for s in every if s.mirrored]
-    monkeypatch.setattr(train_test, "folder_sources", lambda _: mirrored)
+    monkeypatch.setattr("engine.train.folder_sources", lambda _: mirrored)
     with pytest.raises(InputError, match="all pictures are mirrored"):
-        train_test._sources("folder", dataset, source, mirror=False)
+        find_sources("folder", dataset, source, mirror=False)
     start = find_start("none", True, tmp_path, ["a"])
     for mirror in (True, False):
-        config = train_test.make_config(True, start, ["a"], turned, MIRROR=mirror)
-        assert train_test.view_settings(config).flip == mirror == config.to_dict()["MIRROR"]
+        config = make_config(train_test.recipes(), True, start, ["a"], turned, MIRROR=mirror)
+        assert view_settings(config).flip == mirror == config.to_dict()["MIRROR"]
     assert workflow.l1_count(True) == 72 and workflow.l1_count(False) == 24
 
 
@@ -211,4 +216,4 @@ def test_a_loss_that_is_not_finite_ends_in_a_sentence(tmp_path):
             raise NonFiniteLoss("Training stopped at step 11: loss not finite. Lower the rate.")
 
     with pytest.raises(InputError, match="step 11: loss not finite"):
-        train_test._train_stage(Diverging(), None, None, 0.1, 1, "all", 0)
+        train_stage(Diverging(), None, None, 0.1, 1, "all", 0)

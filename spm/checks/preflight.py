@@ -108,7 +108,7 @@ def look(
     findings = Findings(problems=check_class_names(class_names))
     findings.classes = {name: ClassSizes() for name in class_names}
     if not class_names:
-        findings.problems.append("there is no class name; name the molecules in CLASS_NAMES.")
+        findings.problems.append("there is no class name; name the molecules in class_names.")
     try:
         paths = iter_annotations(source_dir)
     except InputError as error:

@@ -188,11 +188,11 @@ def view_count_ok(views: int, mirror: bool = True) -> int:
         InputError: when it is not.
     """
     if views not in (1, 2, 4, 8):
-        raise InputError(f"VIEWS must be 1, 2, 4 or 8. Received: {views}.")
+        raise InputError(f"views must be 1, 2, 4 or 8. Received: {views}.")
     if views == 8 and not mirror:
         raise InputError(
-            "VIEWS = 8 mirrors the picture, but these weights were trained without mirror images "
-            "(MIRROR = False); use 4."
+            "views = 8 mirrors the picture, but these weights were trained without mirror images "
+            "(mirror = False); use 4."
         )
     return views
 

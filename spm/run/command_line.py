@@ -1,26 +1,25 @@
-"""The command line of a script, made from the keyword arguments of its `main`.
+"""The command line of a script, made of its settings by tyro.
 
-A script has its constants at the top, `main(*, name=NAME)` with the same names, and
-`if __name__ == "__main__": cli.run(main)`: editing, importing and the command line are three doors
-to one room.
+A script has its settings at the top, a `main` that takes them (`spm.run.settings.takes`), and
+`if __name__ == "__main__": command_line.run(main)`: editing, importing and the command line are
+three doors to one room.
 """
 
 from __future__ import annotations
 
-import argparse
+import dataclasses
 import errno
 import inspect
 import os
-import re
 import sys
 import traceback
-import types
 import typing
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 from spm.errors import InputError
+from spm.run.setting_kinds import POSITIONAL
+from spm.run.settings import Settings, described, helps
 
 DISK_IS_FULL = "the disk that the results go to is full; free some space and start again."
 CARD_IS_FULL = (
@@ -30,29 +29,26 @@ CARD_IS_FULL = (
 )
 
 
-def run(
-    main: Callable[..., Any], argv: Sequence[str] | None = None, positional: Sequence[str] = ()
-) -> None:
+class NoSettings(Settings):
+    """Of a script that has nothing to set."""
+
+
+def run(main: Callable[..., Any], argv: Sequence[str] | None = None) -> None:
     """Parse the command line, call `main` and leave with its exit status.
 
     Args:
-        main: a function of keyword arguments. Its docstring's "Args:" section is the help text.
-            An int that it returns is the exit status; anything else means 0.
+        main: a function that takes settings, see `spm.run.settings.takes`. An int that it returns
+            is the exit status; anything else means 0.
         argv: arguments without the program's name. Defaults to those of this process.
-        positional: names of parameters taken without a flag; a parameter `files` that is annotated
-            `list[Path]` is positional anyway.
 
     Raises:
         SystemExit: always. Status 1 for wrong input, 2 for a wrong flag, 130 for Ctrl-C.
     """
     _print_any_name()
-    options = vars(make_parser(main, positional).parse_args(argv))
-    debug = options.pop("debug")
-    for name, parameter in inspect.signature(main).parameters.items():
-        if options.get(name) == [] and parameter.default is None:
-            options[name] = None  # argparse turns "no files named" into an empty list
+    debug = False
     try:
-        result = main(**options)
+        settings, debug = parse(main, argv)
+        result = main() if settings is None else main(settings)
         sys.stdout.flush()  # a reader that went away shows here, not at exit
     except InputError as error:
         _report(error, str(error), debug)
@@ -80,7 +76,11 @@ def run(
 
 def _print_any_name() -> None:
     """Let file names of any script be printed: where the console or a log file cannot hold a
-    letter (Windows with Chinese names, names that are not UTF-8) its number is shown instead."""
+    letter (Windows with Chinese names, names that are not UTF-8) its number is shown instead. A
+    program without a console prints into nothing."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None or getattr(sys, name).closed:  # pythonw, or `>&-`
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115, PTH123
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # not while a test captures it
             stream.reconfigure(errors="backslashreplace")
@@ -127,135 +127,88 @@ def _os_sentence(error: OSError) -> str:
     return f"{name}: {what}; {hint}." if name else f"{what}; {hint}."
 
 
-def make_parser(
-    main: Callable[..., Any], positional: Sequence[str] = ()
-) -> argparse.ArgumentParser:
-    """Return the parser for the keyword arguments of `main`.
+# --- parsing -----------------------------------------------------------------------------------
 
-    The parameter `aug_times` becomes `--aug-times` (and `--aug_times`). Its kind comes from the
-    annotation, or else from the default: bool gives `--x` and `--no-x`, a list takes any number of
-    values, `Path`, int, float and str convert, None as default means an optional text.
+
+def parse(
+    main: Callable[..., Any], argv: Sequence[str] | None = None
+) -> tuple[Settings | None, bool]:
+    """Return the settings of a command line (None for a main without any), and whether `--debug`
+    was given.
+
+    Raises:
+        SystemExit: with status 0 for `--help`, 2 for a wrong flag or a value of the wrong kind.
     """
-    text = inspect.getdoc(main) or ""
-    module = sys.modules.get(main.__module__)
-    intro = (getattr(module, "__doc__", None) or text).strip()
-    parser = argparse.ArgumentParser(
-        description=intro.split("\n\n")[0],
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-        allow_abbrev=False,
+    import tyro
+
+    kind = getattr(main, "settings", NoSettings)
+    arguments = tyro.cli(
+        _with_debug(kind),
+        args=None if argv is None else list(argv),
+        prog=_program(main),
+        description=_introduction(main),
+        config=(tyro.conf.OmitArgPrefixes,),
     )
-    helps = argument_helps(text)
-    try:
-        hints = typing.get_type_hints(main)
-    except (NameError, TypeError):
-        hints = {}
-    for name, parameter in inspect.signature(main).parameters.items():
-        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
-            continue
-        default = None if parameter.default is parameter.empty else parameter.default
-        options = _options(hints.get(name), default)
-        # argparse formats help texts with %: a literal one must be doubled.
-        options["help"] = helps.get(name, " ").replace("%", "%%")
-        if name in positional or (name == "files" and options.get("nargs") == "*"):
-            parser.add_argument(name, **{**options, "nargs": options.get("nargs", "?")})
-            continue
-        if options.get("nargs") == "*" and options["default"] is None:
-            options["nargs"] = "+"  # the flag with nothing behind it would mean its absence
-        flags = [f"--{name.replace('_', '-')}"]
-        if "_" in name and options.get("action") is None:
-            flags.append(f"--{name}")
-        elif "_" in name:
-            # BooleanOptionalAction makes --no-x from each spelling.
-            flags.append(f"--{name}")
-        parser.add_argument(*flags, dest=name, **options)
-    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
-    return parser
+    values = arguments.values()
+    for name, _, default, _ in described(kind):
+        if default is None and values[name] == []:
+            flag = f"--{name.replace('_', '-')}"
+            print(f"error: {flag} needs a value behind it; see --help.", file=sys.stderr)
+            sys.exit(2)
+    if kind is NoSettings:
+        return None, arguments.debug
+    own = {item.name: getattr(arguments, item.name) for item in dataclasses.fields(kind)}
+    return kind(**own), arguments.debug
 
 
-def _options(hint: Any, default: Any) -> dict[str, Any]:
-    """Return the keywords of add_argument for one parameter."""
-    options: dict[str, Any] = {"default": default}
-    kind, item = _kind(hint, default)
-    if kind is bool:
-        options["action"] = argparse.BooleanOptionalAction
-    elif kind is list:
-        options |= {"nargs": "*", "type": item}
-    else:
-        options["type"] = kind
-    return options
+def _for_tyro(kind: type[Settings]) -> type[Settings]:
+    """Return settings with tyro's own marks: what is given without a flag, and the help texts.
+
+    Scripts say neither with tyro's words, so that a data step does not load it.
+    """
+    import tyro
+
+    annotations, defaults, texts = {}, {}, helps(kind)
+    for item in dataclasses.fields(kind):
+        hint = typing.get_type_hints(kind, include_extras=True)[item.name]
+        if isinstance(hint, type) and issubclass(hint, Settings):
+            hint = _for_tyro(hint)
+            given = item.default_factory()
+            values = {x.name: getattr(given, x.name) for x in dataclasses.fields(given)}
+            defaults[item.name] = dataclasses.field(default_factory=lambda h=hint, v=values: h(**v))
+        else:
+            marks = [tyro.conf.arg(help=texts.get(item.name, ""))]
+            if POSITIONAL in getattr(hint, "__metadata__", ()):
+                marks.append(tyro.conf.Positional)
+            for mark in marks:
+                hint = typing.Annotated[hint, mark]
+        annotations[item.name] = hint
+    body = {"__annotations__": annotations, "__module__": kind.__module__, **defaults}
+    return type(kind.__name__, (kind,), body)
 
 
-def _kind(hint: Any, default: Any) -> tuple[Any, Any]:
-    """Return (type, type of the items for a list) of a parameter."""
-    if typing.get_origin(hint) in (typing.Union, types.UnionType):
-        members = [member for member in typing.get_args(hint) if member is not type(None)]
-        # `str | Path` and the like: the more special type converts, text is the fallback.
-        hint = next((member for member in members if member is not str), members[0])
-    origin = typing.get_origin(hint) or hint
-    if origin in (list, tuple, set, Sequence) or (
-        isinstance(origin, type)
-        and issubclass(origin, list | tuple | Sequence)
-        and origin is not str
-    ):
-        items = [arg for arg in typing.get_args(hint) if arg is not Ellipsis]
-        return list, _scalar(items[0] if items else None, _first(default))
-    if hint is None and isinstance(default, list | tuple | range):
-        return list, _scalar(None, _first(default))
-    return _scalar(hint, default), None
+def _with_debug(kind: type[Settings]) -> type[Settings]:
+    import tyro
+
+    text = tyro.conf.arg(help="show the traceback of an error")
+    debug = typing.Annotated[bool, tyro.conf.FlagCreatePairsOff, text]
+    body = {"__annotations__": {"debug": debug}, "__module__": kind.__module__, "debug": False}
+    return type(kind.__name__, (_for_tyro(kind),), body)
 
 
-def _first(values: Any) -> Any:
-    return next(iter(values), None) if values is not None else None
+def _introduction(main: Callable[..., Any]) -> str:
+    """Return what `--help` says first: the module's first paragraph and its examples."""
+    module = sys.modules.get(main.__module__)
+    text = inspect.cleandoc(getattr(module, "__doc__", None) or main.__doc__ or "")
+    first, *more = text.split("\n\n")
+    examples = [part for part in more if part.startswith("    python ")]
+    return "\n\n".join([first, *examples])
 
 
-def _scalar(hint: Any, default: Any) -> Any:
-    """Return the converter of a single value."""
-    origin = typing.get_origin(hint) or hint
-    if typing.get_origin(hint) in (typing.Union, types.UnionType):
-        members = [member for member in typing.get_args(hint) if member is not type(None)]
-        origin = next((member for member in members if member is not str), members[0])
-        if set(members) == {int, float}:
-            return _number
-    if origin in (bool, int, float, Path):
-        return origin
-    if isinstance(default, bool):
-        return bool
-    if isinstance(default, int) and origin is None:
-        return _number
-    if isinstance(default, float | Path) and origin is None:
-        return Path if isinstance(default, Path) else float
-    return str
-
-
-def _number(text: str) -> int | float:
-    """Convert to int where the text is one, else to float."""
-    try:
-        return int(text)
-    except ValueError:
-        return float(text)
-
-
-_number.__name__ = "number"  # argparse names it in its message about a wrong value
-
-
-def argument_helps(docstring: str) -> dict[str, str]:
-    """Return the description of each argument in a docstring's "Args:" section."""
-    lines = inspect.cleandoc(docstring).splitlines()
-    try:
-        start = next(i for i, line in enumerate(lines) if line.strip() == "Args:") + 1
-    except StopIteration:
-        return {}
-    helps: dict[str, str] = {}
-    name, depth = "", None
-    for line in lines[start:]:
-        indent = len(line) - len(line.lstrip())
-        if line.strip() and indent == 0:
-            break
-        depth = indent if depth is None and line.strip() else depth
-        match = re.match(r"\s*\*{0,2}(\w+)(?:\s*\([^)]*\))?:\s*(.*)", line)
-        if match and indent == depth:
-            name = match[1]
-            helps[name] = match[2].strip()
-        elif name and line.strip():
-            helps[name] = f"{helps[name]} {line.strip()}".strip()
-    return helps
+def _program(main: Callable[..., Any]) -> str:
+    """Return how the script is started."""
+    module = sys.modules.get(main.__module__)
+    name = getattr(getattr(module, "__spec__", None), "name", None)
+    if name and name.startswith("spm."):
+        return f"python -m {name.removesuffix('.__main__')}"
+    return f"python {sys.argv[0]}"

@@ -7,16 +7,18 @@ files anew instead.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Annotated, Literal
 
 import numpy as np
 
-from spm.errors import InputError
-from spm.io.colour_maps import COLOUR_MAPS
 from spm.io.images import write_picture
 from spm.run import command_line
 from spm.run.files import make_folder
-from spm.simulate import SYSTEMS, System, drawings_from_annotation, simulate
+from spm.run.setting_kinds import ColourMap, Count, Positive, Range, Seed, Whole
+from spm.run.settings import Settings, takes
+from spm.simulate import System, drawings_from_annotation, simulate
 from spm.simulate.demo import write_demo
 from spm.simulate.invented import invented_drawings, invented_system
 from spm.structures.annotation import read_annotation, write_annotation
@@ -24,81 +26,88 @@ from spm.structures.annotation import read_annotation, write_annotation
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def main(
-    *,
-    system: str = "network",
-    size: int = 1024,
-    count: int = 1,
-    seed: int = 0,
-    out: Path = Path("simulated"),
-    pixels_per_molecule: float = 60.0,
-    colour_map: str | None = None,
-    unstable_tip: bool = False,
-    scrambled: int = 0,
-    random_appearance: bool = False,
-    outlines: Path | None = None,
-    flat: bool = False,
-    invented: int = 0,
-    demo: bool = False,
-) -> int:
-    """Simulate STM pictures and write them with their truth.
+# --- settings: change the values, the text below each says what it is ---------------------------
+class Simulation(Settings):
+    """Which images are invented."""
 
-    Args:
-        system: name of the system: network, A+B, A, B, A+C, A+B+dichlorobiphenyl or biphenyl.
-        size: side of the square pictures, pixels.
-        count: number of pictures; picture k has the seed seed + k.
-        seed: seed of the first picture.
-        out: folder to write to.
-        pixels_per_molecule: width of molecule A, pixels; the others in proportion.
-        colour_map: grey, hot, gold, wsxm and others; the system's own by default.
-        unstable_tip: let the tip change and streak.
-        scrambled: number of molecules spoilt by tip noise.
-        random_appearance: draw tip, noise, drift and colour map anew for each picture.
-        outlines: labelme JSON of the user's own molecules; a random gas of its classes is made.
-        flat: draw the user's molecules flat instead of with the relief in their picture.
-        invented: number of molecules that nobody has made, m01, m02 and so on; each picture shows
-            up to four of them, as a gas or a crystal.
-        demo: write the demo files of the repository instead.
-    """
-    if demo:
+    system: Literal["network", "A+B", "A", "B", "A+C", "A+B+dichlorobiphenyl", "biphenyl"] = (
+        "network"
+    )
+    """Name of the system."""
+    size: Annotated[int, Range(64, 32768)] = 1024
+    """Side of the square images, pixels."""
+    count: Count = 1
+    """Number of images; image k has the seed seed + k."""
+    seed: Seed = 0
+    """Seed of the first image."""
+    out: Path = Path("simulated")
+    """Folder to write to."""
+    pixels_per_molecule: Positive = 60.0
+    """Width of molecule A, pixels; the others in proportion."""
+    colour_map: ColourMap | None = None
+    """How heights become colours. None: the system's own."""
+    unstable_tip: bool = False
+    """Let the tip change and streak."""
+    scrambled: Whole = 0
+    """Number of molecules spoilt by tip noise."""
+    random_appearance: bool = False
+    """Draw tip, noise, drift and colour map anew for each image."""
+    outlines: Path | None = None
+    """labelme JSON of your own molecules; a random gas of its classes is made. None: those of the
+    system."""
+    flat: bool = False
+    """Draw your molecules flat instead of with the relief in their image."""
+    invented: Whole = 0
+    """Number of molecules that nobody has made, m01, m02 and so on; each image shows up to four of
+    them, as a gas or a crystal."""
+    demo: bool = False
+    """Write the demo files of the repository instead."""
+
+    def problems(self) -> Iterator[str]:
+        """Yield what cannot go together."""
+        if self.invented and self.outlines is not None:
+            yield (
+                "invented goes without outlines. "
+                f"Received: --invented {self.invented} --outlines {self.outlines}."
+            )
+
+
+# ------------------------------------------------------------------------------------------------
+
+
+@takes(Simulation)
+def main(settings: Simulation) -> int:
+    """Simulate STM images and write them with their truth."""
+    if settings.demo:
         for path in write_demo(ROOT):
             print(f"wrote {path.relative_to(ROOT).as_posix()}")
         return 0
-    if count < 1:
-        raise InputError(f"--count must be at least 1. Received: {count}.")
-    if invented < 0 or (invented and outlines is not None):
-        raise InputError(
-            "--invented must be 0 or more, and goes without --outlines. "
-            f"Received: --invented {invented}, --outlines {outlines}."
-        )
-    if colour_map is not None and colour_map not in COLOUR_MAPS:
-        raise InputError(f"--colour-map {colour_map} is unknown; use {', '.join(COLOUR_MAPS)}.")
+    system, seed, outlines = settings.system, settings.seed, settings.outlines
+    invented, colour_map = settings.invented, settings.colour_map
     drawings, chosen = None, system
     if invented:
         drawings = invented_drawings(invented, np.random.default_rng(seed))
     elif outlines is not None:
         annotation = read_annotation(outlines)
-        picture = None if flat else annotation.read_picture()
+        picture = None if settings.flat else annotation.read_picture()
         drawings = drawings_from_annotation(annotation, picture=picture)
         chosen = System("own", shares=dict.fromkeys(drawings, 1.0))
-    elif system not in SYSTEMS:
-        raise InputError(f"--system {system} is unknown; use {', '.join(SYSTEMS)}.")
-    folder = make_folder(out)
+    folder = make_folder(settings.out)
     overrides = {} if colour_map is None else {"colour_map": colour_map}
     own = "invented" if invented else "own" if outlines is not None else system
     stem = re.sub(r"[^\w-]+", "_", own)
-    for number in range(seed, seed + count):
+    for number in range(seed, seed + settings.count):
         path = folder / f"{stem}_{number:04d}.png"
         if invented:
             chosen = invented_system(drawings, np.random.default_rng([seed, number]))
         picture, truth = simulate(
             chosen,
-            size,
+            settings.size,
             number,
-            pixels_per_molecule=pixels_per_molecule,
-            unstable_tip=unstable_tip,
-            scrambled=scrambled,
-            random_appearance=random_appearance,
+            pixels_per_molecule=settings.pixels_per_molecule,
+            unstable_tip=settings.unstable_tip,
+            scrambled=settings.scrambled,
+            random_appearance=settings.random_appearance,
             drawings=drawings,
             picture_name=path.name,
             **overrides,

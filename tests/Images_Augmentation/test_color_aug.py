@@ -193,7 +193,7 @@ def test_l1_copies_are_sources_but_no_l2_copies(tmp_path):
     [
         ({"techniques": ["blurr"]}, "blurr"),
         ({"techniques": []}, "at least one"),
-        ({"techniques": ["blur", "blur"]}, "twice"),
+        ({"techniques": ["blur", "blur"]}, "each once"),
         ({"how_many": (2, 1)}, "how_many"),
         ({"aug_times": 0}, "aug_times"),
         ({"seed": -1}, "seed"),

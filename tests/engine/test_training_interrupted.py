@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import nullcontext
 from unittest import mock
 
 import keras
@@ -21,7 +22,9 @@ from annotated import put
 from checkout import ROOT
 
 import train_test
-from engine.initial_weights import find_interrupted
+from engine import callbacks as engine_callbacks
+from engine.checkpoints import find_interrupted
+from engine.initial_weights import find_start
 from mrcnn import training_state, weights
 from spm.errors import InputError
 
@@ -59,7 +62,7 @@ def train(base, kill=None, seed=5):
     try:
         with (
             mock.patch.object(train_test, "LightConfig", Tiny),
-            mock.patch.object(train_test, "set_threshold", note),
+            mock.patch("engine.train.set_threshold", note),
             (kill or no_kill)(),
         ):
             return train_test.train_main(
@@ -75,7 +78,7 @@ def train(base, kill=None, seed=5):
 
 
 def no_kill():
-    return mock.patch.object(train_test, "CLASS_NAMES", train_test.CLASS_NAMES)
+    return nullcontext()
 
 
 def die():
@@ -105,8 +108,8 @@ def in_a_step_of_epoch_2():
             if self.model.optimizer.iterations == 3:
                 die()
 
-    callbacks = train_test.callbacks
-    return mock.patch.object(train_test, "callbacks", lambda *a: [*callbacks(*a), Kill()])
+    callbacks = engine_callbacks.callbacks
+    return mock.patch("engine.train.callbacks", lambda *a: [*callbacks(*a), Kill()])
 
 
 def in_state_of_epoch_3():
@@ -237,7 +240,7 @@ def test_a_damaged_last_epoch_is_passed_over(runs, tmp_path, capsys):
     assert find_interrupted(tmp_path, record, "shapes").name == "mask_rcnn_shapes_0002.h5"
     assert "end is missing" in capsys.readouterr().out
     with pytest.raises(InputError, match=r"_0003\.h5.*end is missing.*delete it: then training"):
-        train_test.find_start("last", True, tmp_path, ["A", "B"])
+        find_start("last", True, tmp_path, ["A", "B"])
     assert find_interrupted(tmp_path, {**record, "seed": 6}, "shapes") is None
 
 

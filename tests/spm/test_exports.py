@@ -155,7 +155,7 @@ def test_classes_from_labels():
 def test_wrong_input_is_refused(tmp_path, monkeypatch):
     with pytest.raises(InputError, match="name the JSON files"):
         exports.main(files=[])
-    with pytest.raises(InputError, match="formats: choose among coco, imagej, tiff"):
+    with pytest.raises(InputError, match="formats must be .*'coco', 'imagej' or 'tiff'"):
         exports.main(files=[tmp_path / "a.json"], formats=["svg"])
     with pytest.raises(InputError, match="no known class"):
         exports.coco_dataset([annotation()], ["003a"])

@@ -15,9 +15,13 @@ from detectors import detections
 import predict_big_pic
 import train_test
 import workflow
-from engine.initial_weights import find_start, last_finished
+from engine.checkpoints import last_finished
+from engine.initial_weights import find_start
+from engine.recipes import make_config
+from engine.train import plan_stages
 from mrcnn.weights import save_weights
 from spm.checks.corrections import examine, mark_prediction, store
+from spm.dataset.annotated_images import outlined_sources
 from spm.errors import InputError
 from spm.evaluation import comparison
 from spm.evaluation.comparison import Answers
@@ -314,7 +318,8 @@ def house(tmp_path, monkeypatch):
 
     quick = functools.partial(predict_big_pic.main, report=False, tile_pictures=False)
     monkeypatch.setattr(predict_big_pic, "main", quick)
-    monkeypatch.setattr(predict_big_pic, "load_detector", load)
+    monkeypatch.setattr("engine.predict.load_detector", load)
+    monkeypatch.setattr("engine.retrain.load_detector", load)
     monkeypatch.setattr(train_test, "train_main", train)
     weights_file(tmp_path / "logs/shapes20260101T0000/mask_rcnn_shapes_0001.h5")
     put(tmp_path / "in", "cut")
@@ -447,29 +452,29 @@ def test_the_flag_needs_a_file(capsys):
 def test_going_on_keeps_what_the_network_was_trained_for(tmp_path):
     weights = weights_file(tmp_path / "w.h5")
     put(tmp_path / "in")
-    sources = train_test.outlined_sources(tmp_path / "in")
+    sources = outlined_sources(tmp_path / "in")
     start = find_start(str(weights), True, tmp_path, CLASSES)
-    config = train_test.make_config(True, start, CLASSES, sources, STEPS_PER_EPOCH=3)
+    config = make_config(train_test.recipes(), True, start, CLASSES, sources, STEPS_PER_EPOCH=3)
     assert config.SCALE == 0.75 and list(config.RPN_ANCHOR_SCALES) == [20, 40, 80, 160]
     assert config.MOLECULE_SIZE == 20 and config.STEPS_PER_EPOCH == 3
     assert isinstance(config, train_test.LightConfig) and config.TRAIN_BN
     # Files of before these settings know only the other way.
     assert not (config.EXACT_ROI_ALIGN or config.EXACT_MASKS or config.MASK_FINE_FEATURES)
-    assert train_test._stages(config, start, None, None) == [
+    assert plan_stages(config, start, None, None) == [
         ("all", train_test.LightConfig.RETRAIN_EPOCHS, train_test.LightConfig.RETRAIN_RATE)
     ]
-    assert train_test._stages(config, start, None, 7)[0][1] == 7
+    assert plan_stages(config, start, None, 7)[0][1] == 7
     # The recipe is the file's, not the machine's.
     large = weights_file(
         tmp_path / "large.h5", {"BACKBONE": "resnet50", "IMAGE_MAX_DIM": 512, "TRAIN_BN": False}
     )
     start = find_start(str(large), True, tmp_path, CLASSES)
-    config = train_test.make_config(True, start, CLASSES, sources)
+    config = make_config(train_test.recipes(), True, start, CLASSES, sources)
     # Anchors that do not fit the levels are not taken over.
     assert config.RPN_ANCHOR_SCALES == train_test.ShapesConfig.RPN_ANCHOR_SCALES
     assert config.IMAGE_MAX_DIM == 512 and not config.TRAIN_BN
-    with pytest.raises(InputError, match=r"was trained for A, B, but CLASS_NAMES are A, B, C"):
-        train_test.make_config(True, start, ["A", "B", "C"], sources)
+    with pytest.raises(InputError, match=r"was trained for A, B, but class_names are A, B, C"):
+        make_config(train_test.recipes(), True, start, ["A", "B", "C"], sources)
 
 
 def test_a_retraining_that_was_cut_off_starts_from_the_same_weights_again(tmp_path):

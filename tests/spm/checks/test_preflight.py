@@ -1,5 +1,6 @@
 """`workflow.py --check`: what it sees, what it estimates, and that it starts nothing."""
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import cv2
@@ -8,7 +9,9 @@ import pytest
 from annotated import contents
 from checkout import ROOT
 
+import train_test
 import workflow
+from engine.expected_costs import expected_costs
 from spm.checks import costs, preflight
 from spm.errors import InputError
 from spm.io.images import write_picture
@@ -141,17 +144,17 @@ def test_the_estimate_by_hand(tmp_path, monkeypatch):
 
 
 def test_nothing_is_promised_for_networks_that_were_not_measured(monkeypatch):
-    monkeypatch.setattr(workflow, "has_accelerator", lambda: False)
+    monkeypatch.setattr("engine.recipes.has_accelerator", lambda: False)
     monkeypatch.setattr(costs, "estimate", lambda sizes, copies, steps, *_: steps)
     findings = SimpleNamespace(sizes=[(9, 9)])
 
-    def steps(recipe="auto", init_with="none", epochs=None, steps_per_epoch=None):
-        rest = recipe, init_with, epochs, steps_per_epoch
-        return workflow.expected_costs(findings, ".", 1, *rest, 0)
+    def steps(**settings):
+        training = train_test.Training().replace(**{"init_with": "none"} | settings)
+        return expected_costs(findings, Path(), 1, training, 0, train_test.recipes())
 
     assert steps(epochs=3, steps_per_epoch=7) == 21 and steps() > 100
     assert steps(recipe="gpu") is None and steps(init_with="coco") is None
-    monkeypatch.setattr(workflow, "has_accelerator", lambda: True)
+    monkeypatch.setattr("engine.recipes.has_accelerator", lambda: True)
     assert steps() is None and steps(recipe="cpu") > 100
 
 

@@ -188,7 +188,7 @@ def like(settings):
 
 def run(argv, status=0):
     with pytest.raises(SystemExit) as left:
-        convert.command_line.run(convert.main, argv, positional=("folder",))
+        convert.command_line.run(convert.main, argv)
     assert left.value.code == status
 
 
@@ -239,7 +239,7 @@ def test_wrong_input_is_refused(tmp_path):
         convert.main(folder=tmp_path / "nowhere")
     with pytest.raises(InputError, match="holds no instrument file"):
         convert.main(folder=tmp_path)
-    with pytest.raises(InputError, match="colour map 'rainbow'"):
+    with pytest.raises(InputError, match="colour_map must be .*'hot'.*'rainbow'"):
         convert.main(folder=tmp_path, colour_map="rainbow")
     pytest.importorskip("nanonispy2")
     instrument_files.write_sxm(tmp_path / "a.sxm", surface())

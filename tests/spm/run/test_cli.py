@@ -1,41 +1,58 @@
-"""The command line made from the keyword arguments of a main()."""
+"""The command line made of the settings of a script."""
+
+from __future__ import annotations
 
 import errno
+import sys
+from dataclasses import field
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
 from spm.errors import InputError
 from spm.run import command_line
+from spm.run.setting_kinds import Positional, Share
+from spm.run.settings import Settings, takes
 
 seen = {}
 
 
-def script(
-    *,
-    aug_times: int = 56,
-    ratio: float = 0.5,
-    force: bool = False,
-    angles: tuple[float, ...] = (15, 30),
-    out_dir: Path = Path("here"),
-    name: str | None = None,
-    files: list[Path] | None = None,
-) -> int:
-    """Do something.
+class Inner(Settings):
+    """Settings of another script."""
 
-    Args:
-        aug_times: copies of each picture, 100 % lossless
-            and a second line.
-        files: pictures.
+    ratio: Share = 0.5
+    """Share of the pixels, 0 to 1."""
 
-    Returns:
-        0.
-    """
+
+class Script(Settings):
+    """Settings of a script."""
+
+    aug_times: int = 56
+    """Copies of each picture, 100 % lossless
+    and a second line."""
+    force: bool = False
+    """Do it again."""
+    angles: list[float] = [15, 30]
+    """Degrees."""
+    out_dir: Path = Path("here")
+    """Folder."""
+    name: str | None = None
+    """Name. None: there is none."""
+    add: list[Path] | None = None
+    """What to add."""
+    way: Literal["fast", "slow"] = "fast"
+    """How."""
+    files: Positional[list[Path]] = []
+    """Pictures."""
+    inner: Inner = field(default_factory=Inner)
+
+
+@takes(Script)
+def script(settings: Script) -> int:
+    """Do something."""
     seen.clear()
-    seen.update(
-        aug_times=aug_times, ratio=ratio, force=force, angles=angles, out_dir=out_dir, name=name,
-        files=files,
-    )  # fmt: skip
+    seen.update(settings.values())
     return 0
 
 
@@ -48,8 +65,8 @@ def status(main, *argv):
 def test_without_flags_the_defaults_of_main_hold():
     assert status(script) == 0
     assert seen == {
-        "aug_times": 56, "ratio": 0.5, "force": False, "angles": (15, 30),
-        "out_dir": Path("here"), "name": None, "files": None,
+        "aug_times": 56, "ratio": 0.5, "force": False, "angles": [15, 30],
+        "out_dir": Path("here"), "name": None, "files": [], "add": None, "way": "fast",
     }  # fmt: skip
 
 
@@ -72,11 +89,58 @@ def test_wrong_flag_or_value_is_status_2(capsys):
     assert status(script, "--aug", "3") == 2  # no abbreviations: they change meaning later
 
 
-def test_help_comes_from_the_docstring(capsys):
+def test_a_list_that_may_be_none_needs_a_value(capsys):
+    assert status(script, "--add") == 2
+    assert "--add needs a value" in capsys.readouterr().err
+    assert status(script, "--add", "a", "b") == 0 and seen["add"] == [Path("a"), Path("b")]
+
+
+@pytest.mark.parametrize(
+    ("argv", "name", "value"),
+    [
+        (["--aug_times", "3"], "aug_times", 3),
+        (["--aug-times=3"], "aug_times", 3),
+        (["--aug-times", "-3"], "aug_times", -3),
+        (["--no_force"], "force", False),
+        (["--force", "a.png"], "files", [Path("a.png")]),
+        (["a.png", "--angles", "15", "-30"], "angles", [15, -30]),
+        (["--way", "slow"], "way", "slow"),
+        (["--ratio", "1e-3"], "ratio", 0.001),
+        (["--name", "None"], "name", None),
+    ],
+)
+def test_spellings(argv, name, value):
+    assert status(script, *argv) == 0 and seen[name] == value
+
+
+def test_help_says_each_flag_once_with_its_choices_and_default(capsys):
     assert status(script, "--help") == 0
-    text = " ".join(capsys.readouterr().out.split())
-    assert "copies of each picture, 100 % lossless and a second line" in text
-    assert "--debug" in text
+    text = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    assert "Copies of each picture, 100 % lossless and a second line. (default: 56)" in text
+    assert "--way {fast,slow}" in text and "Share of the pixels, 0 to 1. (default: 0.5)" in text
+    for name in ("--aug-times", "--force,", "--angles", "--ratio", "--debug", "--add"):
+        assert text.count(f"{name} ") == 1, name
+
+
+def test_importing_editing_and_flags_are_three_doors():
+    assert script(aug_times=2, ratio=1) == 0 and (seen["aug_times"], seen["ratio"]) == (2, 1.0)
+    assert script(Script(way="slow"), aug_times=4) == 0 and seen["way"] == "slow"
+    with pytest.raises(TypeError, match="no setting 'aug_time'; did you mean 'aug_times'"):
+        script(aug_time=3)
+
+
+def test_a_value_out_of_range_is_wrong_input(capsys):
+    assert status(script, "--ratio", "2") == 1
+    said = capsys.readouterr().err
+    assert said == "error: ratio must be a number from 0 to 1. Received: 2.0.\n"
+    assert status(script, "--ratio", "nan") == 1
+
+
+def test_without_a_console_nothing_breaks(monkeypatch):
+    for name in ("stdout", "stderr"):
+        monkeypatch.setattr(sys, name, None)
+    assert status(script) == 0
+    assert status(script, "--ratio", "2") == 1
 
 
 def failing(error):

@@ -65,7 +65,7 @@ def put_pictures(folder):
 
 
 def predict(load, out_dir, monkeypatch, **settings):
-    monkeypatch.setattr(predict_big_pic, "load_detector", load)
+    monkeypatch.setattr("engine.predict.load_detector", load)
     return predict_big_pic.main(weights="w.h5", out_dir=out_dir, **settings)
 
 

@@ -1,0 +1,217 @@
+"""L2 and L3: copies of L1 images with noise, blur, colours and distortion.
+
+Each copy has a random stream of its own, made from the seed, the source's name and the copy's
+number: one seed gives the same files with any number of processes, and no two copies share a draw.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from Images_Augmentation import copies, techniques
+from Images_Augmentation.copies import Source
+from spm.dataset.index import full_rectangle
+from spm.errors import InputError
+from spm.io.images import write_picture
+from spm.run.files import folder_lock, remove_leftovers
+from spm.run.manifest import Ledger, digest
+from spm.run.parallel import run_jobs
+from spm.structures.annotation import write_annotation
+
+STEP = "colour"
+COPIES_A_JOB = 14  # one job decodes its source once
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What every copy of a run is made with."""
+
+    techniques: tuple[str, ...]
+    how_many: tuple[int, int]
+    seed: int
+
+
+@dataclass
+class Job:
+    """Some copies of one source, for one process."""
+
+    source: Source
+    numbers: list[int]
+    settings: Settings
+    folder: Path
+
+
+def make_copies(asked: Any) -> int:
+    """Make the L2/L3 copies of all L1 images.
+
+    Args:
+        asked: `color_aug_img_json.Colours`; this module knows no script.
+
+    Returns:
+        0. Problems of single images are raised together after all others are done.
+    """
+    settings = settings_of(asked)
+    aug_times, force = asked.aug_times, asked.force
+    sources, problems = copies.read_sources(asked.in_dir, copies_of="geo")
+    with folder_lock(asked.out_dir) as folder:
+        remove_leftovers(folder)
+        ledger = Ledger(folder, STEP)
+        wanted = {
+            copy_name(source, number): (source, number)
+            for source in sources
+            for number in range(aug_times)
+        }
+        if problems:  # the copies of a picture that cannot be read now are not stale
+            stale = 0
+        else:
+            stale = copies.remove_stale(folder, set(wanted), ledger, STEP)
+        taken = copies.conflicts(folder, list(wanted), ledger, STEP)
+        digests = {name: _digest(*copy, settings) for name, copy in wanted.items()}
+        todo = [
+            name
+            for name in wanted
+            if name not in taken and (force or not ledger.done(name, digests[name]))
+        ]
+        ledger.plan(f"{name}{suffix}" for name in todo for suffix in (".png", ".json"))
+        jobs = _jobs([wanted[name] for name in todo], settings, folder)
+        problems += [*taken.values(), *_run(jobs, digests, ledger, asked.workers)]
+        ledger.compact()
+    fresh = len(wanted) - len(todo) - len(taken)
+    print(
+        f"L2/L3: {len(sources)} pictures, {len(todo)} copies made, {fresh} up to date, "
+        f"{stale} old ones removed in {folder}"
+    )
+    if problems:
+        raise InputError.joined(problems)
+    return 0
+
+
+def settings_of(asked: Any) -> Settings:
+    """Return what every copy of a run is made with, or raise InputError."""
+    names = techniques.check_names(asked.techniques)
+    fewest, most = (min(n, len(names)) for n in asked.how_many)
+    return Settings(tuple(names), (fewest, most), asked.seed)
+
+
+def copy_name(source: Source, number: int) -> str:
+    """Return the stem of a copy: `NAME(15)_007`."""
+    return f"{source.name}_{number:03d}"
+
+
+def stream(seed: int, source_name: str, number: int) -> np.random.Generator:
+    """Return the random generator of one copy; it depends on nothing but these three."""
+    name = hashlib.sha256(source_name.encode("utf-8", errors="replace")).digest()
+    return np.random.default_rng([seed, int.from_bytes(name[:8], "little"), number])
+
+
+def make_copy(
+    picture: np.ndarray, outlines: list[np.ndarray], settings: Settings, rng: np.random.Generator
+) -> tuple[np.ndarray, list[np.ndarray] | None, list[str]]:
+    """Return an altered picture, its outlines if pixels moved (else None), and what was done.
+
+    Args:
+        picture: (H, W, 3) uint8 RGB.
+        outlines: (n, 2) float64 x, y polygons, may be none.
+    """
+    fewest, most = settings.how_many
+    count = int(rng.integers(fewest, most + 1))
+    names = [str(name) for name in rng.permutation(settings.techniques)[:count]]
+    # All outlines as one array: a call for each molecule would cost more than moving the pixels.
+    ends = np.cumsum([len(points) for points in outlines])
+    points = np.concatenate([np.zeros((0, 2)), *outlines])
+    moved = False
+    for name in names:
+        picture, field = techniques.apply(name, picture, rng)
+        if field is not None:
+            points, moved = field.move_points(points), True
+    if not moved:
+        return picture, None, names
+    return picture, np.split(points, ends)[: len(outlines)], names
+
+
+def _digest(source: Source, number: int, settings: Settings) -> str:
+    return digest(
+        copies.VERSION,
+        source.digest,
+        [settings.techniques, settings.how_many, settings.seed, number],
+    )
+
+
+def _jobs(todo: list[tuple[Source, int]], settings: Settings, folder: Path) -> list[Job]:
+    """Return the copies to make in portions of at most COPIES_A_JOB of one source."""
+    jobs: list[Job] = []
+    for source, number in todo:
+        last = jobs[-1] if jobs else None
+        if last and last.source is source and len(last.numbers) < COPIES_A_JOB:
+            last.numbers.append(number)
+        else:
+            jobs.append(Job(source, [number], settings, folder))
+    return jobs
+
+
+def _run(jobs: list[Job], digests: dict[str, str], ledger: Ledger, workers: int) -> list[str]:
+    problems = []
+    sizes = [len(job.numbers) for job in jobs]
+    for _, result in run_jobs(_work, jobs, workers, "L2/L3", sizes):
+        if isinstance(result, InputError):
+            problems.append(str(result))
+            continue
+        for name in result:
+            ledger.add(name, digests[name], [f"{name}.png", f"{name}.json"])
+    return problems
+
+
+def _work(job: Job) -> list[str]:
+    """Write the copies of one job, each picture before its JSON; return their names."""
+    original = job.source.annotation
+    picture = original.read_picture()
+    outlines = copies.outlines(original)
+    done = []
+    for number in job.numbers:
+        name = copy_name(job.source, number)
+        rng = stream(job.settings.seed, job.source.name, number)
+        altered, moved, names = make_copy(picture, outlines, job.settings, rng)
+        shapes = original.shapes
+        if moved is not None:
+            shapes = [
+                copies.moved_shape(shape, points)
+                for shape, points in zip(shapes, moved, strict=True)
+            ]
+        _write(job, name, altered, shapes, names, number, moved is not None)
+        done.append(name)
+    return done
+
+
+def _write(
+    job: Job,
+    name: str,
+    picture: np.ndarray,
+    shapes: list,
+    names: list[str],
+    number: int,
+    moved: bool,
+) -> None:
+    original = job.source.annotation
+    size = original.height, original.width
+    valid = (original.derived or {}).get("valid") or full_rectangle(*size).tolist()
+    made = {
+        "step": STEP,
+        "techniques": names,
+        "seed": job.settings.seed,
+        "copy": number,
+        "moved": moved,
+        "valid": valid,
+    }
+    notes = [
+        f"techniques: {', '.join(names)}",
+        f"seed: {job.settings.seed}",
+        "pixels moved" if moved else "pixels not moved",
+    ]
+    write_picture(job.folder / f"{name}.png", picture)
+    annotation = copies.marked(job.source, shapes, size, name, made, notes)
+    write_annotation(job.folder / f"{name}.json", annotation, durable=False)

@@ -1,0 +1,116 @@
+"""The weights files of runs: the newest, the finished ones, and those of a run that was cut off."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from spm.errors import InputError
+from spm.run.files import natural_key
+from spm.run.provenance import plain, read_settings
+
+WEIGHTS_NAME = re.compile(r"mask_rcnn_.+_(\d{4,})\.h5")
+RUN_NAME = re.compile(r".*?(\d{8}T\d{4})")
+
+
+def runs(log_dir: Path) -> list[Path]:
+    """Returns the run folders, the newest first, by the time in their names."""
+    found = [path for path in log_dir.glob("*") if path.is_dir() and RUN_NAME.fullmatch(path.name)]
+    return sorted(
+        found, key=lambda path: (RUN_NAME.fullmatch(path.name)[1], natural_key(path)), reverse=True
+    )
+
+
+def checkpoints(run: Path) -> list[Path]:
+    """Returns the weights files of a run folder, the last epoch first."""
+    epochs = {p: m for p in run.glob("*.h5") if (m := WEIGHTS_NAME.fullmatch(p.name))}
+    return sorted(epochs, key=lambda path: int(epochs[path][1]), reverse=True)
+
+
+def newest_weights(log_dir: Path) -> Path:
+    """Returns the last epoch's weights of the last run that has some.
+
+    Raises:
+        InputError: when there are none.
+    """
+    for run in runs(log_dir):
+        if found := checkpoints(run):
+            return found[0]
+    raise InputError(
+        f"{log_dir}: there are no trained weights; run train_test.py first, or name a file with "
+        "--weights."
+    )
+
+
+def finished_weights(log_dir: Path) -> Path | None:
+    """Returns the newest weights of a training that ended, if there are any. A damaged file is
+    passed over."""
+    for run in runs(log_dir):
+        for path in checkpoints(run):
+            if is_finished(path):
+                return path
+    return None
+
+
+def is_finished(path: Path) -> bool | None:
+    """Says whether weights are the last of their training: these have a score threshold. None for
+    a damaged file (a loss of power on a disk that did not keep its word)."""
+    from mrcnn.weights import WeightsError, read_metadata
+
+    try:
+        return read_metadata(path)["score_threshold"] is not None
+    except WeightsError as error:
+        print(f"  {error} It is passed over.")
+        return None
+
+
+def made_by_us(path: Path) -> dict | None:
+    """What a weights file of train_test's says of itself; None for one of another origin.
+
+    Raises:
+        InputError: when the file is broken.
+    """
+    from mrcnn.weights import WeightsError, read_metadata
+
+    try:
+        metadata = read_metadata(path)
+    except WeightsError as error:
+        raise InputError(str(error)) from error
+    return metadata if metadata["class_names"] and metadata["scale"] else None
+
+
+def last_finished(log_dir: Path) -> Path:
+    """The last weights; where they belong to a retraining that was cut off, what it began with.
+
+    Raises:
+        InputError: when there are none.
+    """
+    path = newest_weights(log_dir)
+    if (made_by_us(path) or {"score_threshold": None})["score_threshold"] is None:
+        settings = read_settings(path.parent / "settings.json") or {}
+        begun = Path(str(settings.get("starts_from")))
+        if begun.suffix == ".h5" and begun.is_file():
+            return begun
+    return path
+
+
+def find_interrupted(log_dir: Path, record: dict, name: str) -> Path | None:
+    """Returns the last whole weights of the newest run, when that run was asked for the same and
+    not finished.
+
+    Args:
+        log_dir: folder of the runs.
+        record: what is asked for now, as in a run's settings.json.
+        name: NAME of the config, with which run folders begin.
+    """
+    own = [run for run in runs(log_dir)
+           if run.name.startswith(name.lower()) and (run / "settings.json").exists()]  # fmt: skip
+    if not own:
+        return None
+    found = checkpoints(own[0])
+    if not found or read_settings(own[0] / "settings.json") != plain(record):
+        return None
+    for path in found:
+        if (finished := is_finished(path)) is not None:
+            return None if finished else path
+    return None

@@ -1,0 +1,78 @@
+"""What a run of the workflow is going to do and cost."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from engine.checkpoints import made_by_us
+from engine.recipes import Recipes, is_light, recipe_of
+from Images_Augmentation.geo_aug_img_json import Geometry
+from Images_Augmentation.geometric_copies import plan_copies
+from spm.checks import costs, preflight
+
+MUCH_DISK = 3.0  # GB of copies, from which on the way without them is mentioned
+
+
+def expected_costs(
+    findings: preflight.Findings,
+    copies_dir: Path,
+    copies: int,
+    training: Any,
+    workers: int,
+    recipes: Recipes,
+) -> costs.Costs:
+    """Returns what a run is expected to cost, as far as it was measured (see spm.checks.costs).
+
+    Args:
+        findings: of the input.
+        copies_dir: where copies go.
+        copies: L2/L3 copies of each annotated image.
+        training: `train_test.Training`.
+        workers: processes of the data steps.
+        recipes: the user's config classes.
+    """
+    light, init_with = recipes.light, training.init_with
+    steps, usual_epochs = None, light.EPOCHS
+    # Only the light network was measured, and without a graphics card.
+    measured = init_with in ("none", "last") or (
+        init_with == "auto" and not training.coco_weights.exists()
+    )
+    if Path(init_with).is_file():
+        measured = recipe_of(recipes, made_by_us(Path(init_with))) is light
+        usual_epochs = light.RETRAIN_EPOCHS
+    if training.recipe != "gpu" and measured and is_light(training.recipe):
+        epochs = training.epochs or usual_epochs
+        steps = epochs * (training.steps_per_epoch or light.STEPS_PER_EPOCH)
+    return costs.estimate(findings.sizes, copies, steps, Path(copies_dir), workers)
+
+
+def flips(mirror: bool) -> tuple[str, ...]:
+    """Returns the flips of the L1 step."""
+    return tuple(Geometry.flips) if mirror else ()
+
+
+def l1_count(mirror: bool) -> int:
+    """Returns how many L1 pictures come of one annotated picture, itself included."""
+    return 1 + len(plan_copies(Geometry.angles, flips(mirror)))
+
+
+def announce(
+    findings: preflight.Findings, aug_times: int, expected: costs.Costs, mirror: bool
+) -> None:
+    """Prints what is going to be done, and how long it will take."""
+    sources = len(findings.sizes)
+    molecules = ", ".join(f"{n} {name}" for name, n in findings.counts.items())
+    copies = sources * l1_count(mirror)
+    print(f"{sources} annotated picture(s), {molecules}")
+    if aug_times:
+        print(f"  -> {copies} L1 pictures -> {copies * aug_times} L2/L3 pictures -> dataset")
+    else:
+        print("  -> views of them drawn anew for every step, no copies (augment = 'online')")
+    print(f"  -> training -> {findings.to_recognise} picture(s) recognised")
+    for line in costs.lines(expected):
+        print(f"  {line}")
+    if expected.disk_gb > expected.free_gb:
+        print("  the disk may be too small, unless the copies are there already")
+    if expected.disk_gb > MUCH_DISK:
+        print("  with --augment online no copies are needed")

@@ -1,0 +1,138 @@
+"""A prediction run: all images of a folder, here or on a cluster."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from engine.checkpoints import newest_weights
+from engine.detector import load_detector
+from engine.predict_image import Plan
+from spm.errors import InputError
+from spm.inference.detector import Detector
+from spm.inference.predict import Settings
+from spm.report.result_files import find_pictures, output_names, unread
+from spm.run.cluster import on_cluster
+from spm.run.files import folder_lock, remove_leftovers
+from spm.run.parallel import run_jobs
+
+
+def predict(settings: Any) -> int:
+    """Predicts images and writes the results.
+
+    Args:
+        settings: `predict_big_pic.PredictionRun`; this module knows no script.
+
+    Returns:
+        0, or 1 if an image could not be predicted or a file of the folder be read; the others are
+        done all the same.
+
+    Raises:
+        InputError: when nothing can be predicted at all (no image, no weights).
+    """
+    how = settings.prediction
+    asked = Settings(
+        score_threshold=how.score_threshold, nms_iou=how.nms_iou, tile_scale=how.tile_scale,
+        views=how.views, uncertain_ratio=how.uncertain_ratio,
+    )  # fmt: skip
+    paths = find_pictures(settings.files or None, settings.in_dir)
+    plan = Plan(
+        asked, settings.out_dir, how.tile_pictures, how.report, how.nm_per_pixel,
+        weights=settings.weights or newest_weights(settings.log_dir),
+        batch_size=how.batch_size, class_names=settings.class_names, load=load_detector,
+    )  # fmt: skip
+    unknown = unread(settings.files or None, settings.in_dir)
+    return predict_images(plan, paths, unknown, settings.scheduler)
+
+
+def predict_images(
+    plan: Plan, paths: list[Path], unknown: list[str] | None = None, scheduler: str | None = None
+) -> int:
+    """Predicts image files and writes the results.
+
+    Args:
+        plan: how to predict, and where the results go.
+        paths: the files.
+        unknown: what is wrong with files that are no images, to be told.
+        scheduler: address of a dask cluster; None works here.
+
+    Returns:
+        0, or 1 if an image could not be predicted or there was an unknown file.
+
+    Raises:
+        InputError: when the weights cannot be used.
+    """
+    start = time.perf_counter()
+    if scheduler and not plan.weights.is_file():
+        raise InputError(f"{plan.weights}: there is no such weights file; check the name.")
+    todo = list(zip(paths, output_names(paths), strict=True))
+    detector = plan.detector() if scheduler is None else None  # else the workers build it
+    if detector:
+        seconds = time.perf_counter() - start
+        print(f"{plan.weights.name}: {', '.join(detector.class_names)}; "
+              f"{_scale_words(detector, plan.settings)}; ready after {seconds:.1f} s")  # fmt: skip
+    for sentence in unknown or ():
+        print(f"error: {sentence}", file=sys.stderr)
+    problems = 0
+    with on_cluster(scheduler), folder_lock(plan.out_dir) as folder:
+        for place in (folder, folder / "pre_predict", folder / "post_predict"):
+            if place.is_dir():
+                remove_leftovers(place)  # of a killed run
+        for outcome in _outcomes(todo, plan, detector):
+            if isinstance(outcome, InputError):
+                problems += 1
+                print(f"error: {outcome}", file=sys.stderr)
+            else:
+                print(outcome, flush=True)
+    print(f"{len(todo) - problems} of {len(todo)} pictures predicted into {plan.out_dir} "
+          f"in {time.perf_counter() - start:.1f} s")  # fmt: skip
+    return 1 if problems or unknown else 0
+
+
+def _outcomes(
+    todo: list[tuple[Path, str]], plan: Plan, detector: Detector | None
+) -> Iterator[str | InputError]:
+    """Yields the summary of each picture, or what is wrong with it; without a detector the workers
+    of a cluster find out."""
+    if detector:
+        for path, name in todo:
+            try:
+                yield plan.predict(path, name, detector)
+            except InputError as error:
+                yield error
+        return
+    jobs = [(plan, path, name) for path, name in todo]
+    for _, outcome in run_jobs(predict_on_worker, jobs, None, "pictures"):
+        yield outcome
+
+
+# The detector of a worker process, with what it was built for; one picture at a time uses it.
+_worker_detector: dict[str, Detector] = {}
+_worker_lock = threading.Lock()
+
+
+def predict_on_worker(job: tuple[Plan, Path, str]) -> str:
+    """Predicts one picture in a worker process, which builds the network for the first one only."""
+    plan, path, name = job
+    with _worker_lock:
+        stat = plan.weights.stat() if plan.weights.exists() else None
+        made_of = plan.weights, plan.batch_size, plan.settings, plan.class_names
+        key = repr((*made_of, stat and stat.st_mtime_ns))
+        if key not in _worker_detector:
+            _worker_detector.clear()
+            _worker_detector[key] = plan.detector()
+        return plan.predict(path, name, _worker_detector[key])
+
+
+def _scale_words(detector: Detector, settings: Settings) -> str:
+    scale = settings.tile_scale or detector.scale
+    if scale:
+        return f"{scale:.3g} network pixels per picture pixel"
+    return (
+        "the file says no scale, so each picture is cut as the 2022 scripts did, into four tiles "
+        f"of 3/5 of its side, enlarged to {detector.input_size} pixels (--tile-scale sets another)"
+    )

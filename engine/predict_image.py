@@ -1,0 +1,222 @@
+"""One image in, all of its files out: tiles, table, outlines, report, drawing."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from engine.detector import load_detector
+from spm.checks.corrections import mark_prediction
+from spm.inference.detector import Detector
+from spm.inference.predict import Settings, predict_picture
+from spm.inference.tiles import Tile
+from spm.instruments.heights import Opened
+from spm.instruments.inputs import open_picture
+from spm.io.images import write_picture
+from spm.io.pixel_size import write_scaled_png
+from spm.report.drawing import draw_molecules
+from spm.report.result_files import link, remove_tiles, tile_name
+from spm.run.files import make_folder
+from spm.run.provenance import describe_run
+from spm.structures.annotation import write_annotation
+from spm.structures.molecule import Molecule, molecules_to_annotation, write_table
+
+SHOW_PROGRESS_FROM = 8  # tiles
+
+
+@dataclass
+class Plan:
+    """How a run predicts: all that a worker needs beside the picture.
+
+    Attributes:
+        settings: how the network is asked.
+        out_dir: folder of the results.
+        tile_pictures: whether to write the tiles.
+        report: whether to write statistics and the report.
+        nm_per_pixel: size of a pixel; None takes the file's.
+        run: what the reports say of the run.
+        weights, batch_size, class_names: see `load_detector`.
+        load: `load_detector`.
+    """
+
+    settings: Settings
+    out_dir: Path
+    tile_pictures: bool = True
+    report: bool = False
+    nm_per_pixel: float | None = None
+    run: dict = field(default_factory=describe_run)
+    weights: Path | None = None
+    batch_size: int | None = None
+    class_names: list[str] | None = None
+    load: Callable[..., Detector] = field(default_factory=lambda: load_detector)
+
+    def detector(self) -> Detector:
+        """Builds the network."""
+        return self.load(self.weights, self.batch_size, self.settings, self.class_names)
+
+    def predict(self, path: Path, name: str, detector: Detector) -> str:
+        """Predicts one picture and returns its summary."""
+        opened = open_picture(path, self.nm_per_pixel)
+        return predict_image(path, name, opened, detector, self)[1]
+
+
+def predict_file(
+    path: Path,
+    name: str,
+    out_dir: Path,
+    detector: Detector,
+    settings: Settings,
+    opened: Opened | None = None,
+    **how: Any,
+) -> list[Molecule]:
+    """Predicts one image file, writes its results and prints its summary.
+
+    Args:
+        path: the image.
+        name: what the results are called, see `spm.report.result_files.output_names`.
+        out_dir: folder of the results.
+        detector: see `load_detector`.
+        settings: see `spm.inference.predict.Settings`.
+        opened: what the file holds; it is opened when this is None.
+        how: `tile_pictures`, `report` and others of `Plan`.
+
+    Returns:
+        The molecules.
+
+    Raises:
+        InputError: when the image cannot be read.
+    """
+    plan = Plan(settings, Path(out_dir), **how)
+    molecules, summary = predict_image(path, name, opened or open_picture(path), detector, plan)
+    print(summary)
+    return molecules
+
+
+def predict_image(
+    path: Path, name: str, opened: Opened, detector: Detector, plan: Plan
+) -> tuple[list[Molecule], str]:
+    """Predicts an opened image and writes its results.
+
+    Args:
+        path: the image's file.
+        name: what the results are called, see `spm.report.result_files.output_names`.
+        opened: what the file holds.
+        detector: see `load_detector`.
+        plan: how to predict, and where the results go.
+
+    Returns:
+        The molecules, and the line to print.
+    """
+    start = time.perf_counter()
+    out_dir = plan.out_dir
+    picture, nm_per_pixel = opened.picture, opened.nm_per_pixel
+    height, width = picture.shape[:2]
+    remove_tiles(out_dir, name)
+    on_tile = _tile_writer(out_dir, name, detector.class_names) if plan.tile_pictures else None
+    with _Progress(path.name) as progress:
+        molecules = predict_picture(detector, picture, plan.settings, on_tile, progress)
+    if opened.settings.get("source") == path.name:  # labelme needs a picture to open
+        path_for_labelme = out_dir / f"{name}.png"
+        write_scaled_png(path_for_labelme, picture, nm_per_pixel)
+    else:
+        path_for_labelme = path
+    annotation = molecules_to_annotation(
+        molecules, height, width, link(path_for_labelme, out_dir), nm_per_pixel
+    )
+    mark_prediction(annotation, picture)
+    write_table(out_dir / f"{name}_molecules.csv", molecules, nm_per_pixel)
+    write_annotation(out_dir / f"{name}_predicted.json", annotation)
+    if plan.report:
+        _write_report(name, opened, molecules, detector, plan)
+    # The picture is not needed any more: drawing into it saves a copy of a large one.
+    drawn = draw_molecules(picture, molecules, detector.class_names, in_place=True)
+    write_picture(out_dir / f"{name}_predicted.png", drawn, durable=True)
+    seconds = time.perf_counter() - start
+    counts = _summary(molecules, detector.class_names)
+    return molecules, f"{path.name}: {counts} ({width} x {height}, {seconds:.1f} s)"
+
+
+def _write_report(
+    name: str, opened: Opened, molecules: list[Molecule], detector: Detector, plan: Plan
+) -> None:
+    from spm.measure.statistics import write_statistics
+    from spm.report.page import write_report
+
+    out_dir, settings = plan.out_dir, plan.settings
+    height, width = opened.picture.shape[:2]
+    found = write_statistics(
+        out_dir / name, molecules, height, width, opened.nm_per_pixel,
+        heights_nm=opened.heights_nm, class_names=detector.class_names,
+    )  # fmt: skip
+    # The report adds the versions itself.
+    run = {k: v for k, v in plan.run.items() if k not in ("python", "packages")}
+    made_with = {
+        "prediction": {
+            "weights": detector.name or "not known",
+            "score threshold": _threshold(detector, settings),
+            "network pixels per picture pixel": round(
+                settings.tile_scale or detector.scale_for(height, width), 4
+            ),
+            "views": settings.views,
+            "NMS IoU": settings.nms_iou,
+        },
+        "picture": opened.settings,
+        "run": run,
+    }
+    write_report(
+        out_dir / f"{name}_report.html", opened.picture, found, title=name, settings=made_with
+    )
+
+
+def _threshold(detector: Detector, settings: Settings) -> float:
+    """Returns the score from which molecules are reported; 0 reports all."""
+    chosen = settings.score_threshold
+    return detector.score_threshold if chosen is None else chosen
+
+
+def _tile_writer(out_dir: Path, name: str, class_names: list[str]):
+    before, after = make_folder(out_dir / "pre_predict"), make_folder(out_dir / "post_predict")
+
+    def write(tile: Tile, picture: np.ndarray, molecules: list[Molecule]) -> None:
+        file = tile_name(name, tile)
+        write_picture(before / file, picture)
+        write_picture(after / file, draw_molecules(picture, molecules, class_names, zoom=1))
+
+    return write
+
+
+class _Progress:
+    """A progress bar over tiles for pictures that have many of them."""
+
+    def __init__(self, name: str):
+        self._name, self._bar = name, None
+
+    def __enter__(self) -> _Progress:
+        return self
+
+    def __call__(self, done: int, total: int) -> None:
+        if self._bar is None and total >= SHOW_PROGRESS_FROM:
+            from tqdm import tqdm
+
+            # disable=None: no bar into a file or a pipe.
+            self._bar = tqdm(total=total, desc=self._name, unit="tile", leave=False, disable=None)
+        if self._bar is not None:
+            self._bar.update(done - self._bar.n)
+
+    def __exit__(self, *_) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+
+def _summary(molecules: list[Molecule], class_names: list[str]) -> str:
+    counts = Counter(molecule.class_name for molecule in molecules)
+    text = ", ".join(f"{counts[name]} {name}" for name in class_names)
+    edge, uncertain = (sum(getattr(m, flag) for m in molecules) for flag in ("edge", "uncertain"))
+    notes = [f"{n} {what}" for n, what in ((edge, "at the border"), (uncertain, "uncertain")) if n]
+    return text + (f"; {', '.join(notes)}" if notes else "")

@@ -1,0 +1,67 @@
+"""Going on with corrected predictions: from which weights, and whether it helped."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from engine.checkpoints import last_finished
+from engine.detector import load_detector
+from spm.checks.corrections import Correction
+from spm.evaluation import comparison
+from spm.inference.predict import Settings
+from spm.report.result_files import find_pictures, output_names
+
+
+def weights_to_go_on_with(init_with: str, log_dir: Path) -> Path:
+    """Returns the weights whose prediction was corrected.
+
+    Raises:
+        InputError: when there are none.
+    """
+    if init_with not in ("auto", "last") and Path(init_with).is_file():
+        return Path(init_with)
+    return last_finished(log_dir)
+
+
+def other_results(
+    added: list[Correction], images_dir: Path, out_dir: Path, class_names: list[str]
+) -> dict[str, comparison.Answers]:
+    """Returns what the results of the images that nobody corrected say before they are replaced."""
+    corrected = {name for correction in added for name in correction.results}
+    names = output_names(find_pictures(None, images_dir))
+    return comparison.read_results([n for n in names if n not in corrected], out_dir, class_names)
+
+
+def compare(
+    added: list[Correction],
+    first: dict[str, comparison.Answers],
+    both_weights: tuple[Path, Path],
+    out_dir: Path,
+    class_names: list[str],
+) -> None:
+    """Prints what changed in each picture and writes it to corrections.csv.
+
+    Args:
+        added: the corrected pictures.
+        first: what the results said before, see `spm.evaluation.comparison.read_results`.
+        both_weights: before and after.
+        out_dir: folder of the results.
+        class_names: the molecules' names.
+    """
+    settings = Settings(score_threshold=comparison.LOWEST)
+    detectors = [load_detector(w, settings=settings) for w in both_weights]
+    rows = [
+        comparison.row(
+            correction.name,
+            *(comparison.ask(detector, correction.annotation) for detector in detectors),
+            class_names,
+            correction.annotation,
+        )
+        for correction in added
+    ]
+    rows += comparison.compare_results(first, out_dir, class_names)
+    comparison.write_table(out_dir / comparison.TABLE, rows)
+    before, after = (f"{w.parent.name}/{w.name}" for w in both_weights)
+    print(f"{before} and {after}, compared (the corrected pictures were trained on):")
+    for line in comparison.sentences(rows):
+        print(f"  {line}")

@@ -1,0 +1,217 @@
+"""A training run: from the user's settings and recipes to the weights of the last epoch."""
+
+from __future__ import annotations
+
+import io
+import sys
+import time
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from engine.callbacks import announce, callbacks
+from engine.checkpoints import find_interrupted
+from engine.dataset import make_dataset
+from engine.initial_weights import Start, find_start
+from engine.recipes import Recipes, is_light, make_config
+from mrcnn import distributed
+from mrcnn.config import Config
+from spm.dataset.annotated_images import (
+    Source,
+    check_labels,
+    folder_sources,
+    outlined_sources,
+    split,
+)
+from spm.errors import InputError
+from spm.run.files import folder_lock, remove_leftovers
+from spm.run.provenance import write_record
+
+if TYPE_CHECKING:
+    from mrcnn.model import MaskRCNN
+
+
+def train(settings: Any, recipes: Recipes) -> Path:
+    """Trains the detector.
+
+    Args:
+        settings: `train_test.Training`; this module knows no script.
+        recipes: the user's config classes.
+
+    Returns:
+        The weights file of the last epoch.
+
+    Raises:
+        InputError: when there is nothing to train on, a label is unknown, or the weights to start
+            from do not fit.
+    """
+    began = time.perf_counter()
+    _join_processes()
+    names, log_dir = settings.class_names, settings.log_dir
+    augment = settings.augment or "folder"
+    sources = find_sources(augment, settings.dataset_dir, settings.source_dir, settings.mirror)
+    counts = check_labels(sources, names)
+    training, validation = split(sources, settings.validation_share, settings.seed)
+    light = is_light(settings.recipe)
+    start = distributed.from_first(
+        lambda: find_start(settings.init_with, light, log_dir, names, settings.coco_weights)
+    )
+    config = make_config(
+        recipes, light, start, names, training, STEPS_PER_EPOCH=settings.steps_per_epoch,
+        VIEW_COLOURS=settings.view_colours, MIRROR=settings.mirror, GPU_COUNT=_process_count(),
+    )  # fmt: skip
+    stages = plan_stages(config, start, settings.head_epochs, settings.epochs)
+    announce(config, start, counts, training, validation, stages, augment)
+
+    record = {
+        "class_names": names, "starts_from": start.words, "augment": augment,
+        "seed": settings.seed, "pictures": [source.name for source in training],
+        "validation_pictures": [source.name for source in validation],
+        "stages": stages, "config": config.to_dict(),
+    }  # fmt: skip
+    interrupted = distributed.from_first(
+        lambda: None if start.goes_on else find_interrupted(log_dir, record, recipes.paper.NAME)
+    )
+    if interrupted:
+        start = Start("an interrupted run", interrupted, goes_on=True)
+        print(f"  going on with the interrupted run {interrupted.parent}")
+    model = build(config, start, log_dir, settings.seed)
+    model.metadata.update(
+        class_names=names, scale=config.SCALE, extra={"molecule_size": config.MOLECULE_SIZE}
+    )
+    first = distributed.rank() == 0  # of several processes one writes
+    # Another run that started in the same minute, or goes on with the same weights, is refused.
+    with folder_lock(model.log_dir) if first else nullcontext():
+        if first:
+            remove_leftovers(Path(model.log_dir))  # of a killed run
+            if not interrupted:
+                write_record(Path(model.log_dir) / "settings.json", record)
+        train_set = make_dataset(training, names, config)
+        val_set = make_dataset(validation, names, config) if validation else None
+        last = 0 if interrupted else model.epoch
+        for layers, count, factor in stages:
+            last += count
+            if last > model.epoch:
+                rate = config.LEARNING_RATE * factor
+                train_stage(model, train_set, val_set, rate, last, layers, settings.seed)
+        weights = Path(model.checkpoint_path.format(epoch=model.epoch))
+        if first:
+            set_threshold(model, weights, validation or training, names)
+    print(f"{weights}: trained in {(time.perf_counter() - began) / 60:.1f} minutes")
+    return weights
+
+
+def find_sources(augment: str, dataset_dir: Path, source_dir: Path, mirror: bool) -> list[Source]:
+    """Returns what is trained on: copies ("folder") or the user's own annotated images ("online").
+
+    Raises:
+        InputError: when there is nothing.
+    """
+    if augment == "folder":
+        found = [s for s in folder_sources(dataset_dir) if mirror or not s.mirrored]
+        if not found:
+            raise InputError(
+                f"{dataset_dir}: all pictures are mirrored copies, and mirror is False; run "
+                "workflow.py, which makes others."
+            )
+        return found
+    return outlined_sources(source_dir)
+
+
+def plan_stages(
+    config: Config, start: Start, head_epochs: int | None, epochs: int | None
+) -> list[tuple[str, int, float]]:
+    """Returns (layers, epochs, factor of the learning rate) of each stage that has epochs."""
+    heads = config.HEAD_EPOCHS if head_epochs is None else head_epochs
+    total = config.EPOCHS if epochs is None else epochs
+    if start.made and not start.goes_on:
+        total = config.RETRAIN_EPOCHS if epochs is None else epochs
+        return [("all", total, config.RETRAIN_RATE)]
+    if not start.pretrained:
+        heads = 0
+    heads = min(heads, total)
+    stages = [("heads", heads, 1.0), ("all", total - heads, 0.1 if heads else 1.0)]
+    return [stage for stage in stages if stage[1] > 0]
+
+
+def build(config: Config, start: Start, log_dir: Path, seed: int) -> MaskRCNN:
+    """Returns the detector in training mode, with the weights that it starts from.
+
+    Raises:
+        InputError: when the weights do not fit; the sentence says why.
+    """
+    import keras
+
+    from mrcnn.memory import keep_freed_memory
+    from mrcnn.model import MaskRCNN, WeightsError
+
+    keep_freed_memory()
+    keras.utils.set_random_seed(seed)
+    model = MaskRCNN("training", config, str(log_dir))
+    try:
+        if start.weights == Path("imagenet"):
+            model.load_weights(model.get_imagenet_weights())
+            model.set_log_dir()
+        elif start.weights:
+            model.load_weights(str(start.weights), exclude=list(start.exclude))
+            if not start.goes_on:
+                model.set_log_dir()
+    except WeightsError as error:
+        raise InputError(str(error)) from error
+    except (OSError, ValueError) as error:
+        raise InputError(f"{start.weights}: cannot be loaded ({error}).") from error
+    return model
+
+
+def _join_processes() -> None:
+    """Under torchrun (docs/scaling.md): joins the others; of all processes one speaks.
+
+    Raises:
+        InputError: when the backend cannot train over processes.
+    """
+    try:
+        distributed.join()
+    except ValueError as error:
+        raise InputError(str(error)) from error
+    if distributed.rank() > 0:
+        sys.stdout = io.StringIO()
+
+
+def _process_count() -> int | None:
+    """What GPU_COUNT is under torchrun, else None: it stays what the recipe says."""
+    return distributed.processes() if distributed.processes() > 1 else None
+
+
+def train_stage(model, train_set, val_set, rate, last, layers, seed) -> None:
+    """Trains `layers` up to epoch `last`.
+
+    Raises:
+        InputError: when a loss is not finite any more, or too many images cannot be loaded.
+    """
+    from mrcnn.samples import ImagesError
+    from mrcnn.training import NonFiniteLoss
+
+    try:
+        model.train(
+            train_set, val_set, rate, last, layers,
+            custom_callbacks=callbacks() if distributed.rank() == 0 else [],
+            seed=seed,
+            verbose=1 if sys.stdout.isatty() else 0,
+        )  # fmt: skip
+    except (ImagesError, NonFiniteLoss) as error:
+        raise InputError(str(error)) from error
+
+
+def set_threshold(
+    model: MaskRCNN, weights: Path, sources: list[Source], class_names: list[str]
+) -> None:
+    """Chooses the score threshold on the validation pictures and stores it in the weights file."""
+    from engine.detector import load_detector
+    from spm.evaluation.threshold import LOWEST, choose_threshold
+    from spm.inference.predict import Settings
+
+    detector = load_detector(weights, settings=Settings(score_threshold=LOWEST))
+    threshold = choose_threshold(detector, sources, class_names)
+    model.metadata["score_threshold"] = round(threshold, 3)
+    model.save_weights(weights)
+    print(f"Molecules are reported from a score of {threshold:.2f}")
