@@ -18,6 +18,7 @@ Other programs can call `engine.detector.load_detector` and `spm.inference.predi
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import field
 from pathlib import Path
 from typing import Literal
@@ -77,6 +78,15 @@ class PredictionRun(Settings):
     """Address of a dask cluster that works on the images, such as tcp://10.0.0.1:8786
     (docs/scaling.md). None: this machine."""
     prediction: Prediction = field(default_factory=Prediction)
+
+    def problems(self) -> Iterator[str]:
+        """Yield folders that would be recognised again with their own results in them."""
+        for folder in self.files or [self.in_dir]:
+            if folder.is_dir() and folder.resolve() == self.out_dir.resolve():
+                yield (
+                    f"{folder}: out_dir is the folder of the images; the next run would recognise "
+                    "this one's results. Choose another with --out-dir."
+                )
 
 
 # ------------------------------------------------------------------------------------------------

@@ -70,14 +70,19 @@ class Training(Settings):
     of prediction is at most 4."""
 
     def problems(self) -> Iterator[str]:
-        """Yield what is wrong with the class names, and with epochs that do not fit."""
+        """Yield what is wrong with the class names, with epochs that do not fit, and with the
+        recipes below."""
+        from engine.recipe_check import most_epochs, problems_of
+
         if not self.class_names:
             yield "class_names is empty; name at least one molecule, as its labels start."
         yield from check_class_names(self.class_names)
-        if self.epochs is not None and (self.head_epochs or 0) > self.epochs:
-            yield (
-                f"head_epochs must be at most epochs, {self.epochs}. Received: {self.head_epochs}."
-            )
+        if self.head_epochs:
+            total = self.epochs or most_epochs(recipes(), self.recipe)
+            if self.head_epochs > total:
+                yield f"head_epochs must be at most epochs, {total}. Received: {self.head_epochs}."
+        counts = [1 + len(Training.class_names), 1 + len(self.class_names)]
+        yield from problems_of(recipes(), counts)
 
 
 class ShapesConfig(Config):

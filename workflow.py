@@ -23,8 +23,10 @@ predict_big_pic.py.
 
 from __future__ import annotations
 
+import itertools
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -76,6 +78,19 @@ class Workflow(Settings):
     training: Training = field(default_factory=Training)
     prediction: Prediction = field(default_factory=Prediction)
 
+    def problems(self) -> Iterator[str]:
+        """Yield folders of two purposes: one step's results would be another's input."""
+        purposes = {name: getattr(self, name) for name in ("copies_dir", "cache_dir", "out_dir")}
+        purposes |= {"dataset_dir": self.training.dataset_dir}
+        purposes |= {"source_dir": self.training.source_dir, "images_dir": self.images_dir}
+        for (name, folder), (other, second) in itertools.combinations(purposes.items(), 2):
+            # The images to recognise may be the annotated ones.
+            if folder.resolve() == second.resolve() and {name, other} != {
+                "source_dir",
+                "images_dir",
+            }:
+                yield f"{folder}: {name} and {other} are the same folder; choose another for one."
+
 
 # ------------------------------------------------------------------------------------------------
 
@@ -118,6 +133,8 @@ def main(settings: Workflow) -> int:
         findings, settings.copies_dir, times * expected_costs.l1_count(training.mirror), training,
         settings.workers, train_test.recipes(),
     )  # fmt: skip
+    if augment == "folder" and not findings.problems:
+        findings.problems += expected_costs.disk_problems(expected, settings.copies_dir)
     if settings.check:
         for correction in added:
             print(f"{correction.annotation.path}: {correction.outlined}, can be added")

@@ -47,6 +47,18 @@ def expected_costs(
     return costs.estimate(findings.sizes, copies, steps, Path(copies_dir), workers)
 
 
+def disk_problems(expected: costs.Costs, copies_dir: Path) -> list[str]:
+    """Returns a sentence when the copies that are not there yet have no room on the disk."""
+    there = sum(1 for path in copies_dir.glob("*.png")) if copies_dir.is_dir() else 0
+    needed = expected.disk_gb * max(expected.copies - there, 0) / max(expected.copies, 1)
+    if needed <= expected.free_gb:
+        return []
+    return [
+        f"{copies_dir}: the copies need about {needed:.3g} GB, and {expected.free_gb:.3g} GB are "
+        "free; make fewer (--aug-times) or none (--augment online), or free some space."
+    ]
+
+
 def flips(mirror: bool) -> tuple[str, ...]:
     """Returns the flips of the L1 step."""
     return tuple(Geometry.flips) if mirror else ()
@@ -65,6 +77,9 @@ def announce(
     molecules = ", ".join(f"{n} {name}" for name, n in findings.counts.items())
     copies = sources * l1_count(mirror)
     print(f"{sources} annotated picture(s), {molecules}")
+    for name in (name for name, count in findings.counts.items() if not count):
+        print(f"  {name}: no molecule is outlined; the network cannot learn it. Outline some, or "
+              "take it out of class_names")  # fmt: skip
     if aug_times:
         print(f"  -> {copies} L1 pictures -> {copies * aug_times} L2/L3 pictures -> dataset")
     else:
@@ -72,7 +87,5 @@ def announce(
     print(f"  -> training -> {findings.to_recognise} picture(s) recognised")
     for line in costs.lines(expected):
         print(f"  {line}")
-    if expected.disk_gb > expected.free_gb:
-        print("  the disk may be too small, unless the copies are there already")
     if expected.disk_gb > MUCH_DISK:
         print("  with --augment online no copies are needed")

@@ -142,6 +142,7 @@ def parse(
     import tyro
 
     kind = getattr(main, "settings", NoSettings)
+    kind().conformed()  # what was edited wrongly in the file is told in our words
     arguments = tyro.cli(
         _with_debug(kind),
         args=None if argv is None else list(argv),

@@ -73,14 +73,32 @@ class Settings:
         """Return the settings with each value in its kind (a text as a Path, say).
 
         Raises:
-            InputError: with every value that cannot be.
+            InputError: with every value that cannot be, alone or beside the others.
+        """
+        settings = self.conformed()
+        if problems := settings.all_problems():
+            raise InputError.joined(problems)
+        return settings
+
+    def all_problems(self) -> list[str]:
+        """Return what is wrong with these settings and with those that they hold."""
+        held = [
+            v for f in dataclasses.fields(self) if isinstance(v := getattr(self, f.name), Settings)
+        ]
+        return [p for settings in (self, *held) for p in settings.problems()]
+
+    def conformed(self) -> Self:
+        """Return the settings with each value in its kind.
+
+        Raises:
+            InputError: with every value that is of another kind or out of range.
         """
         values, problems = {}, []
         for name, hint in get_type_hints(type(self), include_extras=True).items():
             value = getattr(self, name)
             try:
                 values[name] = (
-                    value.checked() if isinstance(value, Settings) else conform(hint, value)
+                    value.conformed() if isinstance(value, Settings) else conform(hint, value)
                 )
             except InputError as error:
                 problems.append(str(error))
@@ -88,10 +106,7 @@ class Settings:
                 problems.append(f"{name} must be {error}. Received: {value!r}.")
         if problems:
             raise InputError.joined(problems)
-        settings = dataclasses.replace(self, **values)
-        if problems := list(settings.problems()):
-            raise InputError.joined(problems)
-        return settings
+        return dataclasses.replace(self, **values)
 
     def problems(self) -> Iterable[str]:
         """Yield what is wrong with settings of which each alone is possible."""
