@@ -24,7 +24,6 @@ predict_big_pic.py.
 from __future__ import annotations
 
 import itertools
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import field
@@ -84,11 +83,8 @@ class Workflow(Settings):
         purposes |= {"dataset_dir": self.training.dataset_dir}
         purposes |= {"source_dir": self.training.source_dir, "images_dir": self.images_dir}
         for (name, folder), (other, second) in itertools.combinations(purposes.items(), 2):
-            # The images to recognise may be the annotated ones.
-            if folder.resolve() == second.resolve() and {name, other} != {
-                "source_dir",
-                "images_dir",
-            }:
+            own = {name, other} == {"source_dir", "images_dir"}  # whole images were annotated
+            if folder.resolve() == second.resolve() and not own:
                 yield f"{folder}: {name} and {other} are the same folder; choose another for one."
 
 
@@ -106,10 +102,9 @@ def main(settings: Workflow) -> int:
         InputError: with all that is wrong with the input, before any work is done.
     """
     from engine import expected_costs, retrain
-    from spm.checks import costs, preflight
+    from spm.checks import preflight
     from spm.checks.corrections import examine, store
     from spm.errors import InputError
-    from spm.run.cluster import on_cluster
 
     start = time.perf_counter()
     given, images_dir = settings.training, settings.images_dir
@@ -136,11 +131,7 @@ def main(settings: Workflow) -> int:
     if augment == "folder" and not findings.problems:
         findings.problems += expected_costs.disk_problems(expected, settings.copies_dir)
     if settings.check:
-        for correction in added:
-            print(f"{correction.annotation.path}: {correction.outlined}, can be added")
-        estimate = costs.lines(expected) if findings.sizes else []
-        print("\n".join([*preflight.report(findings), *estimate, preflight.verdict(findings)]))
-        sys.stdout.flush()  # before the problems, which go to the other stream
+        expected_costs.report(findings, expected, added)
     # Everything that can be wrong with the input is said before any work is done.
     if findings.problems:
         raise InputError.joined(findings.problems)
@@ -151,9 +142,7 @@ def main(settings: Workflow) -> int:
     expected_costs.announce(findings, times, expected, training.mirror)
 
     if augment == "folder":
-        with on_cluster(settings.scheduler):
-            make_dataset(settings)
-        print(f"Data steps done after {time.perf_counter() - start:.0f} s")
+        make_dataset(settings)
     weights = train_test.train_main(**training.values())
     if settings.add:
         before = retrain.other_results(added, images_dir, settings.out_dir, names)
@@ -175,18 +164,23 @@ def make_dataset(settings: Workflow) -> None:
     import re_write_mask
     from engine.expected_costs import flips
     from Images_Augmentation import geo_aug_img_json
+    from spm.run.cluster import on_cluster
 
+    start = time.perf_counter()
     training, copies, cache = settings.training, settings.copies_dir, settings.cache_dir
     source, dataset = training.source_dir, training.dataset_dir
     common = {"workers": settings.workers, "force": settings.force}
     named = {**common, "class_names": training.class_names}
-    geo_aug_img_json.main(in_dir=source, flips=flips(training.mirror), **common)
-    color_aug_img_json.main(
-        in_dir=source, out_dir=copies, aug_times=settings.aug_times, seed=training.seed, **common
-    )
-    pre_draw_mask.main(in_dir=source, out_dir=cache, **named)
-    re_write_mask.main(copies_dir=copies, cache_dir=cache, out_dir=dataset, **common)
-    fast_json_to_dataset.main(in_dir=copies, cache_dir=cache, out_dir=dataset, **named)
+    with on_cluster(settings.scheduler):
+        geo_aug_img_json.main(in_dir=source, flips=flips(training.mirror), **common)
+        color_aug_img_json.main(
+            in_dir=source, out_dir=copies, aug_times=settings.aug_times, seed=training.seed,
+            **common,
+        )  # fmt: skip
+        pre_draw_mask.main(in_dir=source, out_dir=cache, **named)
+        re_write_mask.main(copies_dir=copies, cache_dir=cache, out_dir=dataset, **common)
+        fast_json_to_dataset.main(in_dir=copies, cache_dir=cache, out_dir=dataset, **named)
+    print(f"Data steps done after {time.perf_counter() - start:.0f} s")
 
 
 def predict(settings: Workflow, weights: Path) -> int:

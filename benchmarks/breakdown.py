@@ -133,6 +133,9 @@ def table(spent: dict[str, float], whole: float, counts: dict[str, float]) -> st
 
 
 if __name__ == "__main__":
+    if "--help" in sys.argv:
+        print(__doc__)
+        sys.exit()
     arguments = dict(text.split("=", 1) for text in sys.argv[1:])
     main(
         **{k: v if k in ("network", "dtype") else ast.literal_eval(v) for k, v in arguments.items()}

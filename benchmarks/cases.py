@@ -436,6 +436,9 @@ FUNCTIONS = (
 CASES = {function.__name__: function for function in FUNCTIONS}
 
 if __name__ == "__main__":
+    if sys.argv[1:] in ([], ["--help"]):
+        print(__doc__, "\nNAME is one of", ", ".join(CASES))
+        sys.exit()
     arguments = {}
     for text in sys.argv[2:]:
         key, value = text.split("=", 1)

@@ -23,6 +23,8 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from spm.instruments import levelling  # noqa: E402
+from spm.run import command_line  # noqa: E402
+from spm.run.settings import Settings, takes  # noqa: E402
 from spm.simulate import simulate  # noqa: E402
 from spm.simulate.recording import slow_background  # noqa: E402
 from spm.simulate.systems import SYSTEMS  # noqa: E402
@@ -116,8 +118,17 @@ def has_rows(name: str) -> bool:
     return name == "bumps" or SYSTEMS[name].cell is not None
 
 
-def main(quick: bool = False) -> None:
-    """Prints the table, two lines of it where `quick`."""
+class Benchmark(Settings):
+    """How much is measured."""
+
+    quick: bool = False
+    """Two lines of the table only."""
+
+
+@takes(Benchmark)
+def main(settings: Benchmark) -> None:
+    """Print the table."""
+    quick = settings.quick
     cases = [
         (name, direction)
         for name in ("bumps", *SYSTEMS)
@@ -131,4 +142,4 @@ def main(quick: bool = False) -> None:
 
 
 if __name__ == "__main__":
-    main(quick="--quick" in sys.argv[1:])
+    command_line.run(main)

@@ -19,8 +19,9 @@ from run import case
 
 
 def main() -> None:
-    if len(sys.argv) < 2:
-        sys.exit(__doc__)
+    if sys.argv[1:] in ([], ["--help"]):
+        print(__doc__)
+        return
     arguments = dict(text.split("=", 1) for text in sys.argv[2:])
     result, peak = case(sys.argv[1], **arguments)
     for row in result if isinstance(result, list) else [result]:

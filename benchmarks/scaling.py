@@ -190,7 +190,9 @@ def _print(words: str, wall: float, spent: float, count: int) -> None:
 
 
 if __name__ == "__main__":
-    if sys.argv[1] == "train-worker":
+    if sys.argv[1:] in ([], ["--help"]):
+        print(__doc__)
+    elif sys.argv[1] == "train-worker":
         train_worker(*(int(n) for n in sys.argv[2:4]))
     elif sys.argv[1] == "train":
         print("| what | s a step | pictures a second | processor s a picture |\n|---|---|---|---|")

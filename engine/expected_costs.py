@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from engine.recipes import Recipes, is_light, recipe_of
 from Images_Augmentation.geo_aug_img_json import Geometry
 from Images_Augmentation.geometric_copies import plan_copies
 from spm.checks import costs, preflight
+from spm.checks.corrections import Correction
 
 MUCH_DISK = 3.0  # GB of copies, from which on the way without them is mentioned
 
@@ -67,6 +69,15 @@ def flips(mirror: bool) -> tuple[str, ...]:
 def l1_count(mirror: bool) -> int:
     """Returns how many L1 pictures come of one annotated picture, itself included."""
     return 1 + len(plan_copies(Geometry.angles, flips(mirror)))
+
+
+def report(findings: preflight.Findings, expected: costs.Costs, added: list[Correction]) -> None:
+    """Prints what `--check` has seen."""
+    for correction in added:
+        print(f"{correction.annotation.path}: {correction.outlined}, can be added")
+    estimate = costs.lines(expected) if findings.sizes else []
+    print("\n".join([*preflight.report(findings), *estimate, preflight.verdict(findings)]))
+    sys.stdout.flush()  # before the problems, which go to the other stream
 
 
 def announce(
