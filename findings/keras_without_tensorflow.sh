@@ -14,7 +14,7 @@ python=$work/venv/bin/python
 "$python" -m pip install --quiet --disable-pip-version-check 'numpy==2.2.6' keras==3.15.1
 cd "$work"
 export KERAS_BACKEND=numpy
-needs() { "$python" -c 'import keras' 2>&1 | tail -n 1; }
+needs() { "$python" -c 'import keras' 2>&1 | tail -n 1 || true; }
 first=$(needs); echo "$first"
 [[ $first == *"No module named 'scipy'"* ]]
 "$python" -m pip install --quiet --disable-pip-version-check scipy==1.17.1

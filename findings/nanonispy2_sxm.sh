@@ -25,7 +25,7 @@ text = "".join(f":{key}:\n{value}\n" for key, value in header.items())
 in_time = surface[::-1]
 data = b"".join(a.astype(">f4").tobytes() for a in (in_time, in_time[:, ::-1]))
 with open("a.sxm", "wb") as file:
-    file.write(text.encode() + b"\n:SCANIT_END:\n\n\x1a\x04" + data)
+    file.write(text.encode() + b"\n:SCANIT_END:\n\n\n\x1a\x04" + data)
 z = nanonispy2.read.Scan("a.sxm").signals["Z"]
 print(z["forward"][0], z["backward"][0])
 assert (z["forward"] == surface[::-1]).all() and (z["backward"] == surface[::-1, ::-1]).all()
