@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Titles of channels in .gwy files (gwyfile 0.3.0).
 # Behaviour: a title of one letter that gwyfile wrote, 'Z', is read back as the number 90; of two channels
-# of one title get_datafields returns one; a title with a degree sign in Latin-1, as Gwyddion 2.62 writes
-# it, cannot be read; float32 data are refused on writing.
+# of one title get_datafields returns one; a title with a degree sign in Latin-1, as some programs write
+# it and Gwyddion 2.62 reads it, cannot be read; float32 data are refused on writing.
 # Last run: 2026-11-28, Python 3.11.
 set -euo pipefail
 work=$(mktemp -d)
