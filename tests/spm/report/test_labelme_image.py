@@ -42,6 +42,8 @@ def in_labelme(paths) -> list[np.ndarray]:
         text=True,
         timeout=120,
     )
+    if "ImportError: lib" in done.stderr:
+        pytest.skip("a library of the system that Qt needs is missing")
     assert done.returncode == 0, done.stderr
     return [np.load(f"{path}.npy") for path in paths]
 
@@ -86,7 +88,6 @@ def nothing(images):
 
 
 def test_labelme_shows_what_was_predicted(tmp_path):
-    pytest.importorskip("labelme._label_file", exc_type=ImportError)
     images, out = tmp_path / "images", tmp_path / "img_cache"
     images.mkdir()
     out.mkdir()
