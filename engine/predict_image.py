@@ -19,9 +19,9 @@ from spm.inference.tiles import Tile
 from spm.instruments.heights import Opened
 from spm.instruments.inputs import open_picture
 from spm.io.images import write_picture
-from spm.io.pixel_size import write_scaled_png
 from spm.report.drawing import draw_molecules
-from spm.report.result_files import link, remove_tiles, tile_name
+from spm.report.labelme_image import image_for_labelme
+from spm.report.result_files import remove_tiles, tile_name
 from spm.run.files import make_folder
 from spm.run.provenance import describe_run
 from spm.structures.annotation import write_annotation
@@ -121,14 +121,8 @@ def predict_image(
     on_tile = _tile_writer(out_dir, name, detector.class_names) if plan.tile_pictures else None
     with _Progress(path.name) as progress:
         molecules = predict_picture(detector, picture, plan.settings, on_tile, progress)
-    if opened.settings.get("source") == path.name:  # labelme needs a picture to open
-        path_for_labelme = out_dir / f"{name}.png"
-        write_scaled_png(path_for_labelme, picture, nm_per_pixel)
-    else:
-        path_for_labelme = path
-    annotation = molecules_to_annotation(
-        molecules, height, width, link(path_for_labelme, out_dir), nm_per_pixel
-    )
+    shown = image_for_labelme(path, picture, nm_per_pixel, out_dir, name)
+    annotation = molecules_to_annotation(molecules, height, width, shown, nm_per_pixel)
     mark_prediction(annotation, picture)
     write_table(out_dir / f"{name}_molecules.csv", molecules, nm_per_pixel)
     write_annotation(out_dir / f"{name}_predicted.json", annotation)

@@ -13,6 +13,7 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -81,6 +82,32 @@ def picture_size(path: str | os.PathLike) -> tuple[int, int]:
     except OSError as error:
         raise _unreadable(path, error) from error
     return decoded_size(read_bytes(path), str(path))
+
+
+@dataclass(frozen=True)
+class ImageHeader:
+    """What an image file says before its pixels.
+
+    Attributes:
+        format: Pillow's name of the format, for example "PNG".
+        mode: Pillow's mode, for example "I;16".
+        orientation: EXIF's number, 1 to 8; 1 is upright.
+    """
+
+    format: str
+    mode: str
+    orientation: int
+
+
+def image_header(path: str | os.PathLike) -> ImageHeader:
+    """Return what an image file says of itself without unpacking its pixels.
+
+    Raises:
+        InputError: when the file is missing, too large or no image.
+    """
+    path = Path(path)
+    with _opened(read_bytes(path), str(path)) as image:
+        return ImageHeader(image.format or "", image.mode, image.getexif().get(0x0112, 1))
 
 
 def decoded_size(data: bytes, name: str) -> tuple[int, int]:
