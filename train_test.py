@@ -154,7 +154,7 @@ class LightConfig(ShapesConfig):
     LOSS_WEIGHTS = {**Config.LOSS_WEIGHTS, "mrcnn_bbox_loss": 3.0, "mrcnn_mask_loss": 2.0}
     STEPS_PER_EPOCH = 50
     VALIDATION_STEPS = 5
-    MOLECULE_PIXELS = 44
+    MOLECULE_PIXELS = 58
     HEAD_EPOCHS = 0
     EPOCHS = 20
     RETRAIN_EPOCHS = 4
