@@ -13,6 +13,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from load_cases import big_picture, crowded, folder_bytes, many_predictions
+
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
@@ -37,16 +39,6 @@ def tree_seconds() -> float:
     me = psutil.Process()
     spent = [process.cpu_times() for process in [me, *me.children(recursive=True)]]
     return sum(t.user + t.system + t.children_user + t.children_system for t in spent)
-
-
-def folder_bytes(folder: Path) -> int:
-    """Bytes of all files below a folder; a file with several hard links counts once."""
-    found = {
-        (s.st_dev, s.st_ino): s.st_size
-        for p in folder.rglob("*")
-        if (s := p.stat()) and p.is_file()
-    }
-    return sum(found.values())
 
 
 def data_steps(
@@ -131,13 +123,13 @@ def training_config(network: str, side: int, dtype: str):
 
 def training_model(network: str, side: int, layers: str, dtype: str):
     """The detector of a training case, ready for a step, and its config."""
-    from mrcnn.model import MaskRCNN, _jit
+    from mrcnn.model import MaskRCNN, jit
     from mrcnn.training import STAGES, make_optimizer
 
     config = training_config(network, side, dtype)
     model = MaskRCNN("training", config, tempfile.mkdtemp())
     model.set_trainable(STAGES[layers], verbose=0)
-    model.keras_model.compile(optimizer=make_optimizer(config, 1e-4, 100), jit_compile=_jit(config))
+    model.keras_model.compile(optimizer=make_optimizer(config, 1e-4, 100), jit_compile=jit(config))
     return model, config
 
 
@@ -247,168 +239,6 @@ def prediction(weights: str, side: int = 1024, repeats: int = 2) -> dict:
     grid = picture_grid(detector, side, side, Settings())
     return {"seconds": spent, "build": build, "molecules": len(found), "true": len(truth.shapes),
             "tiles": len(list(grid.tiles())), "tile_side": detector.input_size}  # fmt: skip
-
-
-def random_weights(folder: Path) -> Path:
-    """Writes weights of the light network that have learned nothing: for load, not quality."""
-    import keras
-
-    import train_test
-    from mrcnn.model import MaskRCNN
-
-    keras.utils.set_random_seed(0)
-    config = type("Untrained", (train_test.LightConfig,), {"RPN_ANCHOR_SCALES": (30, 60, 120, 240)})
-    model = MaskRCNN("training", config(), str(folder))
-    model.metadata = {"class_names": CLASS_NAMES, "scale": 1.0,
-                      "score_threshold": 0.35, "extra": {"molecule_size": 30.0}}  # fmt: skip
-    path = folder / "mask_rcnn_untrained_0001.h5"
-    model.save_weights(path)
-    return path
-
-
-def big_picture(weights: str = "", side: int = 16384, tile_pictures: bool = True) -> dict:
-    """A prediction of a picture of side x side: images/00.png again and again."""
-    import numpy as np
-
-    from engine.predict import predict_images
-    from engine.predict_image import Plan
-    from spm.inference.predict import Settings
-    from spm.io.images import read_picture, write_picture
-
-    house = Path(tempfile.mkdtemp())
-    path = Path(weights) if weights else random_weights(house)
-    one = read_picture(ROOT / "images" / "00.png")
-    repeats = -(-side // one.shape[0]), -(-side // one.shape[1]), 1
-    write_picture(house / "big.png", np.tile(one, repeats)[:side, :side])
-    start = time.perf_counter()
-    plan = Plan(Settings(), house / "out", tile_pictures, report=True, weights=path)
-    predict_images(plan, [house / "big.png"])
-    spent = time.perf_counter() - start
-    lines = (house / "out" / "big_molecules.csv").read_text(encoding="utf-8").splitlines()
-    size = folder_bytes(house / "out")
-    shutil.rmtree(house)
-    return {"seconds": spent, "molecules": len(lines) - 1, "bytes": size}
-
-
-def many_predictions(weights: str = "", count: int = 1000, side: int = 300, report: bool = False):
-    """Memory of one process that predicts `count` pictures of one tile, one after the other."""
-    import os
-
-    import numpy as np
-    import psutil
-
-    from engine.detector import load_detector
-    from engine.predict_image import predict_file
-    from spm.inference.predict import Settings
-    from spm.io.images import read_picture, write_picture
-
-    house = Path(tempfile.mkdtemp())
-    detector = load_detector(Path(weights) if weights else random_weights(house))
-    one = read_picture(ROOT / "images" / "00.png")
-    process, rng, rows = psutil.Process(os.getpid()), np.random.default_rng(0), []
-    start = time.perf_counter()
-    for number in range(1, count + 1):
-        y, x = rng.integers(0, np.array(one.shape[:2]) - side + 1)
-        write_picture(house / "a.png", one[y : y + side, x : x + side])
-        predict_file(house / "a.png", "a", house, detector, Settings(), report=report)
-        if number in (10, 100, 200, 500) or number == count:
-            rows.append({"predictions": number, "megabytes": process.memory_info().rss / 1e6,
-                         "seconds": time.perf_counter() - start})  # fmt: skip
-    shutil.rmtree(house)
-    return rows
-
-
-def crowded(molecules: int = 5000, weights: str = "") -> list[dict]:
-    """A picture with so many outlined molecules: the check, the data steps, reading it for
-    training, and prediction."""
-    import numpy as np
-
-    import fast_json_to_dataset
-    import pre_draw_mask
-    import re_write_mask
-    import train_test
-    from engine.dataset import make_dataset
-    from engine.initial_weights import Start
-    from engine.predict import predict_images
-    from engine.predict_image import Plan
-    from engine.recipes import make_config
-    from Images_Augmentation import color_aug_img_json, geo_aug_img_json
-    from spm.checks import preflight
-    from spm.dataset.annotated_images import folder_sources
-    from spm.inference.predict import Settings
-    from spm.io.images import write_picture
-    from spm.structures.annotation import Annotation, Shape, write_annotation
-
-    house = Path(tempfile.mkdtemp())
-    columns = round(molecules**0.5)
-    rows = -(-molecules // columns)
-    rng = np.random.default_rng(0)
-    picture = rng.normal(60, 8, (rows * 30, columns * 30))
-    around = np.linspace(0, 2 * np.pi, 24, endpoint=False)
-    shapes = []
-    ys, xs = np.mgrid[: rows * 30, : columns * 30]
-    picture += 120 * np.exp(-(((ys % 30 - 15) / 7) ** 2 + ((xs % 30 - 15) / 7) ** 2))
-    for number in range(molecules):
-        y, x = 30 * (number // columns) + 15, 30 * (number % columns) + 15
-        points = np.stack([x + 11 * np.cos(around), y + 11 * np.sin(around)], axis=1)
-        shapes.append(Shape(f"003a{number + 1}", points))
-    source, copies, cache, dataset, images = (
-        house / n for n in ("in", "before", "cache", "dataset", "images")
-    )
-    source.mkdir(), images.mkdir()
-    grey = np.clip(picture, 0, 255).astype(np.uint8)
-    for folder in (source, images):
-        write_picture(folder / "many.png", np.repeat(grey[:, :, None], 3, axis=2))
-    annotation = Annotation(shapes, *picture.shape, "many.png")
-    write_annotation(source / "many.json", annotation)
-    names = {"class_names": CLASS_NAMES}
-
-    def draw_a_view():
-        sources = folder_sources(dataset)
-        config = make_config(train_test.recipes(), True, Start(""), CLASS_NAMES, sources)
-        data = make_dataset(sources, CLASS_NAMES, config)
-        data.load_sample(0, np.random.default_rng(0))
-
-    path = Path(weights) if weights else random_weights(house)
-    steps = {
-        "check": lambda: preflight.look(source, images, CLASS_NAMES),
-        "L1, 4 pictures": lambda: geo_aug_img_json.main(
-            in_dir=source, angles=[15], flips=["lr"], workers=1
-        ),
-        "L2/L3, 8 pictures": lambda: color_aug_img_json.main(
-            in_dir=source, out_dir=copies, aug_times=2, workers=1
-        ),
-        "label pictures": lambda: pre_draw_mask.main(
-            in_dir=source, out_dir=cache, workers=1, **names
-        ),
-        "masks": lambda: re_write_mask.main(
-            copies_dir=copies, cache_dir=cache, out_dir=dataset, workers=1
-        ),
-        "dataset": lambda: fast_json_to_dataset.main(
-            in_dir=copies, cache_dir=cache, out_dir=dataset, workers=1, **names
-        ),
-        "one view for training": draw_a_view,
-        "prediction": lambda: predict_images(
-            Plan(Settings(), house / "out", report=True, weights=path), [images / "many.png"]
-        ),
-    }
-    found = []
-    for name, step in steps.items():
-        start = time.perf_counter()
-        step()
-        found.append({"case": name, "seconds": time.perf_counter() - start, **_peak()})
-        print(found[-1], flush=True)
-    shutil.rmtree(house)
-    return found
-
-
-def _peak() -> dict:
-    """The largest memory that this process has had, where the system tells."""
-    try:
-        import resource
-    except ImportError:  # Windows
-        return {}
-    return {"peak_mb_so_far": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3}
 
 
 def matrix_product(side: int = 2048, dtype: str = "float32", products: int = 1) -> dict:

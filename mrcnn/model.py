@@ -129,7 +129,7 @@ class MaskRCNN:
             self._batch = config.BATCH_SIZE
             inputs, outputs = self._any_size = inference_graph(self.bank, config, None)
             model = _Detector(inputs, outputs[:7], name="mask_rcnn")
-            model.compile(jit_compile=_jit(config, sizes=None))
+            model.compile(jit_compile=jit(config, sizes=None))
         model.bank = self.bank
         model.rpn_settings = (
             config.RPN_ANCHOR_STRIDE,
@@ -320,7 +320,7 @@ class MaskRCNN:
         """Prepare `keras_model` for training steps by hand (`train` does it by itself): SGD with
         this momentum, the config's clipping of the gradient, the losses and the weight decay."""
         optimizer = make_optimizer(self.config, learning_rate, None, momentum)
-        self.keras_model.compile(optimizer=optimizer, jit_compile=_jit(self.config))
+        self.keras_model.compile(optimizer=optimizer, jit_compile=jit(self.config))
 
     def _compile(self, layer_regex, learning_rate, epochs, verbose):
         """Prepare a stage, or the rest of one that was interrupted, and describe it."""
@@ -336,7 +336,7 @@ class MaskRCNN:
         first = state[0]["first_epoch"] if state else self.epoch
         total = (epochs - first) * self.config.STEPS_PER_EPOCH
         optimizer = make_optimizer(self.config, learning_rate, total)
-        self.keras_model.compile(optimizer=optimizer, jit_compile=_jit(self.config))
+        self.keras_model.compile(optimizer=optimizer, jit_compile=jit(self.config))
         # With its variables made now, the step is traced once and not twice.
         optimizer.build(self.keras_model.trainable_variables)
         if state and restore_state(path, self.keras_model, state, stage["learning_rate"]):
@@ -531,7 +531,7 @@ class MaskRCNN:
             inputs, outputs = inference_graph(self.bank, self.config, image_shape)
         detections, masks, probabilities = outputs[0], outputs[3], outputs[7]
         graph = keras.Model(inputs, [detections, _OwnMask()([masks, detections]), probabilities])
-        graph.compile(jit_compile=_jit(self.config, sizes=1 if image_shape else None))
+        graph.compile(jit_compile=jit(self.config, sizes=1 if image_shape else None))
         return graph
 
     def get_anchors(self, image_shape):
@@ -621,7 +621,7 @@ def remember(store, key, value, limit):
         del store[next(iter(store))]
 
 
-def _jit(config, sizes=1):
+def jit(config, sizes=1):
     """Whether to compile with XLA. On the CPU TensorFlow's own kernels are faster than XLA's, and
     for pictures of any size (`sizes` None) it would compile for each size anew."""
     if config.JIT_COMPILE != "auto":
