@@ -108,16 +108,13 @@ def main(settings: Workflow) -> int:
 
     start = time.perf_counter()
     given, images_dir = settings.training, settings.images_dir
-    names, source_dir = given.class_names, given.source_dir
+    names, source_dir, out_dir = given.class_names, given.source_dir, settings.out_dir
     augment = given.augment or ("online" if settings.add else "folder")
     settings = settings.replace(augment=augment)
     added: list[Correction] = []
     if settings.add:
-        old_weights = retrain.weights_to_go_on_with(given.init_with, given.log_dir)
-        if given.init_with in ("auto", "last"):
-            settings = settings.replace(init_with=str(old_weights))
-        # A corrected image that is held back for validation would teach nothing.
-        settings = settings.replace(validation_share=0.0)
+        old_weights, changes = retrain.start_with(given.init_with, given.log_dir)
+        settings = settings.replace(**changes)
         added = examine(settings.add, source_dir, images_dir, names)
         if not settings.check:
             store(added, source_dir)
@@ -145,15 +142,14 @@ def main(settings: Workflow) -> int:
         make_dataset(settings)
     weights = train_test.train_main(**training.values())
     if settings.add:
-        before = retrain.other_results(added, images_dir, settings.out_dir, names)
+        before = retrain.other_results(added, images_dir, out_dir, names)
     status = predict(settings, weights)
     if settings.second_round:
         weights = train_again(settings)
         status = predict(settings, weights)
     if settings.add:
-        retrain.compare(added, before, (old_weights, weights), settings.out_dir, names)
-    minutes = (time.perf_counter() - start) / 60
-    print(f"All done in {minutes:.1f} minutes; look into {settings.out_dir}")
+        retrain.compare(added, before, (old_weights, weights), out_dir, names)
+    print(f"All done in {(time.perf_counter() - start) / 60:.1f} minutes; look into {out_dir}")
     return status
 
 

@@ -23,6 +23,20 @@ def weights_to_go_on_with(init_with: str, log_dir: Path) -> Path:
     return last_finished(log_dir)
 
 
+def start_with(init_with: str, log_dir: Path) -> tuple[Path, dict]:
+    """Returns the weights whose prediction was corrected, and the settings of training that follow.
+
+    Raises:
+        InputError: when there are none.
+    """
+    weights = weights_to_go_on_with(init_with, log_dir)
+    # A corrected image that is held back for validation would teach nothing.
+    changes = {"validation_share": 0.0}
+    if init_with in ("auto", "last"):
+        changes["init_with"] = str(weights)
+    return weights, changes
+
+
 def other_results(
     added: list[Correction], images_dir: Path, out_dir: Path, class_names: list[str]
 ) -> dict[str, comparison.Answers]:
