@@ -24,10 +24,10 @@ from spm.structures.annotation import (
     iter_annotations,
     read_annotation,
 )
-from spm.structures.shape import Shape, outline
+from spm.structures.shape import Shape, region
 
 # Part of every digest. Raise it when a change of the code changes the copies.
-VERSION = 1
+VERSION = 2
 
 
 @dataclass
@@ -212,5 +212,5 @@ def moved_shape(shape: Shape, points: np.ndarray) -> Shape:
 
 
 def outlines(annotation: Annotation) -> list[np.ndarray]:
-    """Return the (n, 2) polygon of each shape; see `spm.structures.shape.outline`."""
-    return [outline(shape) for shape in annotation.shapes]
+    """Return one (n, 2) polygon of all that each molecule covers; see `shape.region`."""
+    return [region(shape) for shape in annotation.shapes]

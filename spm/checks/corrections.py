@@ -96,7 +96,10 @@ def picture_digest(picture: np.ndarray) -> str:
 
 def outlines_digest(shapes: Sequence[Shape]) -> str:
     """Return a short hash of labels and outlines, whatever their order."""
-    return digest(sorted([s.label, s.shape_type, np.round(s.points, 2).tolist()] for s in shapes))
+    parts = [part for shape in shapes for part in shape.all_parts]
+    masks = sorted(np.packbits(p.mask).tobytes() for p in parts if p.mask is not None)
+    outlines = sorted([p.label, p.shape_type, np.round(p.points, 2).tolist()] for p in parts)
+    return digest(outlines, *masks)
 
 
 def examine(
@@ -156,17 +159,21 @@ def cleaned(correction: Correction) -> Annotation:
     """Return the annotation without what the prediction said of each molecule."""
     annotation = correction.annotation
     shapes = [
-        replace(
-            shape,
-            flags={name: value for name, value in shape.flags.items() if name != "uncertain"},
-            description="" if "score" in shape.extra else shape.description,
-            extra={k: v for k, v in shape.extra.items() if k not in ANSWER_KEYS},
-        )
+        replace(_without_answer(shape), parts=tuple(map(_without_answer, shape.parts)))
         for shape in annotation.shapes
     ]
     extra = {key: value for key, value in annotation.extra.items() if key != PREDICTION}
     extra[CORRECTED] = {"picture": correction.picture, "from": annotation.path.name}
     return replace(annotation, shapes=shapes, picture_name=correction.file, extra=extra)
+
+
+def _without_answer(shape: Shape) -> Shape:
+    return replace(
+        shape,
+        flags={name: value for name, value in shape.flags.items() if name != "uncertain"},
+        description="" if "score" in shape.extra else shape.description,
+        extra={k: v for k, v in shape.extra.items() if k not in ANSWER_KEYS},
+    )
 
 
 def _examine_one(annotation: Annotation, source_dir: Path, images_dir: Path) -> Correction:

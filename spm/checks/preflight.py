@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from spm.errors import InputError
-from spm.geometry.polygons import diameter, polygon_area
+from spm.geometry.polygons import diameter
 from spm.instruments.inputs import left_out_sentences, list_inputs, open_picture
 from spm.similarity.unlabelled import find_lookalikes
 from spm.structures.annotation import (
@@ -23,7 +23,7 @@ from spm.structures.annotation import (
 )
 from spm.structures.classes import check_class_names, class_of
 from spm.structures.instance_masks import shape_masks
-from spm.structures.shape import outline
+from spm.structures.shape import region, region_area
 
 OVERLAP = 0.05  # IoU of two outlines, above which they are reported
 TWICE = 0.6  # ... above which one molecule seems to be outlined twice
@@ -188,8 +188,7 @@ def _look_at_images(folder: Path, findings: Findings, thoroughly: bool) -> None:
 def _measure(annotation: Annotation, names: Sequence[str], findings: Findings) -> None:
     for shape, name in zip(annotation.shapes, names, strict=True):
         sizes = findings.classes[name]
-        area = polygon_area(outline(shape))
-        sizes.diameters.append(float(diameter(area)))
+        sizes.diameters.append(float(diameter(region_area(shape))))
         sizes.where.append(f"{annotation.path.name}: {shape.label}")
 
 
@@ -215,7 +214,7 @@ def leaving(annotation: Annotation) -> list[str]:
     size = annotation.width, annotation.height
     found = []
     for shape in annotation.shapes:
-        points = outline(shape)
+        points = region(shape)
         outside = np.maximum(points - size, -points).max()
         if outside > LEAVES:
             found.append(f"{annotation.path.name}: {shape.label}, by {outside:.1f} pixels")
@@ -226,7 +225,7 @@ def unlabelled(
     annotation: Annotation, picture: np.ndarray, class_names: Sequence[str]
 ) -> list[str]:
     """Return a sentence for each place that looks like a molecule and has no outline."""
-    outlines = [outline(shape) for shape in annotation.shapes]
+    outlines = [region(shape) for shape in annotation.shapes]
     partial = " (the picture is marked partial)" if annotation.partial else ""
     return [
         f"{annotation.path.name}: x {place.x:.0f}, y {place.y:.0f}, like {place.class_name} "

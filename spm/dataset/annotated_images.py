@@ -20,7 +20,7 @@ from spm.run.manifest import digest
 from spm.structures.annotation import Annotation, iter_annotations, read_annotation
 from spm.structures.classes import class_of
 from spm.structures.instance_masks import instance_masks, shape_masks
-from spm.structures.shape import outline
+from spm.structures.shape import region
 
 
 @dataclass
@@ -72,7 +72,7 @@ class Source:
         raise NotImplementedError
 
     def read_outlines(self) -> list[np.ndarray]:
-        """N polygons (n, 2) x, y."""
+        """N polygons (n, 2) x, y, each of all that a molecule covers (`shape.region`)."""
         raise NotImplementedError
 
     def digest(self) -> str:
@@ -110,7 +110,7 @@ class FolderSource(Source):
     def read_outlines(self) -> list[np.ndarray]:
         # A molecule that distortion or a seam left without a pixel keeps its place in the order.
         return [
-            mask.outline() if mask.pixels.size else np.zeros((3, 2))
+            mask.region() if mask.pixels.size else np.zeros((3, 2))
             for mask in self.read_cropped_masks()
         ]
 
@@ -137,7 +137,7 @@ class OutlinedSource(Source):
 
     @functools.cached_property
     def _outlines(self) -> list[np.ndarray]:
-        return [outline(shape) for shape in self._annotation.shapes]
+        return [region(shape) for shape in self._annotation.shapes]
 
     def read_picture(self) -> np.ndarray:
         return self._picture

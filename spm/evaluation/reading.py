@@ -9,10 +9,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from spm.errors import InputError
-from spm.evaluation.instances import Instance, from_annotation, from_molecules
+from spm.evaluation.instances import Instance, from_annotation, from_prediction
 from spm.structures.annotation import Annotation, iter_annotations, read_annotation
 from spm.structures.classes import check_class_names, class_of, suggested_classes
-from spm.structures.molecule import annotation_to_molecules
 
 __all__ = [
     "Pictures",
@@ -199,14 +198,13 @@ def _read_prediction(annotation, class_names, ignore_unlisted):
         listed = [s for s in annotation.shapes if _is_listed(s.label, class_names)]
         annotation = replace(annotation, shapes=listed)
     # Self-crossing and tiny outlines are the network's affair: they overlap as they overlap.
-    flat = [s.label for s in annotation.shapes if not _encloses(s)]
+    flat = [s.label for s in annotation.shapes if not all(map(_encloses, s.all_parts))]
     if flat:
         raise InputError(
             f"{annotation.path}: {flat[0]!r} is not the outline of an area; "
             "draw it as a polygon or delete it."
         )
-    molecules = annotation_to_molecules(annotation, class_names)
-    return from_molecules(molecules, annotation.height, annotation.width)
+    return from_prediction(annotation, class_names)
 
 
 def _encloses(shape):

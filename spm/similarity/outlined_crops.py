@@ -12,7 +12,7 @@ from spm.similarity.crops import PATCH, VIEW, Crop
 from spm.structures import annotation as ann
 from spm.structures import instance_masks
 from spm.structures.classes import class_of, without_number
-from spm.structures.shape import outline
+from spm.structures.shape import region
 
 MARGIN = 1.15  # side of a crop over the diameter of the class with the largest molecules
 
@@ -50,7 +50,7 @@ def cut_crops(
             name = (
                 class_of(shape.label, class_names) if class_names else without_number(shape.label)
             )
-            cuts.append((annotation, index, name, *_centre_diameter(outline(shape))))
+            cuts.append((annotation, index, name, *_centre_diameter(region(shape))))
     if problems:
         raise InputError.joined(problems)
     if not cuts:
