@@ -11,18 +11,21 @@ from pathlib import Path
 
 import numpy as np
 
+from spm.checks.source_folder import folder_hints
+from spm.checks.unlike import seen, unlike
 from spm.errors import InputError
 from spm.geometry.polygons import diameter
 from spm.instruments.inputs import left_out_sentences, list_inputs, open_picture
 from spm.similarity.unlabelled import find_lookalikes
 from spm.structures.annotation import (
     Annotation,
-    check_annotation,
+    check_with_picture,
     iter_annotations,
     read_annotation,
 )
 from spm.structures.classes import check_class_names, class_of
 from spm.structures.instance_masks import shape_masks
+from spm.structures.same_image import annotated_twice
 from spm.structures.shape import region, region_area
 
 OVERLAP = 0.05  # IoU of two outlines, above which they are reported
@@ -131,7 +134,7 @@ def _look_at_sources(
     paths: Sequence[Path], class_names: Sequence[str], findings: Findings, hints: bool
 ) -> int:
     """Read the user's annotations, usable or not; return how many there are."""
-    count = 0
+    count, own, images = 0, [], []
     for path in paths:
         try:
             annotation = read_annotation(path)
@@ -142,11 +145,13 @@ def _look_at_sources(
         if annotation.derived is not None:
             continue
         count += 1
-        wrong = check_annotation(annotation, class_names)
-        try:
-            picture = annotation.read_picture()
-        except InputError as error:
-            wrong.append(str(error))
+        own.append(annotation)
+        wrong = check_with_picture(annotation, class_names)
+        if not wrong:
+            try:
+                picture = annotation.read_picture()
+            except InputError as error:
+                wrong.append(str(error))
         if wrong:
             findings.problems += wrong
             continue
@@ -154,10 +159,16 @@ def _look_at_sources(
         names = [class_of(shape.label, class_names) for shape in annotation.shapes]
         _measure(annotation, names, findings)
         if hints:
+            images.append(seen(annotation, picture, names))
             findings.hint("overlapping outlines", overlaps(annotation))
             findings.hint("outlines that leave the picture", leaving(annotation))
             findings.hint("looks like a molecule but has no outline",
                           unlabelled(annotation, picture, names))  # fmt: skip
+    findings.problems += [sentence for _, sentence in annotated_twice(own)]
+    if hints and paths:
+        for kind, sentences in folder_hints(paths[0].parent, own).items():
+            findings.hint(kind, sentences)
+        findings.hint("annotated pictures that are unlike each other", unlike(images))
     if count and not findings.problems and not sum(findings.counts.values()):
         findings.problems.append(
             f"{paths[0].parent}: no molecule is outlined in any picture; outline some in labelme."

@@ -20,6 +20,7 @@ from spm.run.manifest import digest
 from spm.structures.annotation import Annotation, iter_annotations, read_annotation
 from spm.structures.classes import class_of
 from spm.structures.instance_masks import instance_masks, shape_masks
+from spm.structures.same_image import annotated_twice, tell_of_embedded
 from spm.structures.shape import region
 
 
@@ -201,12 +202,20 @@ def outlined_sources(folder: Path) -> list[Source]:
     Raises:
         InputError: when there are none, or some cannot be read (all are reported together).
     """
-    found, problems = [], []
+    own, problems = [], []
     for path in iter_annotations(folder):
         try:
             annotation = read_annotation(path)
             if annotation.derived is None:
-                found.append(OutlinedSource(annotation))
+                own.append(annotation)
+        except InputError as error:
+            problems.append(str(error))
+    problems += [sentence for _, sentence in annotated_twice(own)]
+    tell_of_embedded(own)
+    found: list[Source] = []
+    for annotation in own:
+        try:
+            found.append(OutlinedSource(annotation))
         except InputError as error:
             problems.append(str(error))
     if problems:

@@ -75,8 +75,15 @@ class Annotation:
         It is a flag `partial` of the picture (labelme: `labelme --flags partial`), a key of the
         JSON file of that name, or a flag of any outline; in upper or lower case.
         """
+        return _says_partial(self.flags) or _says_partial(self.extra) or self.partial_by_outline
+
+    @property
+    def partial_by_outline(self) -> bool:
+        """Whether an outline has the flag `partial`, and neither the picture nor the file."""
+        if _says_partial(self.flags) or _says_partial(self.extra):
+            return False
         parts = (part for shape in self.shapes for part in shape.all_parts)
-        return any(map(_says_partial, (self.flags, self.extra, *(part.flags for part in parts))))
+        return any(_says_partial(part.flags) for part in parts)
 
     @property
     def derived(self) -> dict[str, Any] | None:
@@ -279,6 +286,20 @@ def check_annotation(annotation: Annotation, class_names: Sequence[str] | None =
     return problems
 
 
+def check_with_picture(
+    annotation: Annotation, class_names: Sequence[str] | None = None
+) -> list[str]:
+    """Return all problems like `check_annotation`; only the picture's where that does not fit.
+
+    Outlines that leave a picture of the wrong size are not wrong themselves.
+    """
+    try:
+        annotation.check_size()
+    except InputError as error:
+        return [str(error)]
+    return check_annotation(annotation, class_names)
+
+
 def _check_parts(annotation: Annotation, shape: Shape, index: int) -> list[str]:
     if len(shape.all_parts) > MOST_PARTS:
         return [
@@ -335,6 +356,11 @@ def _mask_text(mask: np.ndarray) -> str:
 
 
 def _other_size(path: Path | None, real: tuple[int, int], said: tuple[int, int]) -> InputError:
+    if real == said[::-1]:
+        return InputError(
+            f"{path}: the picture is {real[1]} x {real[0]} pixels, and the annotation has width "
+            "and height exchanged; correct imageWidth and imageHeight, or draw it again in labelme."
+        )
     return InputError(
         f"{path}: the picture is {real[1]} x {real[0]} pixels but the annotation says "
         f"{said[1]} x {said[0]}; open the right picture in labelme and save again."

@@ -89,7 +89,8 @@ def test_outlines_of_one_label_and_group_are_one_molecule(tmp_path):
     small = TRIANGLE / 4 + 40
     annotation = read(
         tmp_path,
-        item(small, "A1", group_id=1), item(SQUARE, "B1", group_id=1), item(TRIANGLE, "A1", group_id=1),
+        item(small, "A1", group_id=1), item(SQUARE, "B1", group_id=1),
+        item(TRIANGLE, "A1", group_id=1),
         item(SQUARE - 10, "A2", group_id=2), item(SQUARE + 5, "A2"),
     )  # fmt: skip
     assert [shape.label for shape in annotation.shapes] == ["A1", "B1", "A2", "A2"]
