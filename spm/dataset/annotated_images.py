@@ -17,7 +17,12 @@ from spm.geometry.cropped_mask import CroppedMask
 from spm.geometry.polygons import polygon_area
 from spm.io.images import read_picture
 from spm.run.manifest import digest
-from spm.structures.annotation import Annotation, iter_annotations, read_annotation
+from spm.structures.annotation import (
+    Annotation,
+    check_with_picture,
+    iter_annotations,
+    read_annotation,
+)
 from spm.structures.classes import class_of
 from spm.structures.instance_masks import instance_masks, shape_masks
 from spm.structures.same_image import annotated_twice, tell_of_embedded
@@ -207,13 +212,14 @@ def outlined_sources(folder: Path) -> list[Source]:
         try:
             annotation = read_annotation(path)
             if annotation.derived is None:
+                problems += check_with_picture(annotation)
                 own.append(annotation)
         except InputError as error:
             problems.append(str(error))
     problems += [sentence for _, sentence in annotated_twice(own)]
     tell_of_embedded(own)
     found: list[Source] = []
-    for annotation in own:
+    for annotation in () if problems else own:
         try:
             found.append(OutlinedSource(annotation))
         except InputError as error:
