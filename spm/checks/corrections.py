@@ -15,7 +15,7 @@ import numpy as np
 
 from spm.errors import InputError
 from spm.io.images import SUFFIXES, decode_picture, read_bytes
-from spm.run.files import folder_lock, remove_leftovers, safe_name, write_bytes
+from spm.run.files import folder_lock, is_file, remove_leftovers, safe_name, write_bytes
 from spm.run.manifest import digest
 from spm.structures.annotation import (
     Annotation,
@@ -219,7 +219,7 @@ def _saved_beside_picture(annotation: Annotation, images_dir: Path) -> Annotatio
         return None  # said later
     unchanged = made.get("outlines") == outlines_digest(annotation.shapes)
     for path in (place.with_suffix(".json") for place in places):
-        if not _is_file(path) or path.samefile(annotation.path):
+        if not is_file(path) or path.samefile(annotation.path):
             continue
         try:
             other = read_annotation(path)
@@ -271,7 +271,7 @@ def _places(annotation: Annotation, images_dir: Path) -> list[Path]:
     name = PurePosixPath(said).name
     folders = [images_dir, path.parent] if "/" in said else [path.parent, images_dir]
     places = [folder / name for folder in folders]
-    found = [p for p in places if p.suffix.lower() in SUFFIXES and _is_file(p)]
+    found = [p for p in places if p.suffix.lower() in SUFFIXES and is_file(p)]
     if found:
         return found
     if not path.stem.endswith(SUFFIX):
@@ -280,13 +280,6 @@ def _places(annotation: Annotation, images_dir: Path) -> list[Path]:
     raise InputError(
         f"{path}: its picture {name!r} is neither beside it nor in {images_dir}; copy it there."
     )
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except (OSError, ValueError):  # a name too long for the system, or with a null character
-        return False
 
 
 def _same_picture(annotation: Annotation, picture: str, folder: Path) -> Annotation | None:

@@ -25,7 +25,7 @@ from spm.io.images import (
     picture_size,
     read_picture,
 )
-from spm.run.files import natural_sorted, write_json
+from spm.run.files import is_file, natural_sorted, write_json
 from spm.structures.classes import class_of
 from spm.structures.labelme_file import (
     SHAPE_KEYS,
@@ -142,7 +142,7 @@ def find_picture(json_path: Path, picture_name: str) -> Path:
     folder = json_path.parent
     named = folder / PurePosixPath(picture_name.replace("\\", "/")).name
     if picture_name and named.suffix.lower() != ".json":
-        if _is_file(named):
+        if is_file(named):
             return named
         # Windows and macOS take a.Tif for a.tif, so that files come from there named either way.
         if (other := _in_other_case(named)) is not None:
@@ -162,15 +162,8 @@ def find_picture(json_path: Path, picture_name: str) -> Path:
 def _in_other_case(path: Path) -> Path | None:
     """Return the one file whose name differs by upper and lower case only."""
     wanted = path.name.casefold()
-    found = [p for p in path.parent.iterdir() if p.name.casefold() == wanted and _is_file(p)]
+    found = [p for p in path.parent.iterdir() if p.name.casefold() == wanted and is_file(p)]
     return found[0] if len(found) == 1 else None
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except (OSError, ValueError):  # a name too long for the system, or with a null character
-        return False
 
 
 def iter_annotations(folder: str | os.PathLike) -> list[Path]:
