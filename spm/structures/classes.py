@@ -55,6 +55,15 @@ def without_number(label: str) -> str:
     return re.sub(_NUMBER + "$", "", label) or label
 
 
+def numbered(class_name: str, number: int) -> str:
+    """Return the label of a class's molecule with a serial number (`003a12`).
+
+    A class whose name ends with a digit gets a dash (`13-2`), or class 1 number 31 would read as
+    class 13 number 1.
+    """
+    return f"{class_name}{'-' if class_name[-1:].isdigit() else ''}{number}"
+
+
 def suggested_classes(labels: Iterable[str]) -> list[str]:
     """Return the sorted class names that labels suggest."""
     return sorted({without_number(label) for label in labels})

@@ -51,8 +51,8 @@ def load_json(path: Path) -> dict[str, Any]:
         what = "is empty" if not text.strip() else f"is not valid JSON ({error})"
         raise InputError(f"{path}: {what}; {again}.") from None
     if not isinstance(data, dict) or not isinstance(data.get("shapes"), list):
-        if other := other_program(data):
-            raise InputError(f"{path}: {other.replace('FILE', path.name)}.")
+        if other := other_program(data, path.name):
+            raise InputError(f"{path}: {other}.")
         raise InputError(
             f"{path}: is not a labelme annotation (it has no list of shapes); take it out of the "
             "folder, or annotate the picture in labelme."

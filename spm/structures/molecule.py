@@ -15,7 +15,7 @@ from spm.geometry.polygons import polygon_area, polygon_centroid
 from spm.io import pixel_size
 from spm.run import files
 from spm.structures.annotation import Annotation
-from spm.structures.classes import class_of
+from spm.structures.classes import class_of, numbered
 from spm.structures.shape import Shape, outline, region
 
 TABLE_HEADER = (
@@ -104,18 +104,13 @@ def set_orientations(molecules: Sequence[Molecule]) -> list[Molecule]:
 
 
 def labels_of(molecules: Sequence[Molecule]) -> list[str]:
-    """Returns a label for each molecule: class and serial number within the class (`003a12`).
-
-    A class whose name ends with a digit gets a dash (`13-2`), or class 1 number 31 would read as
-    class 13 number 1 (pitfall 10).
-    """
+    """Returns a label for each molecule: class and serial number within the class (`003a12`)."""
     counts: dict[str, int] = {}
     labels = []
     for molecule in molecules:
         name = molecule.class_name
         counts[name] = counts.get(name, 0) + 1
-        dash = "-" if name[-1:].isdigit() else ""
-        labels.append(f"{name}{dash}{counts[name]}")
+        labels.append(numbered(name, counts[name]))
     return labels
 
 

@@ -8,12 +8,14 @@ IMPORT = "python -m spm.import_coco"
 _AS_COCO = f"export the annotations as COCO there and turn them into labelme's with: {IMPORT} FILE"
 
 
-def other_program(data: Any) -> str:
+def other_program(data: Any, name: str) -> str:
     """Return a clause about the program that JSON data come from and the way out.
 
-    It reads after a file's name; empty when the program is not known.
+    It reads after the file's name; empty when the program is not known.
     """
     if isinstance(data, dict):
+        if isinstance(data.get("images"), list) and isinstance(data.get("annotations"), list):
+            return f"is a COCO file; turn it into labelme's with: {IMPORT} {name}"
         return _of_dict(data)
     if isinstance(data, list) and data and isinstance(data[0], dict):
         return _of_list(data[0])
@@ -21,8 +23,6 @@ def other_program(data: Any) -> str:
 
 
 def _of_dict(data: dict[str, Any]) -> str:
-    if isinstance(data.get("images"), list) and isinstance(data.get("annotations"), list):
-        return f"is a COCO file; turn it into labelme's with: {IMPORT} FILE"
     if "_via_img_metadata" in data or any(
         isinstance(value, dict) and {"filename", "regions"} <= set(value) for value in data.values()
     ):
