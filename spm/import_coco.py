@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -21,30 +21,42 @@ from spm.geometry.cropped_mask import CroppedMask
 from spm.io.images import check_pixels
 from spm.run import command_line
 from spm.run.files import folder_lock, is_file, make_folder
+from spm.run.setting_kinds import Positional
+from spm.run.settings import Settings, takes
 from spm.structures.annotation import Annotation, write_annotation
 from spm.structures.classes import numbered
 from spm.structures.label_text import clean_label
 from spm.structures.shape import Shape
 
-OUT = Path("aug_test_in")  # where the annotated pictures are
+
+# --- settings: change the values, the text below each says what it is ---------------------------
+class CocoImport(Settings):
+    """Turn COCO annotations into labelme's files."""
+
+    files: Positional[list[Path]] = []
+    """The COCO files; must be given."""
+    out: Path = Path("aug_test_in")
+    """Folder of the images, where the labelme files go."""
+    force: bool = False
+    """Replace annotations that are there."""
+
+    def problems(self) -> Iterator[str]:
+        """Yield what is missing."""
+        if not self.files:
+            yield "no file: name the COCO files to import, such as instances.json."
 
 
-def main(*, files: list[Path] | None = None, out: Path = OUT, force: bool = False) -> int:
+# ------------------------------------------------------------------------------------------------
+
+
+@takes(CocoImport)
+def main(settings: CocoImport) -> int:
     """Write a labelme file for each image of COCO files.
-
-    Args:
-        files: the COCO files.
-        out: folder of the images, where the labelme files go.
-        force: replace annotations that are there.
-
-    Returns:
-        0.
 
     Raises:
         InputError: when a file is no COCO file, or an annotation of that name is there.
     """
-    if not files:
-        raise InputError("no file: name the COCO files to import, such as instances.json.")
+    files, out, force = settings.files, settings.out, settings.force
     found = [annotation for path in files for annotation in read_coco(Path(path))]
     names = [PurePosixPath(annotation.picture_name).stem for annotation in found]
     twice = [name for name, count in Counter(map(str.casefold, names)).items() if count > 1]
