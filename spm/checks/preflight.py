@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from spm.checks.source_folder import folder_hints
-from spm.checks.unlike import seen, unlike
+from spm.checks.unlike import alike, seen, unlike
 from spm.errors import InputError
 from spm.geometry.polygons import diameter
 from spm.instruments.inputs import left_out_sentences, list_inputs, open_picture
@@ -169,6 +169,7 @@ def _look_at_sources(
         for kind, sentences in folder_hints(paths[0].parent, own).items():
             findings.hint(kind, sentences)
         findings.hint("annotated pictures that are unlike each other", unlike(images))
+        findings.hint("copies of one picture, each annotated", alike(images))
     if count and not findings.problems and not sum(findings.counts.values()):
         findings.problems.append(
             f"{paths[0].parent}: no molecule is outlined in any picture; outline some in labelme."

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from spm.geometry.polygons import diameter
+from spm.run.manifest import digest
 from spm.structures.annotation import Annotation
 from spm.structures.instance_masks import shape_masks
 
@@ -27,12 +28,14 @@ class Look:
         coloured: not grey.
         contrast: grey levels by which the molecules are brighter than the rest of the image, in the
             median; negative when they are darker.
+        pixels: hash of the image.
     """
 
     name: str
     sizes: dict[str, float]
     coloured: bool
     contrast: float
+    pixels: str
 
 
 def seen(annotation: Annotation, picture: np.ndarray, class_names: Sequence[str]) -> Look:
@@ -54,7 +57,20 @@ def seen(annotation: Annotation, picture: np.ndarray, class_names: Sequence[str]
     contrast = 0.0
     if inside.any() and not inside.all():
         contrast = float(np.median(grey[inside])) - float(np.median(grey[~inside]))
-    return Look(annotation.path.name, sizes, bool(spread.mean() > COLOURED), contrast)
+    pixels = digest(list(picture.shape), np.ascontiguousarray(picture).tobytes())
+    return Look(annotation.path.name, sizes, bool(spread.mean() > COLOURED), contrast, pixels)
+
+
+def alike(looks: Sequence[Look]) -> list[str]:
+    """Return a sentence for each set of annotations whose images have the same pixels."""
+    groups: dict[str, list[str]] = {}
+    for look in looks:
+        groups.setdefault(look.pixels, []).append(look.name)
+    return [
+        f"{_some(names)}: if their outlines differ, each teaches as background what it lacks"
+        for names in groups.values()
+        if len(names) > 1
+    ]
 
 
 def unlike(looks: Sequence[Look]) -> list[str]:

@@ -83,6 +83,15 @@ def test_embedded_copies_of_one_picture_are_known_by_the_name(tmp_path):
     assert "same picture as cut.json" in read_sources(tmp_path)[1][0]
 
 
+def test_copies_of_a_picture_under_other_names_are_told(tmp_path, images):
+    folder = tmp_path / "in"
+    put(folder, "a")
+    put(folder, "b", seed=2)
+    assert "copies of one picture" not in hints(look(folder, images))
+    put(folder, "c")
+    assert "a.json, c.json: if their outlines differ" in hints(look(folder, images))
+
+
 def test_two_partial_annotations_do_no_harm(tmp_path, images):
     folder = tmp_path / "in"
     put(folder, flags={"Partial": True})
