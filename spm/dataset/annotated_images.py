@@ -166,7 +166,7 @@ class OutlinedSource(Source):
 def digest_of(sources: Sequence[Source]) -> str:
     """Return a hash of all that a training learns from: pictures, outlines and labels.
 
-    Files of a dataset are read once more for it, a gigabyte in about two seconds.
+    Files of a dataset are read once more for it (500 MB took 0.5 s from the memory of the system).
     """
     return digest([source.digest() for source in sources])
 
