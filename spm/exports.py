@@ -17,7 +17,7 @@ import numpy as np
 
 from spm.errors import InputError
 from spm.geometry.polygons import polygon_area, signed_area
-from spm.geometry.rings import mask_rings
+from spm.geometry.rings import bridged, mask_rings
 from spm.io import pixel_size
 from spm.io.class_colours import class_colours
 from spm.run import command_line
@@ -26,7 +26,7 @@ from spm.run.setting_kinds import Positional, Positive
 from spm.run.settings import Settings, takes
 from spm.structures.annotation import Annotation, read_annotation
 from spm.structures.classes import class_of, suggested_classes
-from spm.structures.instance_masks import shape_mask, shape_masks
+from spm.structures.instance_masks import shape_masks
 from spm.structures.shape import Shape, outline, region
 
 MOST_LABELS = 65535  # a 16-bit label picture holds no more
@@ -38,9 +38,9 @@ def coco_dataset(
     """Return annotations as a COCO instance dataset.
 
     COCO's polygons have the same continuous pixel coordinates as labelme's. A molecule has a
-    polygon for each part, along the pixels' edges where it is a mask, so that no pixel is lost;
-    one with a hole is run-length encoded, for polygons have none. A predicted molecule's score
-    goes along; ids begin with 1.
+    polygon for each part, along the pixels' edges where it is a mask, so that no pixel is lost; a
+    hole is joined to its border by a bridge (`spm.geometry.rings`), for run-length encoded masks
+    are not read by all programs. A predicted molecule's score goes along; ids begin with 1.
 
     Raises:
         InputError: for a label of no known class.
@@ -73,7 +73,7 @@ def coco_dataset(
                 "id": len(dataset["annotations"]) + 1,
                 "image_id": number,
                 "category_id": names.index(_class(annotation, shape, names)) + 1,
-                "segmentation": _segmentation(shape, annotation.height, annotation.width),
+                "segmentation": _segmentation(shape),
                 "bbox": [round(float(v), 3) for v in box],
                 "area": round(polygon_area(covered), 3),
                 "iscrowd": 0,
@@ -84,19 +84,16 @@ def coco_dataset(
     return dataset
 
 
-def _segmentation(shape: Shape, height: int, width: int) -> list[list[float]] | dict[str, Any]:
-    """Return a molecule's polygons, or its mask's runs (column by column, zeros first)."""
+def _segmentation(shape: Shape) -> list[list[float]]:
+    """Return a polygon for each part of a molecule; where a mask has holes, one for all of it."""
     polygons = []
     for part in shape.all_parts:
         if part.shape_type != "mask":
             polygons.append(outline(part))
             continue
-        rings = mask_rings(part.mask)
-        if any(signed_area(ring) < 0 for ring in rings):
-            mask = shape_mask(shape, height, width).full(height, width).ravel(order="F")
-            ends = np.flatnonzero(np.diff(np.concatenate([[False], mask, [not mask[-1]]])))
-            return {"size": [height, width], "counts": np.diff(ends, prepend=0).tolist()}
-        polygons += [ring + np.floor(part.points.min(axis=0)) for ring in rings]
+        rings = [ring + np.floor(part.points.min(axis=0)) for ring in mask_rings(part.mask)]
+        has_holes = any(signed_area(ring) < 0 for ring in rings)
+        polygons += [bridged(rings)] if has_holes else rings
     return [points.round(3).ravel().tolist() for points in polygons]
 
 

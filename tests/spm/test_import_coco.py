@@ -12,9 +12,14 @@ from hypothesis.extra import numpy as hnp
 from spm import exports, import_coco
 from spm.errors import InputError
 from spm.io.images import write_picture
-from spm.structures.annotation import check_annotation, read_annotation
+from spm.structures.annotation import (
+    Annotation,
+    check_annotation,
+    read_annotation,
+    write_annotation,
+)
 from spm.structures.instance_masks import instance_masks
-from spm.structures.shape import region_area
+from spm.structures.shape import Shape, region_area
 
 SIZE = (40, 64)
 
@@ -76,6 +81,21 @@ def test_our_own_export_comes_back(tmp_path):
     after = read_annotation(tmp_path / "cut.json")
     assert np.array_equal(instance_masks(before), instance_masks(after))
     assert [s.label for s in after.shapes] == ["A1", "B1"]
+
+
+def test_a_mask_with_holes_and_pieces_comes_back_pixel_by_pixel(tmp_path):
+    mask = np.zeros((20, 30), bool)
+    mask[:15, :16] = True
+    mask[3:6, 3:6] = mask[9:11, 2:12] = False
+    mask[18:, 24:] = True
+    shape = Shape("A1", np.array([(3.0, 5.0), (32.0, 24.0)]), "mask", mask=mask)
+    write_annotation(tmp_path / "a.json", Annotation([shape], *SIZE, "a.png"))
+    exports.main(files=[tmp_path / "a.json"], formats=["coco"], out=tmp_path)
+    import_coco.main(files=[tmp_path / "a_coco.json"], out=tmp_path / "in")
+    back = read_annotation(tmp_path / "in" / "a.json")
+    assert check_annotation(back, ["A"]) == []
+    before = instance_masks(read_annotation(tmp_path / "a.json"))
+    assert np.array_equal(instance_masks(back), before)
 
 
 @given(hnp.arrays(bool, st.tuples(st.integers(1, 30), st.integers(1, 40))))
