@@ -128,7 +128,7 @@ def test_what_does_not_fit_is_one_sentence(tmp_path):
     with pytest.raises(InputError, match="cannot be read"):
         import_coco.main(files=[tmp_path / "gone.json"], out=tmp_path / "out")
     with pytest.raises(InputError, match="name the COCO files"):
-        import_coco.main()
+        import_coco.main(files=[])
     first, second = (
         save(tmp_path / name, [{"segmentation": [SQUARE]}]) for name in ("c.json", "d.json")
     )
