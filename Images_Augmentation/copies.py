@@ -19,15 +19,16 @@ from spm.io.pixel_size import KEY
 from spm.run.manifest import Ledger, digest
 from spm.structures.annotation import (
     Annotation,
-    check_annotation,
     check_copy,
+    check_with_picture,
     iter_annotations,
     read_annotation,
 )
-from spm.structures.shape import Shape, outline
+from spm.structures.same_image import annotated_twice, tell_of_embedded
+from spm.structures.shape import Shape, region
 
 # Part of every digest. Raise it when a change of the code changes the copies.
-VERSION = 1
+VERSION = 2
 
 
 @dataclass
@@ -73,13 +74,19 @@ def read_sources(folder: Path, copies_of: str | None = None) -> tuple[list[Sourc
             made = annotation.derived
             if made is not None and (copies_of is None or made.get("step") != copies_of):
                 continue
-            wrong = check_annotation(annotation) if made is None else check_copy(annotation)
+            wrong = check_with_picture(annotation) if made is None else check_copy(annotation)
             if wrong:
                 problems += wrong
                 continue
             sources.append(_source(annotation))
         except InputError as error:
             problems.append(str(error))
+    twice = annotated_twice(source.annotation for source in sources)
+    problems += [sentence for _, sentence in twice]
+    doubled = [annotation for annotation, _ in twice]
+    sources = [s for s in sources if not any(s.annotation is other for other in doubled)]
+    if copies_of is None:
+        tell_of_embedded(source.annotation for source in sources)
     return sources, problems
 
 
@@ -212,5 +219,5 @@ def moved_shape(shape: Shape, points: np.ndarray) -> Shape:
 
 
 def outlines(annotation: Annotation) -> list[np.ndarray]:
-    """Return the (n, 2) polygon of each shape; see `spm.structures.shape.outline`."""
-    return [outline(shape) for shape in annotation.shapes]
+    """Return one (n, 2) polygon of all that each molecule covers; see `shape.region`."""
+    return [region(shape) for shape in annotation.shapes]

@@ -38,6 +38,7 @@ SCRIPTS = {
     "spm.convert": ("spm.convert", "main"),
     "spm.crop": ("spm.crop", "main"),
     "spm.exports": ("spm.exports", "main"),
+    "spm.import_coco": ("spm.import_coco", "main"),
     "spm.simulate": ("spm.simulate.__main__", "main"),
 }
 RECIPES = "ShapesConfig, LightConfig, SmallConfig"

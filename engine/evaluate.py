@@ -15,9 +15,8 @@ from spm.evaluation.output import draw_pictures, table, write_figures, write_tab
 from spm.evaluation.reading import (
     check_labels,
     find_predictions,
-    find_truths,
-    read_all,
     read_pictures,
+    read_truths,
 )
 from spm.inference.predict import Settings
 from spm.io.images import write_picture
@@ -37,7 +36,7 @@ def evaluate(settings: Any) -> dict:
     Raises:
         InputError: if the files do not fit.
     """
-    truths = read_all(find_truths(settings.truth))
+    truths = read_truths(settings.truth)
     classes, score_threshold = settings.classes, settings.score_threshold
     predicted, out = settings.predicted, files.make_folder(settings.out)
     with files.folder_lock(out):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -13,6 +14,7 @@ import numpy as np
 
 from engine.detector import load_detector
 from spm.checks.corrections import mark_prediction
+from spm.errors import InputError
 from spm.inference.detector import Detector
 from spm.inference.predict import Settings, predict_picture
 from spm.inference.tiles import Tile
@@ -21,7 +23,8 @@ from spm.instruments.inputs import open_picture
 from spm.io.images import write_picture
 from spm.report.drawing import draw_molecules
 from spm.report.labelme_image import image_for_labelme
-from spm.report.result_files import remove_tiles, tile_name
+from spm.report.remarks import remark
+from spm.report.result_files import check_name, remove_tiles, tile_name
 from spm.run.files import make_folder
 from spm.run.provenance import describe_run
 from spm.structures.annotation import write_annotation
@@ -62,8 +65,18 @@ class Plan:
 
     def predict(self, path: Path, name: str, detector: Detector) -> str:
         """Predicts one picture and returns its summary."""
-        opened = open_picture(path, self.nm_per_pixel)
-        return predict_image(path, name, opened, detector, self)[1]
+        check_name(path, name)
+        try:
+            opened = open_picture(path, self.nm_per_pixel)
+            return predict_image(path, name, opened, detector, self)[1]
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise  # the other pictures would fail too
+            what = error.strerror or error
+            raise InputError(
+                f"{path}: its results cannot be written or it cannot be read ({what}, "
+                f"{error.filename}); check the file and the folder."
+            ) from error
 
 
 def predict_file(
@@ -133,7 +146,9 @@ def predict_image(
     write_picture(out_dir / f"{name}_predicted.png", drawn, durable=True)
     seconds = time.perf_counter() - start
     counts = _summary(molecules, detector.class_names)
-    return molecules, f"{path.name}: {counts} ({width} x {height}, {seconds:.1f} s)"
+    summary = f"{path.name}: {counts} ({width} x {height}, {seconds:.1f} s)"
+    doubt = remark(molecules, detector.molecule_size, plan.settings.tile_scale is not None)
+    return molecules, f"{summary}\n  note: {doubt}." if doubt else summary
 
 
 def _write_report(

@@ -19,6 +19,7 @@ from mrcnn.config import Config
 from spm.dataset.annotated_images import (
     Source,
     check_labels,
+    digest_of,
     folder_sources,
     outlined_sources,
     split,
@@ -67,6 +68,7 @@ def train(settings: Any, recipes: Recipes) -> Path:
         "class_names": names, "starts_from": start.words, "augment": augment,
         "seed": settings.seed, "pictures": [source.name for source in training],
         "validation_pictures": [source.name for source in validation],
+        "data": digest_of([*training, *validation]),
         "stages": stages, "config": config.to_dict(),
     }  # fmt: skip
     interrupted = distributed.from_first(

@@ -16,7 +16,8 @@ from typing import Any, Literal
 import numpy as np
 
 from spm.errors import InputError
-from spm.geometry.polygons import polygon_area
+from spm.geometry.polygons import polygon_area, signed_area
+from spm.geometry.rings import bridged, mask_rings
 from spm.io import pixel_size
 from spm.io.class_colours import class_colours
 from spm.run import command_line
@@ -25,8 +26,8 @@ from spm.run.setting_kinds import Positional, Positive
 from spm.run.settings import Settings, takes
 from spm.structures.annotation import Annotation, read_annotation
 from spm.structures.classes import class_of, suggested_classes
-from spm.structures.instance_masks import shape_mask
-from spm.structures.shape import Shape, outline
+from spm.structures.instance_masks import shape_masks
+from spm.structures.shape import Shape, outline, region
 
 MOST_LABELS = 65535  # a 16-bit label picture holds no more
 
@@ -36,8 +37,10 @@ def coco_dataset(
 ) -> dict[str, Any]:
     """Return annotations as a COCO instance dataset.
 
-    COCO's polygons have the same continuous pixel coordinates as labelme's. A predicted molecule's
-    score goes along; ids begin with 1.
+    COCO's polygons have the same continuous pixel coordinates as labelme's. A molecule has a
+    polygon for each part, along the pixels' edges where it is a mask, so that no pixel is lost; a
+    hole is joined to its border by a bridge (`spm.geometry.rings`), for run-length encoded masks
+    are not read by all programs. A predicted molecule's score goes along; ids begin with 1.
 
     Raises:
         InputError: for a label of no known class.
@@ -63,22 +66,35 @@ def coco_dataset(
             }
         )
         for shape in annotation.shapes:
-            points = outline(shape)
-            (left, top), (right, bottom) = points.min(axis=0), points.max(axis=0)
+            covered = region(shape)
+            (left, top), (right, bottom) = covered.min(axis=0), covered.max(axis=0)
             box = [left, top, right - left, bottom - top]
             entry = {
                 "id": len(dataset["annotations"]) + 1,
                 "image_id": number,
                 "category_id": names.index(_class(annotation, shape, names)) + 1,
-                "segmentation": [points.round(3).ravel().tolist()],
+                "segmentation": _segmentation(shape),
                 "bbox": [round(float(v), 3) for v in box],
-                "area": round(polygon_area(points), 3),
+                "area": round(polygon_area(covered), 3),
                 "iscrowd": 0,
             }
             if isinstance(shape.extra.get("score"), int | float):
                 entry["score"] = float(shape.extra["score"])
             dataset["annotations"].append(entry)
     return dataset
+
+
+def _segmentation(shape: Shape) -> list[list[float]]:
+    """Return a polygon for each part of a molecule; where a mask has holes, one for all of it."""
+    polygons = []
+    for part in shape.all_parts:
+        if part.shape_type != "mask":
+            polygons.append(outline(part))
+            continue
+        rings = [ring + np.floor(part.points.min(axis=0)) for ring in mask_rings(part.mask)]
+        has_holes = any(signed_area(ring) < 0 for ring in rings)
+        polygons += [bridged(rings)] if has_holes else rings
+    return [points.round(3).ravel().tolist() for points in polygons]
 
 
 def write_coco(
@@ -91,7 +107,8 @@ def write_coco(
 def write_imagej_rois(path: Path, annotation: Annotation, class_names: Sequence[str] = ()) -> None:
     """Write the outlines as ImageJ polygon ROIs with subpixel corners.
 
-    Each has its label as name and its class's colour.
+    Each molecule is one ROI with number and label as its name, so that no two are called alike, and
+    its class's colour; parts and holes are joined by bridges, which ImageJ fills as they are meant.
 
     Args:
         path: ends in .zip; open it in ImageJ with File > Open or the ROI Manager.
@@ -114,7 +131,7 @@ def write_imagej_rois(path: Path, annotation: Annotation, class_names: Sequence[
     rois = []
     for number, shape in enumerate(annotation.shapes, start=1):
         roi = roifile.ImagejRoi.frompoints(
-            outline(shape), name=f"{number:04d}-{safe_name(shape.label)}"
+            region(shape), name=f"{number:04d}-{safe_name(shape.label)}"
         )
         roi.roitype = roifile.ROI_TYPE.POLYGON
         colour = colours[names.index(_class(annotation, shape, names))]
@@ -138,8 +155,7 @@ def label_array(annotation: Annotation) -> np.ndarray:
             f"{MOST_LABELS}. Cut the picture."
         )
     labels = np.zeros((annotation.height, annotation.width), np.uint16)
-    for number, shape in enumerate(annotation.shapes, start=1):
-        mask = shape_mask(shape, annotation.height, annotation.width)
+    for number, mask in enumerate(shape_masks(annotation), start=1):
         labels[mask.place][mask.pixels] = number
     return labels
 

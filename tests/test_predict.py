@@ -1,5 +1,6 @@
 """Prediction of whole pictures with a detector that reads colours, and the script around it."""
 
+import errno
 import json
 import os
 from dataclasses import replace
@@ -11,6 +12,7 @@ import pytest
 from detectors import detections
 
 import predict_big_pic
+from engine import predict_image
 from engine.checkpoints import newest_weights
 from spm.errors import InputError
 from spm.geometry.cropped_mask import CroppedMask, polygon_mask
@@ -351,6 +353,68 @@ def test_a_bad_picture_does_not_stop_the_others(room, capsys):
     printed = capsys.readouterr()
     assert "2 of 3 pictures" in printed.out
     assert printed.err.startswith("error: ") and "broken.png" in printed.err
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the limits of file systems under Linux")
+def test_a_name_too_long_and_a_file_that_cannot_be_read_do_not_stop_the_others(
+    room, capsys, monkeypatch
+):
+    folder, _ = room
+    write_picture(folder / "images" / f"{'a' * 236}.png", blobs(80, 60)[0])
+    write_picture(folder / "images" / f"{'分' * 80}b.png", blobs(80, 60)[0])  # 241 bytes
+    (folder / "images" / "a b_convert.json").write_bytes(b"{damaged")
+    real, shown = predict_image.draw_molecules, []
+
+    def fails_once(*arguments, **more):
+        shown.append(1)
+        if len(shown) == 1:
+            raise OSError(errno.EIO, "Input/output error", "a.png")
+        return real(*arguments, **more)
+
+    monkeypatch.setattr(predict_image, "draw_molecules", fails_once)
+    write_picture(folder / "images" / "z.png", blobs(80, 60)[0])
+    assert predict_big_pic.main(tile_pictures=False, report=False) == 1
+    printed = capsys.readouterr()
+    assert "2 of 5 pictures" in printed.out
+    lines = printed.err.splitlines()
+    assert len(lines) == 3 and all(line.startswith("error: ") for line in lines)
+    assert "a b_convert.json: is not valid JSON" in printed.err
+    assert "bbbb" not in printed.err and "b.png: the name is 1 bytes too long" in printed.err
+    assert "Input/output error" in printed.err
+    assert not list((folder / "img_cache").glob("分*"))
+
+
+def test_a_full_disk_ends_the_run(room, monkeypatch):
+    def full(*_, **more):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(predict_image, "draw_molecules", full)
+    with pytest.raises(OSError, match="No space"):
+        predict_big_pic.main(tile_pictures=False, report=False)
+
+
+@pytest.mark.parametrize(
+    ("zoom", "size", "said"),
+    [
+        (None, None, "nothing was recognised; are colours, contrast and scale"),
+        (1, 18, ""),
+        (1, 40, "the molecules are 18 pixels wide in the median, those trained on were 40"),
+        (1, None, ""),
+    ],
+)
+def test_a_result_that_is_hardly_meant_is_told(room, monkeypatch, capsys, zoom, size, said):
+    folder, _ = room
+    monkeypatch.setattr("engine.predict.load_detector", lambda *a: fake(molecule_size=size))
+    if zoom is None:
+        write_picture(folder / "images" / "a b.png", np.zeros((150, 210, 3), np.uint8) + 9)
+    assert (
+        predict_big_pic.main(
+            files=[folder / "images" / "a b.png"], tile_pictures=False, report=False
+        )
+        == 0
+    )
+    printed = capsys.readouterr().out
+    assert ("note: " in printed) == bool(said) and said in printed
 
 
 def test_a_file_that_nothing_reads_is_named_and_the_others_are_predicted(room, capsys):

@@ -15,7 +15,7 @@ import numpy as np
 
 from spm.errors import InputError
 from spm.io.images import SUFFIXES, decode_picture, read_bytes
-from spm.run.files import folder_lock, remove_leftovers, safe_name, write_bytes
+from spm.run.files import folder_lock, is_file, remove_leftovers, safe_name, write_bytes
 from spm.run.manifest import digest
 from spm.structures.annotation import (
     Annotation,
@@ -96,7 +96,10 @@ def picture_digest(picture: np.ndarray) -> str:
 
 def outlines_digest(shapes: Sequence[Shape]) -> str:
     """Return a short hash of labels and outlines, whatever their order."""
-    return digest(sorted([s.label, s.shape_type, np.round(s.points, 2).tolist()] for s in shapes))
+    parts = [part for shape in shapes for part in shape.all_parts]
+    masks = sorted(np.packbits(p.mask).tobytes() for p in parts if p.mask is not None)
+    outlines = sorted([p.label, p.shape_type, np.round(p.points, 2).tolist()] for p in parts)
+    return digest(outlines, *masks)
 
 
 def examine(
@@ -156,17 +159,21 @@ def cleaned(correction: Correction) -> Annotation:
     """Return the annotation without what the prediction said of each molecule."""
     annotation = correction.annotation
     shapes = [
-        replace(
-            shape,
-            flags={name: value for name, value in shape.flags.items() if name != "uncertain"},
-            description="" if "score" in shape.extra else shape.description,
-            extra={k: v for k, v in shape.extra.items() if k not in ANSWER_KEYS},
-        )
+        replace(_without_answer(shape), parts=tuple(map(_without_answer, shape.parts)))
         for shape in annotation.shapes
     ]
     extra = {key: value for key, value in annotation.extra.items() if key != PREDICTION}
     extra[CORRECTED] = {"picture": correction.picture, "from": annotation.path.name}
     return replace(annotation, shapes=shapes, picture_name=correction.file, extra=extra)
+
+
+def _without_answer(shape: Shape) -> Shape:
+    return replace(
+        shape,
+        flags={name: value for name, value in shape.flags.items() if name != "uncertain"},
+        description="" if "score" in shape.extra else shape.description,
+        extra={k: v for k, v in shape.extra.items() if k not in ANSWER_KEYS},
+    )
 
 
 def _examine_one(annotation: Annotation, source_dir: Path, images_dir: Path) -> Correction:
@@ -212,7 +219,7 @@ def _saved_beside_picture(annotation: Annotation, images_dir: Path) -> Annotatio
         return None  # said later
     unchanged = made.get("outlines") == outlines_digest(annotation.shapes)
     for path in (place.with_suffix(".json") for place in places):
-        if not _is_file(path) or path.samefile(annotation.path):
+        if not is_file(path) or path.samefile(annotation.path):
             continue
         try:
             other = read_annotation(path)
@@ -264,7 +271,7 @@ def _places(annotation: Annotation, images_dir: Path) -> list[Path]:
     name = PurePosixPath(said).name
     folders = [images_dir, path.parent] if "/" in said else [path.parent, images_dir]
     places = [folder / name for folder in folders]
-    found = [p for p in places if p.suffix.lower() in SUFFIXES and _is_file(p)]
+    found = [p for p in places if p.suffix.lower() in SUFFIXES and is_file(p)]
     if found:
         return found
     if not path.stem.endswith(SUFFIX):
@@ -273,13 +280,6 @@ def _places(annotation: Annotation, images_dir: Path) -> list[Path]:
     raise InputError(
         f"{path}: its picture {name!r} is neither beside it nor in {images_dir}; copy it there."
     )
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except (OSError, ValueError):  # a name too long for the system, or with a null character
-        return False
 
 
 def _same_picture(annotation: Annotation, picture: str, folder: Path) -> Annotation | None:

@@ -11,19 +11,22 @@ from pathlib import Path
 
 import numpy as np
 
+from spm.checks.source_folder import folder_hints
+from spm.checks.unlike import alike, seen, unlike
 from spm.errors import InputError
-from spm.geometry.polygons import diameter, polygon_area
+from spm.geometry.polygons import diameter
 from spm.instruments.inputs import left_out_sentences, list_inputs, open_picture
 from spm.similarity.unlabelled import find_lookalikes
 from spm.structures.annotation import (
     Annotation,
-    check_annotation,
+    check_with_picture,
     iter_annotations,
     read_annotation,
 )
 from spm.structures.classes import check_class_names, class_of
 from spm.structures.instance_masks import shape_masks
-from spm.structures.shape import outline
+from spm.structures.same_image import annotated_twice
+from spm.structures.shape import region, region_area
 
 OVERLAP = 0.05  # IoU of two outlines, above which they are reported
 TWICE = 0.6  # ... above which one molecule seems to be outlined twice
@@ -131,7 +134,7 @@ def _look_at_sources(
     paths: Sequence[Path], class_names: Sequence[str], findings: Findings, hints: bool
 ) -> int:
     """Read the user's annotations, usable or not; return how many there are."""
-    count = 0
+    count, own, images = 0, [], []
     for path in paths:
         try:
             annotation = read_annotation(path)
@@ -142,11 +145,13 @@ def _look_at_sources(
         if annotation.derived is not None:
             continue
         count += 1
-        wrong = check_annotation(annotation, class_names)
-        try:
-            picture = annotation.read_picture()
-        except InputError as error:
-            wrong.append(str(error))
+        own.append(annotation)
+        wrong = check_with_picture(annotation, class_names)
+        if not wrong:
+            try:
+                picture = annotation.read_picture()
+            except InputError as error:
+                wrong.append(str(error))
         if wrong:
             findings.problems += wrong
             continue
@@ -154,10 +159,17 @@ def _look_at_sources(
         names = [class_of(shape.label, class_names) for shape in annotation.shapes]
         _measure(annotation, names, findings)
         if hints:
+            images.append(seen(annotation, picture, names))
             findings.hint("overlapping outlines", overlaps(annotation))
             findings.hint("outlines that leave the picture", leaving(annotation))
             findings.hint("looks like a molecule but has no outline",
                           unlabelled(annotation, picture, names))  # fmt: skip
+    findings.problems += [sentence for _, sentence in annotated_twice(own)]
+    if hints and paths:
+        for kind, sentences in folder_hints(paths[0].parent, own).items():
+            findings.hint(kind, sentences)
+        findings.hint("annotated pictures that are unlike each other", unlike(images))
+        findings.hint("copies of one picture, each annotated", alike(images))
     if count and not findings.problems and not sum(findings.counts.values()):
         findings.problems.append(
             f"{paths[0].parent}: no molecule is outlined in any picture; outline some in labelme."
@@ -188,8 +200,7 @@ def _look_at_images(folder: Path, findings: Findings, thoroughly: bool) -> None:
 def _measure(annotation: Annotation, names: Sequence[str], findings: Findings) -> None:
     for shape, name in zip(annotation.shapes, names, strict=True):
         sizes = findings.classes[name]
-        area = polygon_area(outline(shape))
-        sizes.diameters.append(float(diameter(area)))
+        sizes.diameters.append(float(diameter(region_area(shape))))
         sizes.where.append(f"{annotation.path.name}: {shape.label}")
 
 
@@ -215,7 +226,7 @@ def leaving(annotation: Annotation) -> list[str]:
     size = annotation.width, annotation.height
     found = []
     for shape in annotation.shapes:
-        points = outline(shape)
+        points = region(shape)
         outside = np.maximum(points - size, -points).max()
         if outside > LEAVES:
             found.append(f"{annotation.path.name}: {shape.label}, by {outside:.1f} pixels")
@@ -226,7 +237,7 @@ def unlabelled(
     annotation: Annotation, picture: np.ndarray, class_names: Sequence[str]
 ) -> list[str]:
     """Return a sentence for each place that looks like a molecule and has no outline."""
-    outlines = [outline(shape) for shape in annotation.shapes]
+    outlines = [region(shape) for shape in annotation.shapes]
     partial = " (the picture is marked partial)" if annotation.partial else ""
     return [
         f"{annotation.path.name}: x {place.x:.0f}, y {place.y:.0f}, like {place.class_name} "

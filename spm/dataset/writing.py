@@ -36,10 +36,10 @@ from spm.structures.annotation import (
 )
 from spm.structures.classes import class_of, without_number
 from spm.structures.instance_masks import label_image, shape_masks
-from spm.structures.shape import outline
+from spm.structures.shape import outline, region
 
 # Part of every digest. Raise it when a change of the code changes the files.
-VERSION = 2
+VERSION = 3
 BACKGROUND = "_background_"
 VIEW_SIDE = 256  # longest side of an overlay in pixels: many small ones are looked through
 ENTRIES_A_JOB = 16
@@ -91,9 +91,8 @@ def prepare_folders(folder: Path) -> None:
 
 def shapes_digest(annotation: Annotation) -> str:
     """Return a hash of everything that the masks depend on: size, outlines, their order."""
-    parts = [np.ascontiguousarray(outline(shape)).tobytes() for shape in annotation.shapes]
-    bitmaps = [np.packbits(s.mask).tobytes() for s in annotation.shapes if s.mask is not None]
-    return digest(VERSION, [annotation.height, annotation.width], *parts, *bitmaps)
+    regions = [np.ascontiguousarray(region(shape)).tobytes() for shape in annotation.shapes]
+    return digest(VERSION, [annotation.height, annotation.width], *regions)
 
 
 def shared_masks(cache: Path) -> dict[str, Path]:
@@ -326,9 +325,10 @@ def _write_view(path: Path, picture: np.ndarray, annotation: Annotation) -> None
     colours = {}
     for shape in annotation.shapes:
         colour = 192 + colours.setdefault(without_number(shape.label), len(colours)) % 64
-        # cv2 counts in pixel centres; four fractional bits keep the half pixel.
-        points = np.rint((outline(shape) * scale - 0.5) * 16).astype(np.int32)
-        cv2.polylines(view, [points[:, None]], True, colour, 1, cv2.LINE_8, 4)
+        for part in shape.all_parts:
+            # cv2 counts in pixel centres; four fractional bits keep the half pixel.
+            points = np.rint((outline(part) * scale - 0.5) * 16).astype(np.int32)
+            cv2.polylines(view, [points[:, None]], True, colour, 1, cv2.LINE_8, 4)
     greys = np.repeat(np.linspace(0, 255, 192)[:, None], 3, axis=1)
     write_palette_picture(path, view, np.vstack([greys, label_colours(65)[1:]]).astype(np.uint8))
 

@@ -17,13 +17,12 @@ from pathlib import Path
 
 from spm.errors import InputError
 from spm.evaluation.confusion import FALSE, RIGHT, WRONG_CLASS
-from spm.evaluation.instances import Instance, from_annotation, from_molecules
+from spm.evaluation.instances import Instance, from_annotation, from_molecules, from_prediction
 from spm.evaluation.metrics import ALL, Comparison
 from spm.inference.detector import Detector
 from spm.inference.predict import Settings, predict_picture
 from spm.run.files import write_csv
 from spm.structures.annotation import Annotation, read_annotation
-from spm.structures.molecule import annotation_to_molecules
 
 TABLE = "corrections.csv"
 LOWEST = 0.05  # score down to which answers count for the average precision
@@ -74,10 +73,9 @@ def read_results(
     for name in names:
         try:
             annotation = read_annotation(folder / f"{name}_predicted.json")
-            molecules = annotation_to_molecules(annotation, class_names)
+            found[name] = Answers(from_prediction(annotation, class_names))
         except (InputError, ValueError):
             continue  # not predicted yet, or of other classes: nothing to compare with
-        found[name] = Answers(from_molecules(molecules, annotation.height, annotation.width))
     return found
 
 

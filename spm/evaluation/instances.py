@@ -9,13 +9,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from spm.errors import InputError
-from spm.geometry.cropped_mask import CroppedMask
+from spm.geometry.cropped_mask import CroppedMask, fill_polygons
 from spm.structures.annotation import check_annotation
 from spm.structures.classes import class_of
-from spm.structures.instance_masks import shape_mask
+from spm.structures.instance_masks import shape_mask, shape_masks
+from spm.structures.molecule import annotation_to_molecules
 from spm.structures.shape import outline
 
-__all__ = ["Instance", "from_annotation", "from_molecules"]
+__all__ = ["Instance", "from_annotation", "from_molecules", "from_prediction"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,11 +130,25 @@ def _class_or_none(label, class_names):
 
 
 def _from_shape(name, shape, size, **fields):
-    if shape.shape_type != "mask":
-        return Instance.from_polygon(name, outline(shape), *size, **fields)
     # The mask itself, not its outline: it may have holes or several parts.
-    fields["outline"] = outline(shape)
-    return Instance.from_mask(name, shape_mask(shape, *size), **fields)
+    return Instance.from_mask(name, shape_mask(shape, *size), outline=outline(shape), **fields)
+
+
+def from_prediction(annotation, class_names):
+    """Turns an annotation file of predicted molecules into predictions.
+
+    Args:
+        annotation: `spm.structures.annotation.Annotation`, read from a prediction.
+        class_names: the classes.
+
+    Returns:
+        A list of Instance, one per shape, with the mask of all its parts.
+
+    Raises:
+        InputError: for a label of no class.
+    """
+    molecules = annotation_to_molecules(annotation, class_names)
+    return _predicted(molecules, shape_masks(annotation))
 
 
 def from_molecules(molecules, height, width):
@@ -146,9 +161,13 @@ def from_molecules(molecules, height, width):
     Returns:
         A list of Instance. The mask is that of the outline, the box the molecule's own.
     """
+    return _predicted(molecules, fill_polygons([m.outline for m in molecules], height, width))
+
+
+def _predicted(molecules, masks):
     instances = []
-    for molecule in molecules:
-        seen = Instance.from_polygon(molecule.class_name, molecule.outline, height, width)
+    for molecule, mask in zip(molecules, masks, strict=True):
+        seen = Instance.from_mask(molecule.class_name, mask, outline=np.asarray(molecule.outline))
         instances.append(
             replace(seen, box=np.asarray(molecule.box, np.float64), score=float(molecule.score))
         )

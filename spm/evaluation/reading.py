@@ -5,14 +5,15 @@ other folder. Every truth needs a prediction file, if only an empty one: a missi
 picture that nobody predicted, not one without molecules.
 """
 
+import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from spm.errors import InputError
-from spm.evaluation.instances import Instance, from_annotation, from_molecules
+from spm.evaluation.instances import Instance, from_annotation, from_prediction
 from spm.structures.annotation import Annotation, iter_annotations, read_annotation
 from spm.structures.classes import check_class_names, class_of, suggested_classes
-from spm.structures.molecule import annotation_to_molecules
+from spm.structures.same_image import annotated_twice
 
 __all__ = [
     "Pictures",
@@ -21,6 +22,7 @@ __all__ = [
     "find_truths",
     "read_all",
     "read_pictures",
+    "read_truths",
 ]
 
 PREDICTED = "_predicted"
@@ -74,6 +76,29 @@ def read_all(paths):
     if problems:
         raise InputError.joined(problems)
     return found
+
+
+def read_truths(folder):
+    """Returns the Annotation of each picture that the user labelled in a folder.
+
+    Copies that a step made of them are left out, with a line that says so.
+
+    Raises:
+        InputError: naming all files that cannot be read, and those that label one picture twice.
+    """
+    found = read_all(find_truths(folder))
+    own = [annotation for annotation in found if annotation.derived is None]
+    if not own:
+        raise InputError(
+            f"{folder}: all {len(found)} annotations are copies that a step made; give the folder "
+            "of your own pictures."
+        )
+    if len(own) < len(found):
+        print(f"note: {folder}: {len(found) - len(own)} copies that a step made are left out.",
+              file=sys.stderr)  # fmt: skip
+    if problems := [sentence for _, sentence in annotated_twice(own)]:
+        raise InputError.joined(problems)
+    return own
 
 
 def find_predictions(truths, folder):
@@ -199,14 +224,13 @@ def _read_prediction(annotation, class_names, ignore_unlisted):
         listed = [s for s in annotation.shapes if _is_listed(s.label, class_names)]
         annotation = replace(annotation, shapes=listed)
     # Self-crossing and tiny outlines are the network's affair: they overlap as they overlap.
-    flat = [s.label for s in annotation.shapes if not _encloses(s)]
+    flat = [s.label for s in annotation.shapes if not all(map(_encloses, s.all_parts))]
     if flat:
         raise InputError(
             f"{annotation.path}: {flat[0]!r} is not the outline of an area; "
             "draw it as a polygon or delete it."
         )
-    molecules = annotation_to_molecules(annotation, class_names)
-    return from_molecules(molecules, annotation.height, annotation.width)
+    return from_prediction(annotation, class_names)
 
 
 def _encloses(shape):

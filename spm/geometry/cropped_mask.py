@@ -16,6 +16,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from spm.geometry.rings import bridged, mask_rings
+
 
 @dataclass(frozen=True, slots=True, eq=False)  # arrays have no single truth value to compare
 class CroppedMask:
@@ -95,6 +97,12 @@ class CroppedMask:
         """Return the border of the largest part as polygon (n, 2); see `mask_outline`."""
         return mask_outline(self.pixels, tolerance) + (self.left, self.top)
 
+    def region(self) -> np.ndarray:
+        """Return one polygon (n, 2) of all parts with their holes; of a single whole part its
+        `outline`. Filled by the even-odd rule it covers them; see `spm.geometry.rings`."""
+        rings = mask_rings(self.pixels)
+        return self.outline() if len(rings) == 1 else bridged(rings) + (self.left, self.top)
+
     def common_pixels(self, other: CroppedMask) -> int:
         """Return how many pixels two masks share."""
         top, left = max(self.top, other.top), max(self.left, other.left)
@@ -106,6 +114,20 @@ class CroppedMask:
             for m in (self, other)
         )
         return int(np.count_nonzero(mine & yours))
+
+    def union(self, other: CroppedMask) -> CroppedMask:
+        """Return the mask of the pixels that are set in either."""
+        if not (self.pixels.size and other.pixels.size):
+            return self if self.pixels.size else other
+        top, left = min(self.top, other.top), min(self.left, other.left)
+        size = max(self.bottom, other.bottom) - top, max(self.right, other.right) - left
+        pixels = np.zeros(size, bool)
+        for mask in (self, other):
+            rows, columns = mask.place
+            pixels[
+                rows.start - top : rows.stop - top, columns.start - left : columns.stop - left
+            ] |= mask.pixels
+        return CroppedMask(pixels, top, left)
 
     def iou(self, other: CroppedMask) -> float:
         """Return the intersection over union of two masks, 0..1; 0 when both are empty."""
@@ -185,13 +207,16 @@ def fill_polygons(polygons: Sequence[np.ndarray], height: int, width: int) -> li
     following = np.arange(len(points)) + 1
     following[first + counts - 1] = first
     end = start[following]
+    # Both sides of a bridge (see `spm.geometry.rings`) must cross a row at the very same place.
+    upward = (start[:, 1] > end[:, 1])[:, None]
+    high_end, low_end = np.where(upward, end, start), np.where(upward, start, end)
     # A vertex at height y lies above the centre line of row ceil(y - 0.5) and all below it.
     line = np.clip(np.ceil(start[:, 1] - 0.5), 0, rows[owner]).astype(int)
     top_line, bottom_line = np.minimum(line, line[following]), np.maximum(line, line[following])
     crossed = bottom_line - top_line
     edge = np.repeat(np.arange(len(points)), crossed)
     row = np.arange(len(edge)) - (np.cumsum(crossed) - crossed)[edge] + top_line[edge]
-    (x0, y0), (x1, y1) = start[edge].T, end[edge].T
+    (x0, y0), (x1, y1) = high_end[edge].T, low_end[edge].T
     x = x0 + (row + 0.5 - y0) * (x1 - x0) / (y1 - y0)
     part = owner[edge]
     column = np.clip(np.ceil(x - 0.5), 0, columns[part]).astype(int)

@@ -18,7 +18,7 @@ from spm.instruments.heights import Opened, convert_file
 from spm.instruments.notices import tell
 from spm.io import pixel_size
 from spm.io.images import SUFFIXES, read_picture
-from spm.run.files import natural_sorted
+from spm.run.files import is_file, natural_sorted
 
 # What lies beside images and is none: notes, tables, results, droppings of systems.
 NO_IMAGES = frozenset(
@@ -114,7 +114,18 @@ def left_out_sentences(folder: Path) -> list[str]:
 
 
 def _is_converted(path: Path) -> bool:
-    return settings_of(picture_path(path, path.parent)).get("source") == path.name
+    return _source_of(picture_path(path, path.parent)) == path.name
+
+
+def _source_of(picture: Path) -> Any:
+    """Return the file that a picture was made from, None if it is not known.
+
+    Damaged settings are told when their picture is opened; a list of others goes on.
+    """
+    try:
+        return settings_of(picture).get("source")
+    except InputError:
+        return None
 
 
 def instrument_files(found: list[Path]) -> list[Path]:
@@ -144,7 +155,7 @@ def picture_path(path: Path, folder: Path) -> Path:
     elif suffix.isdigit():
         stem = f"{stem}_{suffix}"
     picture = folder / f"{stem}.png"
-    if settings_of(picture).get("source") not in (None, path.name):
+    if _source_of(picture) not in (None, path.name):
         picture = folder / f"{stem}_{suffix}.png"
     return picture
 
@@ -152,7 +163,7 @@ def picture_path(path: Path, folder: Path) -> Path:
 def settings_of(picture: Path) -> dict[str, Any]:
     """Return the convert settings stored beside a picture, {} if there are none."""
     path = picture.with_name(f"{picture.stem}_convert.json")
-    return read_settings(path) if picture.is_file() and path.is_file() else {}
+    return read_settings(path) if is_file(picture) and is_file(path) else {}
 
 
 def read_settings(path: Path) -> dict[str, Any]:
@@ -170,7 +181,7 @@ def read_settings(path: Path) -> dict[str, Any]:
 def _stored_heights(picture: Path, shape: tuple[int, int]) -> np.ndarray | None:
     """Return the heights stored beside a picture if they fit its size."""
     path = picture.with_name(f"{picture.stem}_heights.npz")
-    if not path.is_file():
+    if not is_file(path):
         return None
     try:
         with np.load(path, allow_pickle=False) as data:

@@ -21,6 +21,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from spm.errors import InputError
+from spm.io.deep_colour import decode_deep, deep_size, scale_grey
 from spm.run.files import natural_sorted, write_bytes
 
 SUFFIXES = frozenset(
@@ -29,9 +30,6 @@ SUFFIXES = frozenset(
 # A picture of more pixels is refused before it is unpacked, for it could fill the memory. The
 # switch is the environment variable SPM_MAX_MEGAPIXELS. The default lets 16384 x 16384 pass.
 MAX_MEGAPIXELS = 300.0
-# Grey values of more than 8 bits are spread over 0..255 between these percentiles, so that a few
-# spikes of the tip do not make the rest of the picture dark.
-PERCENTILES = (0.1, 99.9)
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 _PNG_END = b"IEND\xaeB`\x82"
@@ -41,9 +39,9 @@ def read_picture(path: str | os.PathLike) -> np.ndarray:
     """Read a picture of any common format.
 
     Grey becomes three equal channels. 16-bit, 32-bit and float grey is spread linearly between its
-    0.1 and 99.9 percentiles (NaN becomes black); 16-bit colour keeps its upper 8 bits. A
-    transparent picture is laid on black. The EXIF rotation is applied. Of an animation or a
-    stack the first picture is taken, with a notice on stderr.
+    0.1 and 99.9 percentiles (NaN becomes black); 16-bit colour keeps the upper 8 of the bits that
+    it uses (`spm.io.deep_colour`). A transparent picture is laid on black. The EXIF rotation is
+    applied. Of an animation or a stack the first picture is taken, with a notice on stderr.
 
     Returns:
         (H, W, 3) uint8 RGB, C order.
@@ -61,6 +59,13 @@ def decode_picture(data: bytes, name: str) -> np.ndarray:
         array = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
         if array is not None:
             return array
+    if size := deep_size(data, name):
+        check_pixels(size[1], size[0], name)
+    elif data[:8] == _PNG and len(data) > 32:
+        check_pixels(*struct.unpack(">II", data[16:24]), name)
+    deep = decode_deep(data, name)
+    if deep is not None:
+        return deep
     with _opened(data, name) as image:
         frames = getattr(image, "n_frames", 1)
         if frames > 1 and image.format != "MPO":  # MPO: a photograph with its preview
@@ -112,6 +117,9 @@ def image_header(path: str | os.PathLike) -> ImageHeader:
 
 def decoded_size(data: bytes, name: str) -> tuple[int, int]:
     """Return (H, W) of the picture in `data` without unpacking its pixels."""
+    if size := deep_size(data, name):
+        check_pixels(size[1], size[0], name)
+        return size
     with _opened(data, name) as image:
         width, height = image.size
         turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)
@@ -266,22 +274,6 @@ def _to_rgb(image: Image.Image) -> np.ndarray:
         black = Image.new("RGBA", image.size, (0, 0, 0, 255))
         return np.asarray(Image.alpha_composite(black, image).convert("RGB"))
     return np.asarray(image.convert("RGB"))
-
-
-def scale_grey(values: np.ndarray) -> np.ndarray:
-    """Spread (H, W) numbers of any type over 0..255 between the 0.1 and 99.9 percentiles.
-
-    NaN and infinity become 0; a constant picture becomes 0 everywhere.
-    """
-    values = values.astype(np.float64)
-    finite = np.isfinite(values)
-    if not finite.any():
-        return np.zeros(values.shape, np.uint8)
-    low, high = np.percentile(values[finite], PERCENTILES)
-    if high <= low:
-        low, high = values[finite].min(), values[finite].max()
-    scaled = (np.where(finite, values, low) - low) / max(high - low, np.finfo(float).tiny)
-    return np.rint(np.clip(scaled, 0, 1) * 255).astype(np.uint8)
 
 
 def is_plain_png(data: bytes) -> bool:

@@ -12,6 +12,9 @@ from spm.errors import InputError
 from spm.inference.tiles import Tile
 from spm.instruments.inputs import left_out_sentences, list_inputs
 
+LONGEST_NAME = 255  # bytes of a file's name, on the file systems in use
+LONGEST_ENDING = len("_predicted.json")  # of what is put behind a picture's stem
+
 
 def find_pictures(files: Sequence[Path] | None, in_dir: Path) -> list[Path]:
     """Returns the named pictures (of a folder all), or those of `in_dir`; none twice.
@@ -34,6 +37,16 @@ def unread(files: Sequence[Path] | None, in_dir: Path) -> list[str]:
     """Returns a sentence for each file of the folders that nothing here reads."""
     folders = [path for path in map(Path, files or [in_dir]) if path.is_dir()]
     return [sentence for folder in folders for sentence in left_out_sentences(folder)]
+
+
+def check_name(path: Path, name: str) -> None:
+    """Raise InputError when the results of a picture would have names that the system refuses."""
+    too_long = len(os.fsencode(name)) - (LONGEST_NAME - LONGEST_ENDING)
+    if too_long > 0:
+        raise InputError(
+            f"{path}: the name is {too_long} bytes too long for its results (such as "
+            "NAME_predicted.json); give it a shorter one."
+        )
 
 
 def output_names(paths: list[Path]) -> list[str]:

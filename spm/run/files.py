@@ -23,6 +23,14 @@ LOCK_NAME = ".lock"
 TEMPORARY = re.compile(r"^\.~[0-9a-f]{8}~")
 
 
+def is_file(path: Path) -> bool:
+    """Return whether a file is there; False for a name that the system cannot have."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # too long, or with a null character
+        return False
+
+
 @contextmanager
 def atomic_path(path: str | os.PathLike, durable: bool = True) -> Iterator[Path]:
     """Yield a temporary path that becomes `path` when the block ends without an exception.

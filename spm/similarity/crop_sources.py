@@ -44,7 +44,16 @@ def _annotations(path: Path) -> list[Path]:
     """Return the user's own annotations (not the copies that our steps made) at a path."""
     if path.is_file():
         return [path] if path.suffix.lower() == ".json" else []
-    return [p for p in iter_annotations(path) if read_annotation(p).derived is None]
+    found, problems = [], []
+    for one in iter_annotations(path):
+        try:
+            if read_annotation(one).derived is None:
+                found.append(one)
+        except InputError as error:
+            problems.append(str(error))
+    if problems:
+        raise InputError.joined(problems)
+    return found
 
 
 def _read_folders(folders: list[Path], classes: list[str]) -> list[Crop]:

@@ -12,7 +12,8 @@ from spm.similarity.crops import PATCH, VIEW, Crop
 from spm.structures import annotation as ann
 from spm.structures import instance_masks
 from spm.structures.classes import class_of, without_number
-from spm.structures.shape import outline
+from spm.structures.same_image import annotated_twice
+from spm.structures.shape import region
 
 MARGIN = 1.15  # side of a crop over the diameter of the class with the largest molecules
 
@@ -36,21 +37,20 @@ def cut_crops(
     Raises:
         InputError: for unreadable annotations, wrong outlines, unknown labels (all named at once).
     """
-    problems, cuts = [], []
+    problems, cuts, read = [], [], []
     for path in paths:
         try:
-            annotation = ann.read_annotation(path)
+            read.append(ann.read_annotation(path))
+            problems += ann.check_with_picture(read[-1], class_names)
         except InputError as error:
             problems.append(str(error))
-            continue
-        problems += ann.check_annotation(annotation, class_names)
-        if problems:
-            continue
+    problems += [sentence for _, sentence in annotated_twice(read)]
+    for annotation in () if problems else read:
         for index, shape in enumerate(annotation.shapes):
             name = (
                 class_of(shape.label, class_names) if class_names else without_number(shape.label)
             )
-            cuts.append((annotation, index, name, *_centre_diameter(outline(shape))))
+            cuts.append((annotation, index, name, *_centre_diameter(region(shape))))
     if problems:
         raise InputError.joined(problems)
     if not cuts:

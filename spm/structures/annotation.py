@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import io
-import itertools
+import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -25,7 +25,7 @@ from spm.io.images import (
     picture_size,
     read_picture,
 )
-from spm.run.files import natural_sorted, write_json
+from spm.run.files import is_file, natural_sorted, write_json
 from spm.structures.classes import class_of
 from spm.structures.labelme_file import (
     SHAPE_KEYS,
@@ -38,7 +38,10 @@ from spm.structures.labelme_file import (
     read_flags,
     read_shape,
 )
-from spm.structures.shape import Shape, check_form, check_shape
+from spm.structures.shape import MOST_PARTS, Shape, check_form, check_shape, grouped
+
+CONVERTED = "_convert"  # at the end of the stem of the notes that spm.convert writes
+CONVERT_KEYS = {"channel", "levelling", "colour_map"}
 
 
 @dataclass
@@ -69,10 +72,18 @@ class Annotation:
     def partial(self) -> bool:
         """Whether the user says that not every molecule in the picture is outlined.
 
-        It is a flag `partial` of the picture (labelme: `labelme --flags partial`) or a key of the
-        JSON file of that name.
+        It is a flag `partial` of the picture (labelme: `labelme --flags partial`), a key of the
+        JSON file of that name, or a flag of any outline; in upper or lower case.
         """
-        return bool(self.flags.get("partial") or self.extra.get("partial"))
+        return _says_partial(self.flags) or _says_partial(self.extra) or self.partial_by_outline
+
+    @property
+    def partial_by_outline(self) -> bool:
+        """Whether an outline has the flag `partial`, and neither the picture nor the file."""
+        if _says_partial(self.flags) or _says_partial(self.extra):
+            return False
+        parts = (part for shape in self.shapes for part in shape.all_parts)
+        return any(_says_partial(part.flags) for part in parts)
 
     @property
     def derived(self) -> dict[str, Any] | None:
@@ -122,17 +133,25 @@ class Annotation:
         return find_picture(self.path, self.picture_name)
 
 
+def _says_partial(flags: dict[str, Any]) -> bool:
+    return any(value and name.strip().casefold() == "partial" for name, value in flags.items())
+
+
 def find_picture(json_path: Path, picture_name: str) -> Path:
     """Return the picture of an annotation file; see `Annotation.picture_path`."""
     folder = json_path.parent
     named = folder / PurePosixPath(picture_name.replace("\\", "/")).name
-    if picture_name and named.suffix.lower() != ".json" and _is_file(named):
-        return named
+    if picture_name and named.suffix.lower() != ".json":
+        if is_file(named):
+            return named
+        # Windows and macOS take a.Tif for a.tif, so that files come from there named either way.
+        if (other := _in_other_case(named)) is not None:
+            return other
     # NAME_predicted.png has the outlines drawn in: training on it would teach nonsense.
-    stems = [] if json_path.stem.endswith("_predicted") else [json_path.stem]
-    for stem, suffix in itertools.product(stems, sorted(SUFFIXES)):
-        for candidate in (suffix, suffix.upper()):
-            path = folder / f"{stem}{candidate}"
+    stem = json_path.stem
+    if not stem.endswith("_predicted"):
+        beside = [p for p in folder.glob("*.*") if p.stem == stem and p.suffix.lower() in SUFFIXES]
+        for path in sorted(beside, key=lambda path: (path.suffix.lower(), path.suffix)):
             if path.is_file():
                 return path
     raise InputError(
@@ -140,23 +159,42 @@ def find_picture(json_path: Path, picture_name: str) -> Path:
     )
 
 
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except (OSError, ValueError):  # a name too long for the system, or with a null character
-        return False
+def _in_other_case(path: Path) -> Path | None:
+    """Return the one file whose name differs by upper and lower case only."""
+    wanted = path.name.casefold()
+    found = [p for p in path.parent.iterdir() if p.name.casefold() == wanted and is_file(p)]
+    return found[0] if len(found) == 1 else None
 
 
 def iter_annotations(folder: str | os.PathLike) -> list[Path]:
-    """Return the JSON files in a folder, naturally sorted, none hidden."""
+    """Return the JSON files in a folder, naturally sorted, none hidden.
+
+    Passed over is `NAME_convert.json`, in which `spm.convert` notes how it made NAME.png.
+    """
     folder = Path(folder)
     if not folder.is_dir():
         raise InputError(f"{folder}: there is no such folder; check the name.")
     return natural_sorted(
         path
         for path in folder.iterdir()
-        if path.suffix.lower() == ".json" and not path.name.startswith(".") and path.is_file()
+        if path.suffix.lower() == ".json"
+        and not path.name.startswith(".")
+        and path.is_file()
+        and not _is_note_of_convert(path)
     )
+
+
+def _is_note_of_convert(path: Path) -> bool:
+    """Return whether a file is `spm.convert`'s NAME_convert.json, whole or damaged."""
+    if not path.stem.endswith(CONVERTED):
+        return False
+    try:
+        data = json.loads(path.read_bytes().decode("utf-8-sig"))
+    except (OSError, ValueError, RecursionError):
+        return any(
+            path.with_name(f"{path.stem.removesuffix(CONVERTED)}{s}").is_file() for s in SUFFIXES
+        )
+    return isinstance(data, dict) and "shapes" not in data and set(data) >= CONVERT_KEYS
 
 
 def read_annotation(path: str | os.PathLike) -> Annotation:
@@ -169,6 +207,7 @@ def read_annotation(path: str | os.PathLike) -> Annotation:
     path = Path(path)
     data = load_json(path)
     shapes = [read_shape(item, i, path) for i, item in enumerate(data["shapes"])]
+    shapes = grouped(shapes)
     embedded = embedded_picture(data.get("imageData"), path)
     name = data.get("imagePath") or ""
     if not isinstance(name, str):
@@ -211,7 +250,7 @@ def write_annotation(path: str | os.PathLike, annotation: Annotation, durable: b
     data = {
         "version": annotation.version,
         "flags": annotation.flags,
-        "shapes": [_shape_json(shape) for shape in annotation.shapes],
+        "shapes": [_shape_json(part) for shape in annotation.shapes for part in shape.all_parts],
         "imagePath": annotation.picture_name,
         "imageData": None,
         "imageHeight": int(annotation.height),
@@ -229,15 +268,47 @@ def check_annotation(annotation: Annotation, class_names: Sequence[str] | None =
         class_names: known classes; None leaves the labels unchecked.
     """
     problems = []
-    for i, shape in enumerate(annotation.shapes):
-        found = check_shape(shape, annotation.height, annotation.width)
+    for i, shape in enumerate(annotation.shapes, start=1):
+        found = _check_parts(annotation, shape, i)
         if not found and class_names is not None:
             try:
                 class_of(shape.label, class_names)
             except ValueError as error:
-                found = [f"has an unknown label: {error}"]
-        problems += [f"{annotation.path}: shape {i + 1} ({shape.label!r}) {p}." for p in found]
+                found = [_sentence(annotation, shape, i, f"has an unknown label: {error}")]
+        problems += found
     return problems
+
+
+def check_with_picture(
+    annotation: Annotation, class_names: Sequence[str] | None = None
+) -> list[str]:
+    """Return all problems like `check_annotation`; only the picture's where that does not fit.
+
+    Outlines that leave a picture of the wrong size are not wrong themselves.
+    """
+    try:
+        annotation.check_size()
+    except InputError as error:
+        return [str(error)]
+    return check_annotation(annotation, class_names)
+
+
+def _check_parts(annotation: Annotation, shape: Shape, index: int) -> list[str]:
+    if len(shape.all_parts) > MOST_PARTS:
+        return [
+            f"{annotation.path}: the group number {shape.group_id} joins {len(shape.all_parts)} "
+            f"outlines {shape.label!r} into one molecule; give each molecule its own number, or "
+            "none (labelme: Edit Label, Group ID)."
+        ]
+    return [
+        _sentence(annotation, part, index, problem)
+        for part in shape.all_parts
+        for problem in check_shape(part, annotation.height, annotation.width)
+    ]
+
+
+def _sentence(annotation: Annotation, shape: Shape, index: int, problem: str) -> str:
+    return f"{annotation.path}: shape {shape.number or index} ({shape.label!r}) {problem}."
 
 
 def check_copy(annotation: Annotation) -> list[str]:
@@ -248,9 +319,10 @@ def check_copy(annotation: Annotation) -> list[str]:
     """
     size = annotation.height, annotation.width
     return [
-        f"{annotation.path}: shape {i + 1} ({shape.label!r}) {problem}."
-        for i, shape in enumerate(annotation.shapes)
-        if (problem := check_form(shape, *size, margin=max(size)))
+        _sentence(annotation, part, i, problem)
+        for i, shape in enumerate(annotation.shapes, start=1)
+        for part in shape.all_parts
+        if (problem := check_form(part, *size, margin=max(size)))
     ]
 
 
@@ -277,6 +349,11 @@ def _mask_text(mask: np.ndarray) -> str:
 
 
 def _other_size(path: Path | None, real: tuple[int, int], said: tuple[int, int]) -> InputError:
+    if real == said[::-1]:
+        return InputError(
+            f"{path}: the picture is {real[1]} x {real[0]} pixels, and the annotation has width "
+            "and height exchanged; correct imageWidth and imageHeight, or draw it again in labelme."
+        )
     return InputError(
         f"{path}: the picture is {real[1]} x {real[0]} pixels but the annotation says "
         f"{said[1]} x {said[0]}; open the right picture in labelme and save again."

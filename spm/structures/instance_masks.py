@@ -10,10 +10,18 @@ from spm.structures.shape import Shape, outline
 
 
 def shape_mask(shape: Shape, height: int, width: int) -> CroppedMask:
-    """Return the mask of a shape in an image of height x width.
+    """Return the mask of a molecule in an image of height x width.
 
-    A `mask` shape gives its own pixels, with its holes and parts, others their filled outline.
+    A `mask` shape gives its own pixels, with its holes and pieces, others their filled outline; of
+    several parts the mask is what they cover together.
     """
+    mask = _mask_of_one(shape, height, width)
+    for part in shape.parts:
+        mask = mask.union(_mask_of_one(part, height, width))
+    return mask
+
+
+def _mask_of_one(shape: Shape, height: int, width: int) -> CroppedMask:
     if shape.shape_type != "mask":
         return CroppedMask.of_polygon(outline(shape), height, width)
     left, top = np.floor(shape.points.min(axis=0)).astype(int)
@@ -21,12 +29,13 @@ def shape_mask(shape: Shape, height: int, width: int) -> CroppedMask:
 
 
 def shape_masks(annotation: Annotation) -> list[CroppedMask]:
-    """Return the masks of all shapes of an annotation in their order."""
+    """Return the masks of all molecules of an annotation in their order."""
     height, width = annotation.height, annotation.width
-    polygons = [s.points[:0] if s.shape_type == "mask" else outline(s) for s in annotation.shapes]
-    masks = fill_polygons(polygons, height, width)
-    for k, shape in enumerate(annotation.shapes):
-        if shape.shape_type == "mask":
+    alone = [shape.shape_type != "mask" and not shape.parts for shape in annotation.shapes]
+    pairs = list(zip(annotation.shapes, alone, strict=True))
+    masks = fill_polygons([outline(s) if one else s.points[:0] for s, one in pairs], height, width)
+    for k, (shape, one) in enumerate(pairs):
+        if not one:
             masks[k] = shape_mask(shape, height, width)
     return masks
 

@@ -17,10 +17,16 @@ import numpy as np
 
 from spm.errors import InputError
 from spm.io.images import decode_picture
+from spm.structures.label_text import clean_label
+from spm.structures.other_formats import other_program
 from spm.structures.shape import Shape
 
 # Keys that we do not know are kept; nothing honest is nested deeper.
 MOST_LEVELS = 50
+# Types whose points are the corners, whatever program draws them.
+CORNERED = ("oriented_rectangle", "rotation", "quadrilateral")
+# A line is closed when its ends are so near: pixels, or share of its length.
+CLOSED, CLOSED_SHARE = 1.0, 0.02
 SHAPE_KEYS = {"label", "points", "group_id", "shape_type", "flags", "description", "mask"}
 TOP_KEYS = {
     "version", "flags", "shapes", "imagePath", "imageData", "imageHeight", "imageWidth",
@@ -45,8 +51,11 @@ def load_json(path: Path) -> dict[str, Any]:
         what = "is empty" if not text.strip() else f"is not valid JSON ({error})"
         raise InputError(f"{path}: {what}; {again}.") from None
     if not isinstance(data, dict) or not isinstance(data.get("shapes"), list):
+        if other := other_program(data, path.name):
+            raise InputError(f"{path}: {other}.")
         raise InputError(
-            f"{path}: is not a labelme annotation (it has no list of shapes); {again}."
+            f"{path}: is not a labelme annotation (it has no list of shapes); take it out of the "
+            "folder, or annotate the picture in labelme."
         )
     return data
 
@@ -57,21 +66,49 @@ def read_shape(item: Any, index: int, path: Path) -> Shape:
     if not isinstance(item, dict):
         raise InputError(f"{where} is not an object; save the annotation again in labelme.")
     label = item.get("label")
-    if not isinstance(label, str):
+    if isinstance(label, int) and not isinstance(label, bool):  # a program wrote it without quotes
+        label = str(label)
+    if label is not None and not isinstance(label, str):
+        raise InputError(f"{where} has the label {label!r}, which is no text; write it in labelme.")
+    if label is None:
         raise InputError(f"{where} has no label; give it one in labelme.")
     where = f"{where} ({label!r})"
     kind = item.get("shape_type") or "polygon"  # labelme 3.x knew only polygons
     group_id = item.get("group_id")
+    kind, points = _drawn_form(clean_text(kind), _points(item.get("points"), where))
     return Shape(
-        label=clean_text(label).strip(),
-        points=_points(item.get("points"), where),
-        shape_type=clean_text(kind),
-        group_id=group_id if isinstance(group_id, int) else None,
+        label=clean_label(clean_text(label)),
+        points=points,
+        shape_type=kind,
+        group_id=_whole_number(group_id),
         flags=read_flags(item.get("flags")),
         description=clean_text(item.get("description") or ""),
         mask=_mask(item.get("mask"), where) if kind == "mask" else None,
         extra=other_keys(item, SHAPE_KEYS, where),
+        number=index + 1,
     )
+
+
+def _whole_number(value: Any) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _drawn_form(kind: str, points: np.ndarray) -> tuple[str, np.ndarray]:
+    """Return type and points of a shape; what has all its corners becomes a polygon.
+
+    labelme 6.3 draws `oriented_rectangle`, AnyLabeling `rotation` and rectangles of four corners,
+    and a `linestrip` may end where it began. All labelme versions open a polygon.
+    """
+    if kind in CORNERED and len(points) >= 3:
+        return "polygon", points
+    if kind == "rectangle" and len(points) == 4:
+        return "polygon", points
+    if kind == "linestrip" and len(points) > 3:
+        gap = np.hypot(*(points[-1] - points[0]))
+        sides = np.hypot(*np.diff(points, axis=0).T)
+        if gap <= max(CLOSED, CLOSED_SHARE * sides.sum()):
+            return "polygon", points[:-1] if gap == 0 else points
+    return kind, points
 
 
 def clean_text(value: Any) -> str:
@@ -144,8 +181,8 @@ def read_flags(flags: Any) -> dict[str, bool]:
 
 def _mask(text: Any, where: str) -> np.ndarray:
     try:
-        data = base64.b64decode(text or "", validate=True)
-    except (binascii.Error, TypeError, ValueError):
+        data = _decoded(text or "")
+    except (binascii.Error, AttributeError, TypeError, ValueError):
         raise InputError(f"{where} has a damaged mask; draw it again in labelme.") from None
     try:
         return decode_picture(data, where)[:, :, 0] > 0
@@ -153,13 +190,18 @@ def _mask(text: Any, where: str) -> np.ndarray:
         raise InputError(f"{where} has a damaged mask; draw it again in labelme.") from None
 
 
+def _decoded(text: str) -> bytes:
+    """Return what base64 holds; some programs break its lines."""
+    return base64.b64decode("".join(text.split()), validate=True)
+
+
 def embedded_picture(text: Any, path: Path) -> bytes | None:
     """Return the bytes of the picture file in imageData, None when there is none."""
     if not text:
         return None
     try:
-        return base64.b64decode(text, validate=True)
-    except (binascii.Error, TypeError, ValueError):
+        return _decoded(text)
+    except (binascii.Error, AttributeError, TypeError, ValueError):
         raise InputError(
             f"{path}: the embedded picture is damaged; save the annotation again in labelme."
         ) from None

@@ -15,8 +15,8 @@ from spm.geometry.polygons import polygon_area, polygon_centroid
 from spm.io import pixel_size
 from spm.run import files
 from spm.structures.annotation import Annotation
-from spm.structures.classes import class_of
-from spm.structures.shape import Shape, outline
+from spm.structures.classes import class_of, numbered
+from spm.structures.shape import Shape, outline, region
 
 TABLE_HEADER = (
     "number",
@@ -104,18 +104,13 @@ def set_orientations(molecules: Sequence[Molecule]) -> list[Molecule]:
 
 
 def labels_of(molecules: Sequence[Molecule]) -> list[str]:
-    """Returns a label for each molecule: class and serial number within the class (`003a12`).
-
-    A class whose name ends with a digit gets a dash (`13-2`), or class 1 number 31 would read as
-    class 13 number 1 (pitfall 10).
-    """
+    """Returns a label for each molecule: class and serial number within the class (`003a12`)."""
     counts: dict[str, int] = {}
     labels = []
     for molecule in molecules:
         name = molecule.class_name
         counts[name] = counts.get(name, 0) + 1
-        dash = "-" if name[-1:].isdigit() else ""
-        labels.append(f"{name}{dash}{counts[name]}")
+        labels.append(numbered(name, counts[name]))
     return labels
 
 
@@ -156,7 +151,8 @@ def molecules_to_annotation(
 def annotation_to_molecules(annotation: Annotation, class_names: Sequence[str]) -> list[Molecule]:
     """Reads molecules back from an annotation, a predicted or a user's one.
 
-    What the file does not carry follows from the outline: area, centroid, box. A shape without a
+    What the file does not carry follows from the outlines: area, centroid and box are those of all
+    parts, the outline that of the largest. A shape without a
     score (drawn by hand) has score 1. A box is taken from the file only where it still fits the
     outline, which a user may have moved.
 
@@ -165,7 +161,7 @@ def annotation_to_molecules(annotation: Annotation, class_names: Sequence[str]) 
     """
     molecules = []
     for shape in annotation.shapes:
-        points = np.asarray(outline(shape), np.float64)
+        points = region(shape)
         try:
             name = class_of(shape.label, class_names)
         except ValueError as error:
@@ -176,7 +172,7 @@ def annotation_to_molecules(annotation: Annotation, class_names: Sequence[str]) 
                 class_name=name,
                 score=_number(extra.get("score"), 1.0),
                 box=_fitting_box(extra.get("box"), points),
-                outline=points,
+                outline=np.asarray(outline(shape), np.float64),
                 area=polygon_area(points),
                 centroid=polygon_centroid(points),
                 orientation=_number(extra.get("orientation"), math.nan),

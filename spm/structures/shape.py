@@ -1,14 +1,21 @@
-"""One outlined molecule: its outline as a polygon, and what can be wrong with it."""
+"""One outlined molecule: its outline as a polygon, its region, and what can be wrong with it.
+
+A molecule may have several parts: outlines of one label with one group number, as labelme groups
+them, or a mask in pieces. The *outline* is that of the largest part, for drawing; the *region* is
+all of it, for everything that counts pixels.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
-from spm.geometry.cropped_mask import CroppedMask, mask_outline
+from spm.geometry.cropped_mask import CroppedMask, fill_polygons, mask_outline
 from spm.geometry.polygons import crosses_itself, polygon_area
+from spm.geometry.rings import bridged, mask_rings, oriented
 
 AREA_TYPES = ("polygon", "rectangle", "circle", "mask")
 CIRCLE_POINTS = 64
@@ -16,6 +23,9 @@ CIRCLE_POINTS = 64
 # belongs to another picture.
 MARGIN = 0.02
 MOST_POINTS = 10_000  # of one outline; more is no molecule, and takes minutes to check
+MOST_PARTS = 8  # outlines of one group; more are no molecule but a program's habit
+FINE = 4  # cells a pixel in which overlapping parts are joined
+LARGE = 2000  # pixels, above which a cell is a pixel
 
 
 @dataclass
@@ -29,6 +39,8 @@ class Shape:
         mask: (h, w) bool of a `mask` shape, its top-left pixel at points[0]; else None.
         flags: name -> bool (labelme refuses anything else here).
         extra: the JSON keys that labelme does not know, for example `score`.
+        parts: further outlines of the same molecule, smaller than this one.
+        number: place in the file it was read from, counted from 1; 0 when it was not.
     """
 
     label: str
@@ -39,12 +51,39 @@ class Shape:
     description: str = ""
     mask: np.ndarray | None = None
     extra: dict[str, Any] = field(default_factory=dict)
+    parts: tuple[Shape, ...] = ()
+    number: int = 0
+
+    @property
+    def all_parts(self) -> tuple[Shape, ...]:
+        """This outline and the further ones of the same molecule."""
+        return (self, *self.parts)
+
+
+def grouped(shapes: Sequence[Shape]) -> list[Shape]:
+    """Return molecules of the shapes of a file, each in the place of its first part.
+
+    Shapes of one label and one group number are the parts of one molecule (labelme's issues 633 and
+    714); the largest becomes the molecule, the others its `parts`.
+    """
+    molecules: dict[object, list[Shape]] = {}
+    for k, shape in enumerate(shapes):
+        key = k if shape.group_id is None else (shape.label, shape.group_id)
+        molecules.setdefault(key, []).append(shape)
+    return [_molecule(parts) for parts in molecules.values()]
+
+
+def _molecule(parts: list[Shape]) -> Shape:
+    if len(parts) == 1:
+        return parts[0]
+    largest = max(parts, key=lambda part: 0.0 if _wrong_form(part) else polygon_area(outline(part)))
+    return replace(largest, parts=tuple(part for part in parts if part is not largest))
 
 
 def outline(shape: Shape) -> np.ndarray:
-    """Return the (n, 2) float64 x, y polygon around a shape of any area type.
+    """Return the (n, 2) float64 x, y polygon around a shape of any area type, its parts left out.
 
-    A circle becomes 64 points of the same area; of a mask the largest part's outer border.
+    A circle becomes 64 points of the same area; of a mask the largest piece's outer border.
 
     Raises:
         ValueError: for points and lines, which enclose nothing.
@@ -66,8 +105,61 @@ def outline(shape: Shape) -> np.ndarray:
     raise ValueError(f"A shape of type {shape.shape_type!r} encloses no area.")
 
 
+def region(shape: Shape) -> np.ndarray:
+    """Return one (n, 2) float64 x, y polygon of all that a molecule covers.
+
+    Several parts and the holes of a mask are joined by bridges (`spm.geometry.rings`): filled by
+    the even-odd rule it covers each of them, and its area is theirs together.
+
+    Raises:
+        ValueError: for points and lines, which enclose nothing.
+    """
+    polygons = [_region_of_one(part) for part in shape.all_parts]
+    if len(polygons) == 1:
+        return polygons[0]
+    if _overlap(polygons):
+        return _joined(polygons)
+    return bridged([oriented(points) for points in polygons])
+
+
+def region_area(shape: Shape) -> float:
+    """Return the area in square pixels of all that a molecule covers."""
+    return polygon_area(region(shape))
+
+
+def _region_of_one(shape: Shape) -> np.ndarray:
+    if shape.shape_type == "mask" and shape.mask is not None:
+        return bridged(mask_rings(shape.mask)) + np.floor(shape.points.min(axis=0))
+    return outline(shape)
+
+
+def _overlap(polygons: list[np.ndarray]) -> bool:
+    masks = _cells(polygons, 1)[0]
+    return any(a.common_pixels(b) for k, a in enumerate(masks) for b in masks[:k])
+
+
+def _joined(polygons: list[np.ndarray]) -> np.ndarray:
+    """Return the region that overlapping polygons cover together, in steps of a fine cell."""
+    span = np.ptp(np.concatenate(polygons), axis=0).max()
+    fine = FINE if span < LARGE else 1
+    masks, corner = _cells(polygons, fine)
+    whole = masks[0]
+    for mask in masks[1:]:
+        whole = whole.union(mask)
+    return (bridged(mask_rings(whole.pixels)) + (whole.left, whole.top)) / fine + corner
+
+
+def _cells(polygons: list[np.ndarray], fine: int) -> tuple[list[CroppedMask], np.ndarray]:
+    """Return the masks of polygons in cells of 1 / fine pixels, and the corner (x, y) they count
+    from."""
+    points = np.concatenate(polygons)
+    corner = np.floor(points.min(axis=0))
+    width, height = (np.ceil((points.max(axis=0) - corner) * fine) + 1).astype(int)
+    return fill_polygons([(p - corner) * fine for p in polygons], int(height), int(width)), corner
+
+
 def check_shape(shape: Shape, height: int, width: int) -> list[str]:
-    """Return what is wrong with a shape in a picture of height x width pixels.
+    """Return what is wrong with a shape in a picture of height x width pixels, its parts left out.
 
     Each problem is a clause such as "has 2 points; a polygon needs 3". Empty list: nothing.
     """
@@ -104,11 +196,19 @@ def check_form(shape: Shape, height: int, width: int, margin: float) -> str:
     return ""
 
 
+def _no_area(kind: str) -> str:
+    if kind == "linestrip":
+        return "is an open line, which encloses no area; draw a polygon, or end it where it begins"
+    if kind in ("point", "points", "line"):
+        return f"is a {kind}, which encloses no area; draw a polygon"
+    return f"has the unknown type {kind!r}; draw a polygon"
+
+
 def _wrong_form(shape: Shape) -> str:
     """Return what is wrong with the type and number of points, or an empty text."""
     count = len(shape.points)
     if shape.shape_type not in AREA_TYPES:
-        return f"is a {shape.shape_type}, which encloses no area; draw a polygon"
+        return _no_area(shape.shape_type)
     if not np.isfinite(shape.points).all():
         return "has a point that is NaN or infinite; draw it again"
     if shape.shape_type == "polygon" and count < 3:

@@ -26,6 +26,7 @@ from engine import callbacks as engine_callbacks
 from engine.checkpoints import find_interrupted
 from engine.initial_weights import find_start
 from mrcnn import training_state, weights
+from spm.dataset.annotated_images import digest_of, outlined_sources
 from spm.errors import InputError
 
 KILLS = int(os.environ.get("KILLS", "0"))
@@ -242,6 +243,13 @@ def test_a_damaged_last_epoch_is_passed_over(runs, tmp_path, capsys):
     with pytest.raises(InputError, match=r"_0003\.h5.*end is missing.*delete it: then training"):
         find_start("last", True, tmp_path, ["A", "B"])
     assert find_interrupted(tmp_path, {**record, "seed": 6}, "shapes") is None
+    capsys.readouterr()
+    sources = outlined_sources(runs[0].parents[2] / "in")
+    assert record["data"] == digest_of(sources)
+    sources[0].labels.reverse()  # the user corrects two labels that had been exchanged
+    corrected = {**record, "data": digest_of(sources)}
+    assert find_interrupted(tmp_path, corrected, "shapes") is None
+    assert "other pictures, outlines or labels" in capsys.readouterr().out
 
 
 @pytest.mark.skipif(not KILLS, reason="minutes; KILLS=20 runs it")

@@ -6,6 +6,9 @@ import json
 
 import numpy as np
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 
 from spm import exports
 from spm.errors import InputError
@@ -13,6 +16,7 @@ from spm.geometry.cropped_mask import polygon_mask
 from spm.io import pixel_size
 from spm.structures.annotation import Annotation, read_annotation, write_annotation
 from spm.structures.classes import suggested_classes
+from spm.structures.instance_masks import shape_masks
 from spm.structures.shape import Shape
 
 HEIGHT, WIDTH = 60, 90
@@ -96,6 +100,84 @@ def test_the_scale_of_a_prediction_goes_along(tmp_path, capsys):
     with tifffile.TiffFile(tmp_path / "a_predicted_labels.tif") as file:
         above, below = file.pages[0].tags["XResolution"].value
     assert above / below == pytest.approx(20)
+
+
+def mask_shape(label, mask, left, top):
+    height, width = mask.shape
+    corners = np.array([(left, top), (left + width - 1, top + height - 1)], float)
+    return Shape(label, corners, "mask", mask=mask)
+
+
+def masks():
+    """Two pieces of 61 pixels, a ring of 220, a full 16 x 16, one pixel, and a group of two."""
+    pieces = np.zeros((8, 20), bool)
+    pieces[:6, :6] = True
+    pieces[3:8, 12:17] = True
+    ring = np.ones((16, 16), bool)
+    ring[5:11, 5:11] = False
+    square = np.array([(0.0, 0.0), (6.0, 0.0), (6.0, 6.0), (0.0, 6.0)])
+    group = Shape("A5", square + (50, 30), group_id=1, parts=(Shape("A5", square + (60, 40)),))
+    return Annotation(
+        [
+            mask_shape("A1", pieces, 2, 3),
+            mask_shape("A2", ring, 30, 3),
+            mask_shape("A3", np.ones((16, 16), bool), 60, 3),
+            mask_shape("A4", np.ones((1, 1), bool), 89, 59),
+            group,
+        ],
+        HEIGHT, WIDTH, "a.png",
+    )  # fmt: skip
+
+
+AREAS = [61, 220, 256, 1, 72]
+
+
+def test_masks_with_parts_and_holes_keep_every_pixel(tmp_path):
+    """In COCO as pycocotools reads it, in the label TIFF, and in ImageJ's ROIs."""
+    coco_module = pytest.importorskip("pycocotools.coco")
+    roifile, tifffile = pytest.importorskip("roifile"), pytest.importorskip("tifffile")
+    made = masks()
+    expected = [mask.full(HEIGHT, WIDTH) for mask in shape_masks(made)]
+    assert [int(mask.sum()) for mask in expected] == AREAS
+    exports.write_coco(tmp_path / "coco.json", [made])
+    with contextlib.redirect_stdout(io.StringIO()):
+        coco = coco_module.COCO(str(tmp_path / "coco.json"))
+    entries = coco.loadAnns(coco.getAnnIds())
+    assert [e["area"] for e in entries] == AREAS
+    assert [len(e["segmentation"]) for e in entries] == [2, 1, 1, 1, 2]
+    for entry, mask in zip(entries, expected, strict=True):
+        assert np.array_equal(coco.annToMask(entry), mask)
+        assert (
+            len(entry["segmentation"][0]) > 4 if isinstance(entry["segmentation"], list) else True
+        )
+    exports.write_label_tiff(tmp_path / "a.tif", made)
+    labels = tifffile.imread(tmp_path / "a.tif")
+    assert all(np.array_equal(labels == k, mask) for k, mask in enumerate(expected, start=1))
+    exports.write_imagej_rois(tmp_path / "a.zip", made)
+    for roi, mask in zip(roifile.roiread(tmp_path / "a.zip"), expected, strict=True):
+        assert np.array_equal(polygon_mask(roi.coordinates(), HEIGHT, WIDTH), mask)
+
+
+@given(hnp.arrays(bool, st.tuples(st.integers(1, 14), st.integers(1, 14))))
+def test_any_mask_is_read_by_pycocotools_pixel_by_pixel(mask):
+    coco = pytest.importorskip("pycocotools.mask")
+    assume(mask.any())
+    height, width = mask.shape
+    made = Annotation([mask_shape("A1", mask, 0, 0)], height, width, "a.png")
+    (entry,) = exports.coco_dataset([made])["annotations"]
+    runs = coco.merge(coco.frPyObjects(entry["segmentation"], height, width))
+    assert entry["area"] == mask.sum() and np.array_equal(coco.decode(runs), mask)
+
+
+def test_rois_of_one_label_have_names_of_their_own(tmp_path):
+    roifile = pytest.importorskip("roifile")
+    square = np.array([(0.0, 0.0), (6.0, 0.0), (6.0, 6.0)])
+    exports.write_imagej_rois(
+        tmp_path / "a.zip", Annotation([Shape("A", square + k) for k in range(3)], 20, 20, "a.png")
+    )
+    rois = roifile.roiread(tmp_path / "a.zip")
+    assert len({roi.name for roi in rois}) == 3
+    assert [roi.coordinates()[0, 0] for roi in rois] == [0, 1, 2]
 
 
 def test_more_than_255_molecules():

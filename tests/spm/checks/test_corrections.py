@@ -27,9 +27,10 @@ from spm.evaluation import comparison
 from spm.evaluation.comparison import Answers
 from spm.evaluation.instances import Instance
 from spm.inference.detector import Detector
-from spm.io.images import read_picture, write_picture
+from spm.io.images import encode_png, read_picture, write_picture
 from spm.run import command_line
 from spm.structures.annotation import Annotation, read_annotation, write_annotation
+from spm.structures.instance_masks import instance_masks
 from spm.structures.shape import Shape
 
 CLASSES = ["A", "B"]
@@ -92,6 +93,32 @@ def test_a_correction_becomes_a_training_picture_without_the_answers(tmp_path):
     assert stored.shapes[0].flags == {"edge": True}
     assert stored.derived is None and stored.picture_name == "scan.png"
     assert "copied to" in correction.said(tmp_path / "in")
+
+
+def test_parts_masks_and_turned_rectangles_come_along(tmp_path):
+    """What labelme 6.3 lets a user draw into a prediction: the same masks among the others."""
+    path = predicted(tmp_path)
+    data = json.loads(path.read_text())
+    mask = np.zeros((9, 20), np.uint8)
+    mask[:4, :4] = mask[5:, 12:] = 255
+    data["shapes"][0]["group_id"] = 2
+    data["shapes"] += [
+        {"label": "A1", "points": (TRIANGLE + (30, 40)).tolist(), "group_id": 2, "flags": {},
+         "shape_type": "polygon"},
+        {"label": "B\u00a02", "points": [[10, 60], [20, 70], [10, 80], [0, 70]], "flags": {},
+         "shape_type": "oriented_rectangle"},
+        {"label": "A3", "points": [[70, 40], [89, 48]], "flags": {}, "shape_type": "mask",
+         "mask": base64.b64encode(encode_png(mask)).decode()},
+    ]  # fmt: skip
+    path.write_text(json.dumps(data))
+    (correction,) = add(tmp_path, path)
+    stored = read_annotation(tmp_path / "in" / "scan.json")
+    assert [shape.label for shape in stored.shapes] == ["A1", "B1", "B 2", "A3"]
+    masks = instance_masks(stored)
+    assert np.array_equal(masks, instance_masks(correction.annotation))
+    assert masks[:, :, 3].sum() == (mask > 0).sum() and masks[:, :, 2].sum() > 190
+    (source,) = outlined_sources(tmp_path / "in")
+    assert np.array_equal(source.read_masks(), masks)
 
 
 def test_a_second_correction_replaces_the_first(tmp_path):
