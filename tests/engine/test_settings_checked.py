@@ -173,7 +173,12 @@ RUN = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("main", "name", "value", "must"), RUN, ids=lambda item: str(item)[:30])
+def _id(item):
+    """A short name; a function's text holds its address, which differs between processes."""
+    return getattr(item, "__module__", None) or str(item)[:30]
+
+
+@pytest.mark.parametrize(("main", "name", "value", "must"), RUN, ids=_id)
 def test_a_setting_of_an_impossible_value(folders, main, name, value, must):
     before = contents(folders)
     with pytest.raises(InputError, match=rf"^{name} must be {must}.*Received: "):
