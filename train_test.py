@@ -70,13 +70,15 @@ class Training(Settings):
     of prediction is at most 4."""
 
     def problems(self) -> Iterator[str]:
-        """Yield what is wrong with the class names, with epochs that do not fit, and with the
+        """Yield what is wrong with the class names, the weights to start from, the epochs, and the
         recipes below."""
+        from engine.initial_weights import unknown_start
         from engine.recipe_check import most_epochs, problems_of
 
         if not self.class_names:
             yield "class_names is empty; name at least one molecule, as its labels start."
         yield from check_class_names(self.class_names)
+        yield from unknown_start(self.init_with)
         if self.head_epochs:
             total = self.epochs or most_epochs(recipes(), self.recipe)
             if self.head_epochs > total:

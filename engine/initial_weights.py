@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,6 +36,16 @@ class Start:
 
 
 CLASS_LAYERS = ("mrcnn_class_logits", "mrcnn_bbox_fc", "mrcnn_mask")
+WORDS = ("auto", "coco", "imagenet", "last", "none")
+
+
+def unknown_start(init_with: str) -> Iterator[str]:
+    """Yields a sentence when `init_with` is neither a word that is known nor a file."""
+    if init_with not in WORDS and not Path(init_with).is_file():
+        yield (
+            f"init_with={init_with}: neither one of {', '.join(WORDS)} nor a weights file; "
+            "correct it."
+        )
 
 
 def find_start(
@@ -74,13 +85,9 @@ def find_start(
             _fetch_coco(coco_weights)
         return Start("COCO weights", coco_weights, CLASS_LAYERS, pretrained=True)
     if init_with != "auto":
-        path = Path(init_with)
-        if not path.is_file():
-            raise InputError(
-                f"init_with={init_with}: neither one of auto, coco, imagenet, last, none nor a "
-                "weights file; correct it."
-            )
-        return _start_from_file(path, class_names)
+        if problems := list(unknown_start(init_with)):
+            raise InputError.joined(problems)
+        return _start_from_file(Path(init_with), class_names)
     if light:
         return Start("nothing (the light network learns without; BatchNorm is trained too)")
     try:

@@ -22,6 +22,8 @@ COPY_SECONDS = 0.042  # of one core, all data steps, for each L2/L3 copy
 COPY_MEGABYTES = 0.2  # on disk, all folders together
 # A step of the light training, both cores: 0.37 s on a machine 1.9 times as fast, with bfloat16.
 STEP_SECONDS = 0.70
+# Share of the reference machine's speed below which no machine is taken to be.
+SLOWEST = 0.1
 DATA_GIGABYTES = 0.2  # memory of the data steps
 TRAINING_GIGABYTES = 2.1  # memory of the light training
 REFERENCE_GFLOPS = 165.0  # product of two 512 x 512 float32 matrices, best of many
@@ -80,7 +82,7 @@ def estimate(
     pictures = sum(height * width for height, width in sizes) / REFERENCE_SIDE**2
     largest = max((height * width for height, width in sizes), default=0) / REFERENCE_SIDE**2
     # The product runs on all cores of either machine; the reference has two.
-    core_speed = max(speed * 2 / worker_count(0), 0.1)
+    core_speed = max(speed * 2 / worker_count(0), SLOWEST)
     cores = min(worker_count(workers), worker_count(0))
     seconds = pictures * copies_of_each * COPY_SECONDS / core_speed / cores
     training = None if light_steps is None else light_steps * STEP_SECONDS / speed / 60
@@ -108,7 +110,8 @@ def machine_speed(seconds: float = 0.3) -> float:
         start = time.perf_counter()
         matrix @ matrix
         best = min(best, time.perf_counter() - start)
-    return 2 * 512**3 / best / 1e9 / REFERENCE_GFLOPS
+    # On a machine busy with other things a short look says little: it is hardly slower than this.
+    return max(2 * 512**3 / best / 1e9 / REFERENCE_GFLOPS, SLOWEST)
 
 
 def free_gigabytes(folder: Path) -> float:

@@ -194,6 +194,8 @@ def test_a_setting_of_an_impossible_value(folders, main, name, value, must):
         (train_test.train_main, ["--head-epochs", "9", "--epochs", "3"], "at most epochs, 3"),
         (train_test.train_main, ["--head-epochs", "30", "--recipe", "cpu"], "at most epochs, 20"),
         (train_test.train_main, ["--class-names"], "class_names is empty"),
+        (train_test.train_main, ["--init-with", "foo"], "init_with=foo: neither one of auto, "),
+        (workflow.main, ["--check", "--init-with", "foo"], "init_with=foo: neither one of auto, "),
         (predict_big_pic.main, ["--tile-scale", "nan"], "tile_scale must be"),
         (predict_big_pic.main, ["--batch-size", "0"], "batch_size must be"),
         (simulate_script.main, ["--scrambled", "-1"], "scrambled must be"),
