@@ -27,7 +27,7 @@ def trained(tmp_path_factory):
     write_annotation(folder / "crop.json", truth)
     weights = train_test.train_main(
         class_names=NAMES, init_with="none", recipe="cpu", augment="online", source_dir=folder,
-        log_dir=folder / "logs", epochs=3, steps_per_epoch=45,
+        log_dir=folder / "logs", epochs=3, steps_per_epoch=60,
     )  # fmt: skip
     return load_detector(weights, settings=Settings(score_threshold=0.05))
 
@@ -48,4 +48,6 @@ def test_a_picture_without_molecules_gives_none(trained):
 def test_the_weights_file_tells_prediction_all_it_needs(trained):
     assert trained.class_names == NAMES
     assert 0.2 <= trained.score_threshold <= 0.6
-    assert trained.scale == pytest.approx(44 / trained.molecule_size)
+    assert trained.scale == pytest.approx(
+        train_test.LightConfig.MOLECULE_PIXELS / trained.molecule_size
+    )
