@@ -9,7 +9,6 @@ arguments give the same picture, whatever the number of processes.
 
 from spm.simulate.appearance import Appearance
 from spm.simulate.invented import invented_drawing, invented_drawings, invented_system
-from spm.simulate.lattice import Cell, Site
 from spm.simulate.molecules import (
     Drawing,
     Lobe,
@@ -22,7 +21,7 @@ from spm.simulate.molecules import (
 )
 from spm.simulate.picture import simulate
 from spm.simulate.single import molecule_crops
-from spm.simulate.systems import SYSTEMS, System
+from spm.simulate.systems import SYSTEMS, Cell, Site, System
 
 __all__ = [
     "SYSTEMS",
