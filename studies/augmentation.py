@@ -107,8 +107,11 @@ def measure(settings: dict, folder: Path) -> dict:
 
     weights = networks.train(
         networks.draw(settings["training"]), settings["classes"], folder,
-        steps=settings["steps"], seed=settings["seed"], techniques=settings["techniques"],
-        copies=settings["copies"], view_colours=settings["view_colours"],
+        steps=settings["steps"], seed=settings["seed"],
+        augmentation=networks.Augmentation(
+            settings["techniques"], copies=settings["copies"],
+            view_colours=settings["view_colours"],
+        ),
     )  # fmt: skip
     with networks.trained_detector(weights) as detector:
         return networks.measured(detector, networks.draw(settings["test"]))

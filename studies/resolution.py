@@ -144,7 +144,9 @@ def measure(settings: dict, folder: Path) -> dict:
         [networks.resampled(c, pixels / full) for pixels in settings["trained_on"] for c in crops],
         settings["classes"], folder, steps=settings["steps"], seed=settings["seed"],
         # Shrunken copies are the folder's; the others are drawn from the crops themselves.
-        techniques=[] if settings["shrink_list"] else None, shrink_list=settings["shrink_list"],
+        augmentation=networks.Augmentation(
+            [] if settings["shrink_list"] else None, settings["shrink_list"]
+        ),
     )  # fmt: skip
     tests = networks.draw(settings["test"])
     result: dict = {way: {} for way in WAYS}
