@@ -72,8 +72,10 @@ def plot_overlaps(
         color = "white" if overlap > 0.5 else "black"
         ax.text(j, i, f"{overlap:.3f}{note}", ha="center", va="center", fontsize=9, color=color)
     names = [f"{class_names[pred_class_ids[i]]} ({pred_scores[i]:.2f})" for i in found]
-    ax.set_yticks(range(len(found)), names)
-    ax.set_xticks(range(len(truth)), [class_names[gt_class_ids[j]] for j in truth], rotation=90)
+    true_names = [class_names[gt_class_ids[j]] for j in truth]
+    # A `$` in a class name is a `$`, not the start of a formula.
+    ax.set_yticks(range(len(found)), names, parse_math=False)
+    ax.set_xticks(range(len(truth)), true_names, rotation=90, parse_math=False)
     ax.set(xlabel="Truth", ylabel="Detections")
     figure.tight_layout()
     return figures.finish(figure, save_path)
