@@ -16,7 +16,9 @@ import numpy as np
 from spm.errors import InputError
 from spm.io.images import list_pictures, read_bytes
 from spm.io.pixel_size import KEY
+from spm.run.files import remove_leftovers
 from spm.run.manifest import Ledger, digest
+from spm.run.resumable import ResumableStep
 from spm.structures.annotation import (
     Annotation,
     check_copy,
@@ -169,6 +171,59 @@ def remove_stale(folder: Path, wanted: set[str], ledger: Ledger, step: str) -> i
             (folder / name).unlink(missing_ok=True)
             ledger.items.pop(stem, None)
     return count
+
+
+def copies_of_broken(folder: Path, source_dir: Path, usable: list[Source]) -> set[str]:
+    """Return the stems of copies whose source is there but cannot be used at present."""
+    names, kept = {source.name for source in usable}, set()
+    for path in iter_annotations(folder):
+        try:
+            made = read_annotation(path).derived or {}
+        except InputError:
+            continue
+        source = str(made.get("source", ""))
+        if source and source not in names and (source_dir / f"{source}.json").exists():
+            kept.add(path.stem)
+    return kept
+
+
+def files_of(name: str) -> list[str]:
+    """Return the files of a copy, in the order in which they are written."""
+    return [f"{name}.png", f"{name}.json"]
+
+
+class CopyStep(ResumableStep):
+    """A step whose items are copies, in a folder where the user's own files may lie too.
+
+    Attributes:
+        taken: for each copy whose name a file of the user has, a sentence about it.
+        stale: how many old copies `clear` removed.
+    """
+
+    taken: dict[str, str]
+    stale = 0
+
+    def clear(self, kept: set[str]) -> None:
+        """Remove leftovers and stale copies, and note the files that are about to be written.
+
+        Args:
+            kept: stems of copies that are not stale, though they are not wanted now.
+        """
+        folder, step = self.manifest.folder, self.name
+        remove_leftovers(folder)
+        self.stale = remove_stale(folder, set(self.digests) | kept, self.manifest, step)
+        self.taken = conflicts(folder, list(self.digests), self.manifest, step)
+        self.leave_out(self.taken)
+        self.manifest.plan(file for name in self.todo for file in files_of(name))
+
+    def said(self) -> str:
+        """Return what was done, as text."""
+        made = len(self.todo)
+        fresh = len(self.digests) - made - len(self.taken)
+        return (
+            f"{made} copies made, {fresh} up to date, {self.stale} old ones removed in "
+            f"{self.manifest.folder}"
+        )
 
 
 def marked(

@@ -32,6 +32,7 @@ COLUMNS = (
     "name", "source", "origin", "picture", "masks", "labels", "height", "width", "valid",
     "partial", "file",
 )  # fmt: skip
+MASKS, LABELS, FILE = map(COLUMNS.index, ("masks", "labels", "file"))  # places in a row
 
 # What zipfile and numpy raise for a changed byte, depending on the byte: a version or a password
 # that no file of ours has among them.
