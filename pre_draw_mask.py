@@ -1,9 +1,9 @@
-"""Draw the masks of the L1 pictures: aug_test_in/ -> re_mask_cache/.
+"""Draw the masks of the L1 images: aug_test_in/ -> re_mask_cache/.
 
     python pre_draw_mask.py
 
-For each annotated picture there, the user's own and the L1 copies, it writes one label picture,
-its label names, an overlay to look at and the instance masks. The colour copies of an L1 picture
+For each annotated image there, the user's own and the L1 copies, it writes one label image,
+its label names, an overlay to look at and the instance masks. The colour copies of an L1 image
 share these masks (re_write_mask.py).
 """
 
@@ -54,10 +54,10 @@ class Masks(Settings):
 
 @takes(Masks)
 def main(settings: Masks) -> int:
-    """Draw the masks of all annotated pictures in a folder.
+    """Draw the masks of all annotated images in a folder.
 
     Returns:
-        0. Problems of single pictures are raised together after all others are done.
+        0. Problems of single images are raised together after all others are done.
     """
     class_names, force, workers = settings.class_names, settings.force, settings.workers
     sources, problems = read_sources(settings.in_dir, copies_of="geo")

@@ -17,7 +17,7 @@ from Images_Augmentation import copies, techniques
 from Images_Augmentation.copies import Source
 from spm.dataset.index import full_rectangle
 from spm.errors import InputError
-from spm.io.images import write_picture
+from spm.io.images import write_image
 from spm.run.files import folder_lock
 from spm.run.manifest import digest
 from spm.run.resumable import Job, Made
@@ -66,13 +66,13 @@ def make_copies(asked: Any) -> int:
         }
         digests = {name: _digest(*copy, settings) for name, copy in wanted.items()}
         step = copies.CopyStep(folder, STEP, digests, force)
-        # The copies of a picture that cannot be read now are not stale.
+        # The copies of an image that cannot be read now are not stale.
         step.clear(copies.copies_of_broken(folder, asked.in_dir, sources) if problems else set())
         problems += step.taken.values()
         jobs = _jobs({name: wanted[name] for name in step.todo}, settings, folder)
         problems += step.make(_work, jobs, asked.workers, "L2/L3")
         step.finish()
-    print(f"L2/L3: {len(sources)} pictures, {step.said()}")
+    print(f"L2/L3: {len(sources)} images, {step.said()}")
     if problems:
         raise InputError.joined(problems)
     return 0
@@ -97,12 +97,12 @@ def stream(seed: int, source_name: str, number: int) -> np.random.Generator:
 
 
 def make_copy(
-    picture: np.ndarray, outlines: list[np.ndarray], settings: Settings, rng: np.random.Generator
+    image: np.ndarray, outlines: list[np.ndarray], settings: Settings, rng: np.random.Generator
 ) -> tuple[np.ndarray, list[np.ndarray] | None, list[str]]:
-    """Return an altered picture, its outlines if pixels moved (else None), and what was done.
+    """Return an altered image, its outlines if pixels moved (else None), and what was done.
 
     Args:
-        picture: (H, W, 3) uint8 RGB.
+        image: (H, W, 3) uint8 RGB.
         outlines: (n, 2) float64 x, y polygons, may be none.
     """
     fewest, most = settings.how_many
@@ -113,12 +113,12 @@ def make_copy(
     points = np.concatenate([np.zeros((0, 2)), *outlines])
     moved = False
     for name in names:
-        picture, field = techniques.apply(name, picture, rng)
+        image, field = techniques.apply(name, image, rng)
         if field is not None:
             points, moved = field.move_points(points), True
     if not moved:
-        return picture, None, names
-    return picture, np.split(points, ends)[: len(outlines)], names
+        return image, None, names
+    return image, np.split(points, ends)[: len(outlines)], names
 
 
 def _digest(source: Source, number: int, settings: Settings) -> str:
@@ -143,15 +143,15 @@ def _jobs(todo: dict[str, tuple[Source, int]], settings: Settings, folder: Path)
 
 
 def _work(job: Portion) -> list[Made]:
-    """Write the copies of one job, each picture before its JSON."""
+    """Write the copies of one job, each image before its JSON."""
     original = job.source.annotation
-    picture = original.read_picture()
+    image = original.read_image()
     outlines = copies.outlines(original)
     done = []
     for number in job.numbers:
         name = copy_name(job.source, number)
         rng = stream(job.settings.seed, job.source.name, number)
-        altered, moved, names = make_copy(picture, outlines, job.settings, rng)
+        altered, moved, names = make_copy(image, outlines, job.settings, rng)
         shapes = original.shapes
         if moved is not None:
             shapes = [
@@ -166,7 +166,7 @@ def _work(job: Portion) -> list[Made]:
 def _write(
     job: Portion,
     name: str,
-    picture: np.ndarray,
+    image: np.ndarray,
     shapes: list,
     names: list[str],
     number: int,
@@ -188,6 +188,6 @@ def _write(
         f"seed: {job.settings.seed}",
         "pixels moved" if moved else "pixels not moved",
     ]
-    write_picture(job.folder / f"{name}.png", picture)
+    write_image(job.folder / f"{name}.png", image)
     annotation = copies.marked(job.source, shapes, size, name, made, notes)
     write_annotation(job.folder / f"{name}.json", annotation, durable=False)

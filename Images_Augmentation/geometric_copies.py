@@ -14,9 +14,9 @@ from Images_Augmentation.copies import Source
 from spm.dataset.index import full_rectangle
 from spm.errors import InputError
 from spm.geometry import affine
-from spm.io.images import write_picture
+from spm.io.images import write_image
 from spm.run.files import folder_lock
-from spm.run.manifest import Ledger, digest
+from spm.run.manifest import Manifest, digest
 from spm.run.resumable import Job, Made, ResumableStep
 from spm.structures.annotation import write_annotation
 
@@ -25,7 +25,7 @@ STEP = "geo"
 
 @dataclass(frozen=True)
 class Copy:
-    """One way of copying a picture: turn, then flip, then shrink."""
+    """One way of copying an image: turn, then flip, then shrink."""
 
     angle: float = 0.0
     flip: str = ""
@@ -55,7 +55,7 @@ def make_copies(settings: Any) -> int:
         raise InputError(f"{in_dir}: there is no such folder; check the name.")
     with folder_lock(in_dir) as folder:
         sources, problems = copies.read_sources(folder)
-        copies.notice_pictures_without_annotation(folder, Ledger(folder, STEP))
+        copies.notice_images_without_annotation(folder, Manifest(folder, STEP))
         jobs = {f"{s.name}{copy.suffix}": (s, copy) for s in sources for copy in plan}
         digests = {name: _digest(*job) for name, job in jobs.items()}
         step = copies.CopyStep(folder, STEP, digests, force)
@@ -64,7 +64,7 @@ def make_copies(settings: Any) -> int:
         problems += step.taken.values()
         problems += _make_all(step, jobs, workers)
         step.finish()
-    print(f"L1: {len(sources)} annotated picture(s), {step.said()}")
+    print(f"L1: {len(sources)} annotated image(s), {step.said()}")
     if problems:
         raise InputError.joined(problems)
     return 0
@@ -73,12 +73,12 @@ def make_copies(settings: Any) -> int:
 def plan_copies(
     angles: Sequence[float], flips: Sequence[str], shrink_list: Sequence[float] = ()
 ) -> list[Copy]:
-    """Return the distinct ways of copying a picture, the picture itself not among them.
+    """Return the distinct ways of copying an image, the image itself not among them.
 
-    A left-right flip after a turn by t is the same picture as a top-bottom flip after t + 180
-    degrees, so that of 23 turns and both flips only 48 pictures would differ. Where a flipped copy
-    has been made already the picture is turned by half a step more first: `(180)(tb)`, which is
-    `(lr)` again, becomes `(187.5)(tb)`. With the default settings all 72 pictures are distinct.
+    A left-right flip after a turn by t is the same image as a top-bottom flip after t + 180
+    degrees, so that of 23 turns and both flips only 48 images would differ. Where a flipped copy
+    has been made already the image is turned by half a step more first: `(180)(tb)`, which is
+    `(lr)` again, becomes `(187.5)(tb)`. With the default settings all 72 images are distinct.
     """
     turns = [0.0, *sorted({float(angle) % 360 for angle in angles} - {0.0})]
     if not all(np.isfinite(turns)):
@@ -105,7 +105,7 @@ def plan_copies(
 
 
 def map_of(copy: Copy, height: int, width: int) -> tuple[np.ndarray, int, int]:
-    """Return the one (2, 3) map of a copy of a height x width picture, and the canvas's size."""
+    """Return the one (2, 3) map of a copy of a height x width image, and the canvas's size."""
     matrix, new_height, new_width = affine.rotation(copy.angle, height, width)
     if copy.flip:
         matrix = affine.compose(affine.flip(copy.flip, new_height, new_width), matrix)
@@ -128,21 +128,21 @@ def _make_all(step: ResumableStep, jobs: dict[str, tuple[Source, Copy]], workers
     for source_name, names in by_source.items():
         source = jobs[names[0]][0]
         try:
-            picture = source.annotation.read_picture()
+            image = source.annotation.read_image()
         except InputError as error:
             problems.append(str(error))
             continue
-        tasks = [Job([name], (folder, name, source, picture, jobs[name][1])) for name in names]
+        tasks = [Job([name], (folder, name, source, image, jobs[name][1])) for name in names]
         problems += step.make(_make, tasks, workers, f"L1 {source_name}", threads=True)
     return problems
 
 
 def _make(task: tuple[Path, str, Source, np.ndarray, Copy]) -> list[Made]:
-    """Write one copy, the picture before the JSON."""
-    folder, name, source, picture, copy = task
+    """Write one copy, the image before the JSON."""
+    folder, name, source, image, copy = task
     original = source.annotation
     matrix, height, width = map_of(copy, original.height, original.width)
-    write_picture(folder / f"{name}.png", affine.warp(picture, matrix, height, width))
+    write_image(folder / f"{name}.png", affine.warp(image, matrix, height, width))
     shapes = [
         copies.moved_shape(shape, affine.apply_to_points(matrix, points))
         for shape, points in zip(original.shapes, copies.outlines(original), strict=True)

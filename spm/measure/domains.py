@@ -52,7 +52,7 @@ class Domain:
 
 @dataclass
 class Order:
-    """What is ordered in a picture; domains largest first.
+    """What is ordered in an image; domains largest first.
 
     Attributes:
         domains: may be empty.
@@ -67,14 +67,14 @@ class Order:
 
 @dataclass(frozen=True)
 class _Layer:
-    """The molecules of a picture.
+    """The molecules of an image.
 
     Attributes:
         points: (N, 2) float64 centroids (x, y), pixels.
         kinds: (N,) int, the class of each, a number of `names`.
         names: the classes.
         spacing: usual distance of neighbours, pixels.
-        height, width: of the picture, pixels.
+        height, width: of the image, pixels.
     """
 
     points: np.ndarray
@@ -98,8 +98,8 @@ def analyse(
     Args:
         points: (N, 2) float64 centroids (x, y), pixels.
         class_names: class of each point.
-        height, width: size of the picture, pixels.
-        whole: (N,) bool, False for molecules cut by the picture's border: their centroids are
+        height, width: size of the image, pixels.
+        whole: (N,) bool, False for molecules cut by the image's border: their centroids are
             those of the visible part, so that they only show that a place is not empty. Defaults
             to all True.
         turns: (N,) complex, exp(i * symmetry * orientation) of each molecule, NaN for round ones:

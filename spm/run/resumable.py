@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from spm.errors import InputError
-from spm.run.manifest import Ledger
+from spm.run.manifest import Manifest
 from spm.run.parallel import run_jobs
 
 
@@ -58,7 +58,7 @@ class ResumableStep:
         force: bool = False,
     ):
         self.name = name
-        self.manifest = Ledger(folder, name)
+        self.manifest = Manifest(folder, name)
         self.digests = digests
         self.todo = [
             item for item, d in digests.items() if force or not self.manifest.done(item, d)

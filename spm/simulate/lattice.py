@@ -1,6 +1,6 @@
 """Where the molecules lie: crystal lattices with domains and defects, and random gas phases.
 
-All positions are (x, y) picture pixels before drift; lengths in a `System` are drawing pixels (see
+All positions are (x, y) image pixels before drift; lengths in a `System` are drawing pixels (see
 `spm.simulate.molecules`).  Angles are degrees, clockwise on the screen.
 """
 
@@ -16,12 +16,12 @@ from spm.simulate.frame import Frame
 from spm.simulate.systems import System
 
 SPACING = 3.0  # free rim round each outline in a gas, drawing pixels
-STEP = 2.5  # grid step of the occupancy picture, drawing pixels: 24 a molecule
+STEP = 2.5  # grid step of the occupancy image, drawing pixels: 24 a molecule
 
 
 @dataclass(frozen=True)
 class Placement:
-    """One molecule: class, centre (x, y) in picture pixels before drift, angle in degrees.
+    """One molecule: class, centre (x, y) in image pixels before drift, angle in degrees.
 
     `height` multiplies its drawing; `scrambled` molecules are spoilt by tip noise.
     """
@@ -102,14 +102,14 @@ def _apart(placements: list[Placement], frame: Frame, reach: float) -> list[Plac
 
 
 def _occupancy(frame: Frame, reach: float) -> tuple[np.ndarray, float]:
-    """Return an empty occupancy picture of the surface and its step in picture pixels."""
+    """Return an empty occupancy image of the surface and its step in image pixels."""
     step = max(STEP * frame.scale, 0.5)
     rows, cols = (int((side + 2 * reach) / step) + 1 for side in frame.shape)
     return np.zeros((rows, cols), np.uint8), step
 
 
 def _cells_covering(vectors, origin, width, height, reach) -> np.ndarray:
-    """Integer cell numbers (n, 2) whose cells can touch the picture grown by `reach`."""
+    """Integer cell numbers (n, 2) whose cells can touch the image grown by `reach`."""
     corners = np.array(
         [(x, y) for x in (-reach, width + reach) for y in (-reach, height + reach)], float
     )
@@ -183,7 +183,7 @@ def gas_arrangement(
 
 
 def _claim(taken: np.ndarray, outline: np.ndarray) -> bool:
-    """Mark the outline in the occupancy picture; False, and nothing marked, if it is not free."""
+    """Mark the outline in the occupancy image; False, and nothing marked, if it is not free."""
     low = np.maximum(np.floor(outline.min(0)).astype(int) - 1, 0)
     high = np.ceil(outline.max(0)).astype(int) + 2
     window = taken[low[1] : high[1], low[0] : high[0]]
@@ -216,7 +216,7 @@ def without_patches(
 
     Args:
         radius: mean radius of a patch, pixels.
-        at_border: centre the patches on the picture's border, as islands end there; else anywhere.
+        at_border: centre the patches on the image's border, as islands end there; else anywhere.
     """
     height, width = shape
     for _ in range(patches):
