@@ -587,14 +587,14 @@ def test_a_really_full_disk_and_a_read_only_one(tmp_path, capsys):
 def test_a_folder_that_cannot_be_written_to(step, tmp_path, monkeypatch, capsys):
     put(tmp_path / "in", "good")
     main, argv, _ = step(tmp_path / "in", tmp_path / "out")
-    opened = Path.open
+    opened = os.open
 
-    def refuse(path, mode="r", *more, **options):
-        if mode != "r" and mode != "rb":
+    def refuse(path, flags, *more, **options):
+        if flags & os.O_CREAT:
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
-        return opened(path, mode, *more, **options)
+        return opened(path, flags, *more, **options)
 
-    monkeypatch.setattr(Path, "open", refuse)
+    monkeypatch.setattr(os, "open", refuse)  # the lock is the first file that is made
     assert run(main, *argv) == 1
     told = capsys.readouterr().err
     assert told.count("error: ") == 1 and "nothing can be written there" in told
