@@ -93,3 +93,13 @@ def test_no_function_has_too_many_parameters():
                 if len([a for a in arguments if a.arg not in ("self", "cls")]) > MOST_PARAMETERS:
                     found.add(f"{name}: {node.name}")
     assert not found
+
+
+def test_tests_share_helpers_and_do_not_import_one_another():
+    found = [
+        f"{path.relative_to(ROOT)} imports {module}"
+        for path in (ROOT / "tests").rglob("*.py")
+        for module, _ in imports(parse(path))
+        if module.split(".")[-1].startswith("test_")
+    ]
+    assert not found
