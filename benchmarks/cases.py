@@ -124,7 +124,8 @@ def training_config(network: str, side: int, dtype: str):
 def training_model(network: str, side: int, layers: str, dtype: str):
     """The detector of a training case, ready for a step, and its config."""
     from mrcnn.model import MaskRCNN, jit
-    from mrcnn.training import STAGES, make_optimizer
+    from mrcnn.optimizer_schedule import make_optimizer
+    from mrcnn.training import STAGES
 
     config = training_config(network, side, dtype)
     model = MaskRCNN("training", config, tempfile.mkdtemp())

@@ -36,16 +36,11 @@ from .mask_tools import crop_masks, unmold_masks
 from .matterport import inspection, names
 from .matterport.files import KerasFace
 from .matterport.names import *  # noqa: F403 -- matterport's functions and layers
+from .optimizer_schedule import make_optimizer
 from .resizing import resize_image
 from .run_folders import last_weights, run_of
-from .training import (
-    STAGES,
-    LossTable,
-    SaveWeights,
-    StopOnNonFinite,
-    TrainingModel,
-    make_optimizer,
-)
+from .training import STAGES, TrainingModel
+from .training_callbacks import LossTable, SaveWeights, StopOnNonFinite
 from .training_state import (
     read_state,
     remove_older_states,
