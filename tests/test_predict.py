@@ -16,7 +16,8 @@ import predict_big_pic
 from engine import predict_image
 from engine.checkpoints import newest_weights
 from spm.errors import InputError
-from spm.geometry.cropped_mask import CroppedMask, polygon_mask
+from spm.geometry.cropped_mask import CroppedMask
+from spm.geometry.polygon_filling import polygon_mask
 from spm.geometry.polygons import polygon_centroid
 from spm.inference import predict
 from spm.inference.detector import Detections

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from spm.errors import InputError
-from spm.geometry.cropped_mask import CroppedMask, fill_polygons
+from spm.geometry.cropped_mask import CroppedMask
 from spm.structures.annotation import check_annotation
 from spm.structures.classes import class_of
 from spm.structures.instance_masks import shape_mask, shape_masks
@@ -161,7 +161,9 @@ def from_molecules(molecules, height, width):
     Returns:
         A list of Instance. The mask is that of the outline, the box the molecule's own.
     """
-    return _predicted(molecules, fill_polygons([m.outline for m in molecules], height, width))
+    return _predicted(
+        molecules, CroppedMask.of_polygons([m.outline for m in molecules], height, width)
+    )
 
 
 def _predicted(molecules, masks):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from spm.geometry.cropped_mask import mask_outline
+from spm.geometry.mask_outline import mask_outline
 from spm.simulate.appearance import Appearance
 from spm.simulate.lattice import rotation
 from spm.simulate.molecules import OVERSAMPLING, Drawing, Lobe

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from spm.geometry.cropped_mask import polygon_mask
+from spm.geometry.polygon_filling import polygon_mask
 from spm.geometry.polygons import polygon_area
 from spm.simulate import invented_drawing, invented_drawings, invented_system, simulate
 from spm.simulate.__main__ import main
