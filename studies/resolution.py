@@ -24,8 +24,8 @@ if __name__ == "__main__":  # the folder above holds the packages
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from spm.run import command_line
-from spm.run.settings import Settings, takes
-from studies.points import RESULTS, Point, run_points
+from spm.run.settings import takes
+from studies.points import Study, run_study
 
 # --- settings ----------------------------------------------------------------------------------
 SYSTEM = "A+B"
@@ -57,42 +57,25 @@ COLUMNS = (
 # -----------------------------------------------------------------------------------------------
 
 
-class Study(Settings):
-    """How thoroughly is measured."""
-
-    quick: bool = False
-    """One seed, short trainings, fewer networks and resolutions: minutes on two cores."""
-    out: Path = RESULTS
-    """Folder for the results."""
-
-
 @takes(Study)
 def main(settings: Study) -> int:
     """Measure; write table and figure."""
     from studies import results
 
-    quick, out = settings.quick, settings.out
-
-    titles = QUICK_TRAININGS if quick else tuple(TRAININGS)
-    points = [
-        Point(f"trained on {title}, seed {seed}", _settings(title, seed, quick))
-        for title in titles
-        for seed in (QUICK_SEEDS if quick else SEEDS)
-    ]
-    found = run_points(points, measure, out / "resolution", "resolution")
-    resolutions = QUICK_RESOLUTIONS if quick else RESOLUTIONS
-    per_title = len(points) // len(titles)
-    rows = []
-    for number, title in enumerate(titles):
-        mine = found[number * per_title : (number + 1) * per_title]
-        for way in WAYS:
-            for pixels in resolutions:
-                average = results.average([r[way][str(pixels)] for r in mine])
-                rows.append({"trained_on": title, "way": way, "pixels": pixels, **average})
-    stem = out / ("resolution_quick" if quick else "resolution")
-    record = {"quick": quick, "points": [p.settings for p in points], "results": found}
-    results.write_table(stem, rows, COLUMNS, record)
-    results.save(figure(rows, titles), stem)
+    quick = settings.quick
+    titles, seeds = (QUICK_TRAININGS, QUICK_SEEDS) if quick else (tuple(TRAININGS), SEEDS)
+    found = run_study("resolution", settings, titles, seeds, _settings, measure)
+    rows = [
+        {
+            "trained_on": title, "way": way, "pixels": pixels,
+            **results.average([result[way][str(pixels)] for result in mine]),
+        }
+        for title, mine in found.by_title.items()
+        for way in WAYS
+        for pixels in (QUICK_RESOLUTIONS if quick else RESOLUTIONS)
+    ]  # fmt: skip
+    results.write_table(found.stem, rows, COLUMNS, found.record)
+    results.save(figure(rows, titles), found.stem)
     return 0
 
 
