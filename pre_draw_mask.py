@@ -12,7 +12,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from Images_Augmentation.copies import read_sources
-from spm.dataset.index import COLUMNS, INDEX, entry_name, save_cropped_masks
+from spm.dataset.index import COLUMNS, INDEX, entry_name, save_masks
 from spm.dataset.writing import VERSION, prepare_folders, shapes_digest, write_entry
 from spm.errors import InputError
 from spm.run import command_line
@@ -86,7 +86,7 @@ def _draw(argument: tuple[str, Annotation, Path]) -> list[Made]:
     name, annotation, folder = argument
     entry = write_entry(name, annotation.path, folder)
     masks = f"rw_mask/{name}.npz"
-    save_cropped_masks(folder / masks, shape_masks(annotation), annotation.height, annotation.width)
+    save_masks(folder / masks, shape_masks(annotation), annotation.height, annotation.width)
     note = {"row": entry.note, "shapes": shapes_digest(annotation)}
     return [Made([*entry.files, masks], note)]
 

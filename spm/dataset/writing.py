@@ -24,7 +24,7 @@ from spm.dataset.index import (
     Entry,
     entry_name,
     full_rectangle,
-    save_cropped_masks,
+    save_masks,
 )
 from spm.errors import InputError
 from spm.io.images import (
@@ -185,9 +185,7 @@ def _write_mask(name: str, json_path: Path, folder: Path, shared: dict[str, Path
     if same is not None:
         link_or_copy(same, folder / file)
     else:
-        save_cropped_masks(
-            folder / file, shape_masks(annotation), annotation.height, annotation.width
-        )
+        save_masks(folder / file, shape_masks(annotation), annotation.height, annotation.width)
     return Made([file])
 
 

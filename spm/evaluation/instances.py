@@ -42,17 +42,6 @@ class Instance:
     label: str = ""
 
     @classmethod
-    def from_box(cls, class_name, box, **fields):
-        """Makes an instance of a box alone; its masks cannot be compared.
-
-        Args:
-            class_name: name of the class, or None.
-            box: (y1, x1, y2, x2) in pixels.
-            **fields: score, ignore, outline, label.
-        """
-        return cls(class_name, np.asarray(box, np.float64).reshape(4), **fields)
-
-    @classmethod
     def from_mask(cls, class_name, mask, **fields):
         """Makes an instance of a mask; the box is that of the pixels that are set.
 

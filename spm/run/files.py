@@ -135,6 +135,20 @@ def natural_sorted(paths: Iterable[str | os.PathLike]) -> list:
     return sorted(paths, key=natural_key)
 
 
+def visible_files(folder: str | os.PathLike) -> list[Path]:
+    """Return the files in a folder that are not hidden, naturally sorted.
+
+    Raises:
+        InputError: when there is no such folder.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise InputError(f"{folder}: there is no such folder; check the name.")
+    return natural_sorted(
+        path for path in folder.iterdir() if not path.name.startswith(".") and path.is_file()
+    )
+
+
 def safe_name(text: str) -> str:
     """Return a text as part of a file name: no separators, no control or reserved characters."""
     return re.sub(r'[\x00-\x1f/\\:*?"<>|]', "_", text).strip(" .") or "_"

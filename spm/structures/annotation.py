@@ -25,7 +25,7 @@ from spm.io.images import (
     image_size,
     read_image,
 )
-from spm.run.files import is_file, natural_sorted, write_json
+from spm.run.files import is_file, visible_files, write_json
 from spm.structures.classes import class_of
 from spm.structures.labelme_file import (
     SHAPE_KEYS,
@@ -171,17 +171,11 @@ def iter_annotations(folder: str | os.PathLike) -> list[Path]:
 
     Passed over is `NAME_convert.json`, in which `spm.convert` notes how it made NAME.png.
     """
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise InputError(f"{folder}: there is no such folder; check the name.")
-    return natural_sorted(
+    return [
         path
-        for path in folder.iterdir()
-        if path.suffix.lower() == ".json"
-        and not path.name.startswith(".")
-        and path.is_file()
-        and not _is_note_of_convert(path)
-    )
+        for path in visible_files(folder)
+        if path.suffix.lower() == ".json" and not _is_note_of_convert(path)
+    ]
 
 
 def _is_note_of_convert(path: Path) -> bool:
