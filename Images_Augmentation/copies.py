@@ -19,14 +19,8 @@ from spm.io.pixel_size import KEY
 from spm.run.files import remove_leftovers
 from spm.run.manifest import Manifest, digest
 from spm.run.resumable import ResumableStep
-from spm.structures.annotation import (
-    Annotation,
-    check_copy,
-    check_with_image,
-    iter_annotations,
-    read_annotation,
-)
-from spm.structures.same_image import annotated_twice, tell_of_embedded
+from spm.structures.annotated_folder import read_folder
+from spm.structures.annotation import Annotation, iter_annotations, read_annotation
 from spm.structures.shape import Shape, region
 
 # Part of every digest. Raise it when a change of the code changes the copies.
@@ -64,32 +58,8 @@ def read_sources(folder: Path, copies_of: str | None = None) -> tuple[list[Sourc
     Raises:
         InputError: when there is no annotation in the folder at all.
     """
-    sources, problems = [], []
-    paths = iter_annotations(folder)
-    if not paths:
-        raise InputError(
-            f"{folder}: there is no annotated image; put NAME.png and labelme's NAME.json there."
-        )
-    for path in paths:
-        try:
-            annotation = read_annotation(path)
-            made = annotation.derived
-            if made is not None and (copies_of is None or made.get("step") != copies_of):
-                continue
-            wrong = check_with_image(annotation) if made is None else check_copy(annotation)
-            if wrong:
-                problems += wrong
-                continue
-            sources.append(_source(annotation))
-        except InputError as error:
-            problems.append(str(error))
-    twice = annotated_twice(source.annotation for source in sources)
-    problems += [sentence for _, sentence in twice]
-    doubled = [annotation for annotation, _ in twice]
-    sources = [s for s in sources if not any(s.annotation is other for other in doubled)]
-    if copies_of is None:
-        tell_of_embedded(source.annotation for source in sources)
-    return sources, problems
+    annotations, problems = read_folder(folder, copies_of)
+    return [_source(annotation) for annotation in annotations], problems
 
 
 def _source(annotation: Annotation) -> Source:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from spm.errors import InputError
 from spm.evaluation.instances import Instance, from_annotation, from_prediction
-from spm.structures.annotation import Annotation, iter_annotations, read_annotation
+from spm.structures.annotation import Annotation, iter_annotations, read_annotations
 from spm.structures.classes import check_class_names, class_of, suggested_classes
 from spm.structures.same_image import annotated_twice
 
@@ -67,12 +67,7 @@ def read_all(paths):
     Raises:
         InputError: naming all files that cannot be read.
     """
-    found, problems = [], []
-    for path in paths:
-        try:
-            found.append(read_annotation(path))
-        except InputError as error:
-            problems.append(error)
+    found, problems = read_annotations(paths)
     if problems:
         raise InputError.joined(problems)
     return found

@@ -7,7 +7,7 @@ from pathlib import Path
 from spm.errors import InputError
 from spm.similarity.crops import Crop, read_crop_folder
 from spm.similarity.outlined_crops import cut_crops
-from spm.structures.annotation import iter_annotations, read_annotation
+from spm.structures.annotation import iter_annotations, read_annotations
 from spm.structures.classes import check_class_names
 
 
@@ -44,16 +44,10 @@ def _annotations(path: Path) -> list[Path]:
     """Return the user's own annotations (not the copies that our steps made) at a path."""
     if path.is_file():
         return [path] if path.suffix.lower() == ".json" else []
-    found, problems = [], []
-    for one in iter_annotations(path):
-        try:
-            if read_annotation(one).derived is None:
-                found.append(one)
-        except InputError as error:
-            problems.append(str(error))
+    found, problems = read_annotations(iter_annotations(path))
     if problems:
         raise InputError.joined(problems)
-    return found
+    return [annotation.path for annotation in found if annotation.derived is None]
 
 
 def _read_folders(folders: list[Path], classes: list[str]) -> list[Crop]:

@@ -9,7 +9,7 @@ import base64
 import io
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -231,6 +231,17 @@ def read_annotation(path: str | os.PathLike) -> Annotation:
         version=clean_text(data.get("version") or "5.0.1"),
         extra=extra,
     )
+
+
+def read_annotations(paths: Iterable[Path]) -> tuple[list[Annotation], list[str]]:
+    """Return the annotations that can be read, and what is wrong with the other files."""
+    found, problems = [], []
+    for path in paths:
+        try:
+            found.append(read_annotation(path))
+        except InputError as error:
+            problems.append(str(error))
+    return found, problems
 
 
 def write_annotation(path: str | os.PathLike, annotation: Annotation, durable: bool = True) -> None:
