@@ -36,21 +36,6 @@ class StopOnNonFinite(keras.callbacks.Callback):
             )
 
 
-class SaveWeights(keras.callbacks.Callback):
-    """Writes the weights file of each epoch.
-
-    Args:
-        write: function of the epoch's number (from 1 on).
-    """
-
-    def __init__(self, write):
-        super().__init__()
-        self.write = write
-
-    def on_epoch_end(self, epoch, logs=None):
-        self.write(epoch + 1)
-
-
 class LossTable(keras.callbacks.Callback):
     """Keeps `losses.csv` (a row an epoch) and `losses.png` in the run folder."""
 
