@@ -13,7 +13,7 @@ from pathlib import Path
 
 from spm.dataset.index import COLUMNS, INDEX, MASKS
 from spm.dataset.writing import DatasetSteps, list_items, unknown_labels
-from spm.errors import InputError
+from spm.errors import raise_problems
 from spm.run import command_line
 from spm.run.files import folder_lock, write_csv
 from spm.run.setting_kinds import Whole
@@ -69,8 +69,7 @@ def main(settings: Dataset) -> int:
         f"dataset: {written} entries and {len(steps.masks.todo)} masks written, "
         f"{len(items) - written} entries up to date in {folder}"
     )
-    if problems:
-        raise InputError.joined(problems)
+    raise_problems(problems)
     return 0
 
 

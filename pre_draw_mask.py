@@ -14,7 +14,7 @@ from pathlib import Path
 from Images_Augmentation.copies import read_sources
 from spm.dataset.index import COLUMNS, INDEX, entry_name, save_masks
 from spm.dataset.writing import VERSION, prepare_folders, shapes_digest, write_entry
-from spm.errors import InputError
+from spm.errors import raise_problems
 from spm.run import command_line
 from spm.run.files import folder_lock, write_csv
 from spm.run.manifest import digest
@@ -76,8 +76,7 @@ def main(settings: Masks) -> int:
         write_csv(folder / INDEX, COLUMNS, [note["row"] for note in step.notes()])
     drawn = len(step.todo)
     print(f"masks: {drawn} drawn, {len(items) - drawn} up to date in {folder}")
-    if problems:
-        raise InputError.joined(problems)
+    raise_problems(problems)
     return 0
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from spm.dataset.writing import DatasetSteps, list_items
-from spm.errors import InputError
+from spm.errors import raise_problems
 from spm.run import command_line
 from spm.run.files import folder_lock
 from spm.run.setting_kinds import Whole
@@ -52,8 +52,7 @@ def main(settings: Masks) -> int:
         problems = steps.write_masks(settings.cache_dir, settings.workers)
     written = len(steps.masks.todo)
     print(f"masks: {written} written, {len(items) - written} up to date in {folder}")
-    if problems:
-        raise InputError.joined(problems)
+    raise_problems(problems)
     return 0
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from Images_Augmentation import copies, techniques
 from Images_Augmentation.copies import Source
 from spm.dataset.index import full_rectangle
-from spm.errors import InputError
+from spm.errors import raise_problems
 from spm.io.images import write_image
 from spm.run.files import folder_lock
 from spm.run.manifest import digest
@@ -73,8 +73,7 @@ def make_copies(asked: Any) -> int:
         problems += step.make(_work, jobs, asked.workers, "L2/L3")
         step.finish()
     print(f"L2/L3: {len(sources)} images, {step.said()}")
-    if problems:
-        raise InputError.joined(problems)
+    raise_problems(problems)
     return 0
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from Images_Augmentation import copies
 from Images_Augmentation.copies import Source
 from spm.dataset.index import full_rectangle
-from spm.errors import InputError
+from spm.errors import InputError, raise_problems
 from spm.geometry import affine
 from spm.io.images import write_image
 from spm.run.files import folder_lock
@@ -65,8 +65,7 @@ def make_copies(settings: Any) -> int:
         problems += _make_all(step, jobs, workers)
         step.finish()
     print(f"L1: {len(sources)} annotated image(s), {step.said()}")
-    if problems:
-        raise InputError.joined(problems)
+    raise_problems(problems)
     return 0
 
 

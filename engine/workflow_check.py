@@ -12,7 +12,7 @@ from Images_Augmentation.geo_aug_img_json import Geometry
 from Images_Augmentation.geometric_copies import plan_copies
 from spm.checks import preflight, time_memory_disk
 from spm.checks.corrections import Correction
-from spm.errors import InputError
+from spm.errors import raise_problems
 
 MUCH_DISK = 3.0  # GB of copies, from which on the way without them is mentioned
 
@@ -42,8 +42,7 @@ def look_before_work(settings: Any, recipes: Recipes, added: list[Correction]) -
         findings.problems += disk_problems(expected, settings.copies_dir)
     if settings.check:
         report(findings, expected, added)
-    if findings.problems:
-        raise InputError.joined(findings.problems)
+    raise_problems(findings.problems)
     if not settings.check:
         for correction in added:
             print(correction.said(training.source_dir))

@@ -14,7 +14,7 @@ from typing import Annotated, Literal
 import numpy as np
 
 from spm import instruments
-from spm.errors import InputError
+from spm.errors import InputError, raise_problems
 from spm.instruments.heights import Opened, convert_file
 from spm.instruments.inputs import (
     image_path,
@@ -85,8 +85,7 @@ def main(asked: Conversion) -> int:
             problems.append(error)
             continue
         print(f"{path.name} -> {target}: {_describe(opened)}")
-    if problems:
-        raise InputError.joined(problems)
+    raise_problems(problems)
     return 0
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from spm.dataset.index import Entry, full_rectangle, load_cropped_masks, load_masks, read_index
-from spm.errors import InputError
+from spm.errors import InputError, raise_problems
 from spm.geometry import polygons
 from spm.geometry.cropped_mask import CroppedMask
 from spm.geometry.polygons import polygon_area
@@ -209,8 +209,7 @@ def outlined_sources(folder: Path) -> list[Source]:
             found.append(OutlinedSource(annotation))
         except InputError as error:
             problems.append(str(error))
-    if problems:
-        raise InputError.joined(problems)
+    raise_problems(problems)
     if not found:
         raise InputError(
             f"{folder}: there is no annotated image; put NAME.png and labelme's NAME.json there."
@@ -232,8 +231,7 @@ def check_labels(sources: Sequence[Source], class_names: Sequence[str]) -> dict[
                 counts[class_of(label, class_names)] += 1
             except ValueError as error:
                 problems.setdefault(f"{source.origin}: {error}", None)
-    if problems:
-        raise InputError.joined(list(problems))
+    raise_problems(problems)
     return counts
 
 

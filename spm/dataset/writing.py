@@ -26,7 +26,7 @@ from spm.dataset.index import (
     full_rectangle,
     save_masks,
 )
-from spm.errors import InputError
+from spm.errors import InputError, raise_problems
 from spm.io.images import (
     decode_image,
     is_plain_png,
@@ -197,8 +197,7 @@ def read_checked(path: Path) -> Annotation:
     """
     annotation = read_annotation(path)
     check = check_annotation if annotation.derived is None else check_copy
-    if problems := check(annotation):
-        raise InputError.joined(problems)
+    raise_problems(check(annotation))
     return annotation
 
 

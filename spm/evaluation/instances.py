@@ -8,15 +8,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from spm.errors import InputError
+from spm.errors import raise_problems
 from spm.geometry.cropped_mask import CroppedMask
 from spm.structures.annotation import check_annotation
 from spm.structures.classes import class_of
 from spm.structures.instance_masks import shape_mask, shape_masks
 from spm.structures.molecule import annotation_to_molecules
 from spm.structures.shape import outline
-
-__all__ = ["Instance", "from_annotation", "from_molecules", "from_prediction"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,8 +98,7 @@ def from_annotation(annotation, class_names, ignore_flags=(), ignore_unlisted=Fa
     Raises:
         InputError: naming every label without a class and every outline without sense.
     """
-    if problems := check_annotation(annotation, None if ignore_unlisted else class_names):
-        raise InputError.joined(problems)
+    raise_problems(check_annotation(annotation, None if ignore_unlisted else class_names))
     size = annotation.height, annotation.width
     truths = []
     for shape in annotation.shapes:

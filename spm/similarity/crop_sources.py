@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from spm.errors import InputError
+from spm.errors import InputError, raise_problems
 from spm.similarity.crops import Crop, read_crop_folder
 from spm.similarity.outlined_crops import cut_crops
 from spm.structures.annotation import iter_annotations, read_annotations
@@ -25,8 +25,7 @@ def load_crops(folders: list[Path], classes: list[str], margin: float, mask: boo
         for folder in folders
         if not folder.exists()
     ]
-    if problems:
-        raise InputError.joined(problems)
+    raise_problems(problems)
     annotations = [_annotations(folder) for folder in folders]
     if all(annotations):
         paths = list(dict.fromkeys(path for found in annotations for path in found))
@@ -45,8 +44,7 @@ def _annotations(path: Path) -> list[Path]:
     if path.is_file():
         return [path] if path.suffix.lower() == ".json" else []
     found, problems = read_annotations(iter_annotations(path))
-    if problems:
-        raise InputError.joined(problems)
+    raise_problems(problems)
     return [annotation.path for annotation in found if annotation.derived is None]
 
 

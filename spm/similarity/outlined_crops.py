@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from spm.errors import InputError
+from spm.errors import raise_problems
 from spm.geometry.polygons import polygon_centroid
 from spm.similarity.crops import PATCH, VIEW, Crop
 from spm.structures import annotation as ann
@@ -48,8 +48,7 @@ def cut_crops(
                 class_of(shape.label, class_names) if class_names else without_number(shape.label)
             )
             cuts.append((annotation, index, name, *_centre_diameter(region(shape))))
-    if problems:
-        raise InputError.joined(problems)
+    raise_problems(problems)
     if not cuts:
         return []
     by_class: dict[str, list[float]] = {}
