@@ -7,13 +7,18 @@ returned.
 
 import html
 import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from mrcnn import figures
 
 
-def plot_precision_recall(AP, precisions, recalls, save_path=None):
+def plot_precision_recall(
+    AP: float, precisions: np.ndarray, recalls: np.ndarray, save_path: str | Path | None = None
+) -> Path | None:
     """Draw the precision-recall curve.
 
     Args:
@@ -35,14 +40,14 @@ def plot_precision_recall(AP, precisions, recalls, save_path=None):
 
 
 def plot_overlaps(
-    gt_class_ids,
-    pred_class_ids,
-    pred_scores,
-    overlaps,
-    class_names,
-    threshold=0.5,
-    save_path=None,
-):
+    gt_class_ids: np.ndarray,
+    pred_class_ids: np.ndarray,
+    pred_scores: np.ndarray,
+    overlaps: np.ndarray,
+    class_names: Sequence[str],
+    threshold: float = 0.5,
+    save_path: str | Path | None = None,
+) -> Path | None:
     """Draw the matrix of overlaps between detections and instances.
 
     Args:
@@ -81,7 +86,7 @@ def plot_overlaps(
     return figures.finish(figure, save_path)
 
 
-def display_table(table):
+def display_table(table: Sequence[Sequence]) -> None:
     """Show a table: in a notebook as HTML, else as text.
 
     Args:
@@ -104,7 +109,7 @@ def display_table(table):
         print("  ".join(cells).rstrip())
 
 
-def display_weight_stats(model):
+def display_weight_stats(model: Any) -> None:
     """Show range and spread of all weights of the trainable layers.
 
     A weight whose values are all the same is marked "dead?", one beyond 1000 "overflow?".
