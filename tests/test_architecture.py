@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -102,4 +103,17 @@ def test_tests_share_helpers_and_do_not_import_one_another():
         for module, _ in imports(parse(path))
         if module.split(".")[-1].startswith("test_")
     ]
+    assert not found
+
+
+def test_imported_names_exist():
+    """Also those that a function imports when it is called, which no linter looks up."""
+    found = []
+    for path in modules():
+        for module, names in imports(parse(path)):
+            source = (ROOT / module.replace(".", "/")).with_suffix(".py")
+            if not names or not module or not source.is_file():
+                continue
+            known = set(dir(importlib.import_module(module)))
+            found += [f"{path.relative_to(ROOT)}: {module}.{n}" for n in names if n not in known]
     assert not found
