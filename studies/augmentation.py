@@ -85,15 +85,10 @@ def measure(settings: dict, folder: Path) -> dict:
     """Train the network of a point and return its `networks.numbers`."""
     from studies import networks
 
-    weights = networks.train(
-        networks.draw(settings["training"]), settings["classes"], folder,
-        steps=settings["steps"], seed=settings["seed"],
-        augmentation=networks.Augmentation(
-            settings["techniques"], copies=settings["copies"],
-            view_colours=settings["view_colours"],
-        ),
-    )  # fmt: skip
-    with networks.trained_detector(weights) as detector:
+    augmentation = networks.Augmentation(
+        settings["techniques"], copies=settings["copies"], view_colours=settings["view_colours"]
+    )
+    with networks.trained(settings, folder, augmentation=augmentation) as detector:
         return networks.measured(detector, networks.draw(settings["test"]))
 
 

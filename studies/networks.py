@@ -284,6 +284,22 @@ def trained_detector(weights: Path) -> Iterator[Any]:
         yield load_detector(weights, settings=Settings(score_threshold=LOWEST_SCORE))
 
 
+@contextmanager
+def trained(
+    settings: dict[str, Any],
+    folder: Path,
+    scenes: Sequence[Scene] | None = None,
+    augmentation: Augmentation = Augmentation(),
+) -> Iterator[Any]:
+    """Train the network of a point on the scenes, or on its `training`; give its `Detector`."""
+    weights = train(
+        draw(settings["training"]) if scenes is None else scenes, settings["classes"], folder,
+        steps=settings["steps"], seed=settings["seed"], augmentation=augmentation,
+    )  # fmt: skip
+    with trained_detector(weights) as detector:
+        yield detector
+
+
 def measured(detector, scenes: Sequence[Scene], **settings) -> dict[str, Any]:
     """Return the `numbers` of a detector's answers; arguments as `answers`."""
     truths, predictions = answers(detector, scenes, **settings)

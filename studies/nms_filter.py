@@ -100,12 +100,8 @@ def measure(settings: dict, folder: Path) -> dict:
     """
     from studies import networks
 
-    weights = networks.train(
-        networks.draw(settings["training"]), settings["classes"], folder,
-        steps=settings["steps"], seed=settings["seed"],
-    )  # fmt: skip
     result: dict = {}
-    with networks.trained_detector(weights) as detector:
+    with networks.trained(settings, folder) as detector:
         for title, test in settings["tests"].items():
             scenes = networks.draw(test)
             once = networks.remembering(detector)

@@ -123,17 +123,15 @@ def measure(settings: dict, folder: Path) -> dict:
     # Of the crops, not of the images: a mixture of other shares has another median molecule, and
     # the network knows its molecules by their size too.
     diameter = networks.diameter(crops) / full
-    weights = networks.train(
-        [networks.resampled(c, pixels / full) for pixels in settings["trained_on"] for c in crops],
-        settings["classes"], folder, steps=settings["steps"], seed=settings["seed"],
-        # Shrunken copies are the folder's; the others are drawn from the crops themselves.
-        augmentation=networks.Augmentation(
-            [] if settings["shrink_list"] else None, settings["shrink_list"]
-        ),
-    )  # fmt: skip
+    scenes = [
+        networks.resampled(c, pixels / full) for pixels in settings["trained_on"] for c in crops
+    ]
+    # Shrunken copies are the folder's; the others are drawn from the crops themselves.
+    shrink_list = settings["shrink_list"]
+    augmentation = networks.Augmentation([] if shrink_list else None, shrink_list)
     tests = networks.draw(settings["test"])
     result: dict = {way: {} for way in WAYS}
-    with networks.trained_detector(weights) as detector:
+    with networks.trained(settings, folder, scenes, augmentation) as detector:
         for pixels in settings["resolutions"]:
             scenes = [networks.resampled(test, pixels / full) for test in tests]
             scale = LightConfig.MOLECULE_PIXELS / (diameter * pixels)

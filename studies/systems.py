@@ -111,11 +111,7 @@ def measure(settings: dict, folder: Path) -> dict:
     """Train the network of a point and evaluate it on its test images: case -> numbers."""
     from studies import networks
 
-    weights = networks.train(
-        networks.draw(settings["training"]), settings["classes"], folder,
-        steps=settings["steps"], seed=settings["seed"],
-    )  # fmt: skip
-    with networks.trained_detector(weights) as detector:
+    with networks.trained(settings, folder) as detector:
         return {
             case: networks.measured(detector, networks.draw(test))
             for case, test in settings["tests"].items()
