@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from annotated import contents, put, textured
 from checkout import ROOT
+from data_steps import DATA_STEPS, mount, run
 from detectors import detections
-from test_bad_input import DATA_STEPS, mount, run
 
 import predict_big_pic
 import train_test

@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from spm.errors import InputError
+from spm.errors import InputError, raise_problems
 from spm.io.images import SUFFIXES, decode_image, read_bytes
 from spm.run.files import folder_lock, is_file, remove_leftovers, safe_name, write_bytes
 from spm.run.manifest import digest
@@ -123,8 +123,7 @@ def examine(
             annotation = read_annotation(path)
             annotation = _saved_beside_image(annotation, Path(images_dir)) or annotation
             wrong = check_annotation(annotation, class_names)
-            if wrong:
-                raise InputError.joined(wrong)
+            raise_problems(wrong)
             correction = _examine_one(annotation, Path(source_dir), Path(images_dir))
         except InputError as error:
             problems += str(error).splitlines()
@@ -134,8 +133,7 @@ def examine(
         elif any(other.name.casefold() == correction.name.casefold() for other in found):
             problems.append(f"{path}: is called like another file named; add one after the other.")
         found.append(correction)
-    if problems:
-        raise InputError.joined(problems)
+    raise_problems(problems)
     return found
 
 

@@ -21,7 +21,7 @@ from spm.structures.annotation import (
     Annotation,
     check_with_image,
     iter_annotations,
-    read_annotation,
+    read_annotations,
 )
 from spm.structures.classes import check_class_names, class_of
 from spm.structures.instance_masks import shape_masks
@@ -134,18 +134,11 @@ def _look_at_sources(
     paths: Sequence[Path], class_names: Sequence[str], findings: Findings, hints: bool
 ) -> int:
     """Read the user's annotations, usable or not; return how many there are."""
-    count, own, images = 0, [], []
-    for path in paths:
-        try:
-            annotation = read_annotation(path)
-        except InputError as error:
-            count += 1
-            findings.problems.append(str(error))
-            continue
-        if annotation.derived is not None:
-            continue
-        count += 1
-        own.append(annotation)
+    read, broken = read_annotations(paths)
+    findings.problems += broken
+    own = [annotation for annotation in read if annotation.derived is None]
+    count, images = len(own) + len(broken), []
+    for annotation in own:
         wrong = check_with_image(annotation, class_names)
         if not wrong:
             try:

@@ -9,7 +9,7 @@ from spm import instruments
 from spm.errors import InputError
 from spm.instruments.inputs import NO_IMAGES
 from spm.io.images import SUFFIXES, list_images
-from spm.run.files import natural_sorted
+from spm.run.files import natural_sorted, visible_files
 from spm.structures.annotation import Annotation, iter_annotations
 from spm.structures.other_formats import IMPORT
 from spm.structures.same_image import embedded_differs, names_another
@@ -110,9 +110,9 @@ def _subfolders(folder: Path) -> list[str]:
 
 def _unread(folder: Path) -> list[str]:
     found = []
-    for path in natural_sorted(p for p in folder.iterdir() if p.is_file()):
+    for path in visible_files(folder):
         suffix = path.suffix.lower()
-        if path.name.startswith(".") or suffix in SUFFIXES | {"", ".json", ".npz"}:
+        if suffix in SUFFIXES | {"", ".json", ".npz"}:
             continue
         if instruments.module_name(path):
             found.append(

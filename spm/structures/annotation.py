@@ -9,7 +9,7 @@ import base64
 import io
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -25,7 +25,7 @@ from spm.io.images import (
     image_size,
     read_image,
 )
-from spm.run.files import is_file, natural_sorted, write_json
+from spm.run.files import is_file, visible_files, write_json
 from spm.structures.classes import class_of
 from spm.structures.labelme_file import (
     SHAPE_KEYS,
@@ -171,17 +171,11 @@ def iter_annotations(folder: str | os.PathLike) -> list[Path]:
 
     Passed over is `NAME_convert.json`, in which `spm.convert` notes how it made NAME.png.
     """
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise InputError(f"{folder}: there is no such folder; check the name.")
-    return natural_sorted(
+    return [
         path
-        for path in folder.iterdir()
-        if path.suffix.lower() == ".json"
-        and not path.name.startswith(".")
-        and path.is_file()
-        and not _is_note_of_convert(path)
-    )
+        for path in visible_files(folder)
+        if path.suffix.lower() == ".json" and not _is_note_of_convert(path)
+    ]
 
 
 def _is_note_of_convert(path: Path) -> bool:
@@ -237,6 +231,17 @@ def read_annotation(path: str | os.PathLike) -> Annotation:
         version=clean_text(data.get("version") or "5.0.1"),
         extra=extra,
     )
+
+
+def read_annotations(paths: Iterable[Path]) -> tuple[list[Annotation], list[str]]:
+    """Return the annotations that can be read, and what is wrong with the other files."""
+    found, problems = [], []
+    for path in paths:
+        try:
+            found.append(read_annotation(path))
+        except InputError as error:
+            problems.append(str(error))
+    return found, problems
 
 
 def write_annotation(path: str | os.PathLike, annotation: Annotation, durable: bool = True) -> None:

@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from spm.geometry.cropped_mask import CroppedMask, fill_polygons, mask_outline
+from spm.geometry.cropped_mask import CroppedMask
+from spm.geometry.mask_outline import mask_outline
 from spm.geometry.polygons import crosses_itself, polygon_area
 from spm.geometry.rings import bridged, mask_rings, oriented
 
@@ -155,7 +156,9 @@ def _cells(polygons: list[np.ndarray], fine: int) -> tuple[list[CroppedMask], np
     points = np.concatenate(polygons)
     corner = np.floor(points.min(axis=0))
     width, height = (np.ceil((points.max(axis=0) - corner) * fine) + 1).astype(int)
-    return fill_polygons([(p - corner) * fine for p in polygons], int(height), int(width)), corner
+    return CroppedMask.of_polygons(
+        [(p - corner) * fine for p in polygons], int(height), int(width)
+    ), corner
 
 
 def check_shape(shape: Shape, height: int, width: int) -> list[str]:

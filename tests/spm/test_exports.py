@@ -12,7 +12,7 @@ from hypothesis.extra import numpy as hnp
 
 from spm import exports
 from spm.errors import InputError
-from spm.geometry.cropped_mask import polygon_mask
+from spm.geometry.polygon_filling import polygon_mask
 from spm.io import pixel_size
 from spm.structures.annotation import Annotation, read_annotation, write_annotation
 from spm.structures.classes import suggested_classes
