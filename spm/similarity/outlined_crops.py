@@ -11,7 +11,7 @@ from spm.errors import InputError
 from spm.similarity.crops import PATCH, VIEW, Crop
 from spm.structures import annotation as ann
 from spm.structures import instance_masks
-from spm.structures.classes import class_of, without_number
+from spm.structures.classes import class_of
 from spm.structures.same_image import annotated_twice
 from spm.structures.shape import region
 
@@ -45,11 +45,10 @@ def cut_crops(
         except InputError as error:
             problems.append(str(error))
     problems += [sentence for _, sentence in annotated_twice(read)]
+    names = class_names or ann.classes_in(read)
     for annotation in () if problems else read:
         for index, shape in enumerate(annotation.shapes):
-            name = (
-                class_of(shape.label, class_names) if class_names else without_number(shape.label)
-            )
+            name = class_of(shape.label, names)
             cuts.append((annotation, index, name, *_centre_diameter(region(shape))))
     if problems:
         raise InputError.joined(problems)
