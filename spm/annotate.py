@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from spm.checks.corrections import latest
-from spm.checks.predictions import content_digest, is_corrected, mark_of, picture_digest
+from spm.checks.predictions import content_digest, image_digest, is_corrected, mark_of
 from spm.errors import InputError
-from spm.instruments.inputs import open_picture, picture_path, settings_of
-from spm.io.images import read_picture
+from spm.instruments.inputs import image_path, open_image, settings_of
+from spm.io.images import read_image
 from spm.io.labelme_shows import shown_by_labelme
 from spm.io.pixel_size import write_scaled_png
 from spm.report.result_files import output_names
@@ -98,7 +98,7 @@ def to_open(settings: Annotating) -> Opened:
     path = settings.image
     if path.suffix.lower() == ".json":
         return _of_json(path, settings.images_dir, settings)
-    made = picture_path(path, path.parent)
+    made = image_path(path, path.parent)
     if made != path and settings_of(made).get("source") == path.name:
         path = made  # it was converted by spm.convert
     (name,) = output_names([path])
@@ -107,8 +107,8 @@ def to_open(settings: Annotating) -> Opened:
         return Opened(own, annotation, YOURS)
     if is_file(result):
         prediction = read_annotation(result)
-        made_of = mark_of(prediction).get("picture")
-        if made_of in (None, picture_digest(open_picture(path).picture)):
+        made_of = mark_of(prediction).get("image")
+        if made_of in (None, image_digest(open_image(path).image)):
             return _of_json(result, path.parent, settings)
         print(f"note: {result}: is of another image of this name; it is passed over.")
     if is_file(own):
@@ -130,15 +130,15 @@ def _image(path: Path, name: str, settings: Annotating) -> Opened:
     """Return the image, or its 8-bit copy where labelme does not show the image itself."""
     if shown_by_labelme(path):
         return Opened(path, None, "no outlines yet")
-    opened = open_picture(path)
+    opened = open_image(path)
     training = path.resolve().parent == settings.source_dir.resolve()
     folder = make_folder(path.parent if training else settings.out_dir)
     copy = folder / f"{name}.png"
     if is_file(copy) and copy.samefile(path):
         copy = folder / f"{name}_8bit.png"
     if not is_file(copy):
-        write_scaled_png(copy, opened.picture, opened.nm_per_pixel)
-    elif picture_digest(read_picture(copy)) != picture_digest(opened.picture):
+        write_scaled_png(copy, opened.image, opened.nm_per_pixel)
+    elif image_digest(read_image(copy)) != image_digest(opened.image):
         raise InputError(
             f"{copy}: is another image, and the 8-bit copy of {path} that labelme needs would be "
             "called so; move it away."

@@ -1,6 +1,6 @@
-"""Corrected predictions as training pictures: checking them and putting them with the others.
+"""Corrected predictions as training images: checking them and putting them with the others.
 
-A prediction `NAME_predicted.json` names its picture, NAME_predicted.tif, and the file that was
+A prediction `NAME_predicted.json` names its image, NAME_predicted.tif, and the file that was
 predicted by a path (`../images/NAME.png`). Only the file's name in it is used, in folders that the
 user knows: a JSON from elsewhere must not make us read any file that it likes.
 """
@@ -15,28 +15,28 @@ from pathlib import Path, PurePosixPath
 from spm.checks.kept_corrections import corrections_of
 from spm.checks.predictions import (
     PREDICTION,
+    image_digest,
     is_corrected,
     mark_of,
     outlines_digest,
-    picture_digest,
     result_name,
 )
 from spm.errors import InputError
 from spm.io import pixel_size
-from spm.io.images import SUFFIXES, decode_picture, read_bytes
+from spm.io.images import SUFFIXES, decode_image, read_bytes
 from spm.io.labelme_shows import LABELME_IMAGE, shown_by_labelme
 from spm.run.files import folder_lock, is_file, remove_leftovers, safe_name, write_bytes
 from spm.structures.annotation import (
     Annotation,
     check_annotation,
-    find_picture,
+    find_image,
     iter_annotations,
     read_annotation,
     write_annotation,
 )
 from spm.structures.shape import Shape
 
-CORRECTED = "corrected"  # top-level key of a correction among the training pictures
+CORRECTED = "corrected"  # top-level key of a correction among the training images
 # What a prediction says of a molecule and a corrected outline does not.
 ANSWER_KEYS = {"number", "score", "box", "second_class", "second_score", "orientation", "symmetry"}
 
@@ -46,16 +46,16 @@ class Correction:
     """A corrected annotation that is to be trained on.
 
     Attributes:
-        annotation: as the user left it; `picture_bytes` holds its picture.
-        file: name for the picture in the folder of the training pictures.
-        picture: digest of the picture's pixels, by which it is known again.
+        annotation: as the user left it; `image_bytes` holds its image.
+        file: name for the image in the folder of the training images.
+        image: digest of the image's pixels, by which it is known again.
         replaces: an earlier version of it is there.
         in_place: the user's file lies there itself.
     """
 
     annotation: Annotation
     file: str
-    picture: str
+    image: str
     replaces: bool = False
     in_place: bool = False
 
@@ -66,7 +66,7 @@ class Correction:
 
     @property
     def results(self) -> set[str]:
-        """What the results of its picture may be called."""
+        """What the results of its image may be called."""
         return {self.name, result_name(self.annotation.path)}
 
     def said(self, source_dir: Path) -> str:
@@ -80,7 +80,7 @@ class Correction:
     @property
     def outlined(self) -> str:
         """How much is outlined, in words."""
-        partial = ", of a part of the picture" if self.annotation.partial else ""
+        partial = ", of a part of the image" if self.annotation.partial else ""
         return f"{len(self.annotation.shapes)} outlines{partial}"
 
 
@@ -91,8 +91,8 @@ def examine(
 
     Args:
         paths: labelme JSON files.
-        source_dir: folder of the training pictures; need not exist.
-        images_dir: where pictures are looked for that do not lie beside their JSON.
+        source_dir: folder of the training images; need not exist.
+        images_dir: where images are looked for that do not lie beside their JSON.
         class_names: the known classes.
 
     Raises:
@@ -111,8 +111,8 @@ def examine(
         except InputError as error:
             problems += str(error).splitlines()
             continue
-        if any(other.picture == correction.picture for other in found):
-            problems.append(f"{path}: its picture is that of another file named; name one of them.")
+        if any(other.image == correction.image for other in found):
+            problems.append(f"{path}: its image is that of another file named; name one of them.")
         elif any(other.name.casefold() == correction.name.casefold() for other in found):
             problems.append(f"{path}: is called like another file named; add one after the other.")
         found.append(correction)
@@ -122,9 +122,9 @@ def examine(
 
 
 def store(corrections: Sequence[Correction], source_dir: Path) -> None:
-    """Put pictures and cleaned annotations into the folder of the training pictures.
+    """Put images and cleaned annotations into the folder of the training images.
 
-    The picture is whole before its JSON is there, and an earlier version stays until it is
+    The image is whole before its JSON is there, and an earlier version stays until it is
     replaced. Files of the user's own are never touched.
     """
     with folder_lock(source_dir) as folder:
@@ -133,7 +133,7 @@ def store(corrections: Sequence[Correction], source_dir: Path) -> None:
             if correction.in_place:
                 continue
             if not correction.replaces:
-                write_bytes(folder / correction.file, correction.annotation.picture_bytes)
+                write_bytes(folder / correction.file, correction.annotation.image_bytes)
             write_annotation(folder / f"{correction.name}.json", cleaned(correction))
 
 
@@ -145,8 +145,8 @@ def cleaned(correction: Correction) -> Annotation:
         for shape in annotation.shapes
     ]
     extra = {key: value for key, value in annotation.extra.items() if key != PREDICTION}
-    extra[CORRECTED] = {"picture": correction.picture, "from": annotation.path.name}
-    return replace(annotation, shapes=shapes, picture_name=correction.file, extra=extra)
+    extra[CORRECTED] = {"image": correction.image, "from": annotation.path.name}
+    return replace(annotation, shapes=shapes, image_name=correction.file, extra=extra)
 
 
 def _without_answer(shape: Shape) -> Shape:
@@ -161,16 +161,16 @@ def _without_answer(shape: Shape) -> Shape:
 def _examine_one(annotation: Annotation, source_dir: Path, images_dir: Path) -> Correction:
     path = annotation.path
     if annotation.derived is not None:
-        raise InputError(f"{path}: is a copy that a step made; correct the picture it comes from.")
+        raise InputError(f"{path}: is a copy that a step made; correct the image it comes from.")
     in_place = path.resolve().parent == source_dir.resolve()
-    data, suffix, picture = _read(annotation, source_dir if in_place else images_dir)
-    annotation = replace(annotation, picture_bytes=data)
+    data, suffix, image = _read(annotation, source_dir if in_place else images_dir)
+    annotation = replace(annotation, image_bytes=data)
     if in_place:
-        return Correction(annotation, path.name, picture, in_place=True)
-    earlier = _same_picture(annotation, picture, source_dir)
+        return Correction(annotation, path.name, image, in_place=True)
+    earlier = _same_image(annotation, image, source_dir)
     if earlier and CORRECTED not in earlier.extra:
         raise InputError(
-            f"{path}: {earlier.path} is your own annotation of the same picture; correct that one, "
+            f"{path}: {earlier.path} is your own annotation of the same image; correct that one, "
             "or move it away."
         )
     if mark_of(annotation) and not is_corrected(annotation):
@@ -180,8 +180,8 @@ def _examine_one(annotation: Annotation, source_dir: Path, images_dir: Path) -> 
             f"it{again}."
         )
     if earlier:
-        return Correction(annotation, earlier.picture_path().name, picture, replaces=True)
-    return Correction(annotation, _free_name(path, suffix, data, source_dir), picture)
+        return Correction(annotation, earlier.image_path().name, image, replaces=True)
+    return Correction(annotation, _free_name(path, suffix, data, source_dir), image)
 
 
 def latest(annotation: Annotation, source_dir: Path, images_dir: Path) -> Annotation:
@@ -193,8 +193,8 @@ def latest(annotation: Annotation, source_dir: Path, images_dir: Path) -> Annota
 
     Args:
         annotation: read from a JSON that the user named.
-        source_dir: folder of the training pictures; need not exist.
-        images_dir: where pictures are looked for that do not lie beside their JSON.
+        source_dir: folder of the training images; need not exist.
+        images_dir: where images are looked for that do not lie beside their JSON.
     """
     made = mark_of(annotation)
     others = corrections_of(annotation, images_dir)
@@ -203,7 +203,7 @@ def latest(annotation: Annotation, source_dir: Path, images_dir: Path) -> Annota
         later = (o for o in others if mark_of(o) == made and o.path.stat().st_mtime > saved)
         return next(later, annotation)
     for other in others[:1]:
-        earlier = _same_picture(other, made["picture"], source_dir)
+        earlier = _same_image(other, made["image"], source_dir)
         if earlier is None or _later(other, earlier):
             return other
     return annotation
@@ -216,34 +216,34 @@ def _later(one: Annotation, other: Annotation) -> bool:
 
 
 def _read(annotation: Annotation, images_dir: Path) -> tuple[bytes, str, str]:
-    """Return the picture's file content, its suffix, and the digest of its pixels.
+    """Return the image's file content, its suffix, and the digest of its pixels.
 
     Raises:
         InputError: when there is none, or it is another one than was predicted or annotated.
     """
     path, made = annotation.path, mark_of(annotation)
-    if annotation.picture_bytes is not None:
-        files = [(annotation.picture_bytes, ".png", f"{path} (embedded picture)")]
+    if annotation.image_bytes is not None:
+        files = [(annotation.image_bytes, ".png", f"{path} (embedded image)")]
     else:
         places = _places(annotation, images_dir)
         files = [(read_bytes(place), place.suffix, str(place)) for place in places]
     wrong = ""
     for data, suffix, where in files:
-        picture = decode_picture(data, where)
-        known = picture_digest(picture)
-        if picture.shape[:2] != (annotation.height, annotation.width):
+        image = decode_image(data, where)
+        known = image_digest(image)
+        if image.shape[:2] != (annotation.height, annotation.width):
             wrong = wrong or (
-                f"{path}: its picture {where} is {picture.shape[1]} x {picture.shape[0]} pixels, "
+                f"{path}: its image {where} is {image.shape[1]} x {image.shape[0]} pixels, "
                 f"but the annotation is for {annotation.width} x {annotation.height}; put the "
-                "right picture there."
+                "right image there."
             )
-        elif made.get("picture", known) != known:
+        elif made.get("image", known) != known:
             wrong = wrong or (
-                f"{path}: {where} is not the picture that was predicted, or was changed since; "
+                f"{path}: {where} is not the image that was predicted, or was changed since; "
                 "predict it again."
             )
         elif "file" in made and suffix.lower() == LABELME_IMAGE:
-            return pixel_size.scaled_png(picture, _scale(annotation)), ".png", known
+            return pixel_size.scaled_png(image, _scale(annotation)), ".png", known
         else:
             return data, suffix.lower(), known
     raise InputError(wrong)
@@ -256,8 +256,8 @@ def _scale(annotation: Annotation) -> float | None:
 
 
 def _places(annotation: Annotation, images_dir: Path) -> list[Path]:
-    """Return the files that may be the annotation's picture, the likeliest first."""
-    path, said = annotation.path, annotation.picture_name.replace("\\", "/")
+    """Return the files that may be the annotation's image, the likeliest first."""
+    path, said = annotation.path, annotation.image_name.replace("\\", "/")
     name = PurePosixPath(said).name
     folders = [images_dir, path.parent] if "/" in said else [path.parent, images_dir]
     places = [*_predicted_file(annotation, images_dir), *(folder / name for folder in folders)]
@@ -265,10 +265,10 @@ def _places(annotation: Annotation, images_dir: Path) -> list[Path]:
     if found:
         return found
     if not mark_of(annotation) and path.stem == result_name(path):
-        return [find_picture(path, name)]
+        return [find_image(path, name)]
     # Never that of the same stem: NAME_predicted.png has the outlines drawn in.
     raise InputError(
-        f"{path}: its picture {name!r} is neither beside it nor in {images_dir}; copy it there."
+        f"{path}: its image {name!r} is neither beside it nor in {images_dir}; copy it there."
     )
 
 
@@ -280,8 +280,8 @@ def _predicted_file(annotation: Annotation, images_dir: Path) -> list[Path]:
     return [file] if said and is_file(file) and shown_by_labelme(file) else []
 
 
-def _same_picture(annotation: Annotation, picture: str, folder: Path) -> Annotation | None:
-    """Return the annotation of the same picture among the training pictures, if there is one."""
+def _same_image(annotation: Annotation, image: str, folder: Path) -> Annotation | None:
+    """Return the annotation of the same image among the training images, if there is one."""
     for path in iter_annotations(folder) if folder.is_dir() else ():
         try:
             other = read_annotation(path)
@@ -290,22 +290,22 @@ def _same_picture(annotation: Annotation, picture: str, folder: Path) -> Annotat
                 annotation.width,
             ):
                 continue
-            if picture_digest(other.read_picture()) == picture:
+            if image_digest(other.read_image()) == image:
                 return other
         except InputError:
-            continue  # the look at all training pictures that follows says what is wrong with it
+            continue  # the look at all training images that follows says what is wrong with it
     return None
 
 
 def _free_name(path: Path, suffix: str, data: bytes, folder: Path) -> str:
-    """Return a name for the picture that no file of another picture or annotation has."""
+    """Return a name for the image that no file of another image or annotation has."""
     stem = safe_name(result_name(path))
     files = list(folder.iterdir()) if folder.is_dir() else []
     number = 1
     while True:
         name = stem if number == 1 else f"{stem}_{number}"
         taken = [file for file in files if file.stem.casefold() == name.casefold()]
-        # A run that was killed left the picture and no annotation.
+        # A run that was killed left the image and no annotation.
         left = [folder / f"{name}{suffix}"]
         if not taken or (taken == left and taken[0].read_bytes() == data):
             return f"{name}{suffix}"

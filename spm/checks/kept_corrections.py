@@ -44,7 +44,7 @@ def keep_correction(result: Path) -> Path | None:
         if path.read_bytes() == data or _same(_read(path), annotation):
             return path
     kept = _free(result, earlier)
-    image = result.parent / Path(annotation.picture_name).name if annotation else result
+    image = result.parent / Path(annotation.image_name).name if annotation else result
     if annotation is None or image.stem != result.stem or not is_file(image):
         write_bytes(kept, data)
         _keep_time(result, kept)
@@ -80,16 +80,16 @@ def corrections_of(prediction: Annotation, images_dir: Path) -> list[Annotation]
         images_dir: folder of the predicted images.
     """
     path, made = prediction.path, mark_of(prediction)
-    if path is None or not made.get("picture"):
+    if path is None or not made.get("image"):
         return []
-    picture, name = made["picture"], result_name(path)
-    said = (str(made.get("file") or ""), prediction.picture_name, name)
+    image, name = made["image"], result_name(path)
+    said = (str(made.get("file") or ""), prediction.image_name, name)
     stems = [PurePosixPath(text.replace("\\", "/")).stem for text in said]
     paths = [path.with_name(f"{name}{ending}.json") for ending in ("", "_8bit", SUFFIX)]
     paths += kept_files(path) + [images_dir / f"{stem}.json" for stem in stems if stem]
     others = [other for other in _distinct(paths) if not other.samefile(path)]
     found = [annotation for annotation in map(_read, others) if annotation is not None]
-    found = [o for o in found if mark_of(o).get("picture") == picture and is_corrected(o)]
+    found = [o for o in found if mark_of(o).get("image") == image and is_corrected(o)]
     return sorted(found, key=_age)
 
 

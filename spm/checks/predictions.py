@@ -18,16 +18,16 @@ SUFFIX, KEPT = "_predicted", "_corrected"
 _ENDING = re.compile(rf"({SUFFIX}|{KEPT}(_[0-9]+)?)$")
 
 
-def mark_prediction(annotation: Annotation, picture: np.ndarray, file: str = "") -> None:
+def mark_prediction(annotation: Annotation, image: np.ndarray, file: str = "") -> None:
     """Store in a prediction with which image and which outlines it was made.
 
     Args:
         annotation: the prediction, complete.
-        picture: (H, W, 3) uint8 RGB.
+        image: (H, W, 3) uint8 RGB.
         file: the predicted file, as seen from the JSON.
     """
     annotation.extra[PREDICTION] = {
-        "picture": picture_digest(picture),
+        "image": image_digest(image),
         "outlines": outlines_digest(annotation.shapes),
         "content": content_digest(annotation),
         "file": file,
@@ -54,9 +54,9 @@ def result_name(path: Path) -> str:
     return _ENDING.sub("", path.stem)
 
 
-def picture_digest(picture: np.ndarray) -> str:
-    """Return a short hash of a picture's pixels (H, W, 3) and size."""
-    return digest(list(picture.shape), np.ascontiguousarray(picture).tobytes())
+def image_digest(image: np.ndarray) -> str:
+    """Return a short hash of an image's pixels (H, W, 3) and size."""
+    return digest(list(image.shape), np.ascontiguousarray(image).tobytes())
 
 
 def outlines_digest(shapes: Sequence[Shape]) -> str:

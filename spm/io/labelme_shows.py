@@ -37,15 +37,15 @@ def shown_by_labelme(path: Path) -> bool:
     return header.format in FORMATS and header.mode in MODES and header.orientation == 1
 
 
-def write_opaque_tiff(path: Path, picture: np.ndarray) -> None:
-    """Write a picture as TIFF with an alpha channel that is full everywhere, atomically: the only
+def write_opaque_tiff(path: Path, image: np.ndarray) -> None:
+    """Write an image as TIFF with an alpha channel that is full everywhere, atomically: the only
     TIFF whose very pixels labelme shows and embeds.
 
     Args:
         path: ends in .tif.
-        picture: (H, W, 3) uint8 RGB.
+        image: (H, W, 3) uint8 RGB.
     """
-    image = Image.fromarray(np.ascontiguousarray(picture))
+    image = Image.fromarray(np.ascontiguousarray(image))
     image.putalpha(255)
     with atomic_path(path) as temporary:
         image.save(temporary, format="TIFF", compression="tiff_deflate")

@@ -16,13 +16,13 @@ import numpy as np
 from spm.io.labelme_shows import LABELME_IMAGE, write_opaque_tiff
 
 
-def image_for_labelme(picture: np.ndarray, result: Path) -> str:
+def image_for_labelme(image: np.ndarray, result: Path) -> str:
     """Write the image of a predicted JSON beside it; return the image's name for the JSON.
 
     Args:
-        picture: (H, W, 3) uint8 RGB, what was predicted.
+        image: (H, W, 3) uint8 RGB, what was predicted.
         result: the JSON, NAME_predicted.json.
     """
     beside = result.with_suffix(LABELME_IMAGE)
-    write_opaque_tiff(beside, picture)
+    write_opaque_tiff(beside, image)
     return beside.name

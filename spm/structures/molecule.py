@@ -44,18 +44,18 @@ NM_HEADER = ("centroid_x_nm", "centroid_y_nm", "area_nm2")
 
 @dataclass(eq=False)  # arrays have no single truth value to compare
 class Molecule:
-    """One molecule of a picture.
+    """One molecule of an image.
 
     Attributes:
         class_name: its class.
         score: confidence, 0..1.
-        box: (4,) float64 (y1, x1, y2, x2) in picture pixels, ends exclusive.
+        box: (4,) float64 (y1, x1, y2, x2) in image pixels, ends exclusive.
         outline: (n, 2) float64 polygon (x, y) in labelme's continuous pixel coordinates.
         area: square pixels.
         centroid: (x, y) of its area.
         orientation: direction of a lobe in degrees, nan for round ones; see
             `spm.geometry.orientation`.
-        edge: it touches the picture's border, so that size and shape say little.
+        edge: it touches the image's border, so that size and shape say little.
         uncertain: the second class has a large share of the first one's score, by default half.
         second_class: the next best class, "" when the detector knows only one.
         second_score: its score.
@@ -85,7 +85,7 @@ def typical_size(molecules: Sequence[Molecule]) -> float:
 def set_orientations(molecules: Sequence[Molecule]) -> list[Molecule]:
     """Returns the molecules with `orientation` and `symmetry` filled in, class by class.
 
-    Molecules cut by the picture's border do not take part in finding their class's symmetry unless
+    Molecules cut by the image's border do not take part in finding their class's symmetry unless
     there are no others.
     """
     harmonics = [orientation.radial_harmonics(m.outline, m.centroid) for m in molecules]
@@ -119,7 +119,7 @@ def molecules_to_annotation(
     molecules: Sequence[Molecule],
     height: int,
     width: int,
-    picture_name: str,
+    image_name: str,
     nm_per_pixel: float | None = None,
     class_names: Sequence[str] = (),
 ) -> Annotation:
@@ -128,7 +128,7 @@ def molecules_to_annotation(
     Each is a polygon labelled with its class alone: labelme gives each label a colour, and its list
     of labels is then the list of classes. `flags` carry edge and uncertain, `description` number
     and score in words, and further keys, which labelme keeps, the numbers: number (that of the
-    table), score, box, second_class, second_score, orientation, symmetry; for the whole picture
+    table), score, box, second_class, second_score, orientation, symmetry; for the whole image
     nm_per_pixel, where it is known, and class_names.
     """
     shapes = [
@@ -152,7 +152,7 @@ def molecules_to_annotation(
     known: dict[str, Any] = {} if nm_per_pixel is None else {pixel_size.KEY: nm_per_pixel}
     if class_names:
         known[CLASS_NAMES] = list(class_names)
-    return Annotation(shapes, height, width, picture_name, extra=known)
+    return Annotation(shapes, height, width, image_name, extra=known)
 
 
 def annotation_to_molecules(annotation: Annotation, class_names: Sequence[str]) -> list[Molecule]:
@@ -172,7 +172,7 @@ def annotation_to_molecules(annotation: Annotation, class_names: Sequence[str]) 
         try:
             name = class_of(shape.label, class_names)
         except ValueError as error:
-            raise InputError(f"{annotation.path or annotation.picture_name}: {error}") from error
+            raise InputError(f"{annotation.path or annotation.image_name}: {error}") from error
         extra = shape.extra
         molecules.append(
             Molecule(
@@ -199,7 +199,7 @@ def write_table(
     """Writes the molecules as CSV, one line each, under TABLE_HEADER, with NM_HEADER where the
     size of a pixel is known.
 
-    Lengths are picture pixels, areas square pixels, the orientation degrees (empty for round
+    Lengths are image pixels, areas square pixels, the orientation degrees (empty for round
     molecules), edge and uncertain 0 or 1. `number` is the molecule's in the JSON, `label` its class
     with a number within the class.
     """

@@ -17,7 +17,7 @@ from spm.checks.corrections import examine
 from spm.errors import InputError
 from spm.inference.detector import Detector
 from spm.inference.predict import Settings
-from spm.io.images import read_picture, write_picture
+from spm.io.images import read_image, write_image
 from spm.run import labelme_program
 from spm.structures.annotation import Annotation, read_annotation, write_annotation
 from spm.structures.shape import Shape
@@ -39,8 +39,8 @@ def predict(base, name="scan 1.png"):
         (base / folder).mkdir(exist_ok=True)
     path = base / "images" / name
     if not path.exists():
-        write_picture(path, textured(96, 96, 5))
-    predict_file(path, path.stem, base / "img_cache", DETECTOR, Settings(), tile_pictures=False)
+        write_image(path, textured(96, 96, 5))
+    predict_file(path, path.stem, base / "img_cache", DETECTOR, Settings(), tile_images=False)
     return base / "img_cache" / f"{path.stem}_predicted.json"
 
 
@@ -87,7 +87,7 @@ def test_who_starts_labelme_himself_finds_his_corrections_the_next_day(base):
 
 def test_outlined_saved_predicted_opened_corrected_and_opened_again(base):
     result = predict(base)
-    write_picture(base / "aug_test_in" / "cut.png", textured(80, 90, 3))
+    write_image(base / "aug_test_in" / "cut.png", textured(80, 90, 3))
     seen = door(base, "aug_test_in/cut.png", [["draw", [[10, 10], [60, 12], [40, 55]], "C70"]])
     assert seen["labels"] == CLASSES and seen["flags"] == ["partial"] and not seen["opencv"]
     assert "no outlines yet; labels: C60, C70" in seen["printed"]
@@ -116,15 +116,15 @@ def test_an_instrument_file_and_a_deep_image_are_opened_as_copies(base):
     deep = np.arange(60 * 70, dtype=np.uint16).reshape(60, 70) * 15
     for folder in ("images", "aug_test_in", "img_cache"):
         (base / folder).mkdir()
-    write_picture(base / "images" / "deep.png", deep)
-    write_picture(base / "aug_test_in" / "deep.png", deep)
+    write_image(base / "images" / "deep.png", deep)
+    write_image(base / "aug_test_in" / "deep.png", deep)
     first = opened(base, base / "images" / "deep.png")
     second = opened(base, base / "aug_test_in" / "deep.png")
     assert first.path == base / "img_cache" / "deep.png"
     assert second.path == base / "aug_test_in" / "deep_8bit.png"
     for copy in (first.path, second.path):
-        assert (read_picture(copy) == read_picture(base / "images" / "deep.png")).all()
-    assert read_picture(base / "aug_test_in" / "deep.png").shape == (60, 70, 3)
+        assert (read_image(copy) == read_image(base / "images" / "deep.png")).all()
+    assert read_image(base / "aug_test_in" / "deep.png").shape == (60, 70, 3)
     draw = [["draw", [[10, 10], [60, 12], [40, 55]], "C70"]]
     run_driven(
         ["-m", "spm.annotate", "images/deep.png", "--class-names", *CLASSES], draw, base, cwd=base
@@ -132,7 +132,7 @@ def test_an_instrument_file_and_a_deep_image_are_opened_as_copies(base):
     assert labels(base / "img_cache" / "deep.json") == ["C70"]
     again = opened(base, base / "images" / "deep.png")
     assert again.path == base / "img_cache" / "deep.json" and again.what == "your outlines"
-    write_picture(base / "images" / "deep.png", deep[::-1])
+    write_image(base / "images" / "deep.png", deep[::-1])
     with pytest.raises(InputError, match="is another image, and the 8-bit copy of"):
         opened(base, base / "images" / "deep.png")
 
@@ -144,7 +144,7 @@ def test_what_is_opened(base):
     # What labelme 6 saved beside the image, of a prediction of before.
     annotation = read_annotation(result)
     annotation.shapes[0].label = "C70"
-    annotation.picture_name = image.name
+    annotation.image_name = image.name
     write_annotation(image.with_suffix(".json"), annotation)
     assert opened(base, image).path == image.with_suffix(".json")
     named = opened(base, result, images_dir=base / "images")
@@ -160,7 +160,7 @@ def test_what_is_opened(base):
     assert annotate.offered(found.annotation, settings) == ["C60", "C70", "C84"]
     image.with_suffix(".json").unlink()
     # The prediction of another image of this name.
-    write_picture(image, textured(96, 96, 6))
+    write_image(image, textured(96, 96, 6))
     assert opened(base, image).path == image
     with pytest.raises(InputError, match="there is no such file"):
         annotate.main(image=base / "images" / "none.png")
@@ -199,7 +199,7 @@ def test_without_labelme_it_is_one_sentence(monkeypatch):
 
 
 def test_the_real_labelme_takes_class_names_with_commas(base):
-    write_picture(base / "a.png", textured(50, 60))
+    write_image(base / "a.png", textured(50, 60))
     names = ["1,3-diol", "C\u2086\u2080"]
     command = ["-m", "spm.annotate", "a.png", "--class-names", *names]
     seen = run_driven(command, [["draw", SQUARE.tolist(), names[0]]], base, cwd=base)
@@ -211,7 +211,7 @@ def test_a_labelme_that_meets_no_screen(base, monkeypatch):
     pytest.importorskip("importlib.util").find_spec("labelme") or pytest.skip("no labelme")
     if sys.platform != "linux":
         pytest.skip("Qt's screens under Linux")
-    write_picture(base / "a.png", textured(50, 60))
+    write_image(base / "a.png", textured(50, 60))
     without = {k: v for k, v in os.environ.items() if k not in ("DISPLAY", "WAYLAND_DISPLAY")}
     done = subprocess.run(
         [sys.executable, "-m", "spm.annotate", "a.png"], cwd=base, capture_output=True, text=True,

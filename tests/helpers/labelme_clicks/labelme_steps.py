@@ -3,7 +3,7 @@
 ["rename", k, label]    choose outline k, Ctrl+E, click the label in the list, OK
 ["tick", flag]          tick a flag of the image
 ["draw", points, label] Ctrl+N, click the corners in image pixels, choose the label, OK
-["shot", file]          save a picture of the window
+["shot", file]          save an image of the window
 """
 
 import json

@@ -10,23 +10,23 @@ from annotated import SQUARE, TRIANGLE, textured
 from spm.checks.corrections import examine, latest, store
 from spm.checks.kept_corrections import keep_correction, kept_files
 from spm.checks.predictions import is_corrected, mark_prediction, result_name
-from spm.io.images import read_picture, write_picture
+from spm.io.images import read_image, write_image
 from spm.report.labelme_image import image_for_labelme
 from spm.structures.annotation import Annotation, read_annotation, write_annotation
 from spm.structures.shape import Shape
 
 
-def predict(base, label="A", picture=None, name="scan [1]"):
+def predict(base, label="A", image=None, name="scan [1]"):
     """What a prediction writes for labelme, and keeps before; the JSON."""
     for folder in ("images", "out"):
         (base / folder).mkdir(exist_ok=True)
-    picture = textured(96, 96, 5) if picture is None else picture
-    write_picture(base / "images" / f"{name}.png", picture)
+    image = textured(96, 96, 5) if image is None else image
+    write_image(base / "images" / f"{name}.png", image)
     result = base / "out" / f"{name}_predicted.json"
     keep_correction(result)
     shapes = [Shape(label, TRIANGLE, extra={"score": 0.9}), Shape("B", SQUARE)]
-    annotation = Annotation(shapes, 96, 96, image_for_labelme(picture, result))
-    mark_prediction(annotation, picture, f"../images/{name}.png")
+    annotation = Annotation(shapes, 96, 96, image_for_labelme(image, result))
+    mark_prediction(annotation, image, f"../images/{name}.png")
     write_annotation(result, annotation)
     return result
 
@@ -51,11 +51,11 @@ def test_predicting_again_keeps_every_correction_and_nothing_else(tmp_path):
     predict(tmp_path, "C", textured(96, 96, 6))
     assert kept(tmp_path) == ["scan [1]_corrected.json", "scan [1]_corrected.tif"]
     first = read_annotation(tmp_path / "out/scan [1]_corrected.json")
-    assert first.shapes[0].label == "B" and first.picture_name == "scan [1]_corrected.tif"
-    np.testing.assert_array_equal(first.read_picture(), textured(96, 96, 5))
+    assert first.shapes[0].label == "B" and first.image_name == "scan [1]_corrected.tif"
+    np.testing.assert_array_equal(first.read_image(), textured(96, 96, 5))
     assert first.path.stat().st_mtime == 1000, "when the user changed it"
     assert read_annotation(result).shapes[0].label == "C"
-    np.testing.assert_array_equal(read_annotation(result).read_picture(), textured(96, 96, 6))
+    np.testing.assert_array_equal(read_annotation(result).read_image(), textured(96, 96, 6))
     before = first.path.read_bytes()
     change(result, label="D")
     predict(tmp_path, "E")
@@ -124,7 +124,7 @@ def test_without_the_predicted_file_the_image_beside_the_prediction_is_trained_o
     result = change(predict(tmp_path), label="B")
     (tmp_path / "images/scan [1].png").unlink()
     store(examine([result], tmp_path / "in", tmp_path / "images", ["A", "B"]), tmp_path / "in")
-    np.testing.assert_array_equal(read_picture(tmp_path / "in/scan [1].png"), textured(96, 96, 5))
+    np.testing.assert_array_equal(read_image(tmp_path / "in/scan [1].png"), textured(96, 96, 5))
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,8 @@ import predict_big_pic
 from spm.checks.corrections import examine, store
 from spm.inference.detector import Detector
 from spm.inference.predict import Settings
-from spm.instruments.inputs import open_picture
-from spm.io.images import read_picture, write_picture
+from spm.instruments.inputs import open_image
+from spm.io.images import read_image, write_image
 from spm.io.labelme_shows import shown_by_labelme
 from spm.io.pixel_size import read_scale
 
@@ -98,10 +98,10 @@ def test_labelme_shows_what_was_predicted(tmp_path):
     paths = {}
     for path in sorted(images.iterdir()):
         name = path.name.replace(".", "_")
-        predict_big_pic.predict_file(path, name, out, detector, Settings(), tile_pictures=False)
+        predict_big_pic.predict_file(path, name, out, detector, Settings(), tile_images=False)
         paths[path.name] = out / f"{name}_predicted.json"
     for name, array in zip(paths, in_labelme(paths.values()), strict=True):
-        predicted = read_picture(images / name)
+        predicted = read_image(images / name)
         assert array.shape == predicted.shape, name
         assert (array == predicted).all(), name
 
@@ -116,12 +116,12 @@ def test_a_correction_of_a_16_bit_image_is_trained_on_as_labelme_shows_it(tmp_pa
     images.mkdir()
     out.mkdir()
     deep = np.arange(30 * 40, dtype=np.uint16).reshape(30, 40) * 50
-    write_picture(images / "scan.png", deep)
+    write_image(images / "scan.png", deep)
     detector = Detector(["a"], detect=nothing, scale=1.0, input_size=64, score_threshold=0.5)
     result = out / "scan_predicted.json"
-    opened = open_picture(images / "scan.png", 0.25)
+    opened = open_image(images / "scan.png", 0.25)
     predict_big_pic.predict_file(
-        images / "scan.png", "scan", out, detector, Settings(), opened, tile_pictures=False
+        images / "scan.png", "scan", out, detector, Settings(), opened, tile_images=False
     )
     saved = json.loads(result.read_text())
     square = [[5, 5], [15, 5], [15, 15], [5, 15]]
@@ -131,4 +131,4 @@ def test_a_correction_of_a_16_bit_image_is_trained_on_as_labelme_shows_it(tmp_pa
     store(corrections, tmp_path / "aug_test_in")
     trained = tmp_path / "aug_test_in" / "scan.png"
     assert shown_by_labelme(trained) and read_scale(trained) == 0.25
-    assert (read_picture(trained) == read_picture(images / "scan.png")).all()
+    assert (read_image(trained) == read_image(images / "scan.png")).all()
