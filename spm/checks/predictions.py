@@ -37,7 +37,10 @@ def mark_prediction(annotation: Annotation, image: np.ndarray, file: str = "") -
 def mark_of(annotation: Annotation) -> dict[str, Any]:
     """Return what `mark_prediction` stored; {} for what is no prediction of ours."""
     made = annotation.extra.get(PREDICTION)
-    return made if isinstance(made, dict) else {}
+    if not isinstance(made, dict):
+        return {}
+    # Until November 2026 the image's digest was named "picture".
+    return {"image" if key == "picture" else key: value for key, value in made.items()}
 
 
 def is_corrected(annotation: Annotation) -> bool:
