@@ -41,7 +41,7 @@ class Annotating(Settings):
     image: Positional[Path | None] = None
     """The image or instrument file, or a JSON of it; must be given."""
     class_names: list[str] = []
-    """Labels to choose from. None named: those of the prediction and of the outlines beside the
+    """Labels to choose from. None named: those of the prediction, and of the outlines beside the
     image and in source_dir."""
     flags: list[str] = ["partial"]
     """Flags of the whole image to choose from; `partial`: not every molecule is outlined."""
@@ -150,18 +150,29 @@ def _image(path: Path, name: str, settings: Annotating) -> Opened:
 
 
 def offered(annotation: Annotation | None, settings: Annotating) -> list[str]:
-    """Return the class names to choose from: those of what is opened, of the predictions in
-    `out_dir`, and of the outlines in the image's folder and in `source_dir`."""
+    """Return the class names to choose from: those of what is opened, and of the outlines in the
+    image's folder and in `source_dir`; where there are none, those of the predictions."""
+    folders = {settings.image.parent.resolve(), settings.source_dir.resolve()}
+    folders -= {settings.out_dir.resolve()}  # of any image, the shipped demo's among them
     found = [annotation] if annotation else []
-    for folder in dict.fromkeys([settings.image.parent, settings.source_dir, settings.out_dir]):
-        for path in iter_annotations(folder) if folder.is_dir() else ():
-            try:
-                found.append(read_annotation(path))
-            except InputError:
-                continue  # another program's
-    found = [a for a in found if a.derived is None]
-    stated = (name for a in found for name in a.class_names)
-    return list(dict.fromkeys([*stated, *classes_in(found)]))
+    found += [other for folder in sorted(folders) for other in _annotations(folder)]
+    return _names(found) or _names(_annotations(settings.out_dir))
+
+
+def _annotations(folder: Path) -> list[Annotation]:
+    """Return what is annotated in a folder, our copies left out."""
+    found = []
+    for path in iter_annotations(folder) if folder.is_dir() else ():
+        try:
+            found.append(read_annotation(path))
+        except InputError:
+            continue  # another program's
+    return [annotation for annotation in found if annotation.derived is None]
+
+
+def _names(annotations: list[Annotation]) -> list[str]:
+    stated = (name for annotation in annotations for name in annotation.class_names)
+    return list(dict.fromkeys([*stated, *classes_in(annotations)]))
 
 
 def _saved(opened: Opened, names: list[str]) -> str:

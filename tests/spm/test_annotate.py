@@ -157,8 +157,12 @@ def test_what_is_opened(base):
     assert found.path == image.with_suffix(".json") and found.what == "your outlines"
     assert opened(base, result).path == result
     settings = annotate.Annotating(image=image, out_dir=result.parent, source_dir=base / "none")
-    assert annotate.offered(found.annotation, settings) == ["C60", "C70", "C84"]
+    assert annotate.offered(found.annotation, settings) == ["C84"]
+    prediction = read_annotation(result)
+    assert annotate.offered(prediction, settings) == ["C60", "C70", "C84"]
+    assert annotate.offered(None, settings) == ["C84"]
     image.with_suffix(".json").unlink()
+    assert annotate.offered(None, settings) == ["C60", "C70"]
     # The prediction of another image of this name.
     write_image(image, textured(96, 96, 6))
     assert opened(base, image).path == image

@@ -62,7 +62,7 @@ def _tick(window, flag):
 def _draw(window, points, label):
     canvas = window._canvas_widgets.canvas
     dict(window._actions.draw)["polygon"].trigger()
-    QtCore.QTimer.singleShot(WAIT * 2, lambda: _choose(window._label_dialog, label))
+    QtCore.QTimer.singleShot(WAIT, lambda: _choose(window._label_dialog, label))
     for x, y in [*points, points[0]]:
         place = (QtCore.QPointF(x, y) + canvas._compute_image_origin_offset()) * canvas.scale
         QtTest.QTest.mouseMove(canvas, place.toPoint())
@@ -70,7 +70,10 @@ def _draw(window, points, label):
 
 
 def _choose(dialog, label):
-    """Click a label of the dialog's list, and OK."""
+    """Click a label of the dialog's list, and OK, as soon as the dialog is there."""
+    if not dialog.isVisible():
+        QtCore.QTimer.singleShot(WAIT, lambda: _choose(dialog, label))
+        return
     (item,) = dialog.label_list.findItems(label, Qt.MatchExactly)
     place = dialog.label_list.visualItemRect(item).center()
     QtTest.QTest.mouseClick(dialog.label_list.viewport(), Qt.LeftButton, pos=place)
