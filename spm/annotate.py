@@ -16,7 +16,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from spm.checks.corrections import latest
-from spm.checks.predictions import content_digest, image_digest, is_corrected, mark_of
+from spm.checks.predictions import (
+    content_digest,
+    image_digest,
+    is_corrected,
+    mark_of,
+    result_name,
+)
 from spm.errors import InputError
 from spm.instruments.inputs import image_path, open_image, settings_of
 from spm.io.images import read_image
@@ -89,7 +95,8 @@ def main(settings: Annotating) -> int:
     names = settings.class_names or offered(opened.annotation, settings)
     print(f"{opened.path}: {opened.what}; labels: {', '.join(names) or 'none yet'}", flush=True)
     run_labelme(opened.path, names, settings.flags)
-    print(_saved(opened, names))
+    # Looked for again: labelme does not always save into the file that it opened.
+    print(_saved(opened, to_open(settings), names))
     return 0
 
 
@@ -104,6 +111,8 @@ def to_open(settings: Annotating) -> Opened:
     (name,) = output_names([path])
     own, result = path.with_suffix(".json"), settings.out_dir / f"{name}_predicted.json"
     if is_file(own) and not mark_of(annotation := read_annotation(own)):
+        if annotation.derived is not None:
+            raise InputError(f"{own}: is a copy that a step made; open the image it comes from.")
         return Opened(own, annotation, YOURS)
     if is_file(result):
         prediction = read_annotation(result)
@@ -112,7 +121,8 @@ def to_open(settings: Annotating) -> Opened:
             return _of_json(result, path.parent, settings)
         print(f"note: {result}: is of another image of this name; it is passed over.")
     if is_file(own):
-        return _of_json(own, path.parent, settings)
+        ours = own.stem != result_name(own)  # the image of a prediction was named
+        return _of_json(own, settings.images_dir if ours else path.parent, settings)
     return _image(path, name, settings)
 
 
@@ -175,13 +185,12 @@ def _names(annotations: list[Annotation]) -> list[str]:
     return list(dict.fromkeys([*stated, *classes_in(annotations)]))
 
 
-def _saved(opened: Opened, names: list[str]) -> str:
-    """Return what became of the file while labelme was open."""
-    path = opened.path if opened.annotation else opened.path.with_suffix(".json")
-    if not is_file(path):
-        return "nothing was outlined"
-    now = read_annotation(path)
-    if opened.annotation and content_digest(now) == content_digest(opened.annotation):
+def _saved(before: Opened, after: Opened, names: list[str]) -> str:
+    """Return what became of the outlines while labelme was open."""
+    path, now = after.path, after.annotation
+    if now is None:
+        return f"{path}: nothing was outlined"
+    if before.annotation and content_digest(now) == content_digest(before.annotation):
         return f"{path}: nothing was changed"
     counts = Counter(_class(shape.label, names) for shape in now.shapes)
     said = ", ".join(f"{name} ({count})" for name, count in sorted(counts.items()))

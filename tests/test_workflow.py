@@ -84,7 +84,7 @@ def test_a_second_run_replaces_and_augments_nothing_twice(house):
     assert len(list(house["log_dir"].glob("shapes*/mask_rcnn_shapes_0001.h5"))) == 2
 
 
-def test_tidy_leaves_the_user_s_files_alone_in_their_folder(house, tmp_path, capsys):
+def test_tidy_leaves_the_user_s_files_alone_in_their_folder(tmp_path, capsys):
     """And the dataset as it is: the next run makes the same copies again."""
     source = tmp_path / "in"
     shutil.copytree(ROOT / "aug_test_in", source, ignore=only_the_demo)
@@ -92,7 +92,7 @@ def test_tidy_leaves_the_user_s_files_alone_in_their_folder(house, tmp_path, cap
     before = {p.name: p.read_bytes() for p in source.iterdir()}
     folders = {name: tmp_path / name for name in ("copies_dir", "cache_dir", "dataset_dir")}
     settings = workflow.Workflow.of(
-        source_dir=source, images_dir=house["images_dir"], aug_times=1, tidy=True, **folders
+        source_dir=source, images_dir=ROOT / "images", aug_times=1, tidy=True, **folders
     )
     workflow.make_dataset(settings)
     assert {p.name: p.read_bytes() for p in source.iterdir() if p.name[0] != "."} == before

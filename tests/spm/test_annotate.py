@@ -112,6 +112,21 @@ def test_outlined_saved_predicted_opened_corrected_and_opened_again(base):
     assert found.annotation.path == kept
 
 
+def test_a_prediction_of_an_older_version_is_found_where_labelme_saves_it(base):
+    """It named the image itself: labelme saves into the folder of the image."""
+    result = predict(base)
+    data = json.loads(result.read_text(encoding="utf-8")) | {"imagePath": "../images/scan 1.png"}
+    data["prediction"] = {k: data["prediction"][k] for k in ("image", "outlines")}
+    result.write_text(json.dumps(data), encoding="utf-8")
+    seen = door(base, "images/scan 1.png", [["rename", 0, "C70"]])
+    saved = base / "images" / "scan 1.json"
+    assert labels(saved) == ["C70", "C70", "C60"] and labels(result) == ["C60", "C70", "C60"]
+    assert "scan 1.json: saved, 3 outlines: C60 (1), C70 (2)" in seen["printed"]
+    assert door(base, result, [])["shapes"] == ["C70", "C70", "C60"]
+    (found,) = examine([result], base / "aug_test_in", base / "images", CLASSES)
+    assert found.annotation.path == saved
+
+
 def test_an_instrument_file_and_a_deep_image_are_opened_as_copies(base):
     deep = np.arange(60 * 70, dtype=np.uint16).reshape(60, 70) * 15
     for folder in ("images", "aug_test_in", "img_cache"):
@@ -163,6 +178,13 @@ def test_what_is_opened(base):
     assert annotate.offered(None, settings) == ["C84"]
     image.with_suffix(".json").unlink()
     assert annotate.offered(None, settings) == ["C60", "C70"]
+    # The drawing, for the prediction; and no copy of a step.
+    assert opened(base, result.with_suffix(".png")).path == result
+    own.extra["derived"] = {"step": "geo"}
+    write_image(base / "aug_test_in" / "cut(15).png", textured(96, 96, 5))
+    write_annotation(base / "aug_test_in" / "cut(15).json", own)
+    with pytest.raises(InputError, match="is a copy that a step made; open the image"):
+        opened(base, base / "aug_test_in" / "cut(15).png")
     # The prediction of another image of this name.
     write_image(image, textured(96, 96, 6))
     assert opened(base, image).path == image
