@@ -63,6 +63,9 @@ class Workflow(Settings):
     """Processes of the data steps; 0 takes one for each processor core."""
     force: bool = False
     """Do again what is up to date."""
+    tidy: bool = False
+    """Take the L1 copies out of source_dir once the dataset is made, so that your own files are
+    alone there; the next run makes the copies again, in seconds."""
     check: bool = False
     """Only look at the input; report what is wrong, sizes, oddities and expected costs."""
     add: list[Path] | None = None
@@ -145,6 +148,7 @@ def make_dataset(settings: Workflow) -> None:
     import re_write_mask
     from engine.workflow_check import flips
     from Images_Augmentation import geo_aug_img_json
+    from Images_Augmentation.geometric_copies import remove_copies
     from spm.run.cluster import on_cluster
 
     start = time.perf_counter()
@@ -161,6 +165,8 @@ def make_dataset(settings: Workflow) -> None:
         pre_draw_mask.main(in_dir=source, out_dir=cache, **named)
         re_write_mask.main(copies_dir=copies, cache_dir=cache, out_dir=dataset, **common)
         fast_json_to_dataset.main(in_dir=copies, cache_dir=cache, out_dir=dataset, **named)
+    if settings.tidy:
+        remove_copies(source)
     print(f"Data steps done after {time.perf_counter() - start:.0f} s")
 
 

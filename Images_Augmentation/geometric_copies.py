@@ -69,6 +69,16 @@ def make_copies(settings: Any) -> int:
     return 0
 
 
+def remove_copies(in_dir: Path) -> None:
+    """Delete the L1 copies in a folder; the user's files stay, and so does what was made of the
+    copies: made again they are the same, and later steps are up to date."""
+    with folder_lock(in_dir) as folder:
+        manifest = Manifest(folder, STEP)
+        count = copies.remove_stale(folder, set(), manifest, STEP)
+        manifest.compact()
+    print(f"L1: {count} copies removed from {in_dir}, the next run makes them again")
+
+
 def plan_copies(
     angles: Sequence[float], flips: Sequence[str], shrink_list: Sequence[float] = ()
 ) -> list[Copy]:

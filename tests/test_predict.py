@@ -282,9 +282,13 @@ def test_script_writes_everything(room, capsys):
         assert len(lines) == count + 1
         drawn = read_image(out / f"{name}_predicted.png")
         assert drawn.shape == (2 * size[0], 2 * size[1], 3), "small images are drawn enlarged"
-    # labelme opens the JSON where it lies: the path leads back to the image.
+    # labelme saves the JSON where it lies: the image is beside it and differs by its ending alone.
     raw = json.loads((out / "a b_predicted.json").read_text(encoding="utf-8"))
-    assert raw["imagePath"] == "../images/a b.png" and raw["imageData"] is None
+    assert raw["imagePath"] == "a b_predicted.tif" and raw["imageData"] is None
+    shown = read_image(out / "a b_predicted.tif")
+    np.testing.assert_array_equal(shown, read_image(folder / "images" / "a b.png"))
+    assert {shape["label"] for shape in raw["shapes"]} == set(CLASSES) == set(raw["class_names"])
+    assert [shape["number"] for shape in raw["shapes"]] == list(range(1, 36))
     tiles = sorted(p.name for p in (out / "pre_predict").iterdir())
     assert len([t for t in tiles if t.startswith("a b_r")]) == 6
     assert tiles == sorted(p.name for p in (out / "post_predict").iterdir())
@@ -324,7 +328,7 @@ def test_a_name_too_long_and_a_file_that_cannot_be_read_do_not_stop_the_others(
 ):
     folder, _ = room
     write_image(folder / "images" / f"{'a' * 236}.png", blobs(80, 60)[0])
-    write_image(folder / "images" / f"{'分' * 80}b.png", blobs(80, 60)[0])  # 241 bytes
+    write_image(folder / "images" / f"{'分' * 79}b.png", blobs(80, 60)[0])  # 238 bytes
     (folder / "images" / "a b_convert.json").write_bytes(b"{damaged")
     real, shown = predict_image.draw_molecules, []
 

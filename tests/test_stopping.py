@@ -86,7 +86,7 @@ def test_ctrl_c_in_a_prediction(tmp_path, monkeypatch, capsys):
     assert run(predict_big_pic.main, *argv) == 130
     assert capsys.readouterr().err == "stopped.\n"
     assert {p.name for p in out.glob("*.*") if not p.name.startswith(".")} == {
-        "a_molecules.csv", "a_predicted.json", "a_predicted.png",
+        "a_molecules.csv", "a_predicted.json", "a_predicted.png", "a_predicted.tif",
     }  # fmt: skip
     assert not list(out.rglob(".~*")) and not (out / ".lock").exists()
 

@@ -13,6 +13,7 @@ from spm.run.files import natural_sorted, visible_files
 from spm.structures.annotation import Annotation, iter_annotations
 from spm.structures.other_formats import IMPORT
 from spm.structures.same_image import embedded_differs, names_another
+from spm.structures.shape import titles
 
 
 def folder_hints(folder: Path, own: Sequence[Annotation]) -> dict[str, list[str]]:
@@ -46,10 +47,10 @@ def _of_each(own: Sequence[Annotation], say) -> list[str]:
 
 def _groups(own: Sequence[Annotation]) -> list[str]:
     return [
-        f"{annotation.path.name}: {shape.label} has {len(shape.all_parts)} parts (group number "
+        f"{annotation.path.name}: {title} has {len(shape.all_parts)} parts (group number "
         f"{shape.group_id})"
         for annotation in own
-        for shape in annotation.shapes
+        for shape, title in zip(annotation.shapes, titles(annotation.shapes), strict=True)
         if shape.parts
     ]
 

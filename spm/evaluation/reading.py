@@ -11,8 +11,8 @@ from pathlib import Path
 
 from spm.errors import InputError, raise_problems
 from spm.evaluation.instances import Instance, from_annotation, from_prediction
-from spm.structures.annotation import Annotation, iter_annotations, read_annotations
-from spm.structures.classes import check_class_names, class_of, suggested_classes
+from spm.structures.annotation import Annotation, classes_in, iter_annotations, read_annotations
+from spm.structures.classes import check_class_names, class_of
 from spm.structures.same_image import annotated_twice
 
 PREDICTED = "_predicted"
@@ -161,9 +161,7 @@ def read_images(truths, predicted_paths, class_names=None, ignore_flags=(), igno
     predicted = read_all(predicted_paths)
     notices = []
     if not class_names:
-        class_names = suggested_classes(
-            shape.label for annotation in (*truths, *predicted) for shape in annotation.shapes
-        )
+        class_names = classes_in([*truths, *predicted])
         notices.append(
             f"classes guessed from the labels: {', '.join(class_names) or 'none'}; "
             "name them with --classes if this is wrong."

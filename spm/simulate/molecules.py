@@ -264,13 +264,14 @@ def drawings_from_annotation(annotation, class_names=None, image=None) -> dict[s
     Raises:
         InputError: the annotation has no shape, or a label belongs to no class.
     """
-    from spm.structures.classes import class_of, suggested_classes
+    from spm.structures.annotation import classes_in
+    from spm.structures.classes import class_of
     from spm.structures.shape import outline
 
     if not annotation.shapes:
         raise InputError(f"{annotation.image_name}: no outline to draw a molecule from.")
     if class_names is None:
-        class_names = suggested_classes(shape.label for shape in annotation.shapes)
+        class_names = classes_in([annotation])
     drawings: dict[str, Drawing] = {}
     for shape in annotation.shapes:
         try:

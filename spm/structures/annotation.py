@@ -26,7 +26,7 @@ from spm.io.images import (
     read_image,
 )
 from spm.run.files import is_file, visible_files, write_json
-from spm.structures.classes import class_of
+from spm.structures.classes import class_of, suggested_classes
 from spm.structures.labelme_file import (
     SHAPE_KEYS,
     TOP_KEYS,
@@ -42,6 +42,7 @@ from spm.structures.shape import MOST_PARTS, Shape, check_form, check_shape, gro
 
 CONVERTED = "_convert"  # at the end of the stem of the notes that spm.convert writes
 CONVERT_KEYS = {"channel", "levelling", "colour_map"}
+CLASS_NAMES = "class_names"  # key of a prediction: the classes that its network knows
 
 
 @dataclass
@@ -84,6 +85,13 @@ class Annotation:
             return False
         parts = (part for shape in self.shapes for part in shape.all_parts)
         return any(_says_partial(part.flags) for part in parts)
+
+    @property
+    def class_names(self) -> list[str]:
+        """The classes that the file states, as a prediction does; none if it states none."""
+        names = self.extra.get(CLASS_NAMES)
+        good = isinstance(names, list) and all(isinstance(x, str) and x.strip() for x in names)
+        return names if good else []
 
     @property
     def derived(self) -> dict[str, Any] | None:
@@ -164,6 +172,14 @@ def _in_other_case(path: Path) -> Path | None:
     wanted = path.name.casefold()
     found = [p for p in path.parent.iterdir() if p.name.casefold() == wanted and is_file(p)]
     return found[0] if len(found) == 1 else None
+
+
+def classes_in(annotations: Sequence[Annotation]) -> list[str]:
+    """Return the classes of annotations' labels, sorted: those that the files state, and of what
+    fits none of them the labels without their serial numbers."""
+    known = {name: None for annotation in annotations for name in annotation.class_names}
+    labels = (shape.label for annotation in annotations for shape in annotation.shapes)
+    return suggested_classes(labels, list(known))
 
 
 def iter_annotations(folder: str | os.PathLike) -> list[Path]:
