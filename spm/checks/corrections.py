@@ -7,6 +7,7 @@ read any file that it likes.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
@@ -25,6 +26,7 @@ from spm.structures.annotation import (
     read_annotation,
     write_annotation,
 )
+from spm.structures.same_image import embedded_differs
 from spm.structures.shape import Shape
 
 # Top-level JSON keys: of a prediction, and of a corrected one among the training pictures.
@@ -136,6 +138,8 @@ def examine(
         found.append(correction)
     if problems:
         raise InputError.joined(problems)
+    for correction in found:
+        _tell_of_embedded(correction, Path(images_dir))
     return found
 
 
@@ -263,6 +267,19 @@ def _read(annotation: Annotation, images_dir: Path, made: dict) -> tuple[bytes, 
         else:
             return data, suffix.lower(), known
     raise InputError(wrong)
+
+
+def _tell_of_embedded(correction: Correction, images_dir: Path) -> None:
+    """Print a line when the file's image is embedded and not the one that lies there, as training
+    does for what lies among its images."""
+    if correction.in_place:
+        return  # training says it
+    try:
+        place = _places(correction.annotation, images_dir)[0]
+    except InputError:
+        return  # there is no other
+    if sentence := embedded_differs(correction.annotation, place):
+        print(f"note: {sentence}.", file=sys.stderr)
 
 
 def _places(annotation: Annotation, images_dir: Path) -> list[Path]:

@@ -13,7 +13,7 @@ from spm.errors import InputError
 from spm.evaluation.instances import Instance, from_annotation, from_prediction
 from spm.structures.annotation import Annotation, iter_annotations, read_annotation
 from spm.structures.classes import check_class_names, class_of, suggested_classes
-from spm.structures.same_image import annotated_twice
+from spm.structures.same_image import annotated_twice, tell_of_embedded
 
 __all__ = [
     "Pictures",
@@ -98,6 +98,7 @@ def read_truths(folder):
               file=sys.stderr)  # fmt: skip
     if problems := [sentence for _, sentence in annotated_twice(own)]:
         raise InputError.joined(problems)
+    tell_of_embedded(own)
     return own
 
 

@@ -26,9 +26,11 @@ from spm.errors import InputError
 from spm.evaluation import comparison
 from spm.evaluation.comparison import Answers
 from spm.evaluation.instances import Instance
+from spm.evaluation.reading import read_truths
 from spm.inference.detector import Detector
 from spm.io.images import encode_png, read_picture, write_picture
 from spm.run import command_line
+from spm.similarity.outlined_crops import cut_crops
 from spm.structures.annotation import Annotation, read_annotation, write_annotation
 from spm.structures.instance_masks import instance_masks
 from spm.structures.shape import Shape
@@ -228,6 +230,34 @@ def test_an_embedded_picture_is_taken_and_a_picture_of_one_s_own_too(tmp_path):
     (second,) = add(tmp_path, tmp_path / "elsewhere/other.json")
     assert second.replaces and first.picture == second.picture
     assert read_picture(tmp_path / "in/own.png").shape == (40, 64, 3)
+
+
+@pytest.mark.parametrize("where", ["beside it", "in images"])
+def test_an_embedded_picture_that_differs_is_said_at_every_door(tmp_path, where, capsys):
+    elsewhere, folder = tmp_path / "elsewhere", tmp_path / "images"
+    path = put(elsewhere, "own").path
+    folder.mkdir()
+    if where == "in images":
+        (elsewhere / "own.png").rename(folder / "own.png")
+    data = json.loads(path.read_text())
+    data["imageData"] = base64.b64encode(encode_png(255 - textured(40, 64))).decode()
+    path.write_text(json.dumps(data))
+    (correction,) = add(tmp_path, path)
+    said = capsys.readouterr().err
+    assert "own.json: the picture embedded in it is taken, but own.png" in said
+    assert "other colours" in said and where in said.replace(str(tmp_path) + os.sep, "")
+    # What is trained on is what was said.
+    stored = read_annotation(tmp_path / "in/own.json").read_picture()
+    np.testing.assert_array_equal(stored, 255 - textured(40, 64))
+    if where == "beside it":
+        for look in (read_truths, outlined_sources, lambda folder: cut_crops([path])):
+            look(elsewhere)
+            assert said in capsys.readouterr().err
+    path.write_text(
+        json.dumps(data | {"imageData": base64.b64encode(encode_png(textured(40, 64))).decode()})
+    )
+    add(tmp_path, path)
+    assert capsys.readouterr().err == ""
 
 
 def test_everything_wrong_is_said_at_once_and_nothing_is_done(tmp_path):
