@@ -18,7 +18,7 @@ from Images_Augmentation.copies import Source
 from spm.dataset.index import full_rectangle
 from spm.errors import InputError
 from spm.io.images import write_picture
-from spm.run.files import folder_lock, remove_leftovers
+from spm.run.files import folder_lock
 from spm.run.manifest import Ledger, digest
 from spm.run.parallel import run_jobs
 from spm.structures.annotation import write_annotation
@@ -59,7 +59,6 @@ def make_copies(asked: Any) -> int:
     aug_times, force = asked.aug_times, asked.force
     sources, problems = copies.read_sources(asked.in_dir, copies_of="geo")
     with folder_lock(asked.out_dir) as folder:
-        remove_leftovers(folder)
         ledger = Ledger(folder, STEP)
         wanted = {
             copy_name(source, number): (source, number)

@@ -15,7 +15,7 @@ from spm.dataset.index import full_rectangle
 from spm.errors import InputError
 from spm.geometry import affine
 from spm.io.images import write_picture
-from spm.run.files import folder_lock, remove_leftovers
+from spm.run.files import folder_lock
 from spm.run.manifest import Ledger, digest
 from spm.run.parallel import run_jobs
 from spm.structures.annotation import write_annotation
@@ -54,7 +54,6 @@ def make_copies(settings: Any) -> int:
     if not in_dir.is_dir():  # the lock would create it
         raise InputError(f"{in_dir}: there is no such folder; check the name.")
     with folder_lock(in_dir) as folder:
-        remove_leftovers(folder)
         ledger = Ledger(folder, STEP)
         sources, problems = copies.read_sources(folder)
         copies.notice_pictures_without_annotation(folder, ledger)

@@ -8,7 +8,7 @@ read any file that it likes.
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
@@ -16,7 +16,7 @@ import numpy as np
 
 from spm.errors import InputError
 from spm.io.images import SUFFIXES, decode_picture, read_bytes
-from spm.run.files import folder_lock, is_file, remove_leftovers, safe_name, write_bytes
+from spm.run.files import folder_lock, is_file, safe_name, write_bytes
 from spm.run.manifest import digest
 from spm.structures.annotation import (
     Annotation,
@@ -104,6 +104,18 @@ def outlines_digest(shapes: Sequence[Shape]) -> str:
     return digest(outlines, *masks)
 
 
+def is_prediction_of(path: Path, pictures: Collection[str]) -> bool:
+    """Return whether a file is a prediction of one of these pictures (digests), not corrected."""
+    try:
+        annotation = read_annotation(path)
+    except InputError:
+        return False
+    made = annotation.extra.get(PREDICTION)
+    made = made if isinstance(made, dict) else {}
+    outlines = made.get("outlines") == outlines_digest(annotation.shapes)
+    return outlines and made.get("picture") in pictures
+
+
 def examine(
     paths: Sequence[Path], source_dir: Path, images_dir: Path, class_names: Sequence[str]
 ) -> list[Correction]:
@@ -150,7 +162,6 @@ def store(corrections: Sequence[Correction], source_dir: Path) -> None:
     replaced. Files of the user's own are never touched.
     """
     with folder_lock(source_dir) as folder:
-        remove_leftovers(folder)
         for correction in corrections:
             if correction.in_place:
                 continue

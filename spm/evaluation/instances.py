@@ -159,9 +159,9 @@ def from_molecules(molecules, height, width):
         height, width: size of the picture.
 
     Returns:
-        A list of Instance. The mask is that of the outline, the box the molecule's own.
+        A list of Instance. The mask is that of all parts, the box the molecule's own.
     """
-    return _predicted(molecules, fill_polygons([m.outline for m in molecules], height, width))
+    return _predicted(molecules, fill_polygons([m.region for m in molecules], height, width))
 
 
 def _predicted(molecules, masks):

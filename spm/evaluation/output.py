@@ -125,6 +125,7 @@ def draw_pictures(
     from spm.evaluation import figures
 
     folder = files.make_folder(out / "pictures")
+    files.remove_leftovers(folder)
     verdicts = comparison.verdicts(numbers["iou"], numbers["score_threshold"])
     for annotation, verdict in zip(annotations, verdicts, strict=False):
         try:

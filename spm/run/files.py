@@ -177,7 +177,8 @@ def folder_lock(folder: str | os.PathLike) -> Iterator[Path]:
 
     The lock is a file `.lock` in the folder with the owner's process id and machine; the
     operating system drops nothing when a process is killed, so a lock whose owner is dead is taken
-    over. A lock of another machine (a shared disk) cannot be checked and is respected.
+    over. A lock of another machine (a shared disk) cannot be checked and is respected. Temporary
+    files in it are then those of killed runs, and are deleted.
 
     Raises:
         InputError: when another live process holds the folder, or it cannot be written to.
@@ -194,6 +195,7 @@ def folder_lock(folder: str | os.PathLike) -> Iterator[Path]:
     else:
         raise _busy(folder, lock)
     try:
+        remove_leftovers(folder)
         yield folder
     finally:
         if _read_lock(lock) == token:
