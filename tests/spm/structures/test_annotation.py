@@ -285,3 +285,14 @@ def test_a_drawn_result_is_never_taken_for_the_picture(tmp_path):
     write_annotation(annotation.path, replace(annotation, picture_name="../images/scan.png"))
     with pytest.raises(InputError, match=r"its picture 'scan\.png' is not beside it"):
         read_annotation(annotation.path).read_picture()
+
+
+def test_a_file_of_gigabytes_is_refused_before_it_is_read(tmp_path):
+    put(tmp_path)
+    path = tmp_path / "cut.json"
+    with path.open("r+b") as file:
+        file.truncate(2 * 10**9)  # takes no disk: the rest is a hole
+    with pytest.raises(
+        InputError, match=r"is 2000 MB large, and .* up to 537 MB are read"
+    ):
+        read_annotation(path)
