@@ -5,7 +5,9 @@ import csv
 import functools
 import json
 import os
+import shutil
 from dataclasses import replace
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -495,6 +497,48 @@ def test_a_run_that_was_cut_off_is_given_again(house, monkeypatch):
     assert first == second  # the same start, so that train_test finds its unfinished run
     assert contents(base / "in") == stored
     assert (base / "img_cache/corrections.csv").is_file()
+
+
+def test_a_run_that_was_cut_off_while_it_predicted_is_given_again(house, monkeypatch):
+    """The corrected file was replaced by the new prediction: its corrections are not lost, and the
+    comparison is that of an undisturbed run."""
+    base, calls = house
+    path = correct(base / "img_cache/scan_predicted.json", "B1", shape=0)
+    undisturbed = base.with_name("undisturbed")
+    shutil.copytree(base, undisturbed)
+    predict = workflow.predict
+
+    def cut_off(*arguments):
+        predict(*arguments)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(workflow, "predict", cut_off)
+    with pytest.raises(KeyboardInterrupt):
+        run(base, path)
+    assert {s.label for s in read_annotation(path).shapes} == {"A1", "B1"}  # the network's own
+    monkeypatch.setattr(workflow, "predict", predict)
+    assert run(base, path) == 0
+    assert calls[0]["init_with"] == calls[1]["init_with"]  # not the weights of the first attempt
+    run(undisturbed, undisturbed / "img_cache/scan_predicted.json")
+    for name in ("img_cache/corrections.csv", "img_cache/scan_molecules.csv", "in/scan.json"):
+        assert (base / name).read_bytes() == (undisturbed / name).read_bytes()
+    assert not list(base.rglob(".unfinished"))
+    # Done; and what is asked next is another run.
+    with pytest.raises(InputError, match="no outline was changed since the prediction"):
+        run(base, path)
+
+
+def test_a_file_corrected_further_after_a_cut_off_run_is_taken_anew(house, monkeypatch):
+    base, _ = house
+    path = correct(base / "img_cache/scan_predicted.json", "B1", shape=0)
+    whole = train_test.train_main
+    monkeypatch.setattr(train_test, "train_main", mock.Mock(side_effect=KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        run(base, path)
+    monkeypatch.setattr(train_test, "train_main", whole)
+    correct(path, "A9", shape=1)
+    assert run(base, path) == 0
+    assert [s.label for s in read_annotation(base / "in/scan.json").shapes] == ["B1", "A9"]
 
 
 def test_the_flag_needs_a_file(capsys):

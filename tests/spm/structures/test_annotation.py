@@ -292,7 +292,5 @@ def test_a_file_of_gigabytes_is_refused_before_it_is_read(tmp_path):
     path = tmp_path / "cut.json"
     with path.open("r+b") as file:
         file.truncate(2 * 10**9)  # takes no disk: the rest is a hole
-    with pytest.raises(
-        InputError, match=r"is 2000 MB large, and .* up to 537 MB are read"
-    ):
+    with pytest.raises(InputError, match=r"is 2000 MB large, and .* up to 537 MB are read"):
         read_annotation(path)
