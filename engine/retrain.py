@@ -9,7 +9,7 @@ from engine.detector import load_detector
 from spm.checks.corrections import Correction
 from spm.evaluation import comparison
 from spm.inference.predict import Settings
-from spm.report.result_files import find_pictures, output_names
+from spm.report.result_files import find_images, output_names
 from spm.run.files import natural_sorted
 
 
@@ -46,7 +46,7 @@ def start_with(init_with: str, log_dir: Path, begun: Path | None = None) -> tupl
 def other_names(added: list[Correction], images_dir: Path) -> list[str]:
     """Returns the names of the results of the images that nobody corrected."""
     corrected = {name for correction in added for name in correction.results}
-    return [n for n in output_names(find_pictures(None, images_dir)) if n not in corrected]
+    return [n for n in output_names(find_images(None, images_dir)) if n not in corrected]
 
 
 def compare(
@@ -56,10 +56,10 @@ def compare(
     out_dir: Path,
     class_names: list[str],
 ) -> None:
-    """Prints what changed in each picture and writes it to corrections.csv.
+    """Prints what changed in each image and writes it to corrections.csv.
 
     Args:
-        added: the corrected pictures.
+        added: the corrected images.
         first_dir: folder of the results of before, see `engine.unfinished`.
         both_weights: before and after.
         out_dir: folder of the results.
@@ -84,6 +84,6 @@ def compare(
     rows += comparison.compare_results(first, out_dir, class_names)
     comparison.write_table(out_dir / comparison.TABLE, rows)
     before, after = (f"{w.parent.name}/{w.name}" for w in both_weights)
-    print(f"{before} and {after}, compared (the corrected pictures were trained on):")
+    print(f"{before} and {after}, compared (the corrected images were trained on):")
     for line in comparison.sentences(rows):
         print(f"  {line}")

@@ -52,20 +52,20 @@ class Unfinished:
         found = []
         for one in self._record["added"]:
             annotation = read_annotation(source_dir / f"{Path(one['file']).stem}.json")
-            if annotation.picture_bytes is None:
-                data = annotation.picture_path().read_bytes()
-                annotation = replace(annotation, picture_bytes=data)
+            if annotation.image_bytes is None:
+                data = annotation.image_path().read_bytes()
+                annotation = replace(annotation, image_bytes=data)
             # Its results are known by the name of the user's file.
             annotation = replace(annotation, path=Path(one["path"]))
             in_place = Path(one["path"]).resolve().parent == source_dir.resolve()
-            found.append(Correction(annotation, one["file"], one["picture"], True, in_place))
+            found.append(Correction(annotation, one["file"], one["image"], True, in_place))
         return found
 
     def untouched(self) -> bool:
         """Return whether the user's files are as they were, or replaced by a new prediction."""
-        pictures = {one["picture"] for one in self._record["added"]}
+        images = {one["image"] for one in self._record["added"]}
         return all(
-            digest_of_file(Path(path)) == known or is_prediction_of(Path(path), pictures)
+            digest_of_file(Path(path)) == known or is_prediction_of(Path(path), images)
             for path, known in self._record["files"].items()
         )
 
@@ -118,7 +118,7 @@ def begin(
         "runs": sorted(run.name for run in runs(log_dir)),
         "weights": str(weights) if weights else None,
         "added": [
-            {"path": str(one.annotation.path), "file": one.file, "picture": one.picture}
+            {"path": str(one.annotation.path), "file": one.file, "image": one.image}
             for one in added
         ],
         "files": {str(path): digest_of_file(path) for path in sorted(files)},

@@ -1,7 +1,7 @@
-"""Loading: from a dataset's picture to what the network is fed.
+"""Loading: from a dataset's image to what the network is fed.
 
-Molding subtracts the mean colour; the picture's meta vector carries its history (sizes, window,
-scale) through the network; `load_image_gt` gives one picture with its resized ground truth; the
+Molding subtracts the mean colour; the image's meta vector carries its history (sizes, window,
+scale) through the network; `load_image_gt` gives one image with its resized ground truth; the
 RPN's targets are made in `rpn_targets.py`. Nothing here needs keras.
 """
 
@@ -30,7 +30,7 @@ def mold_image(images, config):
 
 
 def unmold_image(normalized_images, config):
-    """Add the mean colour again: the exact inverse of `mold_image` on uint8 pictures.
+    """Add the mean colour again: the exact inverse of `mold_image` on uint8 images.
 
     Returns:
         (..., H, W, C) uint8 RGB.
@@ -42,15 +42,15 @@ def unmold_image(normalized_images, config):
 def compose_image_meta(
     image_id, original_image_shape, image_shape, window, scale, active_class_ids
 ):
-    """Put the attributes of a picture into one vector.
+    """Put the attributes of an image into one vector.
 
     Args:
         image_id: our id in the dataset, or 0 where there is none.
         original_image_shape: (H, W, C) before resizing.
         image_shape: (H, W, C) after resizing and padding.
-        window: (y1, x1, y2, x2) of the picture within the padding, in pixels.
-        scale: network pixels per picture pixel.
-        active_class_ids: (NUM_CLASSES,) 1 for the classes that the picture's source annotates,
+        window: (y1, x1, y2, x2) of the image within the padding, in pixels.
+        scale: network pixels per image pixel.
+        active_class_ids: (NUM_CLASSES,) 1 for the classes that the image's source annotates,
             else 0.
 
     Returns:
@@ -85,14 +85,14 @@ def parse_image_meta(meta):
 def load_image_gt(
     dataset, config, image_id, augment=False, augmentation=None, use_mini_mask=False, rng=None
 ):
-    """Load a picture with its ground truth, resized to the network's input.
+    """Load an image with its ground truth, resized to the network's input.
 
     Args:
         dataset: a prepared `Dataset`.
         config: its IMAGE_* settings, and MINI_MASK_SHAPE, count.
         image_id: our id in the dataset.
         augment: mirror left and right in half of the calls.
-        augmentation: an imgaug augmenter for picture and masks, or None.
+        augmentation: an imgaug augmenter for image and masks, or None.
         use_mini_mask: cut the masks to their boxes and shrink them.
         rng: numpy Generator for all that is drawn: the place of the crop, mirroring,
             augmentation; a fresh one when None.
@@ -150,21 +150,21 @@ def load_image_gt(
 def _check_masks(image_id, image_shape, mask, class_ids):
     if mask.shape != (*image_shape[:2], len(class_ids)):
         raise ValueError(
-            f"load_mask({image_id}) must give one (H, W) mask a class id, of the picture's size. "
-            f"Received: picture {image_shape}, masks {mask.shape}, {len(class_ids)} class ids."
+            f"load_mask({image_id}) must give one (H, W) mask a class id, of the image's size. "
+            f"Received: image {image_shape}, masks {mask.shape}, {len(class_ids)} class ids."
         )
 
 
 def augment_image_and_mask(augmentation, image, mask, rng):
-    """Draw one random change and apply it to a picture and to its masks alike.
+    """Draw one random change and apply it to an image and to its masks alike.
 
     Changes of colour leave the masks alone; whatever moves pixels (elastic distortion too) moves
-    the masks with them. They are interpolated as pictures are, and a pixel belongs to a mask from
+    the masks with them. They are interpolated as images are, and a pixel belongs to a mask from
     one half on: imgaug's maps of labels, which it moves by the nearest pixel, end up to 0.43 pixels
-    beside the picture (findings/imaug_masks_shift.sh).
+    beside the image (findings/imaug_masks_shift.sh).
 
     Args:
-        augmentation: an imgaug augmenter that keeps the picture's size.
+        augmentation: an imgaug augmenter that keeps the image's size.
         image: (H, W, C) uint8.
         mask: (H, W, N) bool.
         rng: numpy Generator that decides the change, whatever the augmenter's own seed.
@@ -195,7 +195,7 @@ def augment_image_and_mask(augmentation, image, mask, rng):
 
 def _changed_size(before, after):
     return ValueError(
-        "The augmentation must keep the picture's size. "
+        "The augmentation must keep the image's size. "
         f"Received: {tuple(before)} before, {tuple(after)} after."
     )
 

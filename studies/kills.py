@@ -35,7 +35,7 @@ import h5py
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from spm.io.images import read_picture
+from spm.io.images import read_image
 from spm.run import command_line, files
 from spm.run.setting_kinds import Count, Range
 from spm.run.settings import Settings, takes
@@ -149,7 +149,7 @@ def _read(path: Path) -> object:
         with h5py.File(path, "r") as file:
             return {k: str(v) for k, v in file.attrs.items()}
     if path.suffix in (".png", ".tif"):
-        return read_picture(path).tobytes()
+        return read_image(path).tobytes()
     if path.suffix == ".json":
         return json.loads(path.read_text(encoding="utf-8"))
     data = path.read_bytes()

@@ -27,7 +27,7 @@ from mrcnn.model import MaskRCNN
 from spm import exports
 from spm.geometry.cropped_mask import CroppedMask
 from spm.inference.detector import Detections, Detector
-from spm.io.images import write_picture
+from spm.io.images import write_image
 from spm.run.manifest import digest
 from spm.structures.annotation import Annotation, read_annotation, write_annotation
 from spm.structures.shape import Shape
@@ -104,9 +104,9 @@ def prepare(base: Path) -> None:
     image, shapes = surface(2, 3, 1)
     for folder in ("in", "images"):
         (base / folder).mkdir()
-    write_picture(base / "in/own.png", image)
+    write_image(base / "in/own.png", image)
     write_annotation(base / "in/own.json", Annotation(shapes, *image.shape[:2], "own.png"))
-    write_picture(base / "images/scan.png", surface(4, 5, 2)[0])
+    write_image(base / "images/scan.png", surface(4, 5, 2)[0])
     cv2.imwrite(str(base / "images/b 一.tif"), surface(4, 4, 3)[0][..., 0].astype(np.uint16) * 200)
 
 
@@ -181,13 +181,13 @@ def load(weights, *_, **__) -> Detector:
     )  # fmt: skip
 
 
-def _see(number: int, pictures: list[np.ndarray]) -> list[Detections]:
-    return [_spots(number, picture) for picture in pictures]
+def _see(number: int, images: list[np.ndarray]) -> list[Detections]:
+    return [_spots(number, image) for image in images]
 
 
-def _spots(number: int, picture: np.ndarray) -> Detections:
+def _spots(number: int, image: np.ndarray) -> Detections:
     count, labels, stats, _ = cv2.connectedComponentsWithStats(
-        (picture[..., 1] > 130).astype(np.uint8)
+        (image[..., 1] > 130).astype(np.uint8)
     )
     boxes, scores, masks = [], [], []
     for k in range(1, count):
@@ -284,7 +284,7 @@ PARTS = {
         Part("prediction", prepare_trained, predict),
         Part("export", prepare_trained, export, ("in/own.*", "images/*", "out/*")),
         Part("threshold", prepare_without_threshold, train),
-        Part("workflow", prepare, functools.partial(_workflow, second_round=True)),
+        Part("workflow", prepare, functools.partial(_workflow, self_training=True)),
         Part("add", prepare_corrected, add),
     )
 }  # fmt: skip

@@ -54,7 +54,7 @@ def _of_list(first: dict[str, Any]) -> str:
         return f"is a file of Labelbox; {_AS_COCO}"
     if {"image_id", "category_id"} <= first.keys():
         return (
-            "holds results in COCO's form, without the names of classes and pictures; export a "
+            "holds results in COCO's form, without the names of classes and images; export a "
             f"whole COCO file (images, annotations, categories) and use: {IMPORT} FILE"
         )
     if first.get("type") == "Feature" and "geometry" in first:

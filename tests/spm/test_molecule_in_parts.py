@@ -12,7 +12,7 @@ from spm.exports import coco_dataset, label_array
 from spm.geometry.cropped_mask import CroppedMask
 from spm.geometry.polygons import polygon_area
 from spm.inference.detector import Detector
-from spm.inference.predict import predict_picture
+from spm.inference.predict import find_molecules
 from spm.measure.statistics import coverage_masks
 from spm.report.drawing import draw_molecules
 from spm.structures.annotation import check_annotation, read_annotation, write_annotation
@@ -41,13 +41,13 @@ def test_parts_and_holes_are_in_every_file(tmp_path):
     wanted[12, 12], wanted[60, 60] = True, False
     detector = Detector(
         ["A"], 1.0, 96, 0.5,
-        lambda pictures: [
+        lambda images: [
             detections([(10, 10, 61, 70)], [0], [0.9], [in_parts()], class_count=1)
-            for _ in pictures
+            for _ in images
         ],
     )  # fmt: skip
-    picture = np.full((96, 96, 3), 40, np.uint8)
-    (molecule,) = predict_picture(detector, picture)
+    image = np.full((96, 96, 3), 40, np.uint8)
+    (molecule,) = find_molecules(detector, image)
     assert molecule.area == pytest.approx(wanted.sum(), rel=0.01)
     assert len(molecule.part_regions) == 2 and len(molecule.further) == 2
 
@@ -73,8 +73,8 @@ def test_parts_and_holes_are_in_every_file(tmp_path):
     masks += [i.mask.full(96, 96) for i in from_prediction(annotation, ["A"])]
     for mask in masks:
         assert (mask & wanted).sum() / (mask | wanted).sum() > 0.98
-    drawn = draw_molecules(picture, [molecule], ["A"], zoom=1)
-    tinted = (drawn != picture).any(axis=2)
+    drawn = draw_molecules(image, [molecule], ["A"], zoom=1)
+    tinted = (drawn != image).any(axis=2)
     assert tinted[15, 15] and tinted[25, 60] and not tinted[25, 25] and not tinted[60, 60]
 
 
