@@ -153,7 +153,8 @@ class StandIn:
         self.config, self.model_dir, self.metadata = config, str(log_dir), {}
         self.set_log_dir(start.weights if start.goes_on else None)
         known = weights_file.read_metadata(start.weights)["extra"] if start.weights else {}
-        self.learned = digest(known.get("learned", ""), seed)
+        start_from = known.get("learned", "")
+        self.learned = start_from if start.goes_on else digest(start_from, seed)
 
     def train(self, train_set, val_set, rate, last, layers, **_):
         """Write the weights of each epoch."""
