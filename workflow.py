@@ -106,7 +106,7 @@ def main(settings: Workflow) -> int:
     Raises:
         InputError: with all that is wrong with the input, before any work is done.
     """
-    from engine import retrain
+    from engine import retrain, unfinished
     from engine.workflow_check import look_before_work
     from spm.checks.corrections import examine, store
 
@@ -114,29 +114,38 @@ def main(settings: Workflow) -> int:
     given, images_dir = settings.training, settings.images_dir
     names, source_dir, out_dir = given.class_names, given.source_dir, settings.out_dir
     augment = given.augment or ("online" if settings.add else "folder")
+    asked, cut_off = settings, unfinished.find(settings)
     settings = settings.replace(augment=augment)
     added: list[Correction] = []
+    old_weights = cut_off.weights if cut_off else None
     if settings.add:
-        old_weights, changes = retrain.start_with(given.init_with, given.log_dir)
+        old_weights, changes = retrain.start_with(given.init_with, given.log_dir, old_weights)
         settings = settings.replace(**changes)
-        added = examine(settings.add, source_dir, images_dir, names)
-        if not settings.check:
+        if cut_off:
+            added = cut_off.added(source_dir)
+        else:
+            added = examine(settings.add, source_dir, images_dir, names)
+        if not settings.check and not cut_off:
             store(added, source_dir)
     look_before_work(settings, train_test.recipes(), added)
     if settings.check:
         return 0
+    if cut_off:
+        print("going on with the run that was cut off")
+    else:
+        others = retrain.other_names(added, images_dir) if settings.add else ()
+        cut_off = unfinished.begin(asked, old_weights, added, others)
 
     if augment == "folder":
         make_dataset(settings)
     weights = train_test.train_main(**settings.training.values())
-    if settings.add:
-        before = retrain.other_results(added, images_dir, out_dir, names)
     status = predict(settings, weights)
     if settings.self_training:
         weights = train_again(settings)
         status = predict(settings, weights)
     if settings.add:
-        retrain.compare(added, before, (old_weights, weights), out_dir, names)
+        retrain.compare(added, cut_off.folder, (old_weights, weights), out_dir, names)
+    cut_off.end()
     print(f"All done in {(time.perf_counter() - start) / 60:.1f} minutes; look into {out_dir}")
     return status
 

@@ -79,7 +79,7 @@ def predict_images(
         print(f"error: {sentence}", file=sys.stderr)
     problems = 0
     with on_cluster(scheduler), folder_lock(plan.out_dir) as folder:
-        for place in (folder, folder / "pre_predict", folder / "post_predict"):
+        for place in (folder / "pre_predict", folder / "post_predict"):
             if place.is_dir():
                 remove_leftovers(place)  # of a killed run
         for outcome in _outcomes(todo, plan, detector):

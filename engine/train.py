@@ -14,6 +14,7 @@ from engine.checkpoints import find_interrupted
 from engine.dataset import make_dataset
 from engine.initial_weights import Start, find_start
 from engine.recipes import Recipes, is_light, make_config
+from engine.unfinished import trained_before
 from mrcnn import distributed
 from mrcnn.config import Config
 from spm.dataset.annotated_images import (
@@ -25,7 +26,7 @@ from spm.dataset.annotated_images import (
     split,
 )
 from spm.errors import InputError
-from spm.run.files import folder_lock, remove_leftovers
+from spm.run.files import folder_lock
 from spm.run.provenance import write_record
 
 if TYPE_CHECKING:
@@ -71,6 +72,9 @@ def train(settings: Any, recipes: Recipes) -> Path:
         "data": digest_of([*training, *validation]),
         "stages": stages, "config": config.to_dict(),
     }  # fmt: skip
+    if done := distributed.from_first(lambda: trained_before(log_dir, record)):
+        print(f"{done}: was trained before the run was cut off; it is taken")
+        return done
     interrupted = distributed.from_first(
         lambda: None if start.goes_on else find_interrupted(log_dir, record, recipes.paper.NAME)
     )
@@ -84,10 +88,8 @@ def train(settings: Any, recipes: Recipes) -> Path:
     first = distributed.rank() == 0  # of several processes one writes
     # Another run that started in the same minute, or goes on with the same weights, is refused.
     with folder_lock(model.log_dir) if first else nullcontext():
-        if first:
-            remove_leftovers(Path(model.log_dir))  # of a killed run
-            if not interrupted:
-                write_record(Path(model.log_dir) / "settings.json", record)
+        if first and not interrupted:
+            write_record(Path(model.log_dir) / "settings.json", record)
         train_set = make_dataset(training, names, config)
         val_set = make_dataset(validation, names, config) if validation else None
         last = 0 if interrupted else model.epoch

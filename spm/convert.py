@@ -8,6 +8,7 @@ scale inside), NAME_heights.npz (the levelled heights) and NAME_convert.json (al
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -25,7 +26,7 @@ from spm.instruments.inputs import (
 )
 from spm.io import colour_maps, pixel_size
 from spm.run import command_line
-from spm.run.files import atomic_path, make_folder, natural_sorted, visible_files, write_json
+from spm.run.files import atomic_path, folder_lock, natural_sorted, visible_files, write_json
 from spm.run.setting_kinds import ColourMap, Positional, Range
 from spm.run.settings import Settings, takes
 
@@ -76,15 +77,20 @@ def main(asked: Conversion) -> int:
         settings = {key: stored.get(key, value) for key, value in settings.items()}
     colour_maps.lookup_table(settings["colour_map"])  # a wrong name is not each file's fault
     found = [_files_to_convert(p, settings["channel"]) for p in asked.files or [asked.folder]]
-    problems, written = [], set()
-    for path in dict.fromkeys(path for paths in found for path in paths):
-        try:
-            opened = convert_file(path, **settings)
-            target = write_converted(path, make_folder(asked.out or path.parent), opened, written)
-        except InputError as error:
-            problems.append(error)
-            continue
-        print(f"{path.name} -> {target}: {_describe(opened)}")
+    problems, written, locked = [], set(), set()
+    with ExitStack() as locks:
+        for path in dict.fromkeys(path for paths in found for path in paths):
+            try:
+                opened = convert_file(path, **settings)
+                folder = asked.out or path.parent
+                if folder.resolve() not in locked:
+                    locks.enter_context(folder_lock(folder))
+                    locked.add(folder.resolve())
+                target = write_converted(path, folder, opened, written)
+            except InputError as error:
+                problems.append(error)
+                continue
+            print(f"{path.name} -> {target}: {_describe(opened)}")
     raise_problems(problems)
     return 0
 

@@ -13,7 +13,7 @@ from spm.errors import InputError, raise_problems
 from spm.evaluation.instances import Instance, from_annotation, from_prediction
 from spm.structures.annotation import Annotation, classes_in, iter_annotations, read_annotations
 from spm.structures.classes import check_class_names, class_of
-from spm.structures.same_image import annotated_twice
+from spm.structures.same_image import annotated_twice, tell_of_embedded
 
 PREDICTED = "_predicted"
 
@@ -81,6 +81,7 @@ def read_truths(folder):
         print(f"note: {folder}: {len(found) - len(own)} copies that a step made are left out.",
               file=sys.stderr)  # fmt: skip
     raise_problems([sentence for _, sentence in annotated_twice(own)])
+    tell_of_embedded(own)
     return own
 
 

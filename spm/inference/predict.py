@@ -12,6 +12,7 @@ from itertools import islice
 import numpy as np
 
 from spm.geometry.cropped_mask import CroppedMask
+from spm.geometry.polygons import signed_area
 from spm.inference.detector import Detections, Detector
 from spm.inference.nms import CUT_MARGIN, Detection, suppress, vote
 from spm.inference.tiles import (
@@ -31,6 +32,9 @@ ON_IMAGE = 0.5
 # A molecule nearer to the image's border than this share of its diameter (at least one pixel)
 # is flagged as `edge`: boxes and outlines are no more exact than that.
 EDGE_SHARE = 0.03
+# A part of a mask, or a hole in it, of less than this share of the largest part is no part of the
+# molecule but a ragged border of the network's 28 x 28 mask.
+SPECK = 0.05
 
 
 @dataclass
@@ -225,9 +229,10 @@ def molecule_of(
         uncertain_ratio: see `Settings`.
     """
     height, width = image_size
-    mask = detection.mask
+    mask = detection.mask.without_specks(SPECK)
     # Continuous coordinates: scaling needs no half-pixel shift (see spm.inference.tiles).
-    points = np.clip(mask.outline() / scale, 0, (width, height))
+    borders = [np.clip(points / scale, 0, (width, height)) for points in mask.borders()]
+    points = np.concatenate(borders)
     rows, columns = np.nonzero(mask.pixels)
     corner = np.array((mask.top, mask.left))
     centre = (corner + (rows.mean() + 0.5, columns.mean() + 0.5)) / scale
@@ -240,13 +245,14 @@ def molecule_of(
         class_name=class_names[order[0]],
         score=detection.score,
         box=box,
-        outline=points,
-        area=detection.area / scale**2,
+        outline=borders[0],
+        area=sum(map(signed_area, borders)),
         centroid=(float(centre[1]), float(centre[0])),
         edge=_touches_border(box, points, height, width),
         uncertain=second_score >= uncertain_ratio * detection.score and second is not None,
         second_class="" if second is None else class_names[second],
         second_score=second_score,
+        further=tuple(borders[1:]),
     )
 
 

@@ -314,7 +314,7 @@ def coverage_masks(molecules: Sequence[Molecule], height: int, width: int) -> di
     masks: dict[str, np.ndarray] = {}
     for m in molecules:
         mask = masks.setdefault(m.class_name, np.zeros((height, width), bool))
-        own = CroppedMask.of_polygon(m.outline, height, width)
+        own = CroppedMask.of_polygon(m.region, height, width)
         mask[own.place] |= own.pixels
     return masks
 
@@ -373,7 +373,7 @@ def _molecule_heights(
     base = np.nanpercentile(heights_nm, BASE_PERCENTILE)
     tops = np.full(len(molecules), np.nan)
     for i, m in enumerate(molecules):
-        mask = CroppedMask.of_polygon(m.outline, height, width)
+        mask = CroppedMask.of_polygon(m.region, height, width)
         inside = heights_nm[mask.place][mask.pixels]
         if len(inside):
             tops[i] = np.percentile(inside, 95) - base

@@ -57,9 +57,10 @@ def draw_molecules(
     colours = dict(zip(class_names, class_colours(len(class_names)), strict=True))
     width = max(1, round(LINE_WIDTH * size))
     for molecule in molecules:
-        _fill(canvas, molecule.outline * zoom, colours[molecule.class_name])
+        _fill(canvas, [b * zoom for b in molecule.borders], colours[molecule.class_name])
     for molecule in molecules:
-        _outline(canvas, molecule.outline * zoom, colours[molecule.class_name], width)
+        for border in molecule.borders:
+            _outline(canvas, border * zoom, colours[molecule.class_name], width)
     for molecule in molecules:
         text = _label(molecule, class_names)
         if _surroundings(canvas, molecule.outline * zoom, 0)[1].size == 0:
@@ -75,11 +76,12 @@ def _label(molecule: Molecule, class_names: Sequence[str]) -> str:
     return name + ("?" if molecule.uncertain else "")
 
 
-def _fill(canvas, points, colour) -> None:
-    corner, part = _surroundings(canvas, points, 2)
+def _fill(canvas, borders, colour) -> None:
+    corner, part = _surroundings(canvas, np.concatenate(borders), 2)
     if part.size:
         cover = np.zeros(part.shape[:2], np.uint8)
-        cv2.fillPoly(cover, [_fixed(points, corner)], 255, cv2.LINE_AA, _SHIFT)
+        # Several at once: what lies within two of them is a hole.
+        cv2.fillPoly(cover, [_fixed(b, corner) for b in borders], 255, cv2.LINE_AA, _SHIFT)
         _blend(part, cover, colour, TINT)
 
 

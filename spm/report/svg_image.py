@@ -24,7 +24,7 @@ def image_svg(image: np.ndarray, found: Statistics) -> str:
     groups = []
     for k, (name, colour) in enumerate(class_colour_texts(found)):
         paths = [
-            f'<path class="m{" u" if m.uncertain else ""}" d="{_path(m.outline)}"/>'
+            f'<path class="m{" u" if m.uncertain else ""}" d="{"".join(map(_path, m.borders))}"/>'
             for m in found.molecules
             if m.class_name == name
         ]

@@ -190,7 +190,7 @@ def folder_lock(folder: str | os.PathLike) -> Iterator[Path]:
 
     The lock is a file `.lock` in the folder with the owner's process and machine. A lock whose
     owner is dead is taken over; one of another machine (a shared disk) cannot be checked and is
-    respected.
+    respected. Temporary files in the folder are then those of killed runs, and are deleted.
 
     Raises:
         InputError: when another live process holds the folder, or it cannot be written to.
@@ -214,6 +214,7 @@ def folder_lock(folder: str | os.PathLike) -> Iterator[Path]:
             "change the folder's permissions or choose another one."
         ) from error
     try:
+        remove_leftovers(folder)
         yield folder
     finally:
         lock.release()
