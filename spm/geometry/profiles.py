@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 DIRECTIONS = 180  # of a profile, 2 degrees each; 0 points along x, 90 degrees along y
+ROUNDING = 1e-9  # of a direction
 
 
 @dataclass(frozen=True)
@@ -43,16 +44,21 @@ def radial_profile(outline: np.ndarray, centre: np.ndarray) -> np.ndarray | None
     """
     start = np.asarray(outline, np.float64) - centre
     side = np.roll(start, -1, axis=0) - start
-    angles = np.arange(DIRECTIONS) * (2 * np.pi / DIRECTIONS)
-    ray = np.stack([np.cos(angles), np.sin(angles)], axis=1)[:, None]
-    # The ray t * ray meets start + u * side, 0 <= u < 1.
-    across = ray[..., 0] * side[:, 1] - ray[..., 1] * side[:, 0]
-    level = np.abs(across) < 1e-12
-    across = np.where(level, 1.0, across)
-    t = (start[:, 0] * side[:, 1] - start[:, 1] * side[:, 0]) / across
-    u = (start[:, 0] * ray[..., 1] - start[:, 1] * ray[..., 0]) / across
-    t = np.where((u >= -1e-9) & (u < 1 + 1e-9) & ~level, t, -1.0)
-    farthest = t.max(axis=1)
+    # Each side meets only the rays between the directions of its ends.
+    one = np.arctan2(start[:, 1], start[:, 0]) * (DIRECTIONS / (2 * np.pi))
+    wide = (np.roll(one, -1) - one + DIRECTIONS / 2) % DIRECTIONS - DIRECTIONS / 2
+    first = np.ceil(np.minimum(one, one + wide) - ROUNDING).astype(int)
+    last = np.floor(np.maximum(one, one + wide) + ROUNDING).astype(int)
+    counts = np.maximum(last - first + 1, 0)
+    edge = np.repeat(np.arange(len(start)), counts)
+    ray = first[edge] + np.arange(len(edge)) - (np.cumsum(counts) - counts)[edge]
+    angle = ray * (2 * np.pi / DIRECTIONS)
+    across = np.cos(angle) * side[edge, 1] - np.sin(angle) * side[edge, 0]
+    level = np.abs(across) < 1e-12  # the side lies on the ray; its neighbours end there too
+    moment = start[:, 0] * side[:, 1] - start[:, 1] * side[:, 0]
+    distance = np.where(level, 0.0, moment[edge] / np.where(level, 1.0, across))
+    farthest = np.zeros(DIRECTIONS)
+    np.maximum.at(farthest, ray % DIRECTIONS, distance)
     return farthest if (farthest > 0).all() else None
 
 

@@ -107,8 +107,9 @@ def _moved(outline: np.ndarray, centre: np.ndarray, distances: np.ndarray) -> np
     the distance of its direction."""
     side = np.roll(outline, -1, axis=0) - outline
     counts = np.maximum(np.ceil(np.hypot(*side.T) / 0.5).astype(int), 1)
-    within = np.concatenate([np.arange(n) / n for n in counts])
-    points = np.repeat(outline, counts, axis=0) + np.repeat(side, counts, axis=0) * within[:, None]
+    edge = np.repeat(np.arange(len(outline)), counts)
+    within = (np.arange(len(edge)) - (np.cumsum(counts) - counts)[edge]) / counts[edge]
+    points = outline[edge] + side[edge] * within[:, None]
     offset = points - centre
     radius = np.maximum(np.hypot(*offset.T), 1e-9)
     direction = np.arctan2(offset[:, 1], offset[:, 0]) * (DIRECTIONS / (2 * np.pi))
