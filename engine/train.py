@@ -66,8 +66,8 @@ def train(settings: Any, recipes: Recipes) -> Path:
 
     record = {
         "class_names": names, "starts_from": start.words, "augment": augment,
-        "seed": settings.seed, "pictures": [source.name for source in training],
-        "validation_pictures": [source.name for source in validation],
+        "seed": settings.seed, "images": [source.name for source in training],
+        "validation_images": [source.name for source in validation],
         "data": digest_of([*training, *validation]),
         "stages": stages, "config": config.to_dict(),
     }  # fmt: skip
@@ -114,7 +114,7 @@ def find_sources(augment: str, dataset_dir: Path, source_dir: Path, mirror: bool
         found = [s for s in folder_sources(dataset_dir) if mirror or not s.mirrored]
         if not found:
             raise InputError(
-                f"{dataset_dir}: all pictures are mirrored copies, and mirror is False; run "
+                f"{dataset_dir}: all images are mirrored copies, and mirror is False; run "
                 "workflow.py, which makes others."
             )
         return found
@@ -212,7 +212,7 @@ def judge(
     originals: list[Source],
     class_names: list[str],
 ) -> None:
-    """Chooses the score threshold on the validation pictures, measures on the user's own how far
+    """Chooses the score threshold on the validation images, measures on the user's own how far
     outlines are off, and stores both in the weights file."""
     from engine.detector import load_detector
     from spm.evaluation.outline_bias import look_at_outlines, outline_biases

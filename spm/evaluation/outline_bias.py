@@ -1,4 +1,4 @@
-"""The mean error of a trained network's outlines, measured on pictures with known answers."""
+"""The mean error of a trained network's outlines, measured on images with known answers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The score threshold of a trained network, chosen on pictures with known answers."""
+"""The score threshold of a trained network, chosen on images with known answers."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from spm.evaluation.instances import Instance, from_molecules
 from spm.evaluation.metrics import Comparison
 from spm.geometry.cropped_mask import polygon_mask
 from spm.inference.detector import Detector
-from spm.inference.predict import Settings, predict_picture
+from spm.inference.predict import Settings, find_molecules
 from spm.structures.classes import class_of
 from spm.structures.molecule import Molecule
 
 LOWEST = 0.05  # score down to which answers are looked at
-BOUNDS = (0.2, 0.6)  # a threshold outside of them says more of the few pictures than of the network
+BOUNDS = (0.2, 0.6)  # a threshold outside of them says more of the few images than of the network
 TOLERANCE = 0.005  # F1 that counts as equally good
 
 
 def middle_of_plateau(scores: np.ndarray, right: np.ndarray, truths: int) -> float:
     """Returns the middle of the range of thresholds with the best F1.
 
-    The best threshold itself would hug the scores of the few pictures at hand; any in the range
-    serves them equally, and its middle serves new pictures best.
+    The best threshold itself would hug the scores of the few images at hand; any in the range
+    serves them equally, and its middle serves new images best.
 
     Args:
         scores: (K,) of all answers.
@@ -68,8 +68,8 @@ def look(
     chosen = list(first.values())
     seen = []
     for source in chosen[:: max(len(chosen) // limit, 1)][:limit]:
-        image = source.read_picture()
-        found = predict_picture(detector, image, Settings(score_threshold=LOWEST))
+        image = source.read_image()
+        found = find_molecules(detector, image, Settings(score_threshold=LOWEST))
         inner = polygon_mask(_inner(source.valid, detector.molecule_size or 0), *image.shape[:2])
         seen.append(Seen(source, found, inner))
     return seen
@@ -89,7 +89,7 @@ def choose_threshold(seen: Sequence[Seen], class_names: Sequence[str]) -> float:
         predictions.append([p for p in found if at(one.inner, p)])
         truths.append(true_instances(one, class_names))
     comparison = Comparison(truths, predictions, class_names=list(class_names))
-    scores, right, counted, _ = comparison.claims(0.5)
+    scores, right, counted, _ = comparison.matches(0.5)
     return middle_of_plateau(scores[counted], right[counted], comparison.truth_count())
 
 

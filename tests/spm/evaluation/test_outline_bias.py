@@ -12,7 +12,7 @@ from spm.geometry.cropped_mask import CroppedMask
 from spm.geometry.polygons import polygon_area
 from spm.inference.detector import Detections, Detector
 from spm.inference.outline_bias import OutlineBias
-from spm.inference.predict import Settings, predict_picture
+from spm.inference.predict import Settings, find_molecules
 from spm.structures.annotation import Annotation
 from spm.structures.shape import Shape
 
@@ -74,7 +74,7 @@ def source_of(tmp_path, molecules):
     image = image_of(molecules)
 
     class Given(OutlinedSource):
-        def read_picture(self):
+        def read_image(self):
             return image
 
     return Given(annotation)
@@ -100,7 +100,7 @@ def test_outlines_lose_their_mean_error(tmp_path):
     biases = biases_of(tmp_path)
     wanted = [triangle(*m) for m in scene(2)]
     for bias in ({}, biases):
-        found = predict_picture(
+        found = find_molecules(
             detector(wanted, outline_bias=bias), np.zeros((SIDE, SIDE, 3), np.uint8), Settings()
         )
         found.sort(key=lambda m: np.argmin([np.hypot(*(p.mean(0) - m.centroid)) for p in wanted]))
@@ -157,7 +157,7 @@ def test_molecules_at_the_border_stay_as_they_are(tmp_path):
     wanted = [triangle(10, np.array([18.0, 160.0]))]
     image = np.zeros((SIDE, SIDE, 3), np.uint8)
     plain, corrected = (
-        predict_picture(detector(wanted, outline_bias=bias), image, Settings())
+        find_molecules(detector(wanted, outline_bias=bias), image, Settings())
         for bias in ({}, biases_of(tmp_path))
     )
     np.testing.assert_array_equal(plain[0].outline, corrected[0].outline)
@@ -168,7 +168,7 @@ def test_turned_sources(tmp_path, view):
     """Pixels and outlines turn together: each bright pixel lies in the outline of its number."""
     molecules = scene(3)
     source = TurnedSource(source_of(tmp_path, molecules), view)
-    image = source.read_picture()
+    image = source.read_image()
     for number, points in enumerate(source.read_outlines(), 1):
         ((y, x),) = np.argwhere(image[..., 0] == number)
         assert np.hypot(*(points.mean(axis=0) - (x + 0.5, y + 0.5))) < 1.5
