@@ -210,7 +210,6 @@ __getattr__ = old_names(
     Start="engine.initial_weights",
     find_start="engine.initial_weights",
     build="engine.train",
-    set_threshold="engine.train",
 )
 
 

@@ -100,7 +100,8 @@ def train(settings: Any, recipes: Recipes) -> Path:
                 train_stage(model, train_set, val_set, rate, last, layers, settings.seed)
         weights = Path(model.checkpoint_path.format(epoch=model.epoch))
         if first:
-            set_threshold(model, weights, validation or training, names)
+            originals = find_originals(sources, augment, settings.source_dir, names)
+            judge(model, weights, validation or training, originals, names)
     print(f"{weights}: trained in {(time.perf_counter() - began) / 60:.1f} minutes")
     return weights
 
@@ -206,16 +207,46 @@ def train_stage(model, train_set, val_set, rate, last, layers, seed) -> None:
         raise InputError(str(error)) from error
 
 
-def set_threshold(
-    model: MaskRCNN, weights: Path, sources: list[Source], class_names: list[str]
+def judge(
+    model: MaskRCNN,
+    weights: Path,
+    sources: list[Source],
+    originals: list[Source],
+    class_names: list[str],
 ) -> None:
-    """Chooses the score threshold on the validation images and stores it in the weights file."""
+    """Chooses the score threshold on the validation images, measures on the user's own how far
+    outlines are off, and stores both in the weights file."""
     from engine.detector import load_detector
-    from spm.evaluation.threshold import LOWEST, choose_threshold
+    from spm.evaluation.outline_bias import look_at_outlines, outline_biases
+    from spm.evaluation.threshold import LOWEST, choose_threshold, look
     from spm.inference.predict import Settings
 
     detector = load_detector(weights, settings=Settings(score_threshold=LOWEST))
-    threshold = choose_threshold(detector, sources, class_names)
+    threshold = choose_threshold(look(detector, sources), class_names)
+    seen = look_at_outlines(detector, originals, detector.mirror)
+    biases = outline_biases(seen, class_names, detector.scale, threshold)
     model.metadata["score_threshold"] = round(threshold, 3)
+    stored = {name: bias.stored() for name, bias in biases.items()}
+    model.metadata["extra"] = {**model.metadata["extra"], "outline_bias": stored}
     model.save_weights(weights)
     print(f"Molecules are reported from a score of {threshold:.2f}")
+    if missing := [name for name in class_names if name not in biases]:
+        print(
+            f"Outlines of {', '.join(missing)} are reported as the network draws them: too few "
+            "whole ones of one shape are outlined to measure how far they are off"
+        )
+
+
+def find_originals(
+    sources: list[Source], augment: str, source_dir: Path, class_names: list[str]
+) -> list[Source]:
+    """Returns the user's own annotated images, as far as they are at hand: what a training on
+    copies was made from may have moved since."""
+    if augment == "online":
+        return sources
+    try:
+        originals = outlined_sources(source_dir)
+        check_labels(originals, class_names)
+    except InputError:
+        return []
+    return originals

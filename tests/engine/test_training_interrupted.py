@@ -63,7 +63,7 @@ def train(base, kill=None, seed=5):
     try:
         with (
             mock.patch.object(train_test, "LightConfig", Tiny),
-            mock.patch("engine.train.set_threshold", note),
+            mock.patch("engine.train.judge", note),
             (kill or no_kill)(),
         ):
             return train_test.train_main(
