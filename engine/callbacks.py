@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 
-from mrcnn.devices import device_name
+from mrcnn.devices import device_name, unused_card
 
 
 def announce(config, start, counts, training, validation, stages, augment) -> None:
@@ -22,6 +22,8 @@ def announce(config, start, counts, training, validation, stages, augment) -> No
         f"{config.SCALE:.3g} network pixels per picture pixel, {config.COMPUTE_DTYPE}"
     )
     print(f"  on: {device_name()}; starting from: {start.words}")
+    if sentence := unused_card():
+        print(f"  {sentence}")
     print(f"  {steps} steps ({', '.join(f'{e} epochs of {name}' for name, e, _ in stages)})")
 
 
