@@ -86,6 +86,15 @@ class Training(Settings):
         counts = [1 + len(Training.class_names), 1 + len(self.class_names)]
         yield from problems_of(recipes(), counts)
 
+    @classmethod
+    def defaults_in_words(cls) -> dict[str, str]:
+        """Return what the recipes below say, for `--help`."""
+        names = {name: name.upper() for name in ("head_epochs", "epochs", "steps_per_epoch")}
+        return {
+            name: f"{getattr(LightConfig, upper)} (cpu), {getattr(ShapesConfig, upper)} (gpu)"
+            for name, upper in names.items()
+        }
+
 
 class ShapesConfig(Config):
     """The paper's network and training: ResNet-50, 512 x 512 pixels, two images a step."""

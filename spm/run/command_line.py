@@ -18,6 +18,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from spm.errors import InputError
+from spm.run.help_words import bare, help_words, metavar
 from spm.run.setting_kinds import POSITIONAL
 from spm.run.settings import Settings, described, helps
 
@@ -162,39 +163,56 @@ def parse(
     return kind(**own), arguments.debug
 
 
-def _for_tyro(kind: type[Settings]) -> type[Settings]:
+def _for_tyro(kind: type[Settings], pairs: bool) -> type[Settings]:
     """Return settings with tyro's own marks: what is given without a flag, and the help texts.
 
     Scripts say neither with tyro's words, so that a data step does not load it.
-    """
-    import tyro
 
-    annotations, defaults, texts = {}, {}, helps(kind)
+    Args:
+        pairs: whether each switch has its opposite, `--force` and `--no-force`.
+    """
+    annotations, defaults = {}, {}
     for item in dataclasses.fields(kind):
         hint = typing.get_type_hints(kind, include_extras=True)[item.name]
         if isinstance(hint, type) and issubclass(hint, Settings):
-            hint = _for_tyro(hint)
+            hint = _for_tyro(hint, pairs)
             given = item.default_factory()
             values = {x.name: getattr(given, x.name) for x in dataclasses.fields(given)}
             defaults[item.name] = dataclasses.field(default_factory=lambda h=hint, v=values: h(**v))
         else:
-            marks = [tyro.conf.arg(help=texts.get(item.name, ""))]
-            if POSITIONAL in getattr(hint, "__metadata__", ()):
-                marks.append(tyro.conf.Positional)
-            for mark in marks:
-                hint = typing.Annotated[hint, mark]
+            hint = _marked(kind, item, hint, pairs)
         annotations[item.name] = hint
     body = {"__annotations__": annotations, "__module__": kind.__module__, **defaults}
     return type(kind.__name__, (kind,), body)
 
 
-def _with_debug(kind: type[Settings]) -> type[Settings]:
+def _marked(kind: type[Settings], item: dataclasses.Field, hint: Any, pairs: bool) -> Any:
+    """Return an annotation with tyro's marks."""
     import tyro
 
-    text = tyro.conf.arg(help="show the traceback of an error")
+    default = item.default
+    if default is dataclasses.MISSING:
+        default = item.default_factory()
+    words = kind.defaults_in_words().get(item.name)
+    text, remark = help_words(helps(kind).get(item.name, ""), hint, default, words)
+    shown = metavar(hint)
+    marks = [tyro.conf.arg(help=text, help_behavior_hint=remark, metavar=shown)]
+    if POSITIONAL in getattr(hint, "__metadata__", ()):
+        marks.append(tyro.conf.Positional)
+    if bare(hint) is bool and not pairs:
+        marks.append(tyro.conf.FlagCreatePairsOff)
+    for mark in marks:
+        hint = typing.Annotated[hint, mark]
+    return hint
+
+
+def _with_debug(kind: type[Settings], pairs: bool) -> type[Settings]:
+    import tyro
+
+    text = tyro.conf.arg(help="Show the traceback of an error.", help_behavior_hint="")
     debug = typing.Annotated[bool, tyro.conf.FlagCreatePairsOff, text]
     body = {"__annotations__": {"debug": debug}, "__module__": kind.__module__, "debug": False}
-    return type(kind.__name__, (_for_tyro(kind),), body)
+    return type(kind.__name__, (_for_tyro(kind, pairs),), body)
 
 
 def _introduction(main: Callable[..., Any]) -> str:
