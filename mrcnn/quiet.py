@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import importlib.abc
 import os
-import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -60,6 +59,8 @@ def filtered_stderr() -> Iterator[None]:
 
     Without a standard error, or where no process can be started, nothing is filtered.
     """
+    import subprocess  # a --help and a data step do without
+
     try:
         sys.stderr.flush()
         real = os.dup(2)

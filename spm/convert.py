@@ -8,10 +8,14 @@ scale inside), NAME_heights.npz (the levelled heights) and NAME_convert.json (al
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
 import numpy as np
+
+if __name__ == "__main__" and not __package__:  # started by its file
+    sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
 from spm import instruments
 from spm.errors import InputError

@@ -6,8 +6,12 @@ as they are, and the scale goes along; without numbers the middle fifth of the a
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+
+if __name__ == "__main__" and not __package__:  # started by its file
+    sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
 from spm.errors import InputError
 from spm.instruments.inputs import open_image

@@ -16,6 +16,9 @@ from typing import Any
 
 import numpy as np
 
+if __name__ == "__main__" and not __package__:  # started by its file
+    sys.path[0] = str(Path(__file__).resolve().parent.parent)
+
 from spm.errors import InputError
 from spm.geometry.cropped_mask import CroppedMask
 from spm.io.images import check_pixels

@@ -20,7 +20,7 @@ from typing import Any
 from spm.errors import InputError
 from spm.run.help_words import bare, help_words, metavar
 from spm.run.setting_kinds import POSITIONAL
-from spm.run.settings import Settings, described, helps
+from spm.run.settings import Settings, described, helps, renamed
 
 DISK_IS_FULL = "the disk that the results go to is full; free some space and start again."
 CARD_IS_FULL = (
@@ -144,9 +144,11 @@ def parse(
 
     kind = getattr(main, "settings", NoSettings)
     kind().conformed()  # what was edited wrongly in the file is told in our words
+    given = [_todays_flag(kind, text) for text in (sys.argv[1:] if argv is None else argv)]
     arguments = tyro.cli(
-        _with_debug(kind),
-        args=None if argv is None else list(argv),
+        # Of a switch and its opposite --help shows the one that changes something.
+        _with_debug(kind, pairs=not {"-h", "--help"} & set(given)),
+        args=given,
         prog=_program(main),
         description=_introduction(main),
         config=(tyro.conf.OmitArgPrefixes,),
@@ -163,6 +165,16 @@ def parse(
     return kind(**own), arguments.debug
 
 
+def _todays_flag(kind: type[Settings], text: str) -> str:
+    """Return an argument with the flag's name of today, where it is an old one (`renamed`)."""
+    for old, new in renamed(kind).items():
+        for no in ("--", "--no-"):
+            flag, value = no + old.replace("_", "-"), text.partition("=")[1:]
+            if text.partition("=")[0].replace("_", "-") == flag:
+                return no + new.replace("_", "-") + "".join(value)
+    return text
+
+
 def _for_tyro(kind: type[Settings], pairs: bool) -> type[Settings]:
     """Return settings with tyro's own marks: what is given without a flag, and the help texts.
 
@@ -172,32 +184,34 @@ def _for_tyro(kind: type[Settings], pairs: bool) -> type[Settings]:
         pairs: whether each switch has its opposite, `--force` and `--no-force`.
     """
     annotations, defaults = {}, {}
+    hints, texts = typing.get_type_hints(kind, include_extras=True), helps(kind)
+    words = kind.defaults_in_words()
     for item in dataclasses.fields(kind):
-        hint = typing.get_type_hints(kind, include_extras=True)[item.name]
+        hint = hints[item.name]
         if isinstance(hint, type) and issubclass(hint, Settings):
             hint = _for_tyro(hint, pairs)
             given = item.default_factory()
             values = {x.name: getattr(given, x.name) for x in dataclasses.fields(given)}
             defaults[item.name] = dataclasses.field(default_factory=lambda h=hint, v=values: h(**v))
         else:
-            hint = _marked(kind, item, hint, pairs)
+            default = item.default
+            if default is dataclasses.MISSING:
+                default = item.default_factory()
+            told = help_words(texts.get(item.name, ""), hint, default, words.get(item.name))
+            hint = _marked(hint, told, pairs)
         annotations[item.name] = hint
     body = {"__annotations__": annotations, "__module__": kind.__module__, **defaults}
     return type(kind.__name__, (kind,), body)
 
 
-def _marked(kind: type[Settings], item: dataclasses.Field, hint: Any, pairs: bool) -> Any:
-    """Return an annotation with tyro's marks."""
+def _marked(hint: Any, told: tuple[str, str], pairs: bool) -> Any:
+    """Return an annotation with tyro's marks; `told` is what `help_words` says of it."""
     import tyro
 
-    default = item.default
-    if default is dataclasses.MISSING:
-        default = item.default_factory()
-    words = kind.defaults_in_words().get(item.name)
-    text, remark = help_words(helps(kind).get(item.name, ""), hint, default, words)
-    shown = metavar(hint)
-    marks = [tyro.conf.arg(help=text, help_behavior_hint=remark, metavar=shown)]
-    if POSITIONAL in getattr(hint, "__metadata__", ()):
+    positional = POSITIONAL in getattr(hint, "__metadata__", ())
+    shown = f"[{metavar(hint)}]" if positional and told[1] != "(required)" else metavar(hint)
+    marks = [tyro.conf.arg(help=told[0], help_behavior_hint=told[1], metavar=shown)]
+    if positional:
         marks.append(tyro.conf.Positional)
     if bare(hint) is bool and not pairs:
         marks.append(tyro.conf.FlagCreatePairsOff)

@@ -1,4 +1,4 @@
-"""What `--help` says of a setting: its text, what values look like, and what is taken without it."""
+"""What `--help` says of a setting: its text, what values look like, what is taken without it."""
 
 from __future__ import annotations
 
@@ -30,9 +30,10 @@ def help_words(text: str, hint: Any, default: Any, words: str | None) -> tuple[s
         told = _WITHOUT.search(text)
         if told:
             text = " ".join((text[: told.start()] + text[told.end() :]).split())
-        words = words or (told[1] if told else "none")
-        return text, f"(default: {words})"
-    return text, f"(default: {words or _value(default)})"
+        words = words or (told[1] if told else "")
+        return text, f"(default: {words})" if words else ""
+    words = words or _value(default)
+    return text, f"(default: {words})" if words else ""
 
 
 def metavar(hint: Any) -> str | None:
@@ -48,17 +49,17 @@ def metavar(hint: Any) -> str | None:
     if origin is tuple:
         return " ".join(str(metavar(item)) for item in items)
     if origin in (Union, types.UnionType):
-        return "|".join(str(metavar(item)) for item in items)
+        return "|".join(str(metavar(item)) for item in items if item is not type(None))
     return {int: "INT", float: "FLOAT", str: "TEXT", Path: "PATH"}.get(origin, "VALUE")
 
 
 def bare(hint: Any) -> Any:
-    """Return an annotation without its range and without None."""
+    """Return an annotation without its range and, where one kind is left, without None."""
     while get_origin(hint) is Annotated:
         hint = get_args(hint)[0]
     if get_origin(hint) in (Union, types.UnionType):
         items = [item for item in get_args(hint) if item is not type(None)]
-        return bare(items[0]) if len(items) == 1 else Union[tuple(items)]
+        return bare(items[0]) if len(items) == 1 else hint
     return hint
 
 
@@ -67,7 +68,7 @@ def _value(default: Any) -> str:
     if isinstance(default, Path):
         return str(default)
     if isinstance(default, list | tuple):
-        return " ".join(_value(item) for item in default) or "none"
+        return " ".join(_value(item) for item in default)
     if isinstance(default, float):
         return f"{default:.12g}"
-    return str(default) or "none"
+    return str(default)

@@ -7,11 +7,15 @@ files anew instead.
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal
 
 import numpy as np
+
+if __name__ == "__main__" and not __package__:  # started by its file
+    sys.path[0] = str(Path(__file__).resolve().parents[2])
 
 from spm.io.images import write_image
 from spm.run import command_line
