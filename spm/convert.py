@@ -1,4 +1,6 @@
-"""Turn instrument files into images: python -m spm.convert FOLDERS OR FILES.
+"""Turn instrument files into images.
+
+    python -m spm.convert FOLDER "scan 7.sxm" --colour-map gwyddion
 
 Reads the formats of `spm.instruments.MODULES`, and through Gwyddion, where that is installed, all
 others that it knows. For each file NAME it writes NAME.png (levelled heights in a colour map, the

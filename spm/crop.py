@@ -1,4 +1,6 @@
-"""Cut a piece out of an image, to outline its molecules: python -m spm.crop IMAGE.
+"""Cut a piece out of an image, to outline its molecules.
+
+    python -m spm.crop images/NAME.png --left 150 --top 160 --width 220
 
 Takes an image or an instrument file and writes NAME-cut.png into aug_test_in/. Pixels are copied
 as they are, and the scale goes along; without numbers the middle fifth of the area is cut out.

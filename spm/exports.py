@@ -1,4 +1,6 @@
-"""Write annotations for other programs: python -m spm.exports FILE.json ...
+"""Write annotations for other programs.
+
+    python -m spm.exports img_cache/NAME_predicted.json
 
 Takes labelme files, predicted (NAME_predicted.json) or drawn by hand, and writes
 

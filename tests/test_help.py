@@ -42,8 +42,8 @@ def text_of(name, capsys):
 @pytest.mark.parametrize("name", COMMANDS)
 def test_each_flag_once_with_what_is_taken_and_an_example(name, capsys):
     main, text = text_of(name, capsys)
-    flat = " ".join(text.replace("│", " ").split())
-    flags = re.findall(r"^│ (?:-h, )?(--[a-z0-9-]+)", text, re.MULTILINE)
+    flat = " ".join(text.split())
+    flags = re.findall(r"^\W (?:-h, )?(--[a-z0-9-]+)", text, re.MULTILINE)
     assert len(flags) == len(set(flags)) and "--help" in flags
     positional = [n for n, hint, *_ in described(main.settings) if hasattr(hint, "__metadata__")
                   and command_line.POSITIONAL in hint.__metadata__]  # fmt: skip

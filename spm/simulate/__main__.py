@@ -1,6 +1,8 @@
-"""Make simulated images: ``python -m spm.simulate --system network --count 4 --out FOLDER``.
+"""Make simulated images.
 
-Every image NAME.png gets its truth NAME.json beside it.  ``--demo`` makes the repository's demo
+    python -m spm.simulate --system network --count 4 --out FOLDER
+
+Every image NAME.png gets its truth NAME.json beside it. `--demo` makes the repository's demo
 files anew instead.
 """
 
