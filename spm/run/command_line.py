@@ -10,10 +10,12 @@ from __future__ import annotations
 import dataclasses
 import errno
 import inspect
+import logging
 import os
 import sys
 import traceback
 import typing
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -49,6 +51,8 @@ def run(main: Callable[..., Any], argv: Sequence[str] | None = None) -> None:
     debug = False
     try:
         settings, debug = parse(main, argv)
+        if not debug:
+            _keep_libraries_quiet()
         result = main() if settings is None else main(settings)
         sys.stdout.flush()  # a reader that went away shows here, not at exit
     except InputError as error:
@@ -85,6 +89,15 @@ def _print_any_name() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # not while a test captures it
             stream.reconfigure(errors="backslashreplace")
+
+
+def _keep_libraries_quiet() -> None:
+    """Hide the warnings and log lines of libraries; their errors are shown. What a user should know
+    is printed by us. `--debug`, Python's -W and PYTHONWARNINGS, and logging that was set up show
+    them."""
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")
+    logging.lastResort.setLevel(logging.ERROR)
 
 
 def _report(error: BaseException, message: str, debug: bool) -> typing.NoReturn:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import errno
+import subprocess
 import sys
 from dataclasses import field
 from pathlib import Path
 from typing import Literal
 
 import pytest
+from checkout import ROOT
 
 from spm.errors import InputError
 from spm.run import command_line
@@ -264,3 +266,24 @@ def test_names_of_before_go_on_working(capsys):
     assert workflow.SECOND_ROUND is False and predict_big_pic.TILE_PICTURES is True
     assert status(workflow.main, "--help") == 0
     assert "--second-round" not in capsys.readouterr().out
+
+
+NOISY = """
+import logging, sys, warnings
+from spm.run import command_line
+def main():
+    warnings.warn("a library's warning")
+    logging.getLogger("library").warning("a library's log line")
+    logging.getLogger("library").error("an error of a library")
+command_line.run(main, sys.argv[1:])
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "behind", "seen"),
+    [([], [], 1), ([], ["--debug"], 3), (["-W", "default"], [], 2)],
+)
+def test_libraries_are_quiet_but_for_errors(before, behind, seen):
+    command = [sys.executable, *before, "-c", NOISY, *behind]
+    said = subprocess.run(command, cwd=ROOT, stderr=subprocess.PIPE, text=True, check=True).stderr
+    assert said.count("a library's") == seen - 1 and "an error of a library" in said
