@@ -22,6 +22,7 @@ COMMANDS = {
     "fast_json_to_dataset.py": "fast_json_to_dataset.main",
     "Images_Augmentation/geo_aug_img_json.py": "Images_Augmentation.geo_aug_img_json.main",
     "Images_Augmentation/color_aug_img_json.py": "Images_Augmentation.color_aug_img_json.main",
+    "engine/clean.py": "engine.clean.main",
     "spm/convert.py": "spm.convert.main",
     "spm/crop.py": "spm.crop.main",
     "spm/exports.py": "spm.exports.main",

@@ -137,11 +137,11 @@ def lines(costs: Costs) -> list[str]:
     ]
     if costs.copies:
         said.append(
-            f"estimated disk: {_size(costs.disk_gb)} for {costs.copies} copies; "
-            f"free: {_size(costs.free_gb)}"
+            f"estimated disk: {size_text(costs.disk_gb)} for {costs.copies} copies; "
+            f"free: {size_text(costs.free_gb)}"
         )
     if costs.memory_gb is not None:
-        said.append(f"estimated memory: {_size(costs.memory_gb)}")
+        said.append(f"estimated memory: {size_text(costs.memory_gb)}")
     return said
 
 
@@ -149,5 +149,6 @@ def _minutes(minutes: float) -> str:
     return "1 minute" if minutes < 1.5 else f"{minutes:.0f} minutes"
 
 
-def _size(gigabytes: float) -> str:
+def size_text(gigabytes: float) -> str:
+    """Return a size in words."""
     return f"{gigabytes:.1f} GB" if gigabytes >= 1 else f"{gigabytes * 1000:.0f} MB"

@@ -255,6 +255,6 @@ def _program(main: Callable[..., Any]) -> str:
     """Return how the script is started."""
     module = sys.modules.get(main.__module__)
     name = getattr(getattr(module, "__spec__", None), "name", None)
-    if name and name.startswith("spm."):
+    if name and name.startswith(("spm.", "engine.")):
         return f"python -m {name.removesuffix('.__main__')}"
     return f"python {sys.argv[0]}"
