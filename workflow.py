@@ -127,8 +127,10 @@ def main(settings: Workflow) -> int:
         findings, settings.copies_dir, times * expected_costs.l1_count(training.mirror), training,
         settings.workers, train_test.recipes(),
     )  # fmt: skip
-    if augment == "folder" and not findings.problems:
-        findings.problems += expected_costs.disk_problems(expected, settings.copies_dir)
+    if not findings.problems:
+        findings.problems += expected_costs.disk_problems(
+            expected, settings.copies_dir, training.log_dir
+        )
     if settings.check:
         expected_costs.report(findings, expected, added)
     # Everything that can be wrong with the input is said before any work is done.
