@@ -15,7 +15,7 @@ from spm.dataset.index import full_rectangle
 from spm.errors import InputError
 from spm.geometry import affine
 from spm.io.images import write_image
-from spm.run.files import folder_lock, remove_leftovers
+from spm.run.files import folder_lock, missing_folder, remove_leftovers
 from spm.run.manifest import Manifest, digest
 from spm.run.parallel import run_jobs
 from spm.structures.annotation import write_annotation
@@ -52,7 +52,7 @@ def make_copies(settings: Any) -> int:
     plan = plan_copies(settings.angles, settings.flips, settings.shrink_list)
     in_dir, force, workers = settings.in_dir, settings.force, settings.workers
     if not in_dir.is_dir():  # the lock would create it
-        raise InputError(f"{in_dir}: there is no such folder; check the name.")
+        raise missing_folder(in_dir)
     with folder_lock(in_dir) as folder:
         remove_leftovers(folder)
         manifest = Manifest(folder, STEP)

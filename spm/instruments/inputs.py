@@ -18,7 +18,7 @@ from spm.instruments.heights import Opened, convert_file
 from spm.instruments.notices import tell
 from spm.io import pixel_size
 from spm.io.images import SUFFIXES, read_image
-from spm.run.files import is_file, natural_sorted
+from spm.run.files import is_file, missing_folder, natural_sorted
 
 # What lies beside images and is none: notes, tables, results, droppings of systems.
 NO_IMAGES = frozenset(
@@ -74,7 +74,7 @@ def list_inputs(folder: Path) -> list[Path]:
     """
     folder = Path(folder)
     if not folder.is_dir():
-        raise InputError(f"{folder}: there is no such folder; check the name.")
+        raise missing_folder(folder)
     found = [p for p in folder.iterdir() if p.is_file() and not p.name.startswith(".")]
     files = instrument_files(found)
     images = [p for p in found if p.suffix.lower() in SUFFIXES and p not in files]

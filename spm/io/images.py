@@ -22,7 +22,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from spm.errors import InputError
 from spm.io.deep_colour import decode_deep, deep_size, scale_grey
-from spm.run.files import natural_sorted, write_bytes
+from spm.run.files import missing_folder, natural_sorted, write_bytes
 
 SUFFIXES = frozenset(
     {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".gif", ".webp", ".jp2", ".ppm", ".pgm"}
@@ -174,7 +174,7 @@ def list_images(folder: str | os.PathLike) -> list[Path]:
     """Return the files with an image's suffix in a folder, naturally sorted, none hidden."""
     folder = Path(folder)
     if not folder.is_dir():
-        raise InputError(f"{folder}: there is no such folder; check the name.")
+        raise missing_folder(folder)
     return natural_sorted(
         path
         for path in folder.iterdir()

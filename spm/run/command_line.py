@@ -17,6 +17,7 @@ import traceback
 import typing
 import warnings
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from spm.errors import InputError
@@ -253,6 +254,9 @@ def _introduction(main: Callable[..., Any]) -> str:
 
 def _program(main: Callable[..., Any]) -> str:
     """Return how the script is started."""
+    command = Path(sys.argv[0]).stem
+    if command.startswith("spm-"):  # of the installed package (engine.commands)
+        return command
     module = sys.modules.get(main.__module__)
     name = getattr(getattr(module, "__spec__", None), "name", None)
     if name and name.startswith(("spm.", "engine.")):

@@ -29,7 +29,9 @@ from spm.simulate.demo import write_demo
 from spm.simulate.invented import invented_drawings, invented_system
 from spm.structures.annotation import read_annotation, write_annotation
 
-ROOT = Path(__file__).resolve().parents[2]
+# Where the demo's files belong: the checkout, or, of an installed package, the current folder.
+CHECKOUT = Path(__file__).resolve().parents[2]
+ROOT = Path() if "site-packages" in CHECKOUT.parts else CHECKOUT
 
 
 # --- settings: change the values, the text below each says what it is ---------------------------

@@ -25,7 +25,7 @@ from spm.io.images import (
     image_size,
     read_image,
 )
-from spm.run.files import is_file, natural_sorted, write_json
+from spm.run.files import is_file, missing_folder, natural_sorted, write_json
 from spm.structures.classes import class_of
 from spm.structures.labelme_file import (
     SHAPE_KEYS,
@@ -173,7 +173,7 @@ def iter_annotations(folder: str | os.PathLike) -> list[Path]:
     """
     folder = Path(folder)
     if not folder.is_dir():
-        raise InputError(f"{folder}: there is no such folder; check the name.")
+        raise missing_folder(folder)
     return natural_sorted(
         path
         for path in folder.iterdir()
