@@ -194,13 +194,14 @@ def train_stage(model, train_set, val_set, rate, last, layers, settings) -> None
     from mrcnn.samples import ImagesError
     from mrcnn.training import NonFiniteLoss
 
-    told = callbacks(Path(model.log_dir), settings.keep == "all")
     try:
+        steps = model.config.STEPS_PER_EPOCH
+        told = callbacks(Path(model.log_dir), steps, settings.keep == "all")
         model.train(
             train_set, val_set, rate, last, layers,
             custom_callbacks=told if distributed.rank() == 0 else [],
             seed=settings.seed,
-            verbose=1 if sys.stdout.isatty() else 0,
+            verbose=0,
         )  # fmt: skip
     except (ImagesError, NonFiniteLoss) as error:
         raise InputError(str(error)) from error

@@ -212,7 +212,7 @@ def test_a_loss_that_is_not_finite_ends_in_a_sentence(tmp_path):
     from mrcnn.training import NonFiniteLoss
 
     class Diverging:
-        log_dir = str(tmp_path)
+        log_dir, config = str(tmp_path), train_test.LightConfig
 
         def train(self, *_, **__):
             raise NonFiniteLoss("Training stopped at step 11: loss not finite. Lower the rate.")
