@@ -7,12 +7,11 @@ import csv
 import re
 from pathlib import Path
 
-from mrcnn.run_folders import STATE_SUFFIX as SUFFIX
+from mrcnn.run_folders import STATE_SUFFIX, checkpoints
 from spm.errors import InputError
 from spm.run.files import natural_key
 from spm.run.provenance import plain, read_settings
 
-WEIGHTS_NAME = re.compile(r"mask_rcnn_.+_(\d{4,})\.h5")
 RUN_NAME = re.compile(r".*?(\d{8}T\d{4})")
 
 
@@ -22,12 +21,6 @@ def runs(log_dir: Path) -> list[Path]:
     return sorted(
         found, key=lambda path: (RUN_NAME.fullmatch(path.name)[1], natural_key(path)), reverse=True
     )
-
-
-def checkpoints(run: Path) -> list[Path]:
-    """Returns the weights files of a run folder, the last epoch first."""
-    epochs = {p: m for p in run.glob("*.h5") if (m := WEIGHTS_NAME.fullmatch(p.name))}
-    return sorted(epochs, key=lambda path: int(epochs[path][1]), reverse=True)
 
 
 def newest_weights(log_dir: Path) -> Path:
@@ -143,11 +136,6 @@ def superseded(run: Path, finished: bool) -> list[Path]:
     """
     found, best = checkpoints(run), best_epoch(run)
     kept = found[: 1 if finished else 2]
-    kept += [path for path in found if int(WEIGHTS_NAME.fullmatch(path.name)[1]) == best]
-    states = [path for path in run.glob(f"*{SUFFIX}") if _is_state(path)] if finished else []
+    kept += [path for path in found if int(path.stem.rsplit("_", 1)[1]) == best]
+    states = list(run.glob(f"mask_rcnn_*{STATE_SUFFIX}")) if finished else []
     return [path for path in found if path not in kept] + states
-
-
-def _is_state(path: Path) -> bool:
-    weights = f"{path.name.removesuffix(SUFFIX)}.h5"
-    return WEIGHTS_NAME.fullmatch(weights) is not None

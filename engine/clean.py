@@ -22,7 +22,7 @@ if __name__ == "__main__" and not __package__:  # started by its file
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
 from engine.checkpoints import checkpoints, is_finished, runs, superseded
-from spm.checks.costs import size_text
+from spm.checks.time_memory_disk import size_text
 from spm.run import command_line
 from spm.run.files import folder_lock
 from spm.run.manifest import Manifest, stamp

@@ -192,7 +192,7 @@ def train_stage(model, train_set, val_set, rate, last, layers, settings) -> None
         InputError: when a loss is not finite any more, or too many images cannot be loaded.
     """
     from mrcnn.samples import ImagesError
-    from mrcnn.training import NonFiniteLoss
+    from mrcnn.training_callbacks import NonFiniteLoss
 
     try:
         steps = model.config.STEPS_PER_EPOCH

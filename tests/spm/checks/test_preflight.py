@@ -12,8 +12,8 @@ from checkout import ROOT
 
 import train_test
 import workflow
-from engine.expected_costs import disk_problems, expected_costs, run_folder_gigabytes
-from spm.checks import costs, preflight
+from engine.workflow_check import disk_problems, expected_costs, run_folder_gigabytes
+from spm.checks import preflight, time_memory_disk
 from spm.errors import InputError
 from spm.io.images import write_image
 from spm.similarity.unlabelled import find_unlabelled
@@ -118,7 +118,8 @@ def test_the_check_starts_nothing(tmp_path, images, capsys):
     said = capsys.readouterr().out
     assert "estimated time: data steps about" in said and "training about" in said
     assert (
-        "estimated disk" in said and f"estimated memory: {costs.TRAINING_GIGABYTES:.1f} GB" in said
+        "estimated disk" in said
+        and f"estimated memory: {time_memory_disk.TRAINING_GIGABYTES:.1f} GB" in said
     )
     with pytest.raises(InputError, match="'A1' belongs to no known class"):
         workflow.main(**folders, **settings, class_names=["B"], check=True)
@@ -126,44 +127,50 @@ def test_the_check_starts_nothing(tmp_path, images, capsys):
 
 
 def test_the_estimate_by_hand(tmp_path, monkeypatch):
-    monkeypatch.setattr(costs, "worker_count", lambda workers: workers or 2)
-    one = costs.estimate([(320, 320)], 4032, 600, tmp_path / "not yet", speed=1.0)
+    monkeypatch.setattr(time_memory_disk, "worker_count", lambda workers: workers or 2)
+    one = time_memory_disk.estimate([(320, 320)], 4032, 600, tmp_path / "not yet", speed=1.0)
     assert one.data_minutes == pytest.approx(4032 * 0.021 / 2 / 60)
     assert one.training_minutes == pytest.approx((20 + 600 * 0.433) / 60)
     assert one.disk_gb == pytest.approx(0.8064) and one.copies == 4032 and one.free_gb > 0
     assert one.minutes == one.data_minutes + one.training_minutes
     # Twice the area, twice the speed: the data steps take as long, training half.
-    two = costs.estimate([(320, 640)], 4032, 600, tmp_path, speed=2.0)
+    two = time_memory_disk.estimate([(320, 640)], 4032, 600, tmp_path, speed=2.0)
     assert two.data_minutes == pytest.approx(one.data_minutes)
     assert two.training_minutes == pytest.approx(one.training_minutes / 2)
     # One process: twice as long.
-    alone = costs.estimate([(320, 320)], 4032, 600, tmp_path, workers=1, speed=1.0)
+    alone = time_memory_disk.estimate([(320, 320)], 4032, 600, tmp_path, workers=1, speed=1.0)
     assert alone.data_minutes == pytest.approx(2 * one.data_minutes)
-    bfloat16 = costs.estimate([(320, 320)], 0, 600, tmp_path, speed=1.0, dtype="mixed_bfloat16")
+    bfloat16 = time_memory_disk.estimate(
+        [(320, 320)], 0, 600, tmp_path, speed=1.0, dtype="mixed_bfloat16"
+    )
     assert bfloat16.training_minutes == pytest.approx((20 + 600 * 0.344) / 60)
-    unknown = costs.estimate([(320, 320)], 4032, None, tmp_path, speed=1.0)
-    assert unknown.minutes is None and "was not measured" in "\n".join(costs.lines(unknown))
+    unknown = time_memory_disk.estimate([(320, 320)], 4032, None, tmp_path, speed=1.0)
+    assert unknown.minutes is None and "was not measured" in "\n".join(
+        time_memory_disk.lines(unknown)
+    )
 
 
 def test_the_step_that_was_measured():
     """1000 steps took 4.6 minutes on the machine of 1.33, idle; the demo's data steps half a
     minute."""
-    found = costs.estimate([(320, 320)], 4032, 1000, Path(), speed=1.33, dtype="mixed_bfloat16")
+    found = time_memory_disk.estimate(
+        [(320, 320)], 4032, 1000, Path(), speed=1.33, dtype="mixed_bfloat16"
+    )
     assert 4.6 / 1.5 < found.training_minutes < 4.6 * 1.5
     assert found.data_minutes < 31 / 60 * 1.5 * 2
 
 
 def test_a_busy_machine_is_not_taken_for_a_slow_one(monkeypatch):
     """The clock that other programs disturb says a hundredth; the processor's own time does not."""
-    alone, wall = costs.machine_speed(0.1), costs.time.perf_counter
-    monkeypatch.setattr(costs.time, "perf_counter", lambda: 100 * wall())
-    busy = costs.machine_speed(10)
+    alone, wall = time_memory_disk.machine_speed(0.1), time_memory_disk.time.perf_counter
+    monkeypatch.setattr(time_memory_disk.time, "perf_counter", lambda: 100 * wall())
+    busy = time_memory_disk.machine_speed(10)
     assert alone > 0 and busy > alone / 3
-    monkeypatch.setattr(costs.os, "getloadavg", lambda: (99.0, 0, 0), raising=False)
-    estimate = costs.estimate([(9, 9)], 0, 10, Path(), speed=1.0)
-    assert "as now)" in costs.lines(estimate)[0]
-    monkeypatch.setattr(costs.os, "getloadavg", lambda: (0.1, 0, 0), raising=False)
-    assert "as now" not in costs.lines(estimate)[0]
+    monkeypatch.setattr(time_memory_disk.os, "getloadavg", lambda: (99.0, 0, 0), raising=False)
+    estimate = time_memory_disk.estimate([(9, 9)], 0, 10, Path(), speed=1.0)
+    assert "as now)" in time_memory_disk.lines(estimate)[0]
+    monkeypatch.setattr(time_memory_disk.os, "getloadavg", lambda: (0.1, 0, 0), raising=False)
+    assert "as now" not in time_memory_disk.lines(estimate)[0]
 
 
 def test_what_the_weights_take_is_told(monkeypatch):
@@ -175,10 +182,13 @@ def test_what_the_weights_take_is_told(monkeypatch):
     monkeypatch.setattr(light, "BACKBONE", "resnet34")
     assert run_folder_gigabytes(light, 20, "best") == (0, 0)
     found = replace(
-        costs.estimate([(9, 9)], 0, 10, Path(), speed=1.0), weights_gb=0.5, stays_gb=0.1
+        time_memory_disk.estimate([(9, 9)], 0, 10, Path(), speed=1.0), weights_gb=0.5, stays_gb=0.1
     )
-    assert "500 MB for weights while it trains, 100 MB of it stays; free: " in costs.lines(found)[1]
-    monkeypatch.setattr(costs, "free_gigabytes", lambda _: 0.4)
+    assert (
+        "500 MB for weights while it trains, 100 MB of it stays; free: "
+        in time_memory_disk.lines(found)[1]
+    )
+    monkeypatch.setattr(time_memory_disk, "free_gigabytes", lambda _: 0.4)
     (problem,) = disk_problems(found, Path("before"), Path("logs"))
     assert problem.startswith("logs: the weights need about 0.5 GB") and "engine.clean" in problem
     assert disk_problems(replace(found, weights_gb=0.3), Path("before"), Path("logs")) == []
@@ -186,13 +196,13 @@ def test_what_the_weights_take_is_told(monkeypatch):
 
 def test_nothing_is_promised_for_networks_that_were_not_measured(monkeypatch):
     monkeypatch.setattr("engine.recipes.has_accelerator", lambda: False)
-    given, estimate = [], costs.estimate
+    given, estimate = [], time_memory_disk.estimate
 
     def noted(sizes, copies, steps, *more, **named):
         given.append(steps)
         return estimate(sizes, copies, steps, *more, speed=1.0, **named)
 
-    monkeypatch.setattr(costs, "estimate", noted)
+    monkeypatch.setattr(time_memory_disk, "estimate", noted)
     findings = SimpleNamespace(sizes=[(9, 9)])
 
     def steps(**settings):
