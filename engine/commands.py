@@ -17,6 +17,7 @@ COMMANDS = {
     "spm-predict": ("predict_big_pic", "main"),
     "spm-evaluate": ("evaluate", "main"),
     "spm-tsne": ("tsne_analysis", "main"),
+    "spm-annotate": ("spm.annotate", "main"),
     "spm-convert": ("spm.convert", "main"),
     "spm-crop": ("spm.crop", "main"),
     "spm-export": ("spm.exports", "main"),
@@ -36,6 +37,7 @@ train = partial(_run, "spm-train")
 predict = partial(_run, "spm-predict")
 evaluate = partial(_run, "spm-evaluate")
 tsne = partial(_run, "spm-tsne")
+annotate = partial(_run, "spm-annotate")
 convert = partial(_run, "spm-convert")
 crop = partial(_run, "spm-crop")
 export = partial(_run, "spm-export")

@@ -23,6 +23,7 @@ COMMANDS = {
     "Images_Augmentation/geo_aug_img_json.py": "Images_Augmentation.geo_aug_img_json.main",
     "Images_Augmentation/color_aug_img_json.py": "Images_Augmentation.color_aug_img_json.main",
     "engine/clean.py": "engine.clean.main",
+    "spm/annotate.py": "spm.annotate.main",
     "spm/convert.py": "spm.convert.main",
     "spm/crop.py": "spm.crop.main",
     "spm/exports.py": "spm.exports.main",
