@@ -39,8 +39,8 @@ class Prediction(Settings):
     """Of two answers whose masks overlap by more than this (IoU, 0 to 1) the better one stays."""
     tile_scale: Positive | None = None
     """Network pixels per image pixel, above 0. None takes the training's. An image of twice the
-    resolution needs half of it. For weights that do not say it (see class_names) None cuts each
-    image as the 2022 scripts did: into four tiles of 3/5 of its side, enlarged to 1024 pixels."""
+    resolution needs half of it. For weights that do not say it (see class_names) each image
+    is cut as the 2022 scripts did: into four tiles of 3/5 of its side, enlarged to 1024 pixels."""
     views: Literal[1, 2, 4, 8] = 1
     """Flipped and turned copies of each tile that vote on each molecule. More take so many times as
     long."""

@@ -70,7 +70,7 @@ class Workflow(Settings):
     """Only look at the input; report what is wrong, sizes, oddities and expected costs."""
     add: list[Path] | None = None
     """Predictions that you corrected (JSON), to go on training with from the last weights
-    (docs/correct_and_retrain.md). None runs everything anew."""
+    (docs/correct_and_retrain.md). None: everything is run anew."""
     self_training: bool = False
     """For few outlines, three or so of each class, or for simulated images alone: what was
     recognised is named anew by its likeness and teaches a second training (docs/recipe.md)."""

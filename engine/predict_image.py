@@ -27,6 +27,7 @@ from spm.report.labelme_image import image_for_labelme
 from spm.report.remarks import remark
 from spm.report.result_files import check_name, link, remove_tiles, tile_name
 from spm.run.files import make_folder
+from spm.run.progress import progress
 from spm.run.provenance import describe_run
 from spm.structures.annotation import write_annotation
 from spm.structures.molecule import Molecule, molecules_to_annotation, write_table
@@ -219,10 +220,7 @@ class _Progress:
 
     def __call__(self, done: int, total: int) -> None:
         if self._bar is None and total >= SHOW_PROGRESS_FROM:
-            from tqdm import tqdm
-
-            # disable=None: no bar into a file or a pipe.
-            self._bar = tqdm(total=total, desc=self._name, unit="tile", leave=False, disable=None)
+            self._bar = progress(total, self._name, "tile", leave=False)
         if self._bar is not None:
             self._bar.update(done - self._bar.n)
 

@@ -9,7 +9,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from engine.callbacks import announce, callbacks
+from engine.callbacks import announce, callbacks, remove_superseded
 from engine.checkpoints import find_interrupted
 from engine.dataset import make_dataset
 from engine.initial_weights import Start, find_start
@@ -97,11 +97,12 @@ def train(settings: Any, recipes: Recipes) -> Path:
             last += count
             if last > model.epoch:
                 rate = config.LEARNING_RATE * factor
-                train_stage(model, train_set, val_set, rate, last, layers, settings.seed)
+                train_stage(model, train_set, val_set, rate, last, layers, settings)
         weights = Path(model.checkpoint_path.format(epoch=model.epoch))
         if first:
             originals = find_originals(sources, augment, settings.source_dir, names)
             judge(model, weights, validation or training, originals, names)
+            remove_superseded(weights.parent, finished=True, keep_all=settings.keep == "all")
     print(f"{weights}: trained in {(time.perf_counter() - began) / 60:.1f} minutes")
     return weights
 
@@ -187,7 +188,7 @@ def _process_count() -> int | None:
     return distributed.processes() if distributed.processes() > 1 else None
 
 
-def train_stage(model, train_set, val_set, rate, last, layers, seed) -> None:
+def train_stage(model, train_set, val_set, rate, last, layers, settings) -> None:
     """Trains `layers` up to epoch `last`.
 
     Raises:
@@ -197,11 +198,13 @@ def train_stage(model, train_set, val_set, rate, last, layers, seed) -> None:
     from mrcnn.training_callbacks import NonFiniteLoss
 
     try:
+        steps = model.config.STEPS_PER_EPOCH
+        told = callbacks(Path(model.log_dir), steps, settings.keep == "all")
         model.train(
             train_set, val_set, rate, last, layers,
-            custom_callbacks=callbacks() if distributed.rank() == 0 else [],
-            seed=seed,
-            verbose=1 if sys.stdout.isatty() else 0,
+            custom_callbacks=told if distributed.rank() == 0 else [],
+            seed=settings.seed,
+            verbose=0,
         )  # fmt: skip
     except (ImagesError, NonFiniteLoss) as error:
         raise InputError(str(error)) from error

@@ -1,4 +1,6 @@
-"""Turn instrument files into images: python -m spm.convert FOLDERS OR FILES.
+"""Turn instrument files into images.
+
+    python -m spm.convert FOLDER "scan 7.sxm" --colour-map gwyddion
 
 Reads the formats of `spm.instruments.MODULES`, and through Gwyddion, where that is installed, all
 others that it knows. For each file NAME it writes NAME.png (levelled heights in a colour map, the
@@ -8,11 +10,15 @@ scale inside), NAME_heights.npz (the levelled heights) and NAME_convert.json (al
 
 from __future__ import annotations
 
+import sys
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, Literal
 
 import numpy as np
+
+if __name__ == "__main__" and not __package__:  # started by its file
+    sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
 from spm import instruments
 from spm.errors import InputError, raise_problems

@@ -1,4 +1,6 @@
-"""Write annotations for other programs: python -m spm.exports FILE.json ...
+"""Write annotations for other programs.
+
+    python -m spm.exports img_cache/NAME_predicted.json
 
 Takes labelme files, predicted (NAME_predicted.json) or drawn by hand, and writes
 
@@ -9,12 +11,16 @@ Takes labelme files, predicted (NAME_predicted.json) or drawn by hand, and write
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+
+if __name__ == "__main__" and not __package__:  # started by its file
+    sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
 from spm.errors import InputError
 from spm.geometry.polygons import polygon_area, signed_area

@@ -16,8 +16,8 @@ import numpy as np
 from spm.measure.statistics import Statistics
 
 PACKAGES = (
-    "tensorflow", "torch", "jax", "keras", "numpy", "scipy", "opencv-python", "scikit-image",
-    "matplotlib",
+    "tensorflow", "torch", "jax", "keras", "numpy", "scipy", "opencv-python",
+    "opencv-python-headless", "scikit-image", "matplotlib",
 )  # fmt: skip
 
 

@@ -30,6 +30,17 @@ def is_file(path: Path) -> bool:
         return False
 
 
+def missing_folder(folder: Path) -> InputError:
+    """Return the error for a folder that is not there: one without a full path is looked for where
+    the program was started."""
+    if folder.is_absolute():
+        return InputError(f"{folder}: there is no such folder; check the name.")
+    return InputError(
+        f"{folder}: there is no such folder in {Path.cwd()}; change into the folder that holds it, "
+        "or make it and put your images there."
+    )
+
+
 @contextmanager
 def atomic_path(path: str | os.PathLike, durable: bool = True) -> Iterator[Path]:
     """Yield a temporary path that becomes `path` when the block ends without an exception.
@@ -143,7 +154,7 @@ def visible_files(folder: str | os.PathLike) -> list[Path]:
     """
     folder = Path(folder)
     if not folder.is_dir():
-        raise InputError(f"{folder}: there is no such folder; check the name.")
+        raise missing_folder(folder)
     return natural_sorted(
         path for path in folder.iterdir() if not path.name.startswith(".") and path.is_file()
     )
