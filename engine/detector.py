@@ -73,6 +73,7 @@ def load_detector(
         molecule_size=(metadata["extra"] or {}).get("molecule_size"),
         name=f"{weights.parent.name}/{weights.name}",
         mirror=bool(metadata["config"].get("MIRROR", True)),
+        appearance=metadata["extra"] or {},
     )
 
 

@@ -13,6 +13,7 @@ from engine.callbacks import announce, callbacks
 from engine.checkpoints import find_interrupted
 from engine.dataset import make_dataset
 from engine.initial_weights import Start, find_start
+from engine.likeness import appearance_record
 from engine.recipes import Recipes, is_light, make_config
 from mrcnn import distributed
 from mrcnn.config import Config
@@ -79,8 +80,12 @@ def train(settings: Any, recipes: Recipes) -> Path:
         print(f"  going on with the interrupted run {interrupted.parent}")
     model = build(config, start, log_dir, settings.seed)
     model.metadata.update(
-        class_names=names, scale=config.SCALE, extra={"molecule_size": config.MOLECULE_SIZE}
-    )
+        class_names=names, scale=config.SCALE,
+        extra={
+            "molecule_size": config.MOLECULE_SIZE,
+            **appearance_record(training, settings.source_dir, names, settings.mirror),
+        },
+    )  # fmt: skip
     first = distributed.rank() == 0  # of several processes one writes
     # Another run that started in the same minute, or goes on with the same weights, is refused.
     with folder_lock(model.log_dir) if first else nullcontext():

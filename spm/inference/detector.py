@@ -6,8 +6,9 @@ it that turns images into `Detections`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -65,6 +66,7 @@ class Detector:
         name: of its weights, for the report.
         mirror: whether it was trained on mirror images too. If not, classes may be mirror images of
             one another, and none is shown to it.
+        appearance: what is known of the images that it was trained on (`engine.likeness`).
     """
 
     class_names: list[str]
@@ -76,6 +78,7 @@ class Detector:
     molecule_size: float | None = None
     name: str = ""
     mirror: bool = True
+    appearance: Mapping[str, Any] = field(default_factory=dict)
 
     def scale_for(self, height: int, width: int) -> float:
         """Return the network pixels per image pixel for an image of this size.

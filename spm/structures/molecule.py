@@ -36,6 +36,8 @@ TABLE_HEADER = (
     "uncertain",
     "second_class",
     "second_score",
+    "likeness",
+    "unfamiliar",
 )
 # Further columns where the size of a pixel is known.
 NM_HEADER = ("centroid_x_nm", "centroid_y_nm", "area_nm2")
@@ -59,6 +61,9 @@ class Molecule:
         second_class: the next best class, "" when the detector knows only one.
         second_score: its score.
         symmetry: rotational order of its class, by which `orientation` repeats; 0 for round.
+        likeness: correlation with the outlined molecule of its class that is most like it, at most
+            1; nan where that is not known or the image's border cuts it.
+        unfamiliar: it looks like none of the outlined molecules: an adsorbate, a smeared blob.
     """
 
     class_name: str
@@ -73,6 +78,8 @@ class Molecule:
     second_class: str = ""
     second_score: float = 0.0
     symmetry: int = 0
+    likeness: float = math.nan
+    unfamiliar: bool = False
 
 
 def typical_size(molecules: Sequence[Molecule]) -> float:
@@ -123,15 +130,20 @@ def molecules_to_annotation(
 ) -> Annotation:
     """Returns the molecules as an annotation that labelme opens and a user can correct.
 
-    Each is a polygon; `flags` carry edge and uncertain, `description` the score in words, and
-    further keys, which labelme keeps, the numbers: score, box, second_class, second_score,
-    orientation, symmetry; for the whole image nm_per_pixel, where it is known.
+    Each is a polygon; `flags` carry edge, uncertain and unfamiliar, `description` the score in
+    words, and further keys, which labelme keeps, the numbers: score, box, second_class,
+    second_score, orientation, symmetry, likeness; for the whole image nm_per_pixel, where it is
+    known.
     """
     shapes = [
         Shape(
             label=label,
             points=np.round(molecule.outline, 2),
-            flags={"edge": molecule.edge, "uncertain": molecule.uncertain},
+            flags={
+                "edge": molecule.edge,
+                "uncertain": molecule.uncertain,
+                "unfamiliar": molecule.unfamiliar,
+            },
             description=_in_words(molecule),
             extra={
                 "score": round(float(molecule.score), 5),
@@ -140,6 +152,7 @@ def molecules_to_annotation(
                 "second_score": round(float(molecule.second_score), 5),
                 "orientation": _or_none(molecule.orientation, 1),
                 "symmetry": molecule.symmetry,
+                "likeness": _or_none(molecule.likeness, 4),
             },
         )
         for label, molecule in zip(labels_of(molecules), molecules, strict=True)
@@ -181,6 +194,8 @@ def annotation_to_molecules(annotation: Annotation, class_names: Sequence[str]) 
                 second_class=str(extra.get("second_class") or ""),
                 second_score=_number(extra.get("second_score"), 0.0),
                 symmetry=int(_number(extra.get("symmetry"), 0)),
+                likeness=_number(extra.get("likeness"), math.nan),
+                unfamiliar=bool(shape.flags.get("unfamiliar", False)),
             )
         )
     return molecules
@@ -193,7 +208,7 @@ def write_table(
     size of a pixel is known.
 
     Lengths are image pixels, areas square pixels, the orientation degrees (empty for round
-    molecules), edge and uncertain 0 or 1. `label` is the molecule's label in the JSON.
+    molecules), edge, uncertain and unfamiliar 0 or 1. `label` is the molecule's label in the JSON.
     """
     rows = [
         (
@@ -211,6 +226,8 @@ def write_table(
             int(m.uncertain),
             m.second_class,
             f"{m.second_score:.4f}" if m.second_class else "",
+            "" if math.isnan(m.likeness) else f"{m.likeness:.4f}",
+            int(m.unfamiliar),
             *_in_nm(m, nm_per_pixel),
         )
         for number, (label, m) in enumerate(
@@ -232,6 +249,8 @@ def _in_words(molecule: Molecule) -> str:
     words = f"score {molecule.score:.2f}"
     if molecule.uncertain:
         words += f", perhaps {molecule.second_class} ({molecule.second_score:.2f})"
+    if molecule.unfamiliar:
+        words += ", unlike any outlined molecule"
     if molecule.edge:
         words += ", at the border"
     return words
