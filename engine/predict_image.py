@@ -6,7 +6,7 @@ import errno
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -175,10 +175,11 @@ def _write_report(
 
     out_dir, settings = plan.out_dir, plan.settings
     height, width = opened.image.shape[:2]
+    if plan.count_unfamiliar:
+        molecules = [replace(molecule, unfamiliar=False) for molecule in molecules]
     found = write_statistics(
         out_dir / name, molecules, height, width, opened.nm_per_pixel,
         heights_nm=opened.heights_nm, class_names=detector.class_names,
-        count_unfamiliar=plan.count_unfamiliar,
     )  # fmt: skip
     # The report adds the versions itself.
     run = {k: v for k, v in plan.run.items() if k not in ("python", "packages")}

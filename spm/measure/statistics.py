@@ -55,8 +55,7 @@ class Statistics:
         pairs: nearest neighbours for each ordered pair of classes.
         order: lattices, domains, vacancies.
         heights_nm: (N,) float64 height of each molecule above the surface, None if not known.
-        shown: all molecules; `molecules` are those without the unfamiliar ones, unless these were
-            asked for.
+        shown: all molecules; `molecules` are those without the unfamiliar ones.
         summary: what NAME_summary.json holds.
     """
 
@@ -90,23 +89,22 @@ def measure(
     *,
     heights_nm: np.ndarray | None = None,
     class_names: Sequence[str] | None = None,
-    count_unfamiliar: bool = False,
 ) -> Statistics:
     """Measure the molecules of an image.
 
     Args:
-        molecules: may be empty.
+        molecules: may be empty. Unfamiliar ones are counted apart and take no part in anything
+            else.
         height, width: of the image, pixels.
         nm_per_pixel: nanometres a pixel. Defaults to None, not known.
         heights_nm: (height, width) float, levelled heights of the image. Defaults to None.
         class_names: all classes, in the order of their colours. Defaults to those met, sorted.
-        count_unfamiliar: measure what looks like no outlined molecule too.
 
     Raises:
         InputError: when the heights are of another size than the image.
     """
     shown = list(molecules)
-    molecules = [m for m in shown if count_unfamiliar or not m.unfamiliar]
+    molecules = [m for m in shown if not m.unfamiliar]
     met = sorted({m.class_name for m in molecules})
     names = list(class_names or met)
     names += [name for name in met if name not in names]
@@ -140,22 +138,19 @@ def write_statistics(
     *,
     heights_nm: np.ndarray | None = None,
     class_names: Sequence[str] | None = None,
-    count_unfamiliar: bool = False,
 ) -> Statistics:
     """Measure the molecules and write NAME_summary.json and NAME_statistics.png.
 
     Args:
         stem_path: the folder and NAME of the results, such as img_cache/NAME.
-        molecules, height, width, nm_per_pixel, heights_nm, class_names, count_unfamiliar: see
-            `measure`.
+        molecules, height, width, nm_per_pixel, heights_nm, class_names: see `measure`.
     """
     from spm.io.figure_style import save_figure
     from spm.measure.figures import sheet
 
     found = measure(
-        molecules, height, width, nm_per_pixel, heights_nm=heights_nm, class_names=class_names,
-        count_unfamiliar=count_unfamiliar,
-    )  # fmt: skip
+        molecules, height, width, nm_per_pixel, heights_nm=heights_nm, class_names=class_names
+    )
     stem_path = Path(stem_path)
     write_json(stem_path.with_name(f"{stem_path.name}_summary.json"), found.summary)
     save_figure(sheet(found), stem_path.with_name(f"{stem_path.name}_statistics.png"))
@@ -211,7 +206,6 @@ def summarise(found: Statistics) -> dict[str, Any]:
         "total": {
             "count": len(found.molecules),
             "unfamiliar": sum(m.unfamiliar for m in found.shown),
-            "unfamiliar_counted": len(found.molecules) == len(found.shown),
             "density": sum(visible_shares(found.molecules)) / area,
             "density_unit": f"1/{unit}^2",
             "coverage": _share(list(masks.values()), found.height * found.width),
