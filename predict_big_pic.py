@@ -47,6 +47,9 @@ class Prediction(Settings):
     uncertain_ratio: Share = 0.5
     """A molecule is marked uncertain when its second class has at least this share of the first's
     score, 0 to 1."""
+    count_unfamiliar: bool = False
+    """Let statistics count what looks like none of the outlined molecules (an adsorbate, a smeared
+    blob). It is drawn and listed in any case, and marked."""
     batch_size: Count | None = None
     """Tiles that the network works on at once, 1 or more. None takes the training's images a step.
     Lower it when the memory is full."""

@@ -75,6 +75,7 @@ def load_detector(
         name=f"{weights.parent.name}/{weights.name}",
         mirror=bool(metadata["config"].get("MIRROR", True)),
         outline_bias=_outline_biases(weights, metadata),
+        appearance=metadata["extra"] or {},
     )
 
 

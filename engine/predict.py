@@ -44,6 +44,7 @@ def predict(settings: Any) -> int:
         asked, settings.out_dir, how.tile_images, how.report, how.nm_per_pixel,
         weights=settings.weights or newest_weights(settings.log_dir),
         batch_size=how.batch_size, class_names=settings.class_names, load=load_detector,
+        count_unfamiliar=how.count_unfamiliar,
     )  # fmt: skip
     unknown = unread(settings.files or None, settings.in_dir)
     return predict_images(plan, paths, unknown, settings.scheduler)

@@ -6,13 +6,14 @@ import errno
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from engine.detector import load_detector
+from engine.likeness import mark_unfamiliar
 from spm.checks.kept_corrections import keep_correction
 from spm.checks.predictions import mark_prediction
 from spm.errors import InputError
@@ -47,6 +48,7 @@ class Plan:
         nm_per_pixel: size of a pixel; None takes the file's.
         run: what the reports say of the run.
         weights, batch_size, class_names: see `load_detector`.
+        count_unfamiliar: whether statistics count what looks like no outlined molecule.
         load: `load_detector`.
     """
 
@@ -59,6 +61,7 @@ class Plan:
     weights: Path | None = None
     batch_size: int | None = None
     class_names: list[str] | None = None
+    count_unfamiliar: bool = False
     load: Callable[..., Detector] = field(default_factory=lambda: load_detector)
 
     def detector(self) -> Detector:
@@ -136,6 +139,7 @@ def predict_image(
     on_tile = _tile_writer(out_dir, name, detector.class_names) if plan.tile_images else None
     with _Progress(path.name) as progress:
         molecules = find_molecules(detector, image, plan.settings, on_tile, progress)
+    molecules = mark_unfamiliar(molecules, image, detector, plan.settings)
     result = out_dir / f"{name}_predicted.json"
     kept = keep_correction(result)
     annotation = molecules_to_annotation(
@@ -147,13 +151,17 @@ def predict_image(
     write_annotation(result, annotation)
     if plan.report:
         _write_report(name, opened, molecules, detector, plan)
+    mean_colour = image.reshape(-1, 3).mean(axis=0)
     # The image is not needed any more: drawing into it saves a copy of a large one.
     drawn = draw_molecules(image, molecules, detector.class_names, in_place=True)
     write_image(out_dir / f"{name}_predicted.png", drawn, durable=True)
     seconds = time.perf_counter() - start
     counts = _summary(molecules, detector.class_names)
     summary = f"{path.name}: {counts} ({width} x {height}, {seconds:.1f} s)"
-    doubt = remark(molecules, detector.molecule_size, plan.settings.tile_scale is not None)
+    doubt = remark(
+        molecules, detector.molecule_size, plan.settings.tile_scale is not None,
+        detector.appearance.get("mean_colour"), mean_colour,
+    )  # fmt: skip
     notes = [f"{doubt}."] if doubt else []
     if kept:
         notes.append(f"your corrections of its earlier prediction are kept: {kept}")
@@ -168,6 +176,8 @@ def _write_report(
 
     out_dir, settings = plan.out_dir, plan.settings
     height, width = opened.image.shape[:2]
+    if plan.count_unfamiliar:
+        molecules = [replace(molecule, unfamiliar=False) for molecule in molecules]
     found = write_statistics(
         out_dir / name, molecules, height, width, opened.nm_per_pixel,
         heights_nm=opened.heights_nm, class_names=detector.class_names,
@@ -232,6 +242,7 @@ class _Progress:
 def _summary(molecules: list[Molecule], class_names: list[str]) -> str:
     counts = Counter(molecule.class_name for molecule in molecules)
     text = ", ".join(f"{counts[name]} {name}" for name in class_names)
-    edge, uncertain = (sum(getattr(m, flag) for m in molecules) for flag in ("edge", "uncertain"))
-    notes = [f"{n} {what}" for n, what in ((edge, "at the border"), (uncertain, "uncertain")) if n]
+    flags = {"edge": "at the border", "uncertain": "uncertain", "unfamiliar": "unfamiliar"}
+    marked = {words: sum(getattr(m, flag) for m in molecules) for flag, words in flags.items()}
+    notes = [f"{count} {words}" for words, count in marked.items() if count]
     return text + (f"; {', '.join(notes)}" if notes else "")

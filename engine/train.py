@@ -13,6 +13,7 @@ from engine.callbacks import announce, callbacks, remove_superseded
 from engine.checkpoints import find_interrupted
 from engine.dataset import make_dataset
 from engine.initial_weights import Start, find_start
+from engine.likeness import appearance_record
 from engine.recipes import Recipes, is_light, make_config
 from engine.unfinished import trained_before
 from mrcnn import distributed
@@ -81,10 +82,15 @@ def train(settings: Any, recipes: Recipes) -> Path:
     if interrupted:
         start = Start("an interrupted run", interrupted, goes_on=True)
         print(f"  going on with the interrupted run {interrupted.parent}")
+    originals = find_originals(sources, augment, settings.source_dir, names)
     model = build(config, start, log_dir, settings.seed)
     model.metadata.update(
-        class_names=names, scale=config.SCALE, extra={"molecule_size": config.MOLECULE_SIZE}
-    )
+        class_names=names, scale=config.SCALE,
+        extra={
+            "molecule_size": config.MOLECULE_SIZE,
+            **appearance_record(originals or training, names, settings.mirror),
+        },
+    )  # fmt: skip
     first = distributed.rank() == 0  # of several processes one writes
     # Another run that started in the same minute, or goes on with the same weights, is refused.
     with folder_lock(model.log_dir) if first else nullcontext():
@@ -100,7 +106,6 @@ def train(settings: Any, recipes: Recipes) -> Path:
                 train_stage(model, train_set, val_set, rate, last, layers, settings)
         weights = Path(model.checkpoint_path.format(epoch=model.epoch))
         if first:
-            originals = find_originals(sources, augment, settings.source_dir, names)
             judge(model, weights, validation or training, originals, names)
             remove_superseded(weights.parent, finished=True, keep_all=settings.keep == "all")
     print(f"{weights}: trained in {(time.perf_counter() - began) / 60:.1f} minutes")

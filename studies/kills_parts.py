@@ -125,7 +125,7 @@ def prepare_trained(base: Path) -> None:
 def prepare_without_threshold(base: Path) -> None:
     """The images, and a training whose last epoch has ended, but not the search for a threshold."""
     prepare(base)
-    with stand_ins(), mock.patch("engine.train.set_threshold"):
+    with stand_ins(), mock.patch("engine.train.judge"):
         train_test.train_main(**_training(base))
 
 

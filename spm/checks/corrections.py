@@ -40,7 +40,10 @@ from spm.structures.shape import Shape
 
 CORRECTED = "corrected"  # top-level key of a correction among the training images
 # What a prediction says of a molecule and a corrected outline does not.
-ANSWER_KEYS = {"number", "score", "box", "second_class", "second_score", "orientation", "symmetry"}
+ANSWER_KEYS = {
+    "number", "score", "box", "second_class", "second_score", "orientation", "symmetry", "likeness",
+}  # fmt: skip
+DOUBTS = {"uncertain", "unfamiliar"}
 
 
 @dataclass
@@ -153,7 +156,7 @@ def cleaned(correction: Correction) -> Annotation:
 def _without_answer(shape: Shape) -> Shape:
     return replace(
         shape,
-        flags={name: value for name, value in shape.flags.items() if name != "uncertain"},
+        flags={name: value for name, value in shape.flags.items() if name not in DOUBTS},
         description="" if "score" in shape.extra else shape.description,
         extra={k: v for k, v in shape.extra.items() if k not in ANSWER_KEYS},
     )

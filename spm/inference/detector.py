@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -68,6 +69,7 @@ class Detector:
             one another, and none is shown to it.
         outline_bias: the mean error of its outlines, of the classes for which it is known; they
             are reported without it.
+        appearance: what is known of the images that it was trained on (`engine.likeness`).
     """
 
     class_names: list[str]
@@ -80,6 +82,7 @@ class Detector:
     name: str = ""
     mirror: bool = True
     outline_bias: Mapping[str, OutlineBias] = field(default_factory=dict)
+    appearance: Mapping[str, Any] = field(default_factory=dict)
 
     def scale_for(self, height: int, width: int) -> float:
         """Return the network pixels per image pixel for an image of this size.

@@ -55,6 +55,7 @@ class Statistics:
         pairs: nearest neighbours for each ordered pair of classes.
         order: lattices, domains, vacancies.
         heights_nm: (N,) float64 height of each molecule above the surface, None if not known.
+        shown: all molecules; `molecules` are those without the unfamiliar ones.
         summary: what NAME_summary.json holds.
     """
 
@@ -66,6 +67,7 @@ class Statistics:
     pairs: list[Pair]
     order: domains.Order
     heights_nm: np.ndarray | None = None
+    shown: list[Molecule] = field(default_factory=list)
     summary: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -91,7 +93,8 @@ def measure(
     """Measure the molecules of an image.
 
     Args:
-        molecules: may be empty.
+        molecules: may be empty. Unfamiliar ones are counted apart and take no part in anything
+            else.
         height, width: of the image, pixels.
         nm_per_pixel: nanometres a pixel. Defaults to None, not known.
         heights_nm: (height, width) float, levelled heights of the image. Defaults to None.
@@ -100,7 +103,8 @@ def measure(
     Raises:
         InputError: when the heights are of another size than the image.
     """
-    molecules = list(molecules)
+    shown = list(molecules)
+    molecules = [m for m in shown if not m.unfamiliar]
     met = sorted({m.class_name for m in molecules})
     names = list(class_names or met)
     names += [name for name in met if name not in names]
@@ -119,6 +123,7 @@ def measure(
             points, [m.class_name for m in molecules], height, width, whole, turns
         ),
         heights_nm=_molecule_heights(molecules, heights_nm, height, width),
+        shown=shown,
     )
     found.summary = summarise(found)
     return found
@@ -200,6 +205,7 @@ def summarise(found: Statistics) -> dict[str, Any]:
         "length_unit": unit,
         "total": {
             "count": len(found.molecules),
+            "unfamiliar": sum(m.unfamiliar for m in found.shown),
             "density": sum(visible_shares(found.molecules)) / area,
             "density_unit": f"1/{unit}^2",
             "coverage": _share(list(masks.values()), found.height * found.width),

@@ -34,8 +34,8 @@ def draw_molecules(
 ) -> np.ndarray:
     """Draws outlines, tints and class names over an image.
 
-    A label of an uncertain molecule ends with "?". A class whose name OpenCV's font does not have
-    (other than Latin letters) is labelled with its number, "#2".
+    A label of an uncertain molecule ends with "?", of an unfamiliar one with "!". A class whose
+    name OpenCV's font does not have (other than Latin letters) is labelled with its number, "#2".
 
     Args:
         image: (H, W, 3) uint8 RGB.
@@ -73,7 +73,7 @@ def _label(molecule: Molecule, class_names: Sequence[str]) -> str:
     name = molecule.class_name
     if not (name.isascii() and name.isprintable()):
         name = f"#{list(class_names).index(name) + 1}"
-    return name + ("?" if molecule.uncertain else "")
+    return name + ("?" if molecule.uncertain else "") + ("!" if molecule.unfamiliar else "")
 
 
 def _fill(canvas, borders, colour) -> None:

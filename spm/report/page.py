@@ -84,7 +84,7 @@ def _subtitle(found: Statistics) -> str:
 
 
 def _lowest_score(found: Statistics) -> float:
-    scores = [m.score for m in found.molecules]
+    scores = [m.score for m in found.shown]
     return math.floor(min(scores) * 100) / 100 if scores else 0.0
 
 
@@ -94,7 +94,7 @@ def _toggles(found: Statistics) -> str:
         f'<span class="swatch" style="background:{colour}"></span>'
         f'<span class="name">{escape(name)}</span>'
         f'<span class="n" data-count="{k}">'
-        f"{sum(m.class_name == name for m in found.molecules)}</span></label>"
+        f"{sum(m.class_name == name for m in found.shown)}</span></label>"
         for k, (name, colour) in enumerate(class_colour_texts(found))
     ]
     return "".join(rows) or '<p class="hint">no classes</p>'
@@ -115,16 +115,17 @@ def _layers(found: Statistics) -> str:
 def _data(found: Statistics) -> str:
     """Return what the page's script needs, as JSON that may stand inside a script element."""
     order = {name: k for k, name in enumerate(found.class_names)}
-    labels = labels_of(found.molecules)
-    rows: list[dict[str, Any]] = [{} for _ in found.molecules]
-    for i, (m, label) in enumerate(zip(found.molecules, labels, strict=True)):
+    labels = labels_of(found.shown)
+    measured = {id(m): i for i, m in enumerate(found.molecules)}
+    rows: list[dict[str, Any]] = [{} for _ in found.shown]
+    for i, (m, label) in enumerate(zip(found.shown, labels, strict=True)):
         area = f"{number_text(m.area * found.factor**2)} {found.unit}²"
         rows[i] = {
             "l": label,
             "c": order[m.class_name],
             "s": round(float(m.score), 4),
             "a": area,
-            "x": _extra_lines(found, i, m),
+            "x": _extra_lines(found, measured.get(id(m)), m),
         }
     # The page lists shapes class by class; the script takes them in the order of the document.
     rows = [row for k in range(len(order)) for row in rows if row["c"] == k]
@@ -132,16 +133,19 @@ def _data(found: Statistics) -> str:
     return text.replace("<", "\\u003c")
 
 
-def _extra_lines(found: Statistics, index: int, m: Molecule) -> list[str]:
+def _extra_lines(found: Statistics, index: int | None, m: Molecule) -> list[str]:
+    """What the page says of a molecule; `index` is its place among the measured ones."""
     lines = []
     if math.isfinite(m.orientation):
         lines.append(f"orientation {m.orientation:.0f}° (modulo {360 / max(1, m.symmetry):g}°)")
-    if found.heights_nm is not None and np.isfinite(found.heights_nm[index]):
+    if index is not None and found.heights_nm is not None and np.isfinite(found.heights_nm[index]):
         lines.append(f"height {number_text(found.heights_nm[index])} nm")
-    if found.order.domain_of[index] >= 0 and len(found.order.domains) > 1:
+    if index is not None and found.order.domain_of[index] >= 0 and len(found.order.domains) > 1:
         lines.append(f"domain {found.order.domain_of[index] + 1}")
     if m.uncertain:
         lines.append(f"perhaps {m.second_class} ({m.second_score:.2f})")
+    if m.unfamiliar:
+        lines.append(f"unlike any outlined molecule (likeness {m.likeness:.2f})")
     if m.edge:
         lines.append("cut by the image's border")
     return lines

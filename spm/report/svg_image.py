@@ -11,6 +11,7 @@ from spm.io.class_colours import class_colours
 from spm.io.images import encode_png
 from spm.measure.statistics import Statistics
 from spm.report.tables import data_uri, number_text
+from spm.structures.molecule import Molecule
 
 # A larger image is embedded as JPEG, and one with a longer side is made smaller: a page of more
 # than some ten megabytes is slow to open and to mail.
@@ -24,19 +25,23 @@ def image_svg(image: np.ndarray, found: Statistics) -> str:
     groups = []
     for k, (name, colour) in enumerate(class_colour_texts(found)):
         paths = [
-            f'<path class="m{" u" if m.uncertain else ""}" d="{"".join(map(_path, m.borders))}"/>'
-            for m in found.molecules
+            f'<path class="m{_doubts(m)}" d="{"".join(map(_path, m.borders))}"/>'
+            for m in found.shown
             if m.class_name == name
         ]
         groups.append(f'<g data-group="{k}" style="--c:{colour}">{"".join(paths)}</g>')
     return (
         f'<svg viewBox="0 0 {width} {height}" role="img" '
-        f'aria-label="image with {len(found.molecules)} outlined molecules" '
+        f'aria-label="image with {len(found.shown)} outlined molecules" '
         'xmlns="http://www.w3.org/2000/svg">'
         f'<image width="{width}" height="{height}" preserveAspectRatio="none" '
         f'href="{_image_uri(image)}"/>'
         f"{''.join(groups)}{_cells(found)}{_holes(found)}{_scale_bar(found)}</svg>"
     )
+
+
+def _doubts(molecule: Molecule) -> str:
+    return " f" * molecule.unfamiliar + " u" * (molecule.uncertain and not molecule.unfamiliar)
 
 
 def _path(points: np.ndarray, closed: bool = True) -> str:

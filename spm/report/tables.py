@@ -42,9 +42,14 @@ def class_section(found: Statistics) -> str:
     ]
     last += [number_text(total["density"]), f"{100 * total['coverage']:.1f} %"]
     last += [""] * (len(header) - len(last))
+    doubt = (
+        f"<p>{total['unfamiliar']} more look{'s' * (total['unfamiliar'] == 1)} like no outlined "
+        "molecule (dotted) and are left out of all numbers.</p>"
+    )
     return _section(
         "Molecules",
         _table(header, [*rows, last])
+        + (doubt if total["unfamiliar"] else "")
         + '<p class="hint">Mean ± standard deviation of whole molecules. Density counts molecules '
         "cut by the border by their visible part. Alignment is 1 when all molecules are parallel, "
         "up to their symmetry.</p>",

@@ -38,6 +38,8 @@ TABLE_HEADER = (
     "uncertain",
     "second_class",
     "second_score",
+    "likeness",
+    "unfamiliar",
 )
 # Further columns where the size of a pixel is known.
 NM_HEADER = ("centroid_x_nm", "centroid_y_nm", "area_nm2")
@@ -64,6 +66,9 @@ class Molecule:
         symmetry: rotational order of its class, by which `orientation` repeats; 0 for round.
         further: the borders (n, 2) of further parts, with a positive area, and of holes, with a
             negative one (`spm.geometry.polygons.signed_area`).
+        likeness: correlation with the outlined molecule of its class that is most like it, at most
+            1; nan where that is not known or the image's border cuts it.
+        unfamiliar: it looks like none of the outlined molecules: an adsorbate, a smeared blob.
     """
 
     class_name: str
@@ -78,6 +83,8 @@ class Molecule:
     second_class: str = ""
     second_score: float = 0.0
     symmetry: int = 0
+    likeness: float = math.nan
+    unfamiliar: bool = False
     further: tuple[np.ndarray, ...] = ()
 
     @property
@@ -148,10 +155,10 @@ def molecules_to_annotation(
 
     Each is a polygon, or as many with a common group number as it has parts, labelled with its
     class alone: labelme gives each label a colour, and its list of labels is then the list of
-    classes. `flags` carry edge and uncertain, `description` number and score in words, and further
-    keys, which labelme keeps, the numbers: number (that of the table), score, box, second_class,
-    second_score, orientation, symmetry; for the whole image nm_per_pixel, where it is known, and
-    class_names.
+    classes. `flags` carry edge, uncertain and unfamiliar, `description` number and score in words,
+    and further keys, which labelme keeps, the numbers: number (that of the table), score, box,
+    second_class, second_score, orientation, symmetry, likeness; for the whole image nm_per_pixel,
+    where it is known, and class_names.
     """
     shapes = [_shape(molecule, number) for number, molecule in enumerate(molecules, start=1)]
     known: dict[str, Any] = {} if nm_per_pixel is None else {pixel_size.KEY: nm_per_pixel}
@@ -167,7 +174,11 @@ def _shape(molecule: Molecule, number: int) -> Shape:
             label=molecule.class_name,
             points=points,
             group_id=number if len(regions) > 1 else None,
-            flags={"edge": molecule.edge, "uncertain": molecule.uncertain},
+            flags={
+                "edge": molecule.edge,
+                "uncertain": molecule.uncertain,
+                "unfamiliar": molecule.unfamiliar,
+            },
             description=f"number {number}, {_in_words(molecule)}",
             extra={
                 "number": number,
@@ -177,6 +188,7 @@ def _shape(molecule: Molecule, number: int) -> Shape:
                 "second_score": round(float(molecule.second_score), 5),
                 "orientation": _or_none(molecule.orientation, 1),
                 "symmetry": molecule.symmetry,
+                "likeness": _or_none(molecule.likeness, 4),
             },
         )
         for points in regions
@@ -218,6 +230,8 @@ def annotation_to_molecules(annotation: Annotation, class_names: Sequence[str]) 
                 second_score=_number(extra.get("second_score"), 0.0),
                 symmetry=int(_number(extra.get("symmetry"), 0)),
                 further=tuple(oriented(outline(part)) for part in shape.parts),
+                likeness=_number(extra.get("likeness"), math.nan),
+                unfamiliar=bool(shape.flags.get("unfamiliar", False)),
             )
         )
     return molecules
@@ -230,8 +244,8 @@ def write_table(
     size of a pixel is known.
 
     Lengths are image pixels, areas square pixels, the orientation degrees (empty for round
-    molecules), edge and uncertain 0 or 1. `number` is the molecule's in the JSON, `label` its class
-    with a number within the class.
+    molecules), edge, uncertain and unfamiliar 0 or 1. `number` is the molecule's in the JSON,
+    `label` its class with a number within the class.
     """
     rows = [
         (
@@ -249,6 +263,8 @@ def write_table(
             int(m.uncertain),
             m.second_class,
             f"{m.second_score:.4f}" if m.second_class else "",
+            "" if math.isnan(m.likeness) else f"{m.likeness:.4f}",
+            int(m.unfamiliar),
             *_in_nm(m, nm_per_pixel),
         )
         for number, (label, m) in enumerate(
@@ -270,6 +286,8 @@ def _in_words(molecule: Molecule) -> str:
     words = f"score {molecule.score:.2f}"
     if molecule.uncertain:
         words += f", perhaps {molecule.second_class} ({molecule.second_score:.2f})"
+    if molecule.unfamiliar:
+        words += ", unlike any outlined molecule"
     if molecule.edge:
         words += ", at the border"
     return words
