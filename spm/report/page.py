@@ -104,6 +104,7 @@ def _layers(found: Statistics) -> str:
     layers = [
         ("cells", "Unit cells", len(found.order.domains)),
         ("holes", "Vacancies (cross) and strangers (ring)", len(found.order.vacancies)),
+        ("names", "Class names", len(found.class_names)),
     ]
     return "".join(
         f'<label class="row"><input type="checkbox" checked data-layer="{key}">'
