@@ -77,20 +77,34 @@ def predict_images(
               f"{_scale_words(detector, plan.settings)}; ready after {seconds:.1f} s")  # fmt: skip
     for sentence in unknown or ():
         print(f"error: {sentence}", file=sys.stderr)
-    problems = 0
+    failed = problems = 0
     with on_cluster(scheduler), folder_lock(plan.out_dir) as folder:
         for place in (folder, folder / "pre_predict", folder / "post_predict"):
             if place.is_dir():
                 remove_leftovers(place)  # of a killed run
         for outcome in _outcomes(todo, plan, detector):
             if isinstance(outcome, InputError):
-                problems += 1
+                failed += 1
                 print(f"error: {outcome}", file=sys.stderr)
             else:
                 print(outcome, flush=True)
-    print(f"{len(todo) - problems} of {len(todo)} pictures predicted into {plan.out_dir} "
+        if plan.report:
+            problems = pool_results(plan.out_dir)
+    print(f"{len(todo) - failed} of {len(todo)} pictures predicted into {plan.out_dir} "
           f"in {time.perf_counter() - start:.1f} s")  # fmt: skip
-    return 1 if problems or unknown else 0
+    return 1 if failed or problems or unknown else 0
+
+
+def pool_results(folder: Path) -> int:
+    """Takes all results of a folder together and tells it; returns how many files were wrong."""
+    from spm.pooled.folder import refresh
+
+    sentence, problems = refresh(folder)
+    for problem in problems:
+        print(f"error: {problem}", file=sys.stderr)
+    if sentence:
+        print(sentence)
+    return len(problems)
 
 
 def _outcomes(

@@ -154,13 +154,13 @@ def predict_image(
 def _write_report(
     name: str, opened: Opened, molecules: list[Molecule], detector: Detector, plan: Plan
 ) -> None:
-    from spm.measure.statistics import write_statistics
+    from spm.measure.statistics import measure, save
     from spm.report.page import write_report
 
     out_dir, settings = plan.out_dir, plan.settings
     height, width = opened.picture.shape[:2]
-    found = write_statistics(
-        out_dir / name, molecules, height, width, opened.nm_per_pixel,
+    found = measure(
+        molecules, height, width, opened.nm_per_pixel,
         heights_nm=opened.heights_nm, class_names=detector.class_names,
     )  # fmt: skip
     # The report adds the versions itself.
@@ -174,10 +174,12 @@ def _write_report(
             ),
             "views": settings.views,
             "NMS IoU": settings.nms_iou,
+            "mirror": detector.mirror,
         },
         "picture": opened.settings,
         "run": run,
     }
+    save(out_dir / name, found, settings=made_with)
     write_report(
         out_dir / f"{name}_report.html", opened.picture, found, title=name, settings=made_with
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -79,6 +80,27 @@ class Directions:
     moments: dict[str, np.ndarray]
     symmetries: dict[str, int]
     error: float = 0.0
+
+    def stored(self) -> dict[str, Any]:
+        """Return all but the vectors as JSON has it."""
+        return {
+            "symmetries": dict(self.symmetries),
+            "moments": {
+                name: [[float(m.real), float(m.imag)] for m in moments]
+                for name, moments in self.moments.items()
+            },
+            "error": self.error,
+        }
+
+    @classmethod
+    def of_stored(cls, vectors: np.ndarray, stored: dict[str, Any]) -> Directions:
+        """Return what `stored` came from."""
+        moments = {
+            name: np.array([complex(*m) for m in pairs])
+            for name, pairs in stored["moments"].items()
+        }
+        vectors = np.asarray(vectors, np.float64)
+        return cls(vectors, moments, stored["symmetries"], stored["error"])
 
 
 def directions(

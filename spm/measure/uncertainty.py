@@ -147,10 +147,12 @@ def _rate_draws(
         return by_chance, False
     chosen = rng.multinomial(images, np.full(images, 1 / images), size=DRAWS)
     rates = (chosen @ counts) / (chosen @ exposure)[:, None]
-    rates = total / area + (rates - total / area) * _widening(images)
+    # In proportion, so that a rate stays above zero.
+    centre = np.maximum(total / area, 1e-300)
+    rates = centre * (rates / centre) ** _widening(images)
     rare = total < LEAST_MOLECULES
     rates[:, rare] = by_chance[:, rare]
-    return np.maximum(rates, 0), True
+    return rates, True
 
 
 def _widening(images: int) -> float:

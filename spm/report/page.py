@@ -68,6 +68,11 @@ def write_report(
     write_text(path, page)
 
 
+def page_style() -> str:
+    """Return the CSS of the report, for pages that look like it."""
+    return re.search(r"<style>(.*?)</style>", TEMPLATE.read_text(encoding="utf-8"), re.S)[1]
+
+
 def _subtitle(found: Statistics) -> str:
     total = len(found.molecules)
     parts = [

@@ -20,7 +20,7 @@ def domain(vectors, angle, turn, rng, mirrored=False, order=3, count=40, stretch
     up = up @ np.array([[np.cos(t), np.sin(t)], [-np.sin(t), np.cos(t)]])
     down = up * (1, -1) @ np.array([[1, 0.0], [stretch, 1]])
     names, orders = ["m"] * count, [order] * count
-    return handedness.directions(down, names, (angles + turn) % (360 / order), orders)
+    return handedness.directions(down, names, (angles + turn) % (360 / max(order, 1)), orders)
 
 
 @pytest.mark.parametrize("turn", [0, 17, 60, 133])
