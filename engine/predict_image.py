@@ -155,6 +155,7 @@ def _write_report(
     name: str, opened: Opened, molecules: list[Molecule], detector: Detector, plan: Plan
 ) -> None:
     from spm.measure.statistics import measure, save
+    from spm.report.average_files import write_averages
     from spm.report.page import write_report
 
     out_dir, settings = plan.out_dir, plan.settings
@@ -180,9 +181,11 @@ def _write_report(
         "run": run,
     }
     save(out_dir / name, found, settings=made_with)
+    averages = write_averages(out_dir / name, found, opened.picture, opened.heights_nm)
     write_report(
-        out_dir / f"{name}_report.html", opened.picture, found, title=name, settings=made_with
-    )
+        out_dir / f"{name}_report.html", opened.picture, found, title=name, settings=made_with,
+        averages=averages,
+    )  # fmt: skip
 
 
 def _threshold(detector: Detector, settings: Settings) -> float:

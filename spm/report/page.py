@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib.figure import Figure
 
 from spm.measure.statistics import Statistics
 from spm.report import tables
@@ -33,6 +34,7 @@ def write_report(
     *,
     title: str,
     settings: Mapping[str, Any] | None = None,
+    averages: Figure | None = None,
 ) -> None:
     """Write the report of one picture, atomically.
 
@@ -43,6 +45,7 @@ def write_report(
         title: heading, such as the picture's file name.
         settings: what made the result, name -> value, shown as it is; nested mappings get a
             heading each. Defaults to none.
+        averages: figure of the mean cells and molecules. Defaults to none.
     """
     from spm.measure.figures import figures
 
@@ -51,7 +54,12 @@ def write_report(
         tables.lattice_section(found),
         tables.neighbour_section(found),
     ]
-    sections += [tables.figure_section(figures(found)), tables.settings_section(settings or {})]
+    means = {"Mean unit cells and molecules": averages} if averages else {}
+    sections += [
+        tables.figure_section(figures(found)),
+        tables.figure_section(means, "Averages"),
+        tables.settings_section(settings or {}),
+    ]
     fields = {
         "title": escape(title),
         "subtitle": escape(_subtitle(found)),

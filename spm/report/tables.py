@@ -102,23 +102,24 @@ def neighbour_section(found: Statistics) -> str:
     return section("Nearest neighbours", table(header, rows))
 
 
-def figure_section(figures: Mapping[str, Any]) -> str:
+def figure_section(figures: Mapping[str, Any], title: str = "Figures") -> str:
+    """Return a section of figures, title -> matplotlib figure; nothing without any."""
     if not figures:
         return ""
     from matplotlib import rc_context
 
     parts = []
-    for title, figure in figures.items():
+    for name, figure in figures.items():
         buffer = io.BytesIO()
         # No date and no chance in the names inside: the same result gives the same page.
         with rc_context({"svg.hashsalt": "spm"}):
             figure.savefig(buffer, format="svg", metadata={"Date": None})
         uri = data_uri("image/svg+xml", buffer.getvalue())
-        caption = escape(title)
+        caption = escape(name)
         parts.append(
             f'<figure><figcaption>{caption}</figcaption><img alt="{caption}" src="{uri}"></figure>'
         )
-    return section("Figures", f'<div class="figures">{"".join(parts)}</div>', "long")
+    return section(title, f'<div class="figures">{"".join(parts)}</div>', "long")
 
 
 def settings_section(settings: Mapping[str, Any]) -> str:
