@@ -57,13 +57,13 @@ def main(settings: Averaging) -> int:
         except InputError as error:
             problems.append(error)
             continue
-        height, width = given.opened.picture.shape[:2]
+        height, width = given.opened.image.shape[:2]
         heights = given.opened.heights_nm
         found = measure(
             given.molecules, height, width, given.opened.nm_per_pixel, heights_nm=heights,
             class_names=given.class_names,
         )  # fmt: skip
-        figure = write_averages(given.stem_path, found, given.opened.picture, heights)
+        figure = write_averages(given.stem_path, found, given.opened.image, heights)
         target = given.stem_path.with_name(f"{given.stem_path.name}_averages.png")
         print(f"{path}: {target if figure else 'too few molecules of a kind for a mean'}")
     if problems:

@@ -149,8 +149,8 @@ def _image_row(pool: Pool, result: ImageResult) -> list[Any]:
     name = result.name
     report, drawing = f"{_url(name)}_report.html", f"{_url(name)}_predicted.png"
     target = report if result.summary.get("settings") or result.domains else drawing
-    picture = f'<a href="{target}"><img class="thumb" loading="lazy" alt="" src="{drawing}"></a>'
-    row: list[Any] = [Markup(f'<a href="{target}">{escape(name)}</a>'), Markup(picture)]
+    image = f'<a href="{target}"><img class="thumb" loading="lazy" alt="" src="{drawing}"></a>'
+    row: list[Any] = [Markup(f'<a href="{target}">{escape(name)}</a>'), Markup(image)]
     row += pool.conditions.of(name)
     row += [result.count(n) for n in pool.class_names]
     row += [sum(result.count(n, flag) for n in pool.class_names) for flag in pool.flags]

@@ -107,7 +107,7 @@ def common_hands(results: Sequence[ImageResult]) -> dict[tuple[str, int], str]:
     """
     places, seen, sizes = [], [], []
     for result in results:
-        factor = result.summary.get("picture", {}).get("nm_per_pixel") or 1.0
+        factor = result.summary.get("image", {}).get("nm_per_pixel") or 1.0
         for number, domain in enumerate(result.domains):
             if "directions" not in domain:
                 continue  # of an earlier version
@@ -192,7 +192,7 @@ def notes_of(pool: Pool) -> list[str]:
             if pool.unit == "nm"
             else f"the size of {left_out} images is not known; densities are those of the others"
         )
-    for key in ("weights", "score threshold", "network pixels per picture pixel", "views"):
+    for key in ("weights", "score threshold", "network pixels per image pixel", "views"):
         values = {str(r.settings[key]) for r in pool.results if key in r.settings}
         if len(values) > 1:
             shown = sorted(values)

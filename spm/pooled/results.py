@@ -46,7 +46,7 @@ class ImageResult:
     @property
     def area(self) -> float:
         """The image's area in `unit` squared, nan if it is not known."""
-        return float(self.summary.get("picture", {}).get("area") or np.nan)
+        return float(self.summary.get("image", {}).get("area") or np.nan)
 
     def density(self, name: str) -> float:
         """Molecules of a class a unit of area, those cut by the border by their visible part."""
@@ -152,7 +152,7 @@ def _count(result: ImageResult, header: list[str], rows: list[list[str]], flags)
     area = place["area_nm2" if result.unit == "nm" and "area_nm2" in place else "area"]
     factor = 1.0
     if result.unit == "nm" and "area_nm2" not in place:
-        factor = float(result.summary["picture"]["nm_per_pixel"]) ** 2
+        factor = float(result.summary["image"]["nm_per_pixel"]) ** 2
     mine = [(flag, place[flag]) for flag in flags if flag in place]
     areas: dict[str, list[float]] = {}
     for row in rows:
@@ -211,7 +211,7 @@ def _summary(table: Path) -> dict[str, Any]:
     known = isinstance(scale, int | float) and not isinstance(scale, bool) and scale > 0
     factor = float(scale) if known else 1.0
     return {
-        "picture": {
+        "image": {
             "height_px": height,
             "width_px": width,
             "nm_per_pixel": factor if known else None,

@@ -99,7 +99,7 @@ def write_images(path: Path, pool: Pool) -> None:
     columns |= {
         "length_unit": lambda r: r.unit,
         "image_area": lambda r: r.area,
-        **{key: (lambda r, key=key: r.summary.get("picture", {}).get(key))
+        **{key: (lambda r, key=key: r.summary.get("image", {}).get(key))
            for key in ("width_px", "height_px", "nm_per_pixel")},
         **_lattice_columns(),
     }  # fmt: skip

@@ -20,7 +20,7 @@ _TIFF = r"_(cell_\d+|mean_.+)\.tif"
 
 
 def write_averages(
-    stem_path: Path, found: Statistics, picture: np.ndarray, heights_nm: np.ndarray | None
+    stem_path: Path, found: Statistics, image: np.ndarray, heights_nm: np.ndarray | None
 ) -> Figure | None:
     """Write the mean unit cells and mean molecules of an image.
 
@@ -34,7 +34,7 @@ def write_averages(
     Args:
         stem_path: the folder and NAME of the results, such as img_cache/NAME.
         found: of `spm.measure.statistics.measure`.
-        picture: (H, W, 3) uint8 RGB; its brightness is averaged where heights are not known.
+        image: (H, W, 3) uint8 RGB; its brightness is averaged where heights are not known.
         heights_nm: (H, W) levelled heights, or None.
 
     Returns:
@@ -42,7 +42,7 @@ def write_averages(
     """
     stem_path = Path(stem_path)
     remove_averages(stem_path)
-    values, unit = picture_values(picture, heights_nm)
+    values, unit = image_values(image, heights_nm)
     domains = enumerate(found.order.domains[:MOST_DOMAINS], start=1)
     cells = [c for k, d in domains if (c := mean_cell(values, d, k, found.molecules))]
     classes = [
@@ -70,11 +70,11 @@ def write_averages(
     return figure
 
 
-def picture_values(picture: np.ndarray, heights_nm: np.ndarray | None) -> tuple[np.ndarray, str]:
-    """Return what is averaged, (H, W), and its unit: heights, or the picture's brightness."""
+def image_values(image: np.ndarray, heights_nm: np.ndarray | None) -> tuple[np.ndarray, str]:
+    """Return what is averaged, (H, W), and its unit: heights, or the image's brightness."""
     if heights_nm is not None:
         return heights_nm, "nm"
-    return picture.mean(axis=2, dtype=np.float32), "grey levels"
+    return image.mean(axis=2, dtype=np.float32), "grey levels"
 
 
 def remove_averages(stem_path: Path) -> None:

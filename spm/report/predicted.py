@@ -8,11 +8,11 @@ from pathlib import Path
 
 from spm.errors import InputError
 from spm.instruments.heights import Opened
-from spm.instruments.inputs import list_inputs, open_picture
+from spm.instruments.inputs import list_inputs, open_image
 from spm.io import pixel_size
 from spm.report.result_files import output_names
 from spm.run.files import is_file
-from spm.structures.annotation import Annotation, find_picture, read_annotation
+from spm.structures.annotation import Annotation, find_image, read_annotation
 from spm.structures.classes import suggested_classes
 from spm.structures.molecule import Molecule, annotation_to_molecules
 
@@ -62,10 +62,10 @@ def open_predicted(
     molecules = annotation_to_molecules(annotation, names)
     stored = annotation.extra.get(pixel_size.KEY)
     known = isinstance(stored, int | float) and not isinstance(stored, bool) and stored > 0
-    source = image or _source(stem_path.name, images) or find_picture(path, annotation.picture_name)
-    opened = open_picture(source, nm_per_pixel or (float(stored) if known else None))
-    if opened.picture.shape[:2] != (annotation.height, annotation.width):
-        height, width = opened.picture.shape[:2]
+    source = image or _source(stem_path.name, images) or find_image(path, annotation.image_name)
+    opened = open_image(source, nm_per_pixel or (float(stored) if known else None))
+    if opened.image.shape[:2] != (annotation.height, annotation.width):
+        height, width = opened.image.shape[:2]
         raise InputError(
             f"{path}: was made of an image of {annotation.width} x {annotation.height} pixels, "
             f"and {source} has {width} x {height}; name the right one with --image."

@@ -22,16 +22,16 @@ NM = 0.08
 
 @pytest.fixture(scope="module")
 def scene():
-    picture, truth = simulate("B", 420, 3, domains=1, pixels_per_molecule=40, patches=0)
-    return picture, set_orientations(annotation_to_molecules(truth, ["020a"]))
+    image, truth = simulate("B", 420, 3, domains=1, pixels_per_molecule=40, patches=0)
+    return image, set_orientations(annotation_to_molecules(truth, ["020a"]))
 
 
 def test_prediction_opened_again(scene, tmp_path, capsys):
-    picture, molecules = scene
+    image, molecules = scene
     images, results = tmp_path / "images", tmp_path / "results"
     images.mkdir()
     results.mkdir()
-    write_scaled_png(images / "a [1].png", picture, NM)
+    write_scaled_png(images / "a [1].png", image, NM)
     annotation = molecules_to_annotation(molecules, 420, 420, "../images/a [1].png", NM)
     write_annotation(results / "a [1]_predicted.json", annotation)
     stale = [results / name for name in ("a [1]_cell_3.tif", "a [1]_mean_old.tif")]
@@ -61,10 +61,10 @@ def test_prediction_opened_again(scene, tmp_path, capsys):
 
 
 def test_heights_are_averaged_where_they_are_known(scene, tmp_path):
-    picture, molecules = scene
-    heights = picture.mean(axis=2) / 400
+    image, molecules = scene
+    heights = image.mean(axis=2) / 400
     found = measure(molecules, 420, 420, NM, heights_nm=heights)
-    assert write_averages(tmp_path / "a", found, picture, heights) is not None
+    assert write_averages(tmp_path / "a", found, image, heights) is not None
     with np.load(tmp_path / "a_averages.npz") as stored:
         assert stored["value_unit"] == "nm" and 0.1 < stored["molecule_020a_mean"].max() < 0.64
 
@@ -76,11 +76,11 @@ def test_nothing_repeats(tmp_path):
 
 
 def test_an_image_of_another_size_is_refused(scene, tmp_path):
-    picture, molecules = scene
+    image, molecules = scene
     annotation = molecules_to_annotation(molecules, 420, 420, "b.png")
     write_annotation(tmp_path / "b_predicted.json", annotation)
     with pytest.raises(InputError, match="not beside it"):
         average.main(files=[tmp_path / "b_predicted.json"], images=tmp_path / "none")
-    write_scaled_png(tmp_path / "b.png", picture[:-3], None)
+    write_scaled_png(tmp_path / "b.png", image[:-3], None)
     with pytest.raises(InputError, match="420 x 420 pixels.*420 x 417"):
         average.main(files=[tmp_path / "b_predicted.json"], images=tmp_path)
