@@ -198,7 +198,10 @@ def _summary(table: Path) -> dict[str, Any]:
     stem = table.with_name(name_of(table))
     path = stem.with_name(f"{stem.name}_summary.json")
     if is_file(path):
-        return _read_json(path)
+        stored = _read_json(path)
+        if "picture" in stored:  # of before the renaming
+            stored["image"] = stored.pop("picture")
+        return stored
     path = stem.with_name(f"{stem.name}_predicted.json")
     if not is_file(path):
         return {}
