@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -22,6 +22,7 @@ from spm.measure.lattice import Lattice
 
 MOST_STRETCH = 0.35  # a measured cell that is farther off than this (log of a stretch) is another
 ALIKE = 0.05  # domains whose maps differ by less than this are taken together
+SAME = 1e-5
 DISTINCT = 0.01  # maps that differ by more are two
 _BASES = [
     np.array(rows).reshape(2, 2)
@@ -163,19 +164,48 @@ def fit_map(
             f"no domain's cell is like the known one ({known.a:g} x {known.b:g} nm, "
             f"{known.angle:g} degrees); check the three numbers and --nm-per-pixel."
         )
-    stretch, _, reference = ways[first][0]
-    start = reference[[0, 0, 1], [0, 1, 1]]
-    rivals = [w[0] for w in ways[first][1:] if _apart(w[2], reference) > DISTINCT]
+    found: list[CellMap] = []
+    for stretch, _, reference in ways[first]:
+        if all(_apart(reference, matrix_of(other.parameters)) > SAME for other in found):
+            found.append(_with_all(lattices, ways, known, factor, (stretch, reference)))
+    best = min(found, key=_merit)
+    others = [m for m in found if m is not best and _merit(m)[0] == _merit(best)[0]]
+    if best.misfit == best.misfit:  # several domains: those that contradict one another are out
+        others = [m for m in others if m.misfit < max(4.0, 4 * best.misfit)]
+    apart = [_apart(best.matrix, other.matrix) for other in others]
+    rivals = [m.stretch for m, d in zip(others, apart, strict=True) if d > DISTINCT]
+    # Cells that are nearly, but not quite, hexagonal or square: which vector is which is open, and
+    # the map uncertain by the difference.
+    near = [m.parameters - best.parameters for m, d in zip(others, apart, strict=True)
+            if d <= DISTINCT]  # fmt: skip
+    covariance = best.covariance + sum(np.outer(d, d) for d in near) / max(1, len(near))
+    return replace(best, covariance=covariance, rival=min(rivals, default=np.inf))
+
+
+def _merit(found: CellMap) -> tuple[float, ...]:
+    """Return a key that is least for the best map: most domains, least misfit, least stretch."""
+    misfit = 0.0 if np.isnan(found.misfit) else round(found.misfit, 1)
+    return -len(found.domains), misfit, found.stretch
+
+
+def _with_all(
+    lattices: Sequence[Lattice],
+    ways: list[list[tuple[float, np.ndarray, np.ndarray]]],
+    known: KnownCell,
+    factor: float,
+    start: tuple[float, np.ndarray],
+) -> CellMap:
+    """Return the map that starts from one domain's and takes in all domains that agree."""
+    stretch, reference = start
     chosen, measured = [], []
     for k, mine in enumerate(ways):
-        # Of a domain's ways the one that agrees with the largest domain's.
         near = min(mine, key=lambda way: _apart(way[2], reference), default=None)
         if near is not None and _apart(near[2], reference) < ALIKE:
             chosen.append(k)
             measured.append((lattices[k], near[1]))
-    parameters, covariance, misfit = _refined(start, measured, known, factor)
-    rival = min(rivals, default=np.inf)
-    return CellMap(parameters, covariance, chosen, stretch, rival, misfit)
+    first = reference[[0, 0, 1], [0, 1, 1]]
+    parameters, covariance, misfit = _refined(first, measured, known, factor)
+    return CellMap(parameters, covariance, chosen, stretch, np.inf, misfit)
 
 
 def _apart(one: np.ndarray, other: np.ndarray) -> float:
