@@ -2,6 +2,7 @@
 
     python predict_big_pic.py                      all images in images/
     python predict_big_pic.py "scan 7.png" b.tif   only these
+    python predict_big_pic.py --watch images       each as soon as the microscope has written it
 
 Class names, scale, network and score threshold come from the weights file; the last trained one is
 taken unless --weights names another. For each image NAME there are then, in img_cache/:
@@ -69,6 +70,9 @@ class PredictionRun(Settings):
     """Folder of the images."""
     out_dir: Path = Path("img_cache")
     """Folder of the results."""
+    watch: Path | None = None
+    """A folder into which a microscope writes: each image is recognised when it is complete, until
+    Ctrl-C. None: what is there now is recognised."""
     weights: Path | None = None
     """A weights file (.h5). None takes the last epoch of the last run in log_dir."""
     log_dir: Path = Path("logs")
@@ -82,8 +86,11 @@ class PredictionRun(Settings):
     prediction: Prediction = field(default_factory=Prediction)
 
     def problems(self) -> Iterator[str]:
-        """Yield folders that would be recognised again with their own results in them."""
-        for folder in self.files or [self.in_dir]:
+        """Yield folders that would be recognised again with their own results in them, and what
+        does not go with watching."""
+        if self.watch is not None and (self.files or self.scheduler):
+            yield "watch: goes without files and without scheduler; name the folder alone."
+        for folder in [self.watch] if self.watch else self.files or [self.in_dir]:
             if folder.is_dir() and folder.resolve() == self.out_dir.resolve():
                 yield (
                     f"{folder}: out_dir is the folder of the images; the next run would recognise "

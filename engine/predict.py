@@ -39,12 +39,16 @@ def predict(settings: Any) -> int:
         score_threshold=how.score_threshold, nms_iou=how.nms_iou, tile_scale=how.tile_scale,
         views=how.views, uncertain_ratio=how.uncertain_ratio,
     )  # fmt: skip
-    paths = find_images(settings.files or None, settings.in_dir)
+    paths = [] if settings.watch else find_images(settings.files or None, settings.in_dir)
     plan = Plan(
         asked, settings.out_dir, how.tile_images, how.report, how.nm_per_pixel,
         weights=settings.weights or newest_weights(settings.log_dir),
         batch_size=how.batch_size, class_names=settings.class_names, load=load_detector,
     )  # fmt: skip
+    if settings.watch is not None:
+        from engine.watch import watch_folder
+
+        return watch_folder(plan, settings.watch)
     unknown = unread(settings.files or None, settings.in_dir)
     return predict_images(plan, paths, unknown, settings.scheduler)
 
