@@ -11,8 +11,11 @@ taken unless --weights names another. For each image NAME there are then, in img
     NAME_molecules.csv    a line for each molecule (columns: spm.structures.molecule.TABLE_HEADER)
     NAME_predicted.json   the outlines for labelme: correct them and use them for training
     NAME_summary.json, NAME_statistics.png    counts, sizes, orientations, neighbours, lattice
+    NAME_averages.png, .npz, NAME_cell_1.tif, NAME_mean_CLASS.tif    mean unit cells and molecules
     NAME_report.html      all of it to look at in a browser, in one file
     pre_predict/, post_predict/    the tiles as the network saw them, and with what it found
+
+and of all images together index.html, all_molecules.csv, all_images.csv and others (spm.pool).
 
 Other programs can call `engine.detector.load_detector` and `spm.inference.predict.find_molecules`.
 """
