@@ -17,6 +17,7 @@ SIZE = (4.8, 3.4)  # inches of one figure
 MOST_CATEGORIES = 12  # different texts of a user's column that are drawn
 MOST_COLUMNS = 4  # user's columns that are drawn
 BINS = 30
+LEAST_SHOWN = 3  # images whose mean's interval is drawn; that of two spans the figure
 
 Panel = Callable[[Axes, Pool], None]
 
@@ -97,7 +98,7 @@ def _strip(axes: Axes, place: float, values: np.ndarray, look: dict, interval: I
     beside = place + 0.3
     if len(values) > 1:
         axes.errorbar(beside, values.mean(), values.std(ddof=1), color=INK, lw=1, capsize=3)
-    if np.isfinite(interval.low):
+    if np.isfinite(interval.low) and len(values) >= LEAST_SHOWN:
         axes.plot([beside] * 2, [interval.low, interval.high], color=INK, lw=3.5, alpha=0.55,
                   solid_capstyle="butt")  # fmt: skip
     axes.plot(beside, interval.value, "o", ms=4, color="white", mec=INK, zorder=4)

@@ -12,10 +12,9 @@ import re
 from collections.abc import Mapping
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from spm.measure.statistics import Statistics
 from spm.report import tables
@@ -23,6 +22,9 @@ from spm.report.svg_image import class_colour_texts, image_svg
 from spm.report.tables import number_text
 from spm.run.files import write_text
 from spm.structures.molecule import Molecule, labels_of
+
+if TYPE_CHECKING:  # matplotlib is loaded when something is drawn
+    from matplotlib.figure import Figure
 
 TEMPLATE = Path(__file__).with_name("report_page.html")
 

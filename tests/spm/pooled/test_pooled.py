@@ -2,6 +2,8 @@
 
 import csv
 import json
+import shutil
+import time
 
 import cv2
 import numpy as np
@@ -185,6 +187,17 @@ def test_results_without_a_summary_have_densities(tmp_path, rng):
     (tmp_path / "a_summary.json").unlink()
     found, _ = pool_folder(tmp_path, QUICK)
     assert found.unit == "nm" and found.densities().item() == pytest.approx(12 / 60**2)
+
+
+def test_many_images_take_little_time(tmp_path, rng):
+    """30 s for 1,000 images of this size; here 100, and the processor's seconds."""
+    made.write_result(tmp_path, "a0", made.gas({"R": 20}, rng) + made.crystal("L", rng, 36.0))
+    for k in range(1, 100):
+        for ending in ("molecules.csv", "summary.json"):
+            shutil.copy(tmp_path / f"a0_{ending}", tmp_path / f"a{k}_{ending}")
+    start = time.process_time()
+    found, _ = pool_folder(tmp_path, QUICK)
+    assert len(found.results) == 100 and time.process_time() - start < 3
 
 
 def test_no_image_has_the_name_of_all(tmp_path):
