@@ -24,7 +24,7 @@ MARGIN = 1.5  # side of a mean molecule, in diameters
 ORDERS = (2, 3, 4, 6)  # rotations that a mean molecule is compared under
 MOST_SAMPLES = 16_000_000  # of a mean; of larger images those nearest to the middle
 MOST_AT_ONCE = 2_000_000
-REPEATS = 12  # draws of the noise curve
+REPEATS = 8  # draws of the noise curve
 SPLINE_REACH = 12  # pixels; farther ones have no weight in a cubic spline
 
 

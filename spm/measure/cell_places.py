@@ -50,11 +50,13 @@ class CellPlaces:
         A point belongs to the molecule that is nearest to it in an endless layer. Near an edge of
         the cell that may be one of the next cell, which is missing where the layer ends.
         """
+        from scipy.spatial import cKDTree
+
         points = np.stack([np.ravel(s), np.ravel(t)], axis=1)
         steps = np.array([(n, m) for n in (-1, 0, 1) for m in (-1, 0, 1)])
         places = (self.sites[:, None] + steps).reshape(-1, 2)
-        apart = np.hypot(*np.moveaxis((points[:, None] - places) @ self.vectors, -1, 0))
-        step = steps[apart.argmin(axis=1) % len(steps)]
+        _, nearest = cKDTree(places @ self.vectors).query(points @ self.vectors)
+        step = steps[nearest % len(steps)]
         there = np.array(
             [
                 [(n + dn, m + dm) in self.complete for dn, dm in steps.tolist()]
