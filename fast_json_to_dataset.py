@@ -11,16 +11,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from spm.dataset.index import COLUMNS, INDEX
-from spm.dataset.writing import (
-    list_items,
-    pending,
-    prepare_folders,
-    unknown_labels,
-    write_entries,
-    write_masks,
-)
-from spm.errors import InputError
+from spm.dataset.index import COLUMNS, INDEX, MASKS
+from spm.dataset.writing import DatasetSteps, list_items, unknown_labels
+from spm.errors import raise_problems
 from spm.run import command_line
 from spm.run.files import folder_lock, write_csv
 from spm.run.setting_kinds import Whole
@@ -61,24 +54,22 @@ def main(settings: Dataset) -> int:
         0. Problems of single images are raised together after all others are done; the index
         then holds the others.
     """
-    class_names, force, workers = settings.class_names, settings.force, settings.workers
-    items, problems = list_items(settings.in_dir)
+    class_names, workers = settings.class_names, settings.workers
+    items = list_items(settings.in_dir)
     with folder_lock(settings.out_dir) as folder:
-        prepare_folders(folder)
-        if pending(items, folder, force):
-            (folder / INDEX).unlink(missing_ok=True)  # a dataset with an index is whole
-        masks, mask_problems = write_masks(items, folder, settings.cache_dir, workers, force)
-        rows, written, entry_problems = write_entries(items, folder, workers, force)
-        rows = [row for row in rows if (folder / row[4]).is_file()]
-        problems += [*mask_problems, *entry_problems]
+        steps = DatasetSteps(items, folder, settings.force)
+        steps.begin()
+        problems = steps.write_masks(settings.cache_dir, workers)
+        problems += steps.write_entries(workers)
+        rows = [row for row in steps.entries.notes() if (folder / row[MASKS]).is_file()]
         problems += unknown_labels(rows, class_names) if class_names else []
         write_csv(folder / INDEX, COLUMNS, rows)
+    written = len(steps.entries.todo)
     print(
-        f"dataset: {written} entries and {masks} masks written, "
+        f"dataset: {written} entries and {len(steps.masks.todo)} masks written, "
         f"{len(items) - written} entries up to date in {folder}"
     )
-    if problems:
-        raise InputError.joined(problems)
+    raise_problems(problems)
     return 0
 
 

@@ -12,10 +12,12 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, Literal
 
+from engine.initial_weights import unknown_start
 from engine.recipes import Recipes, is_light
 from mrcnn import distributed
 from mrcnn.config import BACKBONES, Config
 from spm.run.setting_kinds import Count, Positive, Range, Share, Whole, conform
+from spm.structures.classes import check_class_names
 
 AboveZero = Annotated[float, Range(0, 1, above=True)]
 Side = Annotated[int, Range(64, 4096)]
@@ -82,6 +84,25 @@ KINDS: dict[str, Any] = {
     "MIRROR": bool,
 }
 NAME = re.compile(r"\w[\w .+-]*")  # of folders and files on any system
+
+
+def problems_of_training(training: Any, recipes: Recipes) -> Iterator[str]:
+    """Yield what is wrong with the settings of a training and with its recipes, as sentences.
+
+    Args:
+        training: `train_test.Training`; this module knows no script.
+        recipes: the user's config classes.
+    """
+    if not training.class_names:
+        yield "class_names is empty; name at least one molecule, as its labels start."
+    yield from check_class_names(training.class_names)
+    yield from unknown_start(training.init_with)
+    if training.head_epochs:
+        total = training.epochs or most_epochs(recipes, training.recipe)
+        if training.head_epochs > total:
+            yield f"head_epochs must be at most epochs, {total}. Received: {training.head_epochs}."
+    counts = [1 + len(type(training).class_names), 1 + len(training.class_names)]
+    yield from problems_of(recipes, counts)
 
 
 def problems_of(recipes: Recipes, counts: Sequence[int]) -> Iterator[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from spm.errors import InputError
+from spm.errors import InputError, raise_problems
 from spm.measure.statistics import measure
 from spm.report.average_files import write_averages
 from spm.report.predicted import open_predicted
@@ -66,8 +66,7 @@ def main(settings: Averaging) -> int:
         figure = write_averages(given.stem_path, found, given.opened.image, heights)
         target = given.stem_path.with_name(f"{given.stem_path.name}_averages.png")
         print(f"{path}: {target if figure else 'too few molecules of a kind for a mean'}")
-    if problems:
-        raise InputError.joined(problems)
+    raise_problems(problems)
     return 0
 
 

@@ -24,8 +24,8 @@ from spm.run import command_line
 from spm.run.files import atomic_path, make_folder, safe_name, write_json
 from spm.run.setting_kinds import Positional, Positive
 from spm.run.settings import Settings, takes
-from spm.structures.annotation import Annotation, read_annotation
-from spm.structures.classes import class_of, suggested_classes
+from spm.structures.annotation import Annotation, classes_in, read_annotation
+from spm.structures.classes import class_of
 from spm.structures.instance_masks import shape_masks
 from spm.structures.shape import Shape, outline, region
 
@@ -45,8 +45,7 @@ def coco_dataset(
     Raises:
         InputError: for a label of no known class.
     """
-    labels = [shape.label for annotation in annotations for shape in annotation.shapes]
-    names = list(class_names) or suggested_classes(labels)
+    names = list(class_names) or classes_in(annotations)
     dataset: dict[str, Any] = {
         "info": {"description": "molecules in scanning probe microscopy images"},
         "images": [],
@@ -125,8 +124,7 @@ def write_imagej_rois(path: Path, annotation: Annotation, class_names: Sequence[
         ) from error
     if not annotation.shapes:
         raise InputError(f"{annotation.path or path}: has no molecule; there is no ROI to write.")
-    labels = [shape.label for shape in annotation.shapes]
-    names = list(class_names) or suggested_classes(labels)
+    names = list(class_names) or classes_in([annotation])
     colours = class_colours(len(names))
     rois = []
     for number, shape in enumerate(annotation.shapes, start=1):
@@ -200,7 +198,7 @@ class Export(Settings):
     formats: list[Literal["coco", "imagej", "tiff"]] = ["coco", "imagej", "tiff"]
     """Which of them."""
     class_names: list[str] = []
-    """The classes; none: the labels without their serial numbers."""
+    """The classes; none: those of a prediction, or the labels without their serial numbers."""
     nm_per_pixel: Positive | None = None
     """Nanometres a pixel for the TIFF. None: from the JSON or the PNG beside it."""
     out: Path | None = None

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from spm.errors import InputError
+from spm.errors import InputError, raise_problems
 from spm.pooled.folder import INDEX, Asked, pool_folder
 from spm.run import command_line
 from spm.run.files import folder_lock
@@ -72,8 +72,7 @@ def main(settings: Pooling) -> int:
     print(f"{total} molecules in {len(pool.results)} images: {folder / INDEX}")
     for note in pool.notes:
         print(f"  note: {note}.")
-    if problems:
-        raise InputError.joined(problems)
+    raise_problems(problems)
     return 0
 
 

@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from spm.errors import InputError
+from spm.errors import InputError, raise_problems
 from spm.measure.known_cell import KnownCell
 from spm.report.predicted import open_predicted
 from spm.report.undistorted import write_undistorted
@@ -90,8 +90,7 @@ def main(settings: Correcting) -> int:
         except InputError as error:
             text = str(error)
             problems.append(error if text.startswith(str(path)) else InputError(f"{path}: {text}"))
-    if problems:
-        raise InputError.joined(problems)
+    raise_problems(problems)
     return 0
 
 

@@ -21,12 +21,12 @@ from spm.structures.annotation import (
     Annotation,
     check_with_image,
     iter_annotations,
-    read_annotation,
+    read_annotations,
 )
 from spm.structures.classes import check_class_names, class_of
 from spm.structures.instance_masks import shape_masks
 from spm.structures.same_image import annotated_twice
-from spm.structures.shape import region, region_area
+from spm.structures.shape import region, region_area, titles
 
 OVERLAP = 0.05  # IoU of two outlines, above which they are reported
 TWICE = 0.6  # ... above which one molecule seems to be outlined twice
@@ -134,18 +134,11 @@ def _look_at_sources(
     paths: Sequence[Path], class_names: Sequence[str], findings: Findings, hints: bool
 ) -> int:
     """Read the user's annotations, usable or not; return how many there are."""
-    count, own, images = 0, [], []
-    for path in paths:
-        try:
-            annotation = read_annotation(path)
-        except InputError as error:
-            count += 1
-            findings.problems.append(str(error))
-            continue
-        if annotation.derived is not None:
-            continue
-        count += 1
-        own.append(annotation)
+    read, broken = read_annotations(paths)
+    findings.problems += broken
+    own = [annotation for annotation in read if annotation.derived is None]
+    count, images = len(own) + len(broken), []
+    for annotation in own:
         wrong = check_with_image(annotation, class_names)
         if not wrong:
             try:
@@ -198,16 +191,18 @@ def _look_at_images(folder: Path, findings: Findings, thoroughly: bool) -> None:
 
 
 def _measure(annotation: Annotation, names: Sequence[str], findings: Findings) -> None:
-    for shape, name in zip(annotation.shapes, names, strict=True):
+    shapes = annotation.shapes
+    for shape, name, title in zip(shapes, names, titles(shapes), strict=True):
         sizes = findings.classes[name]
         sizes.diameters.append(float(diameter(region_area(shape))))
-        sizes.where.append(f"{annotation.path.name}: {shape.label}")
+        sizes.where.append(f"{annotation.path.name}: {title}")
 
 
 def overlaps(annotation: Annotation) -> list[str]:
     """Return a sentence for each pair of outlines whose IoU is above OVERLAP."""
     masks = shape_masks(annotation)
     boxes = np.array([mask.box for mask in masks]).reshape(-1, 4)
+    names = titles(annotation.shapes)
     found = []
     for i in range(len(masks)):
         later = boxes[i + 1 :]
@@ -215,7 +210,7 @@ def overlaps(annotation: Annotation) -> list[str]:
         for j in i + 1 + np.flatnonzero(near):
             iou = masks[i].iou(masks[j])
             if iou > OVERLAP:
-                labels = f"{annotation.shapes[i].label} and {annotation.shapes[j].label}"
+                labels = f"{names[i]} and {names[j]}"
                 twice = "; one molecule outlined twice?" if iou > TWICE else ""
                 found.append(f"{annotation.path.name}: {labels}, IoU {iou:.2f}{twice}")
     return found
@@ -225,11 +220,11 @@ def leaving(annotation: Annotation) -> list[str]:
     """Return a sentence for each outline that leaves the image by more than LEAVES pixels."""
     size = annotation.width, annotation.height
     found = []
-    for shape in annotation.shapes:
+    for shape, title in zip(annotation.shapes, titles(annotation.shapes), strict=True):
         points = region(shape)
         outside = np.maximum(points - size, -points).max()
         if outside > LEAVES:
-            found.append(f"{annotation.path.name}: {shape.label}, by {outside:.1f} pixels")
+            found.append(f"{annotation.path.name}: {title}, by {outside:.1f} pixels")
     return found
 
 

@@ -11,21 +11,16 @@ from pathlib import Path
 import numpy as np
 
 from spm.dataset.index import Entry, full_rectangle, load_cropped_masks, load_masks, read_index
-from spm.errors import InputError
+from spm.errors import InputError, raise_problems
 from spm.geometry import polygons
 from spm.geometry.cropped_mask import CroppedMask
 from spm.geometry.polygons import polygon_area
 from spm.io.images import read_image
 from spm.run.manifest import digest
-from spm.structures.annotation import (
-    Annotation,
-    check_with_image,
-    iter_annotations,
-    read_annotation,
-)
+from spm.structures.annotated_folder import read_folder
+from spm.structures.annotation import Annotation
 from spm.structures.classes import class_of
 from spm.structures.instance_masks import instance_masks, shape_masks
-from spm.structures.same_image import annotated_twice, tell_of_embedded
 from spm.structures.shape import region
 
 
@@ -207,25 +202,14 @@ def outlined_sources(folder: Path) -> list[Source]:
     Raises:
         InputError: when there are none, or some cannot be read (all are reported together).
     """
-    own, problems = [], []
-    for path in iter_annotations(folder):
-        try:
-            annotation = read_annotation(path)
-            if annotation.derived is None:
-                problems += check_with_image(annotation)
-                own.append(annotation)
-        except InputError as error:
-            problems.append(str(error))
-    problems += [sentence for _, sentence in annotated_twice(own)]
-    tell_of_embedded(own)
+    own, problems = read_folder(folder)
     found: list[Source] = []
     for annotation in () if problems else own:
         try:
             found.append(OutlinedSource(annotation))
         except InputError as error:
             problems.append(str(error))
-    if problems:
-        raise InputError.joined(problems)
+    raise_problems(problems)
     if not found:
         raise InputError(
             f"{folder}: there is no annotated image; put NAME.png and labelme's NAME.json there."
@@ -247,8 +231,7 @@ def check_labels(sources: Sequence[Source], class_names: Sequence[str]) -> dict[
                 counts[class_of(label, class_names)] += 1
             except ValueError as error:
                 problems.setdefault(f"{source.origin}: {error}", None)
-    if problems:
-        raise InputError.joined(list(problems))
+    raise_problems(problems)
     return counts
 
 

@@ -9,21 +9,11 @@ import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from spm.errors import InputError
+from spm.errors import InputError, raise_problems
 from spm.evaluation.instances import Instance, from_annotation, from_prediction
-from spm.structures.annotation import Annotation, iter_annotations, read_annotation
-from spm.structures.classes import check_class_names, class_of, suggested_classes
+from spm.structures.annotation import Annotation, classes_in, iter_annotations, read_annotations
+from spm.structures.classes import check_class_names, class_of
 from spm.structures.same_image import annotated_twice
-
-__all__ = [
-    "Images",
-    "check_labels",
-    "find_predictions",
-    "find_truths",
-    "read_all",
-    "read_images",
-    "read_truths",
-]
 
 PREDICTED = "_predicted"
 
@@ -67,14 +57,8 @@ def read_all(paths):
     Raises:
         InputError: naming all files that cannot be read.
     """
-    found, problems = [], []
-    for path in paths:
-        try:
-            found.append(read_annotation(path))
-        except InputError as error:
-            problems.append(error)
-    if problems:
-        raise InputError.joined(problems)
+    found, problems = read_annotations(paths)
+    raise_problems(problems)
     return found
 
 
@@ -96,8 +80,7 @@ def read_truths(folder):
     if len(own) < len(found):
         print(f"note: {folder}: {len(found) - len(own)} copies that a step made are left out.",
               file=sys.stderr)  # fmt: skip
-    if problems := [sentence for _, sentence in annotated_twice(own)]:
-        raise InputError.joined(problems)
+    raise_problems([sentence for _, sentence in annotated_twice(own)])
     return own
 
 
@@ -156,8 +139,7 @@ def check_labels(annotations, class_names):
                 f"({', '.join(class_names)}); correct the labels, name all classes (--classes), or "
                 "leave other molecules out (--ignore-unlisted)."
             )
-    if problems:
-        raise InputError.joined(problems)
+    raise_problems(problems)
 
 
 def read_images(truths, predicted_paths, class_names=None, ignore_flags=(), ignore_unlisted=False):
@@ -179,15 +161,13 @@ def read_images(truths, predicted_paths, class_names=None, ignore_flags=(), igno
     predicted = read_all(predicted_paths)
     notices = []
     if not class_names:
-        class_names = suggested_classes(
-            shape.label for annotation in (*truths, *predicted) for shape in annotation.shapes
-        )
+        class_names = classes_in([*truths, *predicted])
         notices.append(
             f"classes guessed from the labels: {', '.join(class_names) or 'none'}; "
             "name them with --classes if this is wrong."
         )
-    elif problems := check_class_names(class_names):
-        raise InputError.joined(problems)
+    else:
+        raise_problems(check_class_names(class_names))
     if not ignore_unlisted:
         check_labels([*truths, *predicted], class_names)
     result = Images(truths, [], [], list(class_names), notices)

@@ -1,18 +1,37 @@
-"""How figures of measurements look: type, lines, fonts with Chinese letters."""
+"""How figures look: small type, fonts for any class name, files that are the same each time."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import warnings
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
 from matplotlib import font_manager, rc_context
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from spm.run.files import atomic_path
+
+# Those of Okabe and Ito (2008), which people with any colour vision tell apart.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MUTED = "#b8bcc4"
 INK = "#22262e"
+# For `figure_style`: open axes in muted lines, as measurements are drawn.
+OPEN_AXES = {
+    "font.size": 9,
+    "axes.titlesize": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": "#555b66",
+    "axes.labelcolor": "#333842",
+    "xtick.color": "#555b66",
+    "ytick.color": "#555b66",
+    "legend.fontsize": 8,
+}
 # Fonts with Chinese letters on Windows, macOS and Linux, for class names and titles.
-CJK_FONTS = (
+_CJK_FONTS = (
     "Microsoft YaHei",
     "SimHei",
     "PingFang SC",
@@ -24,33 +43,46 @@ CJK_FONTS = (
 
 
 @contextmanager
-def figure_style() -> Iterator[None]:
-    """Set small type, open axes and muted lines; matplotlib's settings are as before afterwards."""
+def figure_style(more: Mapping[str, Any] | None = None) -> Iterator[None]:
+    """Draw and save in small type; matplotlib's global settings are as before afterwards.
+
+    Letters come from a font that has Chinese ones where such a font is installed; where none is,
+    their boxes are drawn without a warning each.
+
+    Args:
+        more: further settings of matplotlib's, rcParam -> value.
+    """
     installed = set(font_manager.get_font_names())
-    settings = {
-        "font.size": 9,
-        "font.family": ["DejaVu Sans", *(name for name in CJK_FONTS if name in installed)],
-        "text.parse_math": False,  # a `$` in a class name is a `$`
-        "axes.titlesize": 9,
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-        "axes.edgecolor": "#555b66",
-        "axes.labelcolor": "#333842",
-        "xtick.color": "#555b66",
-        "ytick.color": "#555b66",
+    look = {
+        "font.family": ["DejaVu Sans", *(name for name in _CJK_FONTS if name in installed)],
+        "font.size": 8,
+        "legend.fontsize": 7,
         "legend.frameon": False,
-        "legend.fontsize": 8,
+        # A `$` in a class name is a `$`, not the start of a formula.
+        "text.parse_math": False,
+        # The names inside an SVG are drawn by chance otherwise.
         "svg.hashsalt": "spm",
     }
-    with rc_context(settings):
+    with rc_context({**look, **(more or {})}), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
         yield
 
 
-def new_figure(width: float, height: float) -> Figure:
-    """Return an empty figure of this size in inches, laid out by itself; draw in `figure_style`."""
-    figure = Figure(figsize=(width, height), layout="constrained")
+def new_figure(width: float, height: float, dpi: float | None = None) -> Figure:
+    """Return an empty figure of this size in inches; draw within `figure_style`."""
+    figure = Figure(figsize=(width, height), dpi=dpi, layout="constrained")
     FigureCanvasAgg(figure)
     return figure
+
+
+def save_figure(figure: Figure, path: str | Path) -> Path:
+    """Write a figure in the format of the path's suffix, at its own dots per inch, atomically."""
+    path = Path(path)
+    with figure_style(), atomic_path(path) as temporary:
+        # Without a date the same numbers give the same file.
+        metadata = {"Date": None} if path.suffix == ".svg" else None
+        figure.savefig(temporary, dpi=figure.get_dpi(), metadata=metadata)
+    return path
 
 
 def short(name: str) -> str:

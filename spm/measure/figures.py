@@ -9,9 +9,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from spm.io.class_colours import class_colours, figure_colour, line_style, marker
-from spm.io.figure_style import INK, MUTED, figure_style, new_figure, short
+from spm.io.figure_style import INK, MUTED, OPEN_AXES, figure_style, new_figure, short
 from spm.measure.statistics import ANGLE_BINS, Pair, Statistics
 
+DPI = 150
 MOST_ABOVE = 4  # entries of a legend that stands above the bars
 SIZE = (4.6, 3.2)  # inches of one figure
 DOMAIN_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#5B3A29")
@@ -47,8 +48,8 @@ def _panels(found: Statistics) -> dict[str, Callable[[Axes, Statistics], None]]:
 
 
 def _drawn(panels: list[Callable], columns: int, size: tuple, found: Statistics) -> Figure:
-    with figure_style():
-        figure = new_figure(*size)
+    with figure_style(OPEN_AXES):
+        figure = new_figure(*size, dpi=DPI)
         rows = max(1, -(-len(panels) // columns))
         for i, panel in enumerate(panels):
             panel(figure.add_subplot(rows, columns, i + 1), found)

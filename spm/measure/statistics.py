@@ -20,7 +20,7 @@ from spm.errors import InputError
 from spm.geometry.cropped_mask import CroppedMask
 from spm.measure import domains
 from spm.measure.domain_summary import domain_summaries
-from spm.run.files import atomic_path, without_nan, write_json
+from spm.run.files import without_nan, write_json
 from spm.run.provenance import plain
 from spm.structures.molecule import Molecule
 
@@ -157,6 +157,7 @@ def save(stem_path: Path, found: Statistics, **more: Any) -> None:
         found: of `measure`.
         more: what the summary holds besides, such as `settings` that made the result.
     """
+    from spm.io.figure_style import save_figure
     from spm.measure.figures import sheet
 
     stem_path = Path(stem_path)
@@ -164,8 +165,7 @@ def save(stem_path: Path, found: Statistics, **more: Any) -> None:
         stem_path.with_name(f"{stem_path.name}_summary.json"),
         without_nan(found.summary | plain(more)),
     )
-    with atomic_path(stem_path.with_name(f"{stem_path.name}_statistics.png")) as temporary:
-        sheet(found).savefig(temporary, dpi=150)
+    save_figure(sheet(found), stem_path.with_name(f"{stem_path.name}_statistics.png"))
 
 
 def nearest_pairs(

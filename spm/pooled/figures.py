@@ -9,10 +9,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from spm.io.class_colours import class_colours, figure_colour, line_style, marker
-from spm.io.figure_style import INK, figure_style, new_figure, short
+from spm.io.figure_style import INK, OPEN_AXES, figure_style, new_figure, short
 from spm.measure.uncertainty import Interval, mean_interval
 from spm.pooled.pool import Pool
 
+DPI = 200
 SIZE = (4.8, 3.4)  # inches of one figure
 MOST_CATEGORIES = 12  # different texts of a user's column that are drawn
 MOST_COLUMNS = 4  # user's columns that are drawn
@@ -26,8 +27,8 @@ def figures(pool: Pool) -> dict[str, Figure]:
     """Return one figure for each question that the images can answer, by title."""
     drawn = {}
     for title, panel in _panels(pool).items():
-        with figure_style():
-            figure = new_figure(*SIZE)
+        with figure_style(OPEN_AXES):
+            figure = new_figure(*SIZE, dpi=DPI)
             panel(figure.add_subplot(), pool)
             figure.draw_without_rendering()
             figure.set_layout_engine("none")
@@ -39,8 +40,8 @@ def sheet(pool: Pool) -> Figure:
     """Return all figures on one sheet of two columns, each under its title."""
     panels = _panels(pool)
     rows = max(1, -(-len(panels) // 2))
-    with figure_style():
-        figure = new_figure(2 * SIZE[0], rows * SIZE[1])
+    with figure_style(OPEN_AXES):
+        figure = new_figure(2 * SIZE[0], rows * SIZE[1], dpi=DPI)
         for i, (title, panel) in enumerate(panels.items()):
             axes = figure.add_subplot(rows, 2, i + 1)
             panel(axes, pool)

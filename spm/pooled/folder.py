@@ -12,7 +12,7 @@ from spm.pooled.conditions import FILE_NAME, Conditions, read_conditions
 from spm.pooled.index_page import write_index
 from spm.pooled.pool import Pool, mirror_pair, notes_of, recognition_of
 from spm.pooled.results import tables
-from spm.run.files import atomic_path, is_file
+from spm.run.files import is_file
 
 TABLES = ("all_molecules.csv", "all_images.csv", "all_classes.csv", "all_domains.csv")
 FIGURES = "all_images.png"
@@ -66,11 +66,11 @@ def pool_folder(folder: Path, asked: Asked | None = None) -> tuple[Pool, list[In
     writing.write_domains(folder / TABLES[3], pool)
     drawn = {}
     if asked.figures:
+        from spm.io.figure_style import save_figure
         from spm.pooled.figures import figures, sheet
 
         drawn = figures(pool)
-        with atomic_path(folder / FIGURES, durable=False) as temporary:
-            sheet(pool).savefig(temporary, dpi=200)
+        save_figure(sheet(pool), folder / FIGURES)
     files = [*TABLES, *([FIGURES] if drawn else [])]
     write_index(folder / INDEX, pool, drawn, files)
     return pool, problems

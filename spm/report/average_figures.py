@@ -10,9 +10,10 @@ from matplotlib import patheffects
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from spm.io.figure_style import INK, figure_style, new_figure, short
+from spm.io.figure_style import INK, OPEN_AXES, figure_style, new_figure, short
 from spm.measure.averages import Mean, MeanCell, MeanMolecule
 
+DPI = 200
 WIDTH = 2.9  # inches of one panel
 COLOUR_MAP = "afmhot"
 
@@ -33,8 +34,8 @@ def average_figure(
         value_unit: of heights, "nm"; or of brightness.
     """
     rows = len(cells) + len(molecules)
-    with figure_style():
-        figure = new_figure(3 * WIDTH + 1.0, rows * (WIDTH + 0.25))
+    with figure_style(OPEN_AXES):
+        figure = new_figure(3 * WIDTH + 1.0, rows * (WIDTH + 0.25), dpi=DPI)
         axes = figure.subplots(rows, 3, squeeze=False)
         for row, cell in zip(axes, cells, strict=False):
             _cell_row(row, cell, nm_per_pixel, value_unit)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
+from spm.io.figure_style import save_figure
 from spm.measure.averages import MeanCell, MeanMolecule, mean_cell, mean_molecule
 from spm.measure.statistics import Statistics
 from spm.report.average_figures import average_figure
@@ -65,8 +66,7 @@ def write_averages(
     with atomic_path(stem_path.with_name(f"{stem_path.name}_averages.npz")) as temporary:
         np.savez_compressed(temporary, **arrays)
     figure = average_figure(cells, classes, scale, unit)
-    with atomic_path(stem_path.with_name(f"{stem_path.name}_averages.png")) as temporary:
-        figure.savefig(temporary, dpi=200)
+    save_figure(figure, stem_path.with_name(f"{stem_path.name}_averages.png"))
     return figure
 
 

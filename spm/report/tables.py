@@ -106,13 +106,13 @@ def figure_section(figures: Mapping[str, Any], title: str = "Figures") -> str:
     """Return a section of figures, title -> matplotlib figure; nothing without any."""
     if not figures:
         return ""
-    from matplotlib import rc_context
+    from spm.io.figure_style import figure_style
 
     parts = []
     for name, figure in figures.items():
         buffer = io.BytesIO()
-        # No date and no chance in the names inside: the same result gives the same page.
-        with rc_context({"svg.hashsalt": "spm"}):
+        # No date: the same result gives the same page.
+        with figure_style():
             figure.savefig(buffer, format="svg", metadata={"Date": None})
         uri = data_uri("image/svg+xml", buffer.getvalue())
         caption = escape(name)

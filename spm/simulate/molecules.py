@@ -210,7 +210,7 @@ def drawing_from_outline(class_name: str, points: np.ndarray, symmetry: int = 1)
 
 def drawing_from_mask(class_name: str, mask: np.ndarray, symmetry: int = 1) -> Drawing:
     """Make a flat molecule of the user's own from a mask (h, w) bool."""
-    from spm.geometry.cropped_mask import mask_outline
+    from spm.geometry.mask_outline import mask_outline
 
     return drawing_from_outline(class_name, mask_outline(mask), symmetry)
 
@@ -264,13 +264,14 @@ def drawings_from_annotation(annotation, class_names=None, image=None) -> dict[s
     Raises:
         InputError: the annotation has no shape, or a label belongs to no class.
     """
-    from spm.structures.classes import class_of, suggested_classes
+    from spm.structures.annotation import classes_in
+    from spm.structures.classes import class_of
     from spm.structures.shape import outline
 
     if not annotation.shapes:
         raise InputError(f"{annotation.image_name}: no outline to draw a molecule from.")
     if class_names is None:
-        class_names = suggested_classes(shape.label for shape in annotation.shapes)
+        class_names = classes_in([annotation])
     drawings: dict[str, Drawing] = {}
     for shape in annotation.shapes:
         try:

@@ -9,7 +9,7 @@ import base64
 import io
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -25,8 +25,8 @@ from spm.io.images import (
     image_size,
     read_image,
 )
-from spm.run.files import is_file, natural_sorted, write_json
-from spm.structures.classes import class_of
+from spm.run.files import is_file, visible_files, write_json
+from spm.structures.classes import class_of, suggested_classes
 from spm.structures.labelme_file import (
     SHAPE_KEYS,
     TOP_KEYS,
@@ -42,6 +42,7 @@ from spm.structures.shape import MOST_PARTS, Shape, check_form, check_shape, gro
 
 CONVERTED = "_convert"  # at the end of the stem of the notes that spm.convert writes
 CONVERT_KEYS = {"channel", "levelling", "colour_map"}
+CLASS_NAMES = "class_names"  # key of a prediction: the classes that its network knows
 
 
 @dataclass
@@ -84,6 +85,13 @@ class Annotation:
             return False
         parts = (part for shape in self.shapes for part in shape.all_parts)
         return any(_says_partial(part.flags) for part in parts)
+
+    @property
+    def class_names(self) -> list[str]:
+        """The classes that the file states, as a prediction does; none if it states none."""
+        names = self.extra.get(CLASS_NAMES)
+        good = isinstance(names, list) and all(isinstance(x, str) and x.strip() for x in names)
+        return names if good else []
 
     @property
     def derived(self) -> dict[str, Any] | None:
@@ -166,22 +174,24 @@ def _in_other_case(path: Path) -> Path | None:
     return found[0] if len(found) == 1 else None
 
 
+def classes_in(annotations: Sequence[Annotation]) -> list[str]:
+    """Return the classes of annotations' labels, sorted: those that the files state, and of what
+    fits none of them the labels without their serial numbers."""
+    known = {name: None for annotation in annotations for name in annotation.class_names}
+    labels = (shape.label for annotation in annotations for shape in annotation.shapes)
+    return suggested_classes(labels, list(known))
+
+
 def iter_annotations(folder: str | os.PathLike) -> list[Path]:
     """Return the JSON files in a folder, naturally sorted, none hidden.
 
     Passed over is `NAME_convert.json`, in which `spm.convert` notes how it made NAME.png.
     """
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise InputError(f"{folder}: there is no such folder; check the name.")
-    return natural_sorted(
+    return [
         path
-        for path in folder.iterdir()
-        if path.suffix.lower() == ".json"
-        and not path.name.startswith(".")
-        and path.is_file()
-        and not _is_note_of_convert(path)
-    )
+        for path in visible_files(folder)
+        if path.suffix.lower() == ".json" and not _is_note_of_convert(path)
+    ]
 
 
 def _is_note_of_convert(path: Path) -> bool:
@@ -237,6 +247,17 @@ def read_annotation(path: str | os.PathLike) -> Annotation:
         version=clean_text(data.get("version") or "5.0.1"),
         extra=extra,
     )
+
+
+def read_annotations(paths: Iterable[Path]) -> tuple[list[Annotation], list[str]]:
+    """Return the annotations that can be read, and what is wrong with the other files."""
+    found, problems = [], []
+    for path in paths:
+        try:
+            found.append(read_annotation(path))
+        except InputError as error:
+            problems.append(str(error))
+    return found, problems
 
 
 def write_annotation(path: str | os.PathLike, annotation: Annotation, durable: bool = True) -> None:

@@ -64,9 +64,15 @@ def numbered(class_name: str, number: int) -> str:
     return f"{class_name}{'-' if class_name[-1:].isdigit() else ''}{number}"
 
 
-def suggested_classes(labels: Iterable[str]) -> list[str]:
-    """Return the sorted class names that labels suggest."""
-    return sorted({without_number(label) for label in labels})
+def suggested_classes(labels: Iterable[str], known: Sequence[str] = ()) -> list[str]:
+    """Return the sorted class names that labels suggest.
+
+    Args:
+        labels: with or without serial numbers.
+        known: class names that a file states (`Annotation.class_names`): `C60` is then a class and
+            not number 60 of a class `C`.
+    """
+    return sorted({_class_or_none(clean_label(x), known) or without_number(x) for x in labels})
 
 
 def check_class_names(class_names: Sequence[str]) -> list[str]:
