@@ -18,6 +18,7 @@ from engine.predict_image import Plan
 from spm.errors import InputError
 from spm.inference.detector import Detector
 from spm.instruments.inputs import left_out_sentences, list_inputs, open_image
+from spm.pooled.pool import images_text
 from spm.report.result_files import output_names
 from spm.run.files import folder_lock, remove_leftovers
 
@@ -211,7 +212,7 @@ def watch_folder(
             if place.is_dir():
                 remove_leftovers(place)  # of a killed run
         done = watch.start()
-        known = f"; {done} images have results already" if done else ""
+        known = f"; {images_text(done)} with results already" if done else ""
         print(f"watching {folder}, results go to {plan.out_dir}{known}; Ctrl-C ends", flush=True)
         try:
             while not (until and until(watch)):
@@ -222,5 +223,5 @@ def watch_folder(
                 if place.is_dir():
                     remove_leftovers(place)  # of the image that was interrupted
         watch.refresh()
-    print(f"stopped; {watch.recognised} images recognised into {plan.out_dir}")
+    print(f"stopped; {images_text(watch.recognised)} recognised into {plan.out_dir}")
     return 1 if watch.failed else 0

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from spm.errors import InputError, raise_problems
 from spm.pooled.folder import INDEX, Asked, pool_folder
+from spm.pooled.pool import images_text
 from spm.run import command_line
 from spm.run.files import folder_lock
 from spm.run.setting_kinds import Positional
@@ -69,7 +70,7 @@ def main(settings: Pooling) -> int:
     with folder_lock(settings.folder) as folder:
         pool, problems = pool_folder(folder, asked)
     total = sum(pool.counts(name) for name in pool.class_names)
-    print(f"{total} molecules in {len(pool.results)} images: {folder / INDEX}")
+    print(f"{total} molecules in {images_text(len(pool.results))}: {folder / INDEX}")
     for note in pool.notes:
         print(f"  note: {note}.")
     raise_problems(problems)

@@ -10,7 +10,7 @@ from spm.errors import InputError
 from spm.pooled import writing
 from spm.pooled.conditions import FILE_NAME, Conditions, read_conditions
 from spm.pooled.index_page import write_index
-from spm.pooled.pool import Pool, mirror_pair, notes_of, recognition_of
+from spm.pooled.pool import Pool, images_text, mirror_pair, notes_of, recognition_of
 from spm.pooled.results import tables
 from spm.run.files import is_file
 
@@ -83,7 +83,7 @@ def refresh(folder: Path) -> tuple[str, list[InputError]]:
     except InputError as error:
         return "", [error]
     notes = "".join(f"\n  note: {note}." for note in pool.notes)
-    return f"all {len(pool.results)} images together: {Path(folder) / INDEX}{notes}", problems
+    return f"{images_text(len(pool.results))} together: {Path(folder) / INDEX}{notes}", problems
 
 
 def _conditions(folder: Path, asked: Asked, names: list[str]) -> Conditions:

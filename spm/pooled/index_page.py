@@ -12,7 +12,7 @@ from urllib.parse import quote
 from spm.io.class_colours import class_colours
 from spm.measure.handedness import Excess
 from spm.measure.uncertainty import Interval
-from spm.pooled.pool import Pool, corrected_count, mean_areas, spread
+from spm.pooled.pool import Pool, corrected_count, images_text, mean_areas, spread
 from spm.pooled.results import ImageResult
 from spm.report.page import page_style
 from spm.report.tables import Markup, figure_section, number_text, section, table, versions
@@ -39,7 +39,7 @@ def write_index(path: Path, pool: Pool, figures: Mapping[str, Any], files: list[
         files: names of the tables beside the page.
     """
     total = sum(pool.counts(name) for name in pool.class_names)
-    subtitle = f"{total} molecules in {len(pool.results)} image{'s' * (len(pool.results) != 1)}"
+    subtitle = f"{total} molecules in {images_text(len(pool.results))}"
     links = "".join(f'<a href="{_url(name)}">{escape(name)}</a>' for name in files)
     notes = "".join(f'<p class="note">{escape(note)}.</p>' for note in pool.notes)
     sections = [

@@ -99,6 +99,11 @@ class Pool:
         return result.domains[number]
 
 
+def images_text(count: int) -> str:
+    """Return "1 image" or "7 images"."""
+    return f"{count} image{'' if count == 1 else 's'}"
+
+
 def common_hands(results: Sequence[ImageResult]) -> dict[tuple[str, int], str]:
     """Return the hand of each domain of all images, "A" that of the largest one of them all.
 

@@ -106,7 +106,7 @@ def test_results_that_are_there_are_kept_and_changed_images_are_redone(folders, 
     assert watch.watch_folder(plan, images, QUICK, lambda w: w.recognised == 1) == 0
     assert counted(results, "1") == 9
     assert (results / "0_molecules.csv").stat().st_mtime_ns == stamp
-    assert "2 images have results already" in capsys.readouterr().out
+    assert "2 images with results already" in capsys.readouterr().out
 
 
 def test_a_damaged_file_is_told_once_and_the_others_go_on(folders, capsys):
@@ -138,7 +138,7 @@ def test_ctrl_c_ends_it_cleanly(folders, capsys):
     thread.start()
     assert watch.watch_folder(plan_for(results, report=True), images, QUICK) == 0
     thread.join()
-    assert "stopped; 1 images" in capsys.readouterr().out
+    assert "stopped; 1 image recognised" in capsys.readouterr().out
     assert "a%201_report.html" in (results / "index.html").read_text("utf-8")
     assert not [p.name for p in results.iterdir() if p.name.startswith(".")], "no lock, no part"
 
