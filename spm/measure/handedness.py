@@ -6,7 +6,7 @@ Angles are taken anticlockwise (y upwards), as orientations are.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -143,7 +143,7 @@ def relation(one: Directions, other: Directions) -> str:
     return better
 
 
-def _misfits(one: Directions, other: Directions, hand: str):
+def _misfits(one: Directions, other: Directions, hand: str) -> Iterator[float]:
     """Yield the misfit of each rotation or reflection that lays the lattices on one another."""
     flip = np.diag([1.0, -1.0])
     # y upwards, as the angles.

@@ -12,7 +12,7 @@ as many as a cell has (two lengths and an angle); how the cell is turned is left
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -170,7 +170,7 @@ def fit_map(
             found.append(_with_all(lattices, ways, known, factor, (stretch, reference)))
     best = min(found, key=_merit)
     others = [m for m in found if m is not best and _merit(m)[0] == _merit(best)[0]]
-    if best.misfit == best.misfit:  # several domains: those that contradict one another are out
+    if not np.isnan(best.misfit):  # several domains: maps by which they contradict are out
         others = [m for m in others if m.misfit < max(4.0, 4 * best.misfit)]
     apart = [_apart(best.matrix, other.matrix) for other in others]
     rivals = [m.stretch for m, d in zip(others, apart, strict=True) if d > DISTINCT]
@@ -269,7 +269,7 @@ def _refined(
     return found.x, widened, misfit
 
 
-def _jacobian(function, numbers: np.ndarray) -> np.ndarray:
+def _jacobian(function: Callable[[np.ndarray], np.ndarray], numbers: np.ndarray) -> np.ndarray:
     """Return the derivatives of a function of some numbers, by central differences."""
     columns = []
     for k, number in enumerate(numbers):

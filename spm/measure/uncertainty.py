@@ -8,7 +8,7 @@ count is corrected by precision / recall, and the chance of those two joins in.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,7 +27,7 @@ class Interval:
     low: float
     high: float
 
-    def through(self, function) -> Interval:
+    def through(self, function: Callable[[float], float]) -> Interval:
         """Return the interval of a rising function of the value."""
         return Interval(*(float(function(v)) for v in (self.value, self.low, self.high)))
 

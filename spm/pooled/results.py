@@ -146,7 +146,9 @@ def read_result(path: Path, flags: Sequence[str]) -> tuple[ImageResult, list[str
     return result, header, rows
 
 
-def _count(result: ImageResult, header: list[str], rows: list[list[str]], flags) -> None:
+def _count(
+    result: ImageResult, header: list[str], rows: list[list[str]], flags: Sequence[str]
+) -> None:
     place = {column: k for k, column in enumerate(header)}
     kind = place["class"]
     area = place["area_nm2" if result.unit == "nm" and "area_nm2" in place else "area"]
