@@ -171,15 +171,16 @@ def predict_image(
 def _write_report(
     name: str, opened: Opened, molecules: list[Molecule], detector: Detector, plan: Plan
 ) -> None:
-    from spm.measure.statistics import write_statistics
+    from spm.measure.statistics import measure, save
+    from spm.report.average_files import write_averages
     from spm.report.page import write_report
 
     out_dir, settings = plan.out_dir, plan.settings
     height, width = opened.image.shape[:2]
     if plan.count_unfamiliar:
         molecules = [replace(molecule, unfamiliar=False) for molecule in molecules]
-    found = write_statistics(
-        out_dir / name, molecules, height, width, opened.nm_per_pixel,
+    found = measure(
+        molecules, height, width, opened.nm_per_pixel,
         heights_nm=opened.heights_nm, class_names=detector.class_names,
     )  # fmt: skip
     # The report adds the versions itself.
@@ -193,13 +194,17 @@ def _write_report(
             ),
             "views": settings.views,
             "NMS IoU": settings.nms_iou,
+            "mirror": detector.mirror,
         },
         "image": opened.settings,
         "run": run,
     }
+    save(out_dir / name, found, settings=made_with)
+    averages = write_averages(out_dir / name, found, opened.image, opened.heights_nm)
     write_report(
-        out_dir / f"{name}_report.html", opened.image, found, title=name, settings=made_with
-    )
+        out_dir / f"{name}_report.html", opened.image, found, title=name, settings=made_with,
+        averages=averages,
+    )  # fmt: skip
 
 
 def _threshold(detector: Detector, settings: Settings) -> float:

@@ -393,6 +393,19 @@ def test_a_file_that_nothing_reads_is_named_and_the_others_are_predicted(room, c
     assert predict_big_pic.main(files=[folder / "images" / "a b.png"], report=False) == 0
 
 
+def test_a_prediction_ends_with_all_images_together(room, capsys):
+    folder, _ = room
+    (folder / "img_cache").mkdir(exist_ok=True)
+    (folder / "img_cache" / "conditions.csv").write_text("image,dose\na b.png,3\n", "utf-8")
+    assert predict_big_pic.main(files=[folder / "images" / "a b.png"], tile_images=False) == 0
+    assert "index.html" in capsys.readouterr().out
+    line = (folder / "img_cache" / "all_images.csv").read_text("utf-8").splitlines()[1]
+    assert line.startswith("a b,3,")
+    single = (folder / "img_cache" / "a b_molecules.csv").read_text("utf-8").splitlines()
+    together = (folder / "img_cache" / "all_molecules.csv").read_text("utf-8").splitlines()
+    assert together == ["image,dose," + single[0], *("a b,3," + row for row in single[1:])]
+
+
 def test_nothing_to_do_is_one_sentence(room):
     folder, _ = room
     (folder / "empty").mkdir()

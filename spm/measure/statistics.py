@@ -19,7 +19,9 @@ import numpy as np
 from spm.errors import InputError
 from spm.geometry.cropped_mask import CroppedMask
 from spm.measure import domains
-from spm.run.files import write_json
+from spm.measure.domain_summary import domain_summaries
+from spm.run.files import without_nan, write_json
+from spm.run.provenance import plain
 from spm.structures.molecule import Molecule
 
 ANGLE_BINS = 24  # bins of an orientation or direction histogram over its period
@@ -145,16 +147,30 @@ def write_statistics(
         stem_path: the folder and NAME of the results, such as img_cache/NAME.
         molecules, height, width, nm_per_pixel, heights_nm, class_names: see `measure`.
     """
-    from spm.io.figure_style import save_figure
-    from spm.measure.figures import sheet
-
     found = measure(
         molecules, height, width, nm_per_pixel, heights_nm=heights_nm, class_names=class_names
     )
-    stem_path = Path(stem_path)
-    write_json(stem_path.with_name(f"{stem_path.name}_summary.json"), found.summary)
-    save_figure(sheet(found), stem_path.with_name(f"{stem_path.name}_statistics.png"))
+    save(stem_path, found)
     return found
+
+
+def save(stem_path: Path, found: Statistics, **more: Any) -> None:
+    """Write NAME_summary.json and NAME_statistics.png.
+
+    Args:
+        stem_path: the folder and NAME of the results, such as img_cache/NAME.
+        found: of `measure`.
+        more: what the summary holds besides, such as `settings` that made the result.
+    """
+    from spm.io.figure_style import save_figure
+    from spm.measure.figures import sheet
+
+    stem_path = Path(stem_path)
+    write_json(
+        stem_path.with_name(f"{stem_path.name}_summary.json"),
+        without_nan(found.summary | plain(more)),
+    )
+    save_figure(sheet(found), stem_path.with_name(f"{stem_path.name}_statistics.png"))
 
 
 def nearest_pairs(
@@ -220,7 +236,7 @@ def summarise(found: Statistics) -> dict[str, Any]:
             }
             for pair in found.pairs
         ],
-        "domains": [_domain_summary(found, i) for i in range(len(found.order.domains))],
+        "domains": domain_summaries(found.order, found.molecules, factor, unit),
         "vacancies": [
             {
                 "x_px": round(v.x, 2),
@@ -332,37 +348,6 @@ def _share(masks: list[np.ndarray], pixels: int) -> float:
 def _histogram(angles: np.ndarray, period: float) -> list[int]:
     counts, _ = np.histogram(angles, bins=ANGLE_BINS, range=(0, period))
     return counts.tolist()
-
-
-def _domain_summary(found: Statistics, number: int) -> dict[str, Any]:
-    """Return the lattice of a domain with standard errors."""
-    domain, factor, unit = found.order.domains[number], found.factor, found.unit
-    lattice = domain.lattice
-    (a, a_error), (b, b_error) = lattice.lengths
-    return {
-        "domain": number + 1,
-        "molecules": len(domain.members),
-        "a": {"value": a * factor, "error": a_error * factor, "unit": unit},
-        "b": {"value": b * factor, "error": b_error * factor, "unit": unit},
-        "angle": {"value": lattice.angle[0], "error": lattice.angle[1], "unit": "deg"},
-        "direction_of_a": {
-            "value": lattice.direction[0],
-            "error": lattice.direction[1],
-            "unit": "deg",
-        },
-        "cell_area": {
-            "value": lattice.area[0] * factor**2,
-            "error": lattice.area[1] * factor**2,
-            "unit": f"{unit}^2",
-        },
-        "molecules_per_cell": {
-            name: {"value": value, "error": error}
-            for name, (value, error) in lattice.per_cell.items()
-        },
-        "scatter": {"value": lattice.residual * factor, "unit": unit},
-        "vectors_px": lattice.vectors.round(4).tolist(),
-        "vacancies": sum(v.domain == number for v in found.order.vacancies),
-    }
 
 
 def _molecule_heights(

@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,6 +22,9 @@ from spm.report.svg_image import class_colour_texts, image_svg
 from spm.report.tables import number_text
 from spm.run.files import write_text
 from spm.structures.molecule import Molecule, labels_of
+
+if TYPE_CHECKING:  # matplotlib is loaded when something is drawn
+    from matplotlib.figure import Figure
 
 TEMPLATE = Path(__file__).with_name("report_page.html")
 
@@ -33,6 +36,7 @@ def write_report(
     *,
     title: str,
     settings: Mapping[str, Any] | None = None,
+    averages: Figure | None = None,
 ) -> None:
     """Write the report of one image, atomically.
 
@@ -43,6 +47,7 @@ def write_report(
         title: heading, such as the image's file name.
         settings: what made the result, name -> value, shown as it is; nested mappings get a
             heading each. Defaults to none.
+        averages: figure of the mean cells and molecules. Defaults to none.
     """
     from spm.measure.figures import figures
 
@@ -51,7 +56,12 @@ def write_report(
         tables.lattice_section(found),
         tables.neighbour_section(found),
     ]
-    sections += [tables.figure_section(figures(found)), tables.settings_section(settings or {})]
+    means = {"Mean unit cells and molecules": averages} if averages else {}
+    sections += [
+        tables.figure_section(figures(found)),
+        tables.figure_section(means, "Averages"),
+        tables.settings_section(settings or {}),
+    ]
     fields = {
         "title": escape(title),
         "subtitle": escape(_subtitle(found)),
@@ -66,6 +76,11 @@ def write_report(
     # In one pass, so that braces in a class name or a setting are never filled in.
     page = re.sub(r"\{\{(\w+)\}\}", lambda match: fields[match[1]], template)
     write_text(path, page)
+
+
+def page_style() -> str:
+    """Return the CSS of the report, for pages that look like it."""
+    return re.search(r"<style>(.*?)</style>", TEMPLATE.read_text(encoding="utf-8"), re.S)[1]
 
 
 def _subtitle(found: Statistics) -> str:
@@ -104,6 +119,7 @@ def _layers(found: Statistics) -> str:
     layers = [
         ("cells", "Unit cells", len(found.order.domains)),
         ("holes", "Vacancies (cross) and strangers (ring)", len(found.order.vacancies)),
+        ("names", "Class names", len(found.class_names)),
     ]
     return "".join(
         f'<label class="row"><input type="checkbox" checked data-layer="{key}">'
