@@ -26,8 +26,8 @@ RIM = 0.03  # what counts around an outline, in diameters
 MOST = 200  # examples that are kept of all classes together
 # A molecule is unfamiliar when its likeness lies this far below the median of the outlined ones
 # among each other, both as Fisher's z (atanh); but never when it is LOOKS_ALIKE or more, and
-# never when one in twenty of the outlined ones would be. With 22 outlines of each of four simulated
-# systems and two seeds: no molecule of another image flagged, 31 of 31 adsorbates.
+# never when one in twenty of the outlined ones would be. Measured by studies/likeness.py
+# (docs/laboratory.md).
 FAR = 1.0
 LOOKS_ALIKE = 0.9
 ODD_SHARE = 0.05
