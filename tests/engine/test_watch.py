@@ -3,6 +3,7 @@
 import _thread
 import csv
 import json
+import signal
 import threading
 import time
 
@@ -134,10 +135,15 @@ def test_ctrl_c_ends_it_cleanly(folders, capsys):
             time.sleep(0.05)
         _thread.interrupt_main()
 
+    # A test run in the background of a script inherits that Ctrl-C is ignored.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     thread = threading.Thread(target=interrupt)
     thread.start()
-    assert watch.watch_folder(plan_for(results, report=True), images, QUICK) == 0
-    thread.join()
+    try:
+        assert watch.watch_folder(plan_for(results, report=True), images, QUICK) == 0
+        thread.join()
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert "stopped; 1 image recognised" in capsys.readouterr().out
     assert "a%201_report.html" in (results / "index.html").read_text("utf-8")
     assert not [p.name for p in results.iterdir() if p.name.startswith(".")], "no lock, no part"
