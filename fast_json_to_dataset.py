@@ -25,7 +25,7 @@ from spm.run import command_line
 from spm.run.files import folder_lock, write_csv
 from spm.run.setting_kinds import Whole
 from spm.run.settings import Settings, takes
-from spm.structures.classes import check_class_names
+from spm.structures.classes import ClassChoice, Classes
 
 
 # --- settings: change the values, the text below each says what it is ---------------------------
@@ -39,7 +39,8 @@ class Dataset(Settings):
     out_dir: Path = Path("train_dataset")
     """The dataset; entries that have no image any more are deleted."""
     class_names: list[str] | None = None
-    """Known classes; a label of none of them is an error. None: labels are not checked."""
+    """Known classes, with spaces or commas between them; a label of none of them is an error. None:
+    any label will do."""
     workers: Whole = 0
     """Processes; 0 takes one for each processor core."""
     force: bool = False
@@ -47,7 +48,7 @@ class Dataset(Settings):
 
     def problems(self) -> list[str]:
         """Return what is wrong with the class names."""
-        return check_class_names(self.class_names or [])
+        return Classes(self.class_names or []).problems()
 
 
 # ------------------------------------------------------------------------------------------------
@@ -61,7 +62,7 @@ def main(settings: Dataset) -> int:
         0. Problems of single pictures are raised together after all others are done; the index
         then holds the others.
     """
-    class_names, force, workers = settings.class_names, settings.force, settings.workers
+    force, workers = settings.force, settings.workers
     items, problems = list_items(settings.in_dir)
     with folder_lock(settings.out_dir) as folder:
         prepare_folders(folder)
@@ -71,7 +72,8 @@ def main(settings: Dataset) -> int:
         rows, written, entry_problems = write_entries(items, folder, workers, force)
         rows = [row for row in rows if (folder / row[4]).is_file()]
         problems += [*mask_problems, *entry_problems]
-        problems += unknown_labels(rows, class_names) if class_names else []
+        if settings.class_names:
+            problems += unknown_labels(rows, ClassChoice(settings.class_names))
         write_csv(folder / INDEX, COLUMNS, rows)
     print(
         f"dataset: {written} entries and {masks} masks written, "

@@ -18,7 +18,7 @@ from mrcnn.config import Config
 from spm.run import command_line
 from spm.run.setting_kinds import Count, Range, Seed, Whole
 from spm.run.settings import Settings, old_names, takes
-from spm.structures.classes import check_class_names
+from spm.structures.classes import Classes
 
 if TYPE_CHECKING:
     from engine.recipes import Recipes
@@ -28,9 +28,10 @@ if TYPE_CHECKING:
 class Training(Settings):
     """What the network is trained on, from what, and how long."""
 
-    class_names: list[str] = ["003a", "020a"]
-    """The molecules, by the names that their labels start with: the label 003a12 belongs to the
-    class 003a."""
+    class_names: list[str] | None = None
+    """The classes of molecules. None takes them from the labels of your outlines (the label 003a12
+    belongs to the class 003a, as number 12), or from the weights that training goes on with. Named,
+    with spaces or commas between them, a label of none of them is an error."""
     init_with: str = "auto"
     """What training starts from: auto (without a graphics card nothing; with one mask_rcnn_coco.h5
     beside the script, if it is there or can be fetched), coco, imagenet, last (the last weights in
@@ -72,19 +73,19 @@ class Training(Settings):
     def problems(self) -> Iterator[str]:
         """Yield what is wrong with the class names, the weights to start from, the epochs, and the
         recipes below."""
+        from engine.class_choice import possible_counts
         from engine.initial_weights import unknown_start
         from engine.recipe_check import most_epochs, problems_of
 
-        if not self.class_names:
-            yield "class_names is empty; name at least one molecule, as its labels start."
-        yield from check_class_names(self.class_names)
+        if self.class_names is not None and not self.class_names:
+            yield "class_names is empty; name at least one class, or take the labels' with None."
+        yield from Classes(self.class_names or ()).problems()
         yield from unknown_start(self.init_with)
         if self.head_epochs:
             total = self.epochs or most_epochs(recipes(), self.recipe)
             if self.head_epochs > total:
                 yield f"head_epochs must be at most epochs, {total}. Received: {self.head_epochs}."
-        counts = [1 + len(Training.class_names), 1 + len(self.class_names)]
-        yield from problems_of(recipes(), counts)
+        yield from problems_of(recipes(), possible_counts(self.class_names))
 
 
 class ShapesConfig(Config):
@@ -92,7 +93,6 @@ class ShapesConfig(Config):
 
     NAME = "shapes"
     BACKBONE = "resnet50"
-    NUM_CLASSES = 1 + len(Training.class_names)
     GPU_COUNT = 1
     IMAGES_PER_GPU = 2
     IMAGE_MIN_DIM = 512

@@ -16,9 +16,9 @@ It runs the steps one after the other; each is a script of its own and can be ru
     train_test.py                               training -> logs/
     predict_big_pic.py                          images/ -> img_cache/
 
-What is up to date is not done again; `--force` does it all the same. The class names stand at the
-top of train_test.py with the other settings of training, those of prediction at the top of
-predict_big_pic.py.
+What is up to date is not done again; `--force` does it all the same. The classes are those that the
+labels name. The settings of training stand at the top of train_test.py, those of prediction at the
+top of predict_big_pic.py.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ from predict_big_pic import Prediction
 from spm.run import command_line
 from spm.run.setting_kinds import Whole
 from spm.run.settings import Settings, old_names, takes
+from spm.structures.classes import Classes
 from train_test import Training
 
 if TYPE_CHECKING:
@@ -102,23 +103,31 @@ def main(settings: Workflow) -> int:
         InputError: with all that is wrong with the input, before any work is done.
     """
     from engine import expected_costs, retrain
+    from engine.class_choice import class_choice, start_problems
     from spm.checks import preflight
     from spm.checks.corrections import examine, store
     from spm.errors import InputError
 
     start = time.perf_counter()
     given, images_dir = settings.training, settings.images_dir
-    names, source_dir, out_dir = given.class_names, given.source_dir, settings.out_dir
+    source_dir, out_dir = given.source_dir, settings.out_dir
     augment = given.augment or ("online" if settings.add else "folder")
     settings = settings.replace(augment=augment)
     added: list[Correction] = []
+    old_weights = None
     if settings.add:
         old_weights, changes = retrain.start_with(given.init_with, given.log_dir)
         settings = settings.replace(**changes)
-        added = examine(settings.add, source_dir, images_dir, names)
+    choice = class_choice(given, old_weights)
+    if settings.add:
+        added = examine(settings.add, source_dir, images_dir, choice)
         if not settings.check:
             store(added, source_dir)
-    findings = preflight.look(source_dir, images_dir, names, hints=settings.check)
+    findings = preflight.look(source_dir, images_dir, choice, hints=settings.check)
+    classes = findings.names
+    findings.problems += start_problems(settings.training, classes)
+    if classes:
+        settings = settings.replace(class_names=list(classes))
     training = settings.training
     times = settings.aug_times if augment == "folder" else 0
     expected = expected_costs.expected_costs(
@@ -142,13 +151,13 @@ def main(settings: Workflow) -> int:
         make_dataset(settings)
     weights = train_test.train_main(**training.values())
     if settings.add:
-        before = retrain.other_results(added, images_dir, out_dir, names)
+        before = retrain.other_results(added, images_dir, out_dir, classes)
     status = predict(settings, weights)
     if settings.second_round:
         weights = train_again(settings)
         status = predict(settings, weights)
     if settings.add:
-        retrain.compare(added, before, (old_weights, weights), out_dir, names)
+        retrain.compare(added, before, (old_weights, weights), out_dir, classes)
     print(f"All done in {(time.perf_counter() - start) / 60:.1f} minutes; look into {out_dir}")
     return status
 
@@ -194,7 +203,8 @@ def train_again(settings: Workflow) -> Path:
     training = settings.training
     lessons = training.log_dir / "second_round"
     teach_by_likeness(
-        lessons, settings.images_dir, settings.out_dir, training.source_dir, training.class_names,
+        lessons, settings.images_dir, settings.out_dir, training.source_dir,
+        Classes.of(training.class_names),
         training.mirror, training.seed,
     )  # fmt: skip
     return train_test.train_main(

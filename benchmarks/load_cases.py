@@ -7,6 +7,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from spm.structures.classes import ClassChoice
+
 ROOT = Path(__file__).resolve().parent.parent
 CLASS_NAMES = ["003a", "020a"]  # of the demo
 
@@ -143,7 +145,7 @@ def crowded(molecules: int = 5000, weights: str = "") -> list[dict]:
 
     path = Path(weights) if weights else random_weights(house)
     steps = {
-        "check": lambda: preflight.look(source, images, CLASS_NAMES),
+        "check": lambda: preflight.look(source, images, ClassChoice(CLASS_NAMES)),
         "L1, 4 pictures": lambda: geo_aug_img_json.main(
             in_dir=source, angles=[15], flips=["lr"], workers=1
         ),

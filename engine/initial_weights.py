@@ -8,6 +8,7 @@ from pathlib import Path
 
 from engine.checkpoints import made_by_us, newest_weights
 from spm.errors import InputError
+from spm.structures.classes import Classes
 
 LIGHT_BACKBONE = "resnet18"  # LightConfig's trunk, which learns without pretrained weights
 
@@ -52,7 +53,7 @@ def find_start(
     init_with: str,
     light: bool,
     log_dir: Path,
-    class_names: list[str],
+    classes: Classes,
     coco_weights: Path = Path("mask_rcnn_coco.h5"),
 ) -> Start:
     """Works out what to start from.
@@ -61,7 +62,7 @@ def find_start(
         init_with: see init_with in train_test.py.
         light: whether the light network is trained, which learns from nothing.
         log_dir: folder of the runs.
-        class_names: without the background.
+        classes: those that are trained.
         coco_weights: where matterport's file is, or is put.
 
     Raises:
@@ -87,7 +88,7 @@ def find_start(
     if init_with != "auto":
         if problems := list(unknown_start(init_with)):
             raise InputError.joined(problems)
-        return _start_from_file(Path(init_with), class_names)
+        return _start_from_file(Path(init_with), classes)
     if light:
         return Start("nothing (the light network learns without; BatchNorm is trained too)")
     try:
@@ -98,12 +99,12 @@ def find_start(
     return Start("COCO weights", coco_weights, CLASS_LAYERS, pretrained=True)
 
 
-def _start_from_file(path: Path, class_names: list[str]) -> Start:
+def _start_from_file(path: Path, classes: Classes) -> Start:
     """A weights file; where it was trained for other molecules, what its heads know of them is
     left out."""
     made = made_by_us(path)
     known = made["class_names"] if made else None
-    if known == list(class_names):
+    if known == list(classes):
         return Start(f"{path}", path, made=made)
     words = f"{path} (of {', '.join(known or ['unnamed classes'])})"
     # The light network's trunk learns on with all layers; a deep one first gets its new heads.

@@ -131,7 +131,7 @@ def predict_image(
     picture, nm_per_pixel = opened.picture, opened.nm_per_pixel
     height, width = picture.shape[:2]
     remove_tiles(out_dir, name)
-    on_tile = _tile_writer(out_dir, name, detector.class_names) if plan.tile_pictures else None
+    on_tile = _tile_writer(out_dir, name, detector) if plan.tile_pictures else None
     with _Progress(path.name) as progress:
         molecules = predict_picture(detector, picture, plan.settings, on_tile, progress)
     shown = image_for_labelme(path, picture, nm_per_pixel, out_dir, name)
@@ -145,7 +145,7 @@ def predict_image(
     drawn = draw_molecules(picture, molecules, detector.class_names, in_place=True)
     write_picture(out_dir / f"{name}_predicted.png", drawn, durable=True)
     seconds = time.perf_counter() - start
-    counts = _summary(molecules, detector.class_names)
+    counts = _summary(molecules, detector)
     summary = f"{path.name}: {counts} ({width} x {height}, {seconds:.1f} s)"
     doubt = remark(molecules, detector.molecule_size, plan.settings.tile_scale is not None)
     return molecules, f"{summary}\n  note: {doubt}." if doubt else summary
@@ -189,13 +189,15 @@ def _threshold(detector: Detector, settings: Settings) -> float:
     return detector.score_threshold if chosen is None else chosen
 
 
-def _tile_writer(out_dir: Path, name: str, class_names: list[str]):
+def _tile_writer(out_dir: Path, name: str, detector: Detector):
     before, after = make_folder(out_dir / "pre_predict"), make_folder(out_dir / "post_predict")
 
     def write(tile: Tile, picture: np.ndarray, molecules: list[Molecule]) -> None:
         file = tile_name(name, tile)
         write_picture(before / file, picture)
-        write_picture(after / file, draw_molecules(picture, molecules, class_names, zoom=1))
+        write_picture(
+            after / file, draw_molecules(picture, molecules, detector.class_names, zoom=1)
+        )
 
     return write
 
@@ -223,9 +225,9 @@ class _Progress:
             self._bar.close()
 
 
-def _summary(molecules: list[Molecule], class_names: list[str]) -> str:
+def _summary(molecules: list[Molecule], detector: Detector) -> str:
     counts = Counter(molecule.class_name for molecule in molecules)
-    text = ", ".join(f"{counts[name]} {name}" for name in class_names)
+    text = ", ".join(f"{counts[name]} {name}" for name in detector.class_names)
     edge, uncertain = (sum(getattr(m, flag) for m in molecules) for flag in ("edge", "uncertain"))
     notes = [f"{n} {what}" for n, what in ((edge, "at the border"), (uncertain, "uncertain")) if n]
     return text + (f"; {', '.join(notes)}" if notes else "")

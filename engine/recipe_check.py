@@ -30,7 +30,7 @@ KINDS: dict[str, Any] = {
     "RPN_CHANNELS": Count,
     "MASK_HEAD_CHANNELS": Count,
     "FPN_CLASSIF_FC_LAYERS_SIZE": Count,
-    "NUM_CLASSES": Annotated[int, Range(2)],
+    "NUM_CLASSES": Count,
     "GPU_COUNT": Count,
     "IMAGES_PER_GPU": Count,
     "STEPS_PER_EPOCH": Steps,
@@ -84,12 +84,12 @@ KINDS: dict[str, Any] = {
 NAME = re.compile(r"\w[\w .+-]*")  # of folders and files on any system
 
 
-def problems_of(recipes: Recipes, counts: Sequence[int]) -> Iterator[str]:
+def problems_of(recipes: Recipes, counts: Sequence[int] | None) -> Iterator[str]:
     """Yield what is wrong with the recipes, as sentences.
 
     Args:
         recipes: the user's config classes.
-        counts: what NUM_CLASSES may be.
+        counts: what NUM_CLASSES may be; None while nobody knows.
     """
     for recipe in (recipes.paper, recipes.light, recipes.small):
         wrong = [*_unknown(recipe), *_wrong_values(recipe)]
@@ -130,7 +130,7 @@ def _wrong_values(recipe: type[Config]) -> Iterator[str]:
             yield f"{_owner(recipe, name)}.{name} must be {error}. Received: {value!r}."
 
 
-def _misfits(recipe: type[Config], counts: Sequence[int]) -> Iterator[str]:
+def _misfits(recipe: type[Config], counts: Sequence[int] | None) -> Iterator[str]:
     """Yield what is wrong with values of which each alone is possible."""
 
     def said(name: str, must: str) -> str:
@@ -138,7 +138,7 @@ def _misfits(recipe: type[Config], counts: Sequence[int]) -> Iterator[str]:
 
     if not NAME.fullmatch(recipe.NAME):
         yield said("NAME", "letters and digits, which files can be called by")
-    if recipe.NUM_CLASSES not in counts:
+    if counts and recipe.NUM_CLASSES not in (Config.NUM_CLASSES, *counts):
         yield said("NUM_CLASSES", f"1 + the number of class_names, {counts[0]}")
     if recipe.GPU_COUNT > 1 and distributed.processes() != recipe.GPU_COUNT:
         yield said("GPU_COUNT", "1; several cards are used by torchrun (docs/scaling.md)")

@@ -10,6 +10,7 @@ from spm.checks.corrections import Correction
 from spm.evaluation import comparison
 from spm.inference.predict import Settings
 from spm.report.result_files import find_pictures, output_names
+from spm.structures.classes import Classes
 
 
 def weights_to_go_on_with(init_with: str, log_dir: Path) -> Path:
@@ -38,12 +39,12 @@ def start_with(init_with: str, log_dir: Path) -> tuple[Path, dict]:
 
 
 def other_results(
-    added: list[Correction], images_dir: Path, out_dir: Path, class_names: list[str]
+    added: list[Correction], images_dir: Path, out_dir: Path, classes: Classes
 ) -> dict[str, comparison.Answers]:
     """Returns what the results of the images that nobody corrected say before they are replaced."""
     corrected = {name for correction in added for name in correction.results}
     names = output_names(find_pictures(None, images_dir))
-    return comparison.read_results([n for n in names if n not in corrected], out_dir, class_names)
+    return comparison.read_results([n for n in names if n not in corrected], out_dir, classes)
 
 
 def compare(
@@ -51,7 +52,7 @@ def compare(
     first: dict[str, comparison.Answers],
     both_weights: tuple[Path, Path],
     out_dir: Path,
-    class_names: list[str],
+    classes: Classes,
 ) -> None:
     """Prints what changed in each picture and writes it to corrections.csv.
 
@@ -60,7 +61,7 @@ def compare(
         first: what the results said before, see `spm.evaluation.comparison.read_results`.
         both_weights: before and after.
         out_dir: folder of the results.
-        class_names: the molecules' names.
+        classes: those that were trained.
     """
     settings = Settings(score_threshold=comparison.LOWEST)
     detectors = [load_detector(w, settings=settings) for w in both_weights]
@@ -68,12 +69,11 @@ def compare(
         comparison.row(
             correction.name,
             *(comparison.ask(detector, correction.annotation) for detector in detectors),
-            class_names,
-            correction.annotation,
+            correction.annotation.classified(classes),
         )
         for correction in added
     ]
-    rows += comparison.compare_results(first, out_dir, class_names)
+    rows += comparison.compare_results(first, out_dir, classes)
     comparison.write_table(out_dir / comparison.TABLE, rows)
     before, after = (f"{w.parent.name}/{w.name}" for w in both_weights)
     print(f"{before} and {after}, compared (the corrected pictures were trained on):")

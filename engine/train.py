@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine.callbacks import announce, callbacks
 from engine.checkpoints import find_interrupted
+from engine.class_choice import check_classes, class_choice
 from engine.dataset import make_dataset
 from engine.initial_weights import Start, find_start
 from engine.recipes import Recipes, is_light, make_config
@@ -18,15 +19,17 @@ from mrcnn import distributed
 from mrcnn.config import Config
 from spm.dataset.annotated_images import (
     Source,
-    check_labels,
+    classify,
     digest_of,
     folder_sources,
     outlined_sources,
+    own_labels,
     split,
 )
 from spm.errors import InputError
 from spm.run.files import folder_lock, remove_leftovers
 from spm.run.provenance import write_record
+from spm.structures.classes import Classes
 
 if TYPE_CHECKING:
     from mrcnn.model import MaskRCNN
@@ -48,24 +51,24 @@ def train(settings: Any, recipes: Recipes) -> Path:
     """
     began = time.perf_counter()
     _join_processes()
-    names, log_dir = settings.class_names, settings.log_dir
-    augment = settings.augment or "folder"
+    log_dir, augment = settings.log_dir, settings.augment or "folder"
     sources = find_sources(augment, settings.dataset_dir, settings.source_dir, settings.mirror)
-    counts = check_labels(sources, names)
+    classes = decide_classes(settings, recipes, sources)
+    counts = classify(sources, classes)
     training, validation = split(sources, settings.validation_share, settings.seed)
     light = is_light(settings.recipe)
     start = distributed.from_first(
-        lambda: find_start(settings.init_with, light, log_dir, names, settings.coco_weights)
+        lambda: find_start(settings.init_with, light, log_dir, classes, settings.coco_weights)
     )
     config = make_config(
-        recipes, light, start, names, training, STEPS_PER_EPOCH=settings.steps_per_epoch,
+        recipes, light, start, classes, training, STEPS_PER_EPOCH=settings.steps_per_epoch,
         VIEW_COLOURS=settings.view_colours, MIRROR=settings.mirror, GPU_COUNT=_process_count(),
     )  # fmt: skip
     stages = plan_stages(config, start, settings.head_epochs, settings.epochs)
     announce(config, start, counts, training, validation, stages, augment)
 
     record = {
-        "class_names": names, "starts_from": start.words, "augment": augment,
+        "class_names": list(classes), "starts_from": start.words, "augment": augment,
         "seed": settings.seed, "pictures": [source.name for source in training],
         "validation_pictures": [source.name for source in validation],
         "data": digest_of([*training, *validation]),
@@ -79,7 +82,9 @@ def train(settings: Any, recipes: Recipes) -> Path:
         print(f"  going on with the interrupted run {interrupted.parent}")
     model = build(config, start, log_dir, settings.seed)
     model.metadata.update(
-        class_names=names, scale=config.SCALE, extra={"molecule_size": config.MOLECULE_SIZE}
+        class_names=list(classes),
+        scale=config.SCALE,
+        extra={"molecule_size": config.MOLECULE_SIZE},
     )
     first = distributed.rank() == 0  # of several processes one writes
     # Another run that started in the same minute, or goes on with the same weights, is refused.
@@ -88,8 +93,8 @@ def train(settings: Any, recipes: Recipes) -> Path:
             remove_leftovers(Path(model.log_dir))  # of a killed run
             if not interrupted:
                 write_record(Path(model.log_dir) / "settings.json", record)
-        train_set = make_dataset(training, names, config)
-        val_set = make_dataset(validation, names, config) if validation else None
+        train_set = make_dataset(training, classes, config)
+        val_set = make_dataset(validation, classes, config) if validation else None
         last = 0 if interrupted else model.epoch
         for layers, count, factor in stages:
             last += count
@@ -98,9 +103,25 @@ def train(settings: Any, recipes: Recipes) -> Path:
                 train_stage(model, train_set, val_set, rate, last, layers, settings.seed)
         weights = Path(model.checkpoint_path.format(epoch=model.epoch))
         if first:
-            set_threshold(model, weights, validation or training, names)
+            set_threshold(model, weights, validation or training)
     print(f"{weights}: trained in {(time.perf_counter() - began) / 60:.1f} minutes")
     return weights
+
+
+def decide_classes(settings: Any, recipes: Recipes, sources: list[Source]) -> Classes:
+    """Returns the classes of a training, and prints what was understood of the labels where nobody
+    named them.
+
+    Raises:
+        InputError: when they cannot be trained.
+    """
+    choice = distributed.from_first(lambda: class_choice(settings))
+    labels = own_labels(sources)
+    classes = choice.of(labels)
+    for line in choice.said(classes, labels):
+        print(line)
+    check_classes(recipes, classes)
+    return classes
 
 
 def find_sources(augment: str, dataset_dir: Path, source_dir: Path, mirror: bool) -> list[Source]:
@@ -204,16 +225,14 @@ def train_stage(model, train_set, val_set, rate, last, layers, seed) -> None:
         raise InputError(str(error)) from error
 
 
-def set_threshold(
-    model: MaskRCNN, weights: Path, sources: list[Source], class_names: list[str]
-) -> None:
+def set_threshold(model: MaskRCNN, weights: Path, sources: list[Source]) -> None:
     """Chooses the score threshold on the validation pictures and stores it in the weights file."""
     from engine.detector import load_detector
     from spm.evaluation.threshold import LOWEST, choose_threshold
     from spm.inference.predict import Settings
 
     detector = load_detector(weights, settings=Settings(score_threshold=LOWEST))
-    threshold = choose_threshold(detector, sources, class_names)
+    threshold = choose_threshold(detector, sources)
     model.metadata["score_threshold"] = round(threshold, 3)
     model.save_weights(weights)
     print(f"Molecules are reported from a score of {threshold:.2f}")

@@ -221,7 +221,8 @@ def answers(
     for picture, truth in scenes:
         found = predict_picture(detector, picture, Settings(LOWEST_SCORE, **settings))
         predictions.append(from_molecules(found, *picture.shape[:2]))
-        truths.append(from_annotation(truth, detector.class_names, ("edge",), ignore_unlisted=True))
+        known = truth.classified(detector.class_names)
+        truths.append(from_annotation(known, ("edge",), ignore_unlisted=True))
     return truths, predictions
 
 

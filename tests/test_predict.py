@@ -314,7 +314,7 @@ def test_script_writes_everything(room, capsys):
         size = read_picture(folder / "images" / f"{name}.png").shape[:2]
         assert (annotation.height, annotation.width) == size
         assert len(annotation.shapes) == count
-        assert len(annotation_to_molecules(annotation, CLASSES)) == count
+        assert len(annotation_to_molecules(annotation.classified(CLASSES))) == count
         lines = (out / f"{name}_molecules.csv").read_text(encoding="utf-8").splitlines()
         assert len(lines) == count + 1
         drawn = read_picture(out / f"{name}_predicted.png")

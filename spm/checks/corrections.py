@@ -25,6 +25,7 @@ from spm.structures.annotation import (
     read_annotation,
     write_annotation,
 )
+from spm.structures.classes import ClassChoice
 from spm.structures.shape import Shape
 
 # Top-level JSON keys: of a prediction, and of a corrected one among the training pictures.
@@ -103,7 +104,7 @@ def outlines_digest(shapes: Sequence[Shape]) -> str:
 
 
 def examine(
-    paths: Sequence[Path], source_dir: Path, images_dir: Path, class_names: Sequence[str]
+    paths: Sequence[Path], source_dir: Path, images_dir: Path, choice: ClassChoice
 ) -> list[Correction]:
     """Check corrected annotations before anything is done with them.
 
@@ -111,7 +112,7 @@ def examine(
         paths: labelme JSON files.
         source_dir: folder of the training pictures; need not exist.
         images_dir: where pictures are looked for that do not lie beside their JSON.
-        class_names: the known classes.
+        choice: of the known classes.
 
     Raises:
         InputError: with one sentence for each thing that is wrong with any of them.
@@ -122,7 +123,8 @@ def examine(
         try:
             annotation = read_annotation(path)
             annotation = _saved_beside_picture(annotation, Path(images_dir)) or annotation
-            wrong = check_annotation(annotation, class_names)
+            annotation = annotation.classified(choice.of(annotation.labels))
+            wrong = check_annotation(annotation)
             if wrong:
                 raise InputError.joined(wrong)
             correction = _examine_one(annotation, Path(source_dir), Path(images_dir))

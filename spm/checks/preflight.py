@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from spm.checks.source_folder import folder_hints
-from spm.checks.unlike import alike, seen, unlike
+from spm.checks.unlike import Look, alike, seen, unlike
 from spm.errors import InputError
 from spm.geometry.polygons import diameter
 from spm.instruments.inputs import left_out_sentences, list_inputs, open_picture
@@ -23,7 +23,7 @@ from spm.structures.annotation import (
     iter_annotations,
     read_annotation,
 )
-from spm.structures.classes import check_class_names, class_of
+from spm.structures.classes import LABELS_DECIDE, ClassChoice, Classes
 from spm.structures.instance_masks import shape_masks
 from spm.structures.same_image import annotated_twice
 from spm.structures.shape import region, region_area
@@ -73,6 +73,8 @@ class Findings:
     Attributes:
         problems: sentences; nothing can be started before they are mended.
         hints: kind -> sentences.
+        names: the classes.
+        read: lines on what was understood of the labels, where they name the classes.
         classes: class name -> sizes.
         sizes: (height, width) of each annotated picture that can be used.
         annotated: how many annotated pictures there are, usable or not.
@@ -81,6 +83,8 @@ class Findings:
 
     problems: list[str] = field(default_factory=list)
     hints: dict[str, list[str]] = field(default_factory=dict)
+    names: Classes = Classes(())
+    read: list[str] = field(default_factory=list)
     classes: dict[str, ClassSizes] = field(default_factory=dict)
     sizes: list[tuple[int, int]] = field(default_factory=list)
     annotated: int = 0
@@ -98,55 +102,93 @@ class Findings:
 
 
 def look(
-    source_dir: Path, images_dir: Path, class_names: Sequence[str], hints: bool = True
+    source_dir: Path, images_dir: Path, choice: ClassChoice = LABELS_DECIDE, hints: bool = True
 ) -> Findings:
     """Read all annotated pictures and the pictures to recognise.
 
     Args:
         source_dir: folder of NAME.png and NAME.json; copies that a step made are left out.
         images_dir: folder of the pictures to recognise.
-        class_names: the known classes.
+        choice: of the classes.
         hints: also look for what may be meant; takes longer.
     """
-    findings = Findings(problems=check_class_names(class_names))
-    findings.classes = {name: ClassSizes() for name in class_names}
-    if not class_names:
-        findings.problems.append("there is no class name; name the molecules in class_names.")
+    findings = Findings()
+    missing, paths = "", []
     try:
         paths = iter_annotations(source_dir)
     except InputError as error:
-        findings.problems.append(str(error))
-        paths = []
-    else:
-        findings.annotated = _look_at_sources(paths, class_names, findings, hints)
-        if not findings.annotated:
-            findings.problems.append(
-                f"{source_dir}: there is no annotated picture; put NAME.png and labelme's "
-                "NAME.json there."
-            )
+        missing = str(error)
+    read = [_read(path) for path in paths]
+    read = [one for one in read if isinstance(one, InputError) or one.derived is None]
+    _decide_classes([one for one in read if isinstance(one, Annotation)], choice, findings)
+    findings.annotated = len(read)
+    own, looks = _look_at_sources(read, findings, hints)
+    if hints and paths:
+        for kind, sentences in folder_hints(paths[0].parent, own).items():
+            findings.hint(kind, sentences)
+        findings.hint("annotated pictures that are unlike each other", unlike(looks))
+        findings.hint("copies of one picture, each annotated", alike(looks))
+    if missing or not read:
+        findings.problems.append(
+            missing
+            or f"{source_dir}: there is no annotated picture; put NAME.png and labelme's "
+            "NAME.json there."
+        )
+    elif not findings.problems and not sum(findings.counts.values()):
+        findings.problems.append(
+            f"{source_dir}: no molecule is outlined in any picture; outline some in labelme."
+        )
     _look_at_images(Path(images_dir), findings, hints)
     if hints:
         _compare_classes(findings)
     return findings
 
 
+def _read(path: Path) -> Annotation | InputError:
+    try:
+        return read_annotation(path)
+    except InputError as error:
+        return error
+
+
+def _decide_classes(
+    annotations: Sequence[Annotation], choice: ClassChoice, findings: Findings
+) -> None:
+    """Decide the classes, and say what was understood of the labels."""
+    labels = [label for annotation in annotations for label in annotation.labels]
+    names = findings.names = choice.of(labels)
+    findings.classes = {name: ClassSizes() for name in names}
+    findings.problems += names.problems()
+    if choice.given is not None and not names:
+        findings.problems.append("there is no class name; name the molecules in class_names.")
+    if choice.given is None and labels:
+        findings.read = choice.said(names, labels)
+        findings.problems += nameless(names, labels)
+
+
+def nameless(classes: Classes, labels: Sequence[str]) -> list[str]:
+    """Return a sentence when all labels are numbers, each of another molecule."""
+    if len(labels) < 4 or len(classes) < len(labels) or not all(map(str.isdigit, classes)):
+        return []
+    return [
+        f"the labels are numbers alone ({', '.join(classes[:3])} and {len(classes) - 3} more) and "
+        "name no class; write the class before the number in labelme, such as A1."
+    ]
+
+
 def _look_at_sources(
-    paths: Sequence[Path], class_names: Sequence[str], findings: Findings, hints: bool
-) -> int:
-    """Read the user's annotations, usable or not; return how many there are."""
-    count, own, images = 0, [], []
-    for path in paths:
-        try:
-            annotation = read_annotation(path)
-        except InputError as error:
-            count += 1
-            findings.problems.append(str(error))
+    read: Sequence[Annotation | InputError], findings: Findings, hints: bool
+) -> tuple[list[Annotation], list[Look]]:
+    """Look at the user's annotations, usable or not; return those that can be read, and with hints
+    what the usable ones look like."""
+    own, looks = [], []
+    for annotation in read:
+        if isinstance(annotation, InputError):
+            findings.problems.append(str(annotation))
             continue
-        if annotation.derived is not None:
-            continue
-        count += 1
+        annotation = annotation.classified(findings.names)
         own.append(annotation)
-        wrong = check_with_picture(annotation, class_names)
+        wrong = check_with_picture(annotation)
         if not wrong:
             try:
                 picture = annotation.read_picture()
@@ -156,25 +198,15 @@ def _look_at_sources(
             findings.problems += wrong
             continue
         findings.sizes.append((annotation.height, annotation.width))
-        names = [class_of(shape.label, class_names) for shape in annotation.shapes]
-        _measure(annotation, names, findings)
+        _measure(annotation, findings)
         if hints:
-            images.append(seen(annotation, picture, names))
+            looks.append(seen(annotation, picture))
             findings.hint("overlapping outlines", overlaps(annotation))
             findings.hint("outlines that leave the picture", leaving(annotation))
             findings.hint("looks like a molecule but has no outline",
-                          unlabelled(annotation, picture, names))  # fmt: skip
+                          unlabelled(annotation, picture))  # fmt: skip
     findings.problems += [sentence for _, sentence in annotated_twice(own)]
-    if hints and paths:
-        for kind, sentences in folder_hints(paths[0].parent, own).items():
-            findings.hint(kind, sentences)
-        findings.hint("annotated pictures that are unlike each other", unlike(images))
-        findings.hint("copies of one picture, each annotated", alike(images))
-    if count and not findings.problems and not sum(findings.counts.values()):
-        findings.problems.append(
-            f"{paths[0].parent}: no molecule is outlined in any picture; outline some in labelme."
-        )
-    return count
+    return own, looks
 
 
 def _look_at_images(folder: Path, findings: Findings, thoroughly: bool) -> None:
@@ -197,9 +229,9 @@ def _look_at_images(folder: Path, findings: Findings, thoroughly: bool) -> None:
     )
 
 
-def _measure(annotation: Annotation, names: Sequence[str], findings: Findings) -> None:
-    for shape, name in zip(annotation.shapes, names, strict=True):
-        sizes = findings.classes[name]
+def _measure(annotation: Annotation, findings: Findings) -> None:
+    for shape in annotation.shapes:
+        sizes = findings.classes[annotation.class_of(shape)]
         sizes.diameters.append(float(diameter(region_area(shape))))
         sizes.where.append(f"{annotation.path.name}: {shape.label}")
 
@@ -233,16 +265,15 @@ def leaving(annotation: Annotation) -> list[str]:
     return found
 
 
-def unlabelled(
-    annotation: Annotation, picture: np.ndarray, class_names: Sequence[str]
-) -> list[str]:
+def unlabelled(annotation: Annotation, picture: np.ndarray) -> list[str]:
     """Return a sentence for each place that looks like a molecule and has no outline."""
     outlines = [region(shape) for shape in annotation.shapes]
+    names = [annotation.class_of(shape) for shape in annotation.shapes]
     partial = " (the picture is marked partial)" if annotation.partial else ""
     return [
         f"{annotation.path.name}: x {place.x:.0f}, y {place.y:.0f}, like {place.class_name} "
         f"(correlation {place.correlation:.2f}){partial}"
-        for place in find_lookalikes(picture, outlines, class_names)
+        for place in find_lookalikes(picture, outlines, names)
     ]
 
 

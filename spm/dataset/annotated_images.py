@@ -23,7 +23,7 @@ from spm.structures.annotation import (
     iter_annotations,
     read_annotation,
 )
-from spm.structures.classes import class_of
+from spm.structures.classes import Classes
 from spm.structures.instance_masks import instance_masks, shape_masks
 from spm.structures.same_image import annotated_twice, tell_of_embedded
 from spm.structures.shape import region
@@ -44,6 +44,8 @@ class Source:
         partial: not every molecule is outlined.
         simulated: the simulator made the picture.
         unclear: polygons (n, 2) of what teaches nothing (the JSON file's key `unclear`).
+        class_ids: (N,) int32 place of each molecule's class among the known ones, from 0; None
+            before `classify`.
     """
 
     name: str
@@ -55,6 +57,7 @@ class Source:
     partial: bool
     simulated: bool = False
     unclear: Sequence[np.ndarray] = ()
+    class_ids: np.ndarray | None = None
 
     # Whether reading masks is cheaper than reading outlines.
     masks_are_stored = False
@@ -233,23 +236,31 @@ def outlined_sources(folder: Path) -> list[Source]:
     return found
 
 
-def check_labels(sources: Sequence[Source], class_names: Sequence[str]) -> dict[str, int]:
-    """How many molecules of each class the sources' pictures show.
+def classify(sources: Sequence[Source], classes: Sequence[str]) -> dict[str, int]:
+    """Set the `class_ids` of each source; return how many molecules of each class they show.
 
     Raises:
-        InputError: naming every label that belongs to no class, and its picture.
+        InputError: naming the labels that belong to no class, and their pictures.
     """
-    counts = dict.fromkeys(class_names, 0)
-    problems = {}
+    classes = Classes.of(classes)
+    problems: dict[str, None] = {}
+    counts = np.zeros(len(classes), int)
     for source in sources:
-        for label in source.labels:
-            try:
-                counts[class_of(label, class_names)] += 1
-            except ValueError as error:
-                problems.setdefault(f"{source.origin}: {error}", None)
+        if unknown := classes.unknown(source.labels):
+            problems |= dict.fromkeys(f"{source.origin}: {error}" for error in unknown)
+            continue
+        ids = [classes.index(classes.find(label)) for label in source.labels]
+        source.class_ids = np.array(ids, np.int32)
+        counts += np.bincount(source.class_ids, minlength=len(classes))
     if problems:
         raise InputError.joined(list(problems))
-    return counts
+    return dict(zip(classes, counts.tolist(), strict=True))
+
+
+def own_labels(sources: Sequence[Source]) -> list[str]:
+    """Return the labels of the user's own molecules, each once, however many copies show it."""
+    first = {source.origin: source for source in reversed(sources)}
+    return [label for source in reversed(first.values()) for label in source.labels]
 
 
 def median_diameter(sources: Sequence[Source], limit: int = 40) -> float:

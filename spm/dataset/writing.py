@@ -27,6 +27,7 @@ from spm.io.images import (
 from spm.run.files import link_or_copy, make_folder, remove_leftovers, write_text
 from spm.run.manifest import Ledger, digest, stamp
 from spm.run.parallel import run_jobs
+from spm.run.words import counted
 from spm.structures.annotation import (
     Annotation,
     check_annotation,
@@ -34,8 +35,9 @@ from spm.structures.annotation import (
     iter_annotations,
     read_annotation,
 )
-from spm.structures.classes import class_of, without_number
+from spm.structures.classes import ClassChoice
 from spm.structures.instance_masks import label_image, shape_masks
+from spm.structures.labels_together import without_number
 from spm.structures.shape import outline, region
 
 # Part of every digest. Raise it when a change of the code changes the files.
@@ -166,23 +168,25 @@ def pending(items: Sequence[Item], folder: Path, force: bool = False) -> bool:
     return force
 
 
-def unknown_labels(rows: Sequence[Sequence[str]], class_names: Sequence[str]) -> list[str]:
-    """Return a sentence for each label of no known class: one each, not one for each copy.
+def unknown_labels(rows: Sequence[Sequence[str]], choice: ClassChoice) -> list[str]:
+    """Return a sentence for each kind of label of no known class, not one for each copy.
 
     Args:
         rows: of index.csv.
+        choice: of the known classes.
     """
     first: dict[str, tuple[str, int]] = {}
     for row in rows:
         for label in json.loads(row[5]):
             file, count = first.get(label, (row[10], 0))
             first[label] = file, count + 1
+    classes = choice.of(first)
     problems = []
-    for label, (file, count) in first.items():
-        try:
-            class_of(label, class_names)
-        except ValueError as error:
-            more = f" ({count - 1} more picture(s) have it too)" if count > 1 else ""
+    for file in dict.fromkeys(file for file, _ in first.values()):
+        labels = [label for label, (place, _) in first.items() if place == file]
+        for found, error in classes.unknown_kinds(labels):
+            others = max(first[label][1] for label in found) - 1
+            more = f" (so in {counted(others, 'more image')})" if others else ""
             problems.append(f"{file}: {error}{more}.")
     return problems
 

@@ -12,7 +12,6 @@ from spm.evaluation.metrics import Comparison
 from spm.geometry.cropped_mask import polygon_mask
 from spm.inference.detector import Detector
 from spm.inference.predict import Settings, predict_picture
-from spm.structures.classes import class_of
 
 LOWEST = 0.05  # score down to which answers are looked at
 BOUNDS = (0.2, 0.6)  # a threshold outside of them says more of the few pictures than of the network
@@ -41,17 +40,17 @@ def middle_of_plateau(scores: np.ndarray, right: np.ndarray, truths: int) -> flo
     return float(np.clip((lower + upper) / 2, *BOUNDS))
 
 
-def choose_threshold(
-    detector: Detector, sources: Sequence[Source], class_names: Sequence[str], limit: int = 6
-) -> float:
+def choose_threshold(detector: Detector, sources: Sequence[Source], limit: int = 6) -> float:
     """Predicts annotated pictures and returns the threshold that names most of them rightly.
 
     Answers in the rim of a picture do not count: molecules that its border cuts are usually not
     outlined.
 
     Args:
-        sources: annotated pictures; one of each L1 picture, `limit` in all, is looked at. Those
-            that are only partly outlined cannot tell a wrong answer from a right one.
+        detector: the trained network.
+        sources: annotated pictures, classified by the detector's classes; one of each L1 picture,
+            `limit` in all, is looked at. Those that are only partly outlined cannot tell a wrong
+            answer from a right one.
     """
     first = {source.group: source for source in reversed(sources) if not source.partial}
     chosen = list(first.values())
@@ -67,15 +66,15 @@ def choose_threshold(
             [
                 # One that lies in the rim may be found or not.
                 Instance.from_polygon(
-                    class_of(label, class_names), points, height, width,
+                    detector.class_names[k], points, height, width,
                     ignore=not _at(inner, Instance.from_polygon(None, points, height, width)),
                 )
-                for label, points in zip(source.labels, source.read_outlines(), strict=True)
+                for k, points in zip(source.class_ids, source.read_outlines(), strict=True)
             ]
         )  # fmt: skip
     if not chosen:
         return 0.5
-    comparison = Comparison(truths, predictions, class_names=list(class_names))
+    comparison = Comparison(truths, predictions, class_names=detector.class_names)
     scores, right, counted, _ = comparison.claims(0.5)
     return middle_of_plateau(scores[counted], right[counted], comparison.truth_count())
 

@@ -11,7 +11,7 @@ from spm.errors import InputError
 from spm.similarity.crops import PATCH, VIEW, Crop
 from spm.structures import annotation as ann
 from spm.structures import instance_masks
-from spm.structures.classes import class_of, without_number
+from spm.structures.classes import LABELS_DECIDE, ClassChoice
 from spm.structures.same_image import annotated_twice
 from spm.structures.shape import region
 
@@ -20,7 +20,7 @@ MARGIN = 1.15  # side of a crop over the diameter of the class with the largest 
 
 def cut_crops(
     paths: list[Path],
-    class_names: list[str] | None = None,
+    choice: ClassChoice = LABELS_DECIDE,
     margin: float = MARGIN,
     mask: bool = False,
 ) -> list[Crop]:
@@ -28,7 +28,7 @@ def cut_crops(
 
     Args:
         paths: labelme annotations.
-        class_names: known classes; without them a class is the label without its number.
+        choice: of the classes; by default they are what the labels suggest.
         margin: side of the crop over the molecules' diameter; the class with the largest
             molecules decides, so that sizes stay comparable between classes.
         mask: show (and map) the masked molecule; scores use it always, for the neighbours are
@@ -41,15 +41,15 @@ def cut_crops(
     for path in paths:
         try:
             read.append(ann.read_annotation(path))
-            problems += ann.check_with_picture(read[-1], class_names)
         except InputError as error:
             problems.append(str(error))
+    classes = choice.of(label for annotation in read for label in annotation.labels)
+    read = [annotation.classified(classes) for annotation in read]
+    problems += [problem for annotation in read for problem in ann.check_with_picture(annotation)]
     problems += [sentence for _, sentence in annotated_twice(read)]
     for annotation in () if problems else read:
         for index, shape in enumerate(annotation.shapes):
-            name = (
-                class_of(shape.label, class_names) if class_names else without_number(shape.label)
-            )
+            name = annotation.class_of(shape)
             cuts.append((annotation, index, name, *_centre_diameter(region(shape))))
     if problems:
         raise InputError.joined(problems)

@@ -9,8 +9,8 @@ import base64
 import io
 import json
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -26,7 +26,7 @@ from spm.io.images import (
     read_picture,
 )
 from spm.run.files import is_file, natural_sorted, write_json
-from spm.structures.classes import class_of
+from spm.structures.classes import Classes
 from spm.structures.labelme_file import (
     SHAPE_KEYS,
     TOP_KEYS,
@@ -56,6 +56,7 @@ class Annotation:
         path: the JSON file it came from.
         picture_bytes: the embedded picture file, if there is one.
         extra: top-level JSON keys that labelme does not know, for example `derived`.
+        classes: by which the shapes got their class, see `classified`; None before.
     """
 
     shapes: list[Shape]
@@ -67,6 +68,38 @@ class Annotation:
     picture_bytes: bytes | None = None
     version: str = "5.0.1"
     extra: dict[str, Any] = field(default_factory=dict)
+    classes: Classes | None = None
+
+    def classified(self, classes: Iterable[str] | None) -> Annotation:
+        """Return the annotation with the class and the serial number of each shape.
+
+        Args:
+            classes: the known ones; None takes those that the labels suggest.
+        """
+        known = classes_of([self]) if classes is None else Classes.of(classes)
+        shapes = []
+        for shape in self.shapes:
+            name, serial = known.read(shape.label)
+            shapes.append(replace(shape, class_name=name, serial=serial))
+        return replace(self, shapes=shapes, classes=known)
+
+    def class_of(self, shape: Shape) -> str:
+        """Return the class of one of the shapes.
+
+        Raises:
+            InputError: for a label of no known class.
+        """
+        if self.classes is None:
+            raise ValueError("The annotation has no classes yet; see Annotation.classified.")
+        if shape.class_name is None:
+            (unknown,) = self.classes.unknown([shape.label])
+            raise InputError(f"{self.path or self.picture_name}: {unknown}.")
+        return shape.class_name
+
+    @property
+    def labels(self) -> list[str]:
+        """The label of each shape."""
+        return [shape.label for shape in self.shapes]
 
     @property
     def partial(self) -> bool:
@@ -131,6 +164,11 @@ class Annotation:
         if self.path is None:
             raise ValueError("The annotation was not read from a file: it has no picture path.")
         return find_picture(self.path, self.picture_name)
+
+
+def classes_of(annotations: Iterable[Annotation]) -> Classes:
+    """Return the classes that the labels of annotations suggest together."""
+    return Classes.from_labels(label for one in annotations for label in one.labels)
 
 
 def _says_partial(flags: dict[str, Any]) -> bool:
@@ -261,27 +299,29 @@ def write_annotation(path: str | os.PathLike, annotation: Annotation, durable: b
     write_json(path, data, indent=None, durable=durable)
 
 
-def check_annotation(annotation: Annotation, class_names: Sequence[str] | None = None) -> list[str]:
+def check_annotation(annotation: Annotation) -> list[str]:
     """Return all problems of an annotation's shapes as whole sentences that name the file.
 
-    Args:
-        class_names: known classes; None leaves the labels unchecked.
+    Labels are checked once the annotation has classes; many that nothing is known of are told in
+    one sentence.
     """
-    problems = []
+    problems, unknown = [], []
     for i, shape in enumerate(annotation.shapes, start=1):
         found = _check_parts(annotation, shape, i)
-        if not found and class_names is not None:
-            try:
-                class_of(shape.label, class_names)
-            except ValueError as error:
-                found = [_sentence(annotation, shape, i, f"has an unknown label: {error}")]
+        if not found and annotation.classes is not None and shape.class_name is None:
+            unknown.append((i, shape))
         problems += found
+    if len(unknown) == 1:
+        ((i, shape),) = unknown
+        (error,) = annotation.classes.unknown([shape.label])
+        problems.append(_sentence(annotation, shape, i, f"has an unknown label: {error}"))
+    elif unknown:
+        labels = [shape.label for _, shape in unknown]
+        problems += [f"{annotation.path}: {error}." for error in annotation.classes.unknown(labels)]
     return problems
 
 
-def check_with_picture(
-    annotation: Annotation, class_names: Sequence[str] | None = None
-) -> list[str]:
+def check_with_picture(annotation: Annotation) -> list[str]:
     """Return all problems like `check_annotation`; only the picture's where that does not fit.
 
     Outlines that leave a picture of the wrong size are not wrong themselves.
@@ -290,7 +330,7 @@ def check_with_picture(
         annotation.check_size()
     except InputError as error:
         return [str(error)]
-    return check_annotation(annotation, class_names)
+    return check_annotation(annotation)
 
 
 def _check_parts(annotation: Annotation, shape: Shape, index: int) -> list[str]:

@@ -41,6 +41,9 @@ class Shape:
         extra: the JSON keys that labelme does not know, for example `score`.
         parts: further outlines of the same molecule, smaller than this one.
         number: place in the file it was read from, counted from 1; 0 when it was not.
+        class_name: what the label means, see `Annotation.classified`; None before, and for a label
+            of no known class.
+        serial: the serial number that the label says, None without one.
     """
 
     label: str
@@ -53,6 +56,8 @@ class Shape:
     extra: dict[str, Any] = field(default_factory=dict)
     parts: tuple[Shape, ...] = ()
     number: int = 0
+    class_name: str | None = None
+    serial: int | None = None
 
     @property
     def all_parts(self) -> tuple[Shape, ...]:

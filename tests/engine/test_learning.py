@@ -35,7 +35,7 @@ def trained(tmp_path_factory):
 def test_a_simulated_picture_is_learned(trained):
     picture, truth = simulate(SYSTEM, 320, seed=2, **QUIET)
     found = predict_picture(trained, picture, Settings(score_threshold=0.05))
-    truths = [from_annotation(truth, NAMES, ignore_flags=("edge",))]
+    truths = [from_annotation(truth.classified(NAMES), ignore_flags=("edge",))]
     predictions = [from_molecules(found, *picture.shape[:2])]
     assert average_precision(truths, predictions, iou=0.5) >= 0.8
 

@@ -15,7 +15,7 @@ from spm.errors import InputError
 from spm.geometry.cropped_mask import polygon_mask
 from spm.io import pixel_size
 from spm.structures.annotation import Annotation, read_annotation, write_annotation
-from spm.structures.classes import suggested_classes
+from spm.structures.classes import Classes
 from spm.structures.instance_masks import shape_masks
 from spm.structures.shape import Shape
 
@@ -226,10 +226,10 @@ def test_real_annotation(shared_data, tmp_path):
 
 
 def test_classes_from_labels():
-    assert suggested_classes(["003a1", "003a12", "molecule A 3", "13-2", "7"]) == [
+    assert list(Classes.from_labels(["003a1", "003a12", "molecule A 3", "13-2", "7"])) == [
         "003a",
-        "13",
         "7",
+        "13",
         "molecule A",
     ]
 

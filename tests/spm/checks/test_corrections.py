@@ -30,6 +30,7 @@ from spm.inference.detector import Detector
 from spm.io.images import encode_png, read_picture, write_picture
 from spm.run import command_line
 from spm.structures.annotation import Annotation, read_annotation, write_annotation
+from spm.structures.classes import ClassChoice
 from spm.structures.instance_masks import instance_masks
 from spm.structures.shape import Shape
 
@@ -64,7 +65,7 @@ def correct(path, label="B", shape=0):
 
 
 def add(base, *paths):
-    corrections = examine(paths, base / "in", base / "images", CLASSES)
+    corrections = examine(paths, base / "in", base / "images", ClassChoice(CLASSES))
     store(corrections, base / "in")
     return corrections
 
@@ -297,15 +298,15 @@ def test_both_predictions_are_measured_against_the_correction():
     answers = Answers(
         [square("A", 0), square("B", 20), square("B", 60), square("B", 40, 0.2)], threshold=0.5
     )
-    numbers = comparison.measure([truth], [answers], CLASSES)
+    numbers = comparison.measure([truth.classified(CLASSES)], [answers])
     assert numbers["precision"] == pytest.approx(1 / 2)
     assert numbers["recall"] == pytest.approx(1 / 3)
     # A: one of two found first, 51 of 101 points. B: a false one, then the right one: 1/2.
     assert numbers["ap50"] == pytest.approx((51 / 101 + 0.5) / 2)
     truth.flags["partial"] = True
-    numbers = comparison.measure([truth], [answers], CLASSES)
+    numbers = comparison.measure([truth.classified(CLASSES)], [answers])
     assert numbers["recall"] == pytest.approx(1 / 3) and np.isnan(numbers["precision"])
-    line = comparison.row("scan", answers, answers, CLASSES, truth)
+    line = comparison.row("scan", answers, answers, truth.classified(CLASSES))
     assert "recall 0.333 -> 0.333" in comparison.sentences([line])[1]
     assert "precision" not in comparison.sentences([line])[1]
 

@@ -17,6 +17,7 @@ from spm.errors import InputError
 from spm.io.images import write_picture
 from spm.similarity.unlabelled import find_lookalikes
 from spm.structures.annotation import Annotation, read_annotation, write_annotation
+from spm.structures.classes import ClassChoice
 from spm.structures.shape import Shape, outline
 
 CLASSES = ["A", "B"]
@@ -49,7 +50,7 @@ def test_sizes_counts_and_oddities(tmp_path, images):
     shapes = [square(5 + 24 * k, 5, 20, f"A{k + 1}") for k in range(4)]
     shapes += [square(5, 40, 50, "A5"), square(60, 40, 20, "B1"), square(110, 80, 11, "B2")]
     save(tmp_path / "in", shapes)
-    findings = preflight.look(tmp_path / "in", images, [*CLASSES, "C"])
+    findings = preflight.look(tmp_path / "in", images, ClassChoice([*CLASSES, "C"]))
     assert findings.problems == [] and findings.counts == {"A": 5, "B": 2, "C": 0}
     said = "\n".join(preflight.report(findings))
     diameter = 20 * np.sqrt(4 / np.pi)
@@ -77,7 +78,7 @@ def test_overlapping_outlines(tmp_path, images):
 def test_imbalance_is_said(tmp_path, images):
     shapes = [square(5 + 10 * k, 5, 8, f"A{k}") for k in range(10)] + [square(50, 50, 8, "B1")]
     save(tmp_path / "in", shapes)
-    said = preflight.report(preflight.look(tmp_path / "in", images, CLASSES))
+    said = preflight.report(preflight.look(tmp_path / "in", images, ClassChoice(CLASSES)))
     assert "  B: 10 times fewer than the most frequent class" in said
 
 
@@ -89,7 +90,7 @@ def test_problems_are_reported_together_and_copies_are_left_out(tmp_path, images
     save(folder, [square(5, 5, 20, "Y")], "copy", extra={"derived": {"step": "geo"}})
     (folder / "text.json").write_text("hello")
     (images / "big.png").unlink()
-    findings = preflight.look(folder, images, ["A", "A 1"])
+    findings = preflight.look(folder, images, ClassChoice(["A", "A 1"]))
     said = "\n".join(findings.problems)
     for part in ("collide", "'X1'", "out of the picture", "gone.json", "text.json", "recognise"):
         assert part in said
@@ -99,7 +100,7 @@ def test_problems_are_reported_together_and_copies_are_left_out(tmp_path, images
 def test_pictures_that_cannot_be_recognised_are_a_hint(tmp_path, images):
     save(tmp_path / "in", [square(5, 5, 20)])
     (images / "broken.png").write_bytes(b"")
-    findings = preflight.look(tmp_path / "in", images, CLASSES)
+    findings = preflight.look(tmp_path / "in", images, ClassChoice(CLASSES))
     assert findings.problems == [] and findings.to_recognise == 2
     assert "broken.png" in "\n".join(preflight.report(findings))
 

@@ -19,6 +19,7 @@ from spm.evaluation.metrics import ALL
 from spm.io.images import encode_png, write_picture
 from spm.similarity.outlined_crops import cut_crops
 from spm.structures.annotation import Annotation, write_annotation
+from spm.structures.classes import ClassChoice
 from spm.structures.shape import Shape
 
 CLASSES = ["A", "B"]
@@ -38,7 +39,7 @@ def images(tmp_path):
 
 
 def look(folder, images, class_names=CLASSES):
-    return preflight.look(folder, images, class_names)
+    return preflight.look(folder, images, ClassChoice(class_names))
 
 
 def hints(findings):
@@ -52,7 +53,7 @@ def doors(folder):
     said = {"steps": "\n".join(problems)}
     for name, call in {
         "training": lambda: outlined_sources(folder),
-        "t-SNE": lambda: cut_crops(paths, CLASSES),
+        "t-SNE": lambda: cut_crops(paths, ClassChoice(CLASSES)),
         "evaluation": lambda: evaluate.main(truth=folder, predicted=folder, out=folder / "out"),
     }.items():
         with pytest.raises(InputError) as refused:

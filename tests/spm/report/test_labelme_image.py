@@ -16,6 +16,7 @@ from spm.inference.predict import Settings
 from spm.io.images import read_picture, write_picture
 from spm.report.labelme_image import image_for_labelme
 from spm.structures.annotation import read_annotation
+from spm.structures.classes import ClassChoice
 
 # labelme in a process of its own: its Qt and OpenCV's do not agree in one.
 LABELME = """
@@ -132,7 +133,9 @@ def test_a_correction_of_a_16_bit_image_is_found_where_labelme_saves_it(tmp_path
     square = [[5, 5], [15, 5], [15, 15], [5, 15]]
     saved["shapes"] = [{"label": "a1", "points": square, "shape_type": "polygon", "flags": {}}]
     (out / "scan.json").write_text(json.dumps(saved))
-    (found,) = examine([out / "scan_predicted.json"], tmp_path / "aug_test_in", images, ["a"])
+    (found,) = examine(
+        [out / "scan_predicted.json"], tmp_path / "aug_test_in", images, ClassChoice(["a"])
+    )
     assert found.annotation.path == out / "scan.json" and found.file == "scan.png"
     assert (
         read_annotation(out / "scan.json").read_picture() == read_picture(out / "scan.png")
