@@ -1,10 +1,10 @@
-"""Measures how well molecules are recognised: predictions against pictures labelled by hand.
+"""Measures how well molecules are recognised: predictions against images labelled by hand.
 
-    python evaluate.py --truth my_test_pictures --weights logs/.../mask_rcnn_stm_0040.h5
-    python evaluate.py --truth my_test_pictures --predicted img_cache
+    python evaluate.py --truth my_test_images --weights logs/.../mask_rcnn_stm_0040.h5
+    python evaluate.py --truth my_test_images --predicted img_cache
 
-Writes tables (CSV, JSON) and figures (PNG, SVG) to OUT and prints the main numbers. Label pictures
-that the network was not trained on: figures of training pictures flatter.
+Writes tables (CSV, JSON) and figures (PNG, SVG) to OUT and prints the main numbers. Label images
+that the network was not trained on: figures of training images flatter.
 """
 
 from __future__ import annotations
@@ -61,10 +61,10 @@ class Evaluation(Settings):
     def problems(self) -> Iterator[str]:
         """Yield what is missing, or given twice."""
         if self.truth is None:
-            yield "which pictures? Give the folder of labelled ones with --truth FOLDER."
+            yield "which images? Give the folder of labelled ones with --truth FOLDER."
         elif (self.weights is None) == (self.predicted is None):
             yield (
-                "give either --weights FILE to predict the pictures or --predicted FOLDER with "
+                "give either --weights FILE to predict the images or --predicted FOLDER with "
                 "finished predictions, and not both."
             )
         elif self.weights is not None and not self.weights.is_file():

@@ -2,7 +2,7 @@
 
     python fast_json_to_dataset.py
 
-before/ may hold the augmented copies, the user's own annotated pictures, or both. Masks that
+before/ may hold the augmented copies, the user's own annotated images, or both. Masks that
 re_write_mask.py has not written yet are written too, so that this script alone makes a whole
 dataset.
 """
@@ -56,10 +56,10 @@ class Dataset(Settings):
 
 @takes(Dataset)
 def main(settings: Dataset) -> int:
-    """Write the dataset of all annotated pictures in a folder.
+    """Write the dataset of all annotated images in a folder.
 
     Returns:
-        0. Problems of single pictures are raised together after all others are done; the index
+        0. Problems of single images are raised together after all others are done; the index
         then holds the others.
     """
     force, workers = settings.force, settings.workers

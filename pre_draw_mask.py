@@ -1,9 +1,9 @@
-"""Draw the masks of the L1 pictures: aug_test_in/ -> re_mask_cache/.
+"""Draw the masks of the L1 images: aug_test_in/ -> re_mask_cache/.
 
     python pre_draw_mask.py
 
-For each annotated picture there, the user's own and the L1 copies, it writes one label picture,
-its label names, an overlay to look at and the instance masks. The colour copies of an L1 picture
+For each annotated image there, the user's own and the L1 copies, it writes one label image,
+its label names, an overlay to look at and the instance masks. The colour copies of an L1 image
 share these masks (re_write_mask.py).
 """
 
@@ -18,7 +18,7 @@ from spm.dataset.writing import VERSION, Item, prepare_folders, shapes_digest, w
 from spm.errors import InputError
 from spm.run import command_line
 from spm.run.files import folder_lock, write_csv
-from spm.run.manifest import Ledger, digest
+from spm.run.manifest import Manifest, digest
 from spm.run.parallel import run_jobs
 from spm.run.setting_kinds import Whole
 from spm.run.settings import Settings, takes
@@ -56,10 +56,10 @@ class Masks(Settings):
 
 @takes(Masks)
 def main(settings: Masks) -> int:
-    """Draw the masks of all annotated pictures in a folder.
+    """Draw the masks of all annotated images in a folder.
 
     Returns:
-        0. Problems of single pictures are raised together after all others are done.
+        0. Problems of single images are raised together after all others are done.
     """
     force, workers = settings.force, settings.workers
     sources, problems = read_sources(settings.in_dir, copies_of="geo")
@@ -69,14 +69,14 @@ def main(settings: Masks) -> int:
         problems += [p for one in own for p in check_annotation(one.classified(classes))]
     with folder_lock(settings.out_dir) as folder:
         prepare_folders(folder)
-        ledger = Ledger(folder, STEP)
+        manifest = Manifest(folder, STEP)
         items = {
             entry_name(number): (source, digest(VERSION, source.name, source.digest))
             for number, source in enumerate(sources)
         }
-        for name in [name for name in ledger.items if name not in items]:
-            ledger.forget(name)
-        todo = [name for name, (_, d) in items.items() if force or not ledger.done(name, d)]
+        for name in [name for name in manifest.items if name not in items]:
+            manifest.forget(name)
+        todo = [name for name, (_, d) in items.items() if force or not manifest.done(name, d)]
         jobs = [(name, *items[name], folder) for name in todo]
         for number, result in run_jobs(_draw, jobs, workers, "L1 masks", threads=True):
             if isinstance(result, InputError):
@@ -84,10 +84,10 @@ def main(settings: Masks) -> int:
             else:
                 row, files, shapes = result
                 note = {"row": row, "shapes": shapes}
-                ledger.add(todo[number], items[todo[number]][1], files, note)
-        ledger.compact()
-        done = [name for name, (_, d) in items.items() if ledger.done(name, d)]
-        write_csv(folder / INDEX, COLUMNS, [ledger.items[name]["note"]["row"] for name in done])
+                manifest.add(todo[number], items[todo[number]][1], files, note)
+        manifest.compact()
+        done = [name for name, (_, d) in items.items() if manifest.done(name, d)]
+        write_csv(folder / INDEX, COLUMNS, [manifest.items[name]["note"]["row"] for name in done])
     print(f"masks: {len(todo)} drawn, {len(items) - len(todo)} up to date in {folder}")
     if problems:
         raise InputError.joined(problems)

@@ -1,19 +1,19 @@
-"""Recognise the molecules in pictures: images/ -> img_cache/.
+"""Recognise the molecules in images: images/ -> img_cache/.
 
-    python predict_big_pic.py                      all pictures in images/
+    python predict_big_pic.py                      all images in images/
     python predict_big_pic.py "scan 7.png" b.tif   only these
 
 Class names, scale, network and score threshold come from the weights file; the last trained one is
-taken unless --weights names another. For each picture NAME there are then, in img_cache/:
+taken unless --weights names another. For each image NAME there are then, in img_cache/:
 
-    NAME_predicted.png    the picture with outlines, tints and class names
+    NAME_predicted.png    the image with outlines, tints and class names
     NAME_molecules.csv    a line for each molecule (columns: spm.structures.molecule.TABLE_HEADER)
     NAME_predicted.json   the outlines for labelme: correct them and use them for training
     NAME_summary.json, NAME_statistics.png    counts, sizes, orientations, neighbours, lattice
     NAME_report.html      all of it to look at in a browser, in one file
     pre_predict/, post_predict/    the tiles as the network saw them, and with what it found
 
-Other programs can call `engine.detector.load_detector` and `spm.inference.predict.predict_picture`.
+Other programs can call `engine.detector.load_detector` and `spm.inference.predict.find_molecules`.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Prediction(Settings):
     batch_size: Count | None = None
     """Tiles that the network works on at once, 1 or more. None takes the training's images a step.
     Lower it when the memory is full."""
-    tile_pictures: bool = True
+    tile_images: bool = True
     """Write the tiles into pre_predict/ and post_predict/."""
     report: bool = True
     """Write statistics and the report."""
@@ -114,11 +114,11 @@ __getattr__ = old_names(
     load_detector="engine.detector",
     newest_weights="engine.checkpoints",
     predict_file="engine.predict_image",
-    open_picture="spm.instruments.inputs",
-    find_pictures="spm.report.result_files",
+    open_image="spm.instruments.inputs",
+    find_images="spm.report.result_files",
     output_names="spm.report.result_files",
     unread="spm.report.result_files",
-    predict_picture="spm.inference.predict",
+    find_molecules="spm.inference.predict",
 )
 
 

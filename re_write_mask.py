@@ -2,7 +2,7 @@
 
     python re_write_mask.py
 
-A copy whose outlines are those of its L1 picture (only colours changed) shares that picture's mask
+A copy whose outlines are those of its L1 image (only colours changed) shares that image's mask
 file; where pixels moved, the masks are drawn anew from the copy's own outlines.
 """
 
@@ -41,10 +41,10 @@ class Masks(Settings):
 
 @takes(Masks)
 def main(settings: Masks) -> int:
-    """Write one mask file for each annotated picture in the folder of copies.
+    """Write one mask file for each annotated image in the folder of copies.
 
     Returns:
-        0. Problems of single pictures are raised together after all others are done.
+        0. Problems of single images are raised together after all others are done.
     """
     force, workers = settings.force, settings.workers
     items, problems = list_items(settings.copies_dir)

@@ -89,7 +89,7 @@ class Training(Settings):
 
 
 class ShapesConfig(Config):
-    """The paper's network and training: ResNet-50, 512 x 512 pixels, two pictures a step."""
+    """The paper's network and training: ResNet-50, 512 x 512 pixels, two images a step."""
 
     NAME = "shapes"
     BACKBONE = "resnet50"
@@ -121,7 +121,7 @@ class ShapesConfig(Config):
 
 class LightConfig(ShapesConfig):
     """A network that learns from nothing within minutes on a processor: ResNet-18, narrower
-    pyramid and heads, small pictures. The choices are measured in docs/recipe.md."""
+    pyramid and heads, small images. The choices are measured in docs/recipe.md."""
 
     BACKBONE = "resnet18"
     BACKBONE_STRIDES = [8, 16, 32, 64]
@@ -164,7 +164,7 @@ class LightConfig(ShapesConfig):
 
 
 class SmallConfig(ShapesConfig):
-    """The paper's network on small pictures: for pretrained weights without a graphics card."""
+    """The paper's network on small images: for pretrained weights without a graphics card."""
 
     IMAGE_MIN_DIM = 192
     IMAGE_MAX_DIM = 192

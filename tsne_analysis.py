@@ -1,9 +1,9 @@
 """t-SNE screening of single molecules: can the classes be told apart, which outlines are wrong?
 
     python tsne_analysis.py crops/A crops/B          # one folder of crops per class
-    python tsne_analysis.py aug_test_in --exclude    # annotated pictures
+    python tsne_analysis.py aug_test_in --exclude    # annotated images
 
-Writes a verdict, tables and figures to img_cache/tsne; see docs/tsne.md.
+Writes a conclusion, tables and figures to img_cache/tsne; see docs/tsne.md.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def main(settings: Mapping) -> Screening:
     crops = load_crops(settings.folders, settings.classes, settings.margin, settings.mask)
     outlined = crops[0].index is not None
     if exclude and not outlined:
-        raise InputError("--exclude cleans annotations; give annotated pictures instead of crops.")
+        raise InputError("--exclude cleans annotations; give annotated images instead of crops.")
     with files.folder_lock(settings.out) as folder:
         files.remove_leftovers(folder)
         print(f"{len(crops)} crops; {maps.repeats} maps ...", flush=True)

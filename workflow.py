@@ -1,4 +1,4 @@
-"""The whole way: annotated pictures in aug_test_in/ -> recognised pictures in img_cache/.
+"""The whole way: annotated images in aug_test_in/ -> recognised images in img_cache/.
 
     python workflow.py            run everything
     python workflow.py --check    look at everything, report, start nothing
@@ -10,9 +10,9 @@ It runs the steps one after the other; each is a script of its own and can be ru
 
     Images_Augmentation/geo_aug_img_json.py     L1: turned and flipped copies
     Images_Augmentation/color_aug_img_json.py   L2/L3: noise, blur, colours, distortion -> before/
-    pre_draw_mask.py                            masks of the L1 pictures -> re_mask_cache/
+    pre_draw_mask.py                            masks of the L1 images -> re_mask_cache/
     re_write_mask.py                            masks of all copies -> train_dataset/
-    fast_json_to_dataset.py                     pictures and labels -> train_dataset/
+    fast_json_to_dataset.py                     images and labels -> train_dataset/
     train_test.py                               training -> logs/
     predict_big_pic.py                          images/ -> img_cache/
 
@@ -69,7 +69,7 @@ class Workflow(Settings):
     add: list[Path] | None = None
     """Predictions that you corrected (JSON), to go on training with from the last weights
     (docs/correct_and_retrain.md). None runs everything anew."""
-    second_round: bool = False
+    self_training: bool = False
     """For few outlines, three or so of each class, or for simulated images alone: what was
     recognised is named anew by its likeness and teaches a second training (docs/recipe.md)."""
     scheduler: str | None = None
@@ -153,7 +153,7 @@ def main(settings: Workflow) -> int:
     if settings.add:
         before = retrain.other_results(added, images_dir, out_dir, classes)
     status = predict(settings, weights)
-    if settings.second_round:
+    if settings.self_training:
         weights = train_again(settings)
         status = predict(settings, weights)
     if settings.add:
@@ -201,14 +201,14 @@ def train_again(settings: Workflow) -> Path:
     from engine.self_training import teach_by_likeness
 
     training = settings.training
-    lessons = training.log_dir / "second_round"
+    pseudo_labels = training.log_dir / "self_training"
     teach_by_likeness(
-        lessons, settings.images_dir, settings.out_dir, training.source_dir,
+        pseudo_labels, settings.images_dir, settings.out_dir, training.source_dir,
         Classes.of(training.class_names),
         training.mirror, training.seed,
     )  # fmt: skip
     return train_test.train_main(
-        **training.values(augment="online", source_dir=lessons, validation_share=0.0)
+        **training.values(augment="online", source_dir=pseudo_labels, validation_share=0.0)
     )
 
 

@@ -1,4 +1,4 @@
-"""L2 and L3: many copies of each L1 picture, with noise, blur, colours and distortion.
+"""L2 and L3: many copies of each L1 image, with noise, blur, colours and distortion.
 
     python Images_Augmentation/color_aug_img_json.py
 

@@ -17,9 +17,9 @@ from Images_Augmentation import copies, techniques
 from Images_Augmentation.copies import Source
 from spm.dataset.index import full_rectangle
 from spm.errors import InputError
-from spm.io.images import write_picture
+from spm.io.images import write_image
 from spm.run.files import folder_lock, remove_leftovers
-from spm.run.manifest import Ledger, digest
+from spm.run.manifest import Manifest, digest
 from spm.run.parallel import run_jobs
 from spm.structures.annotation import write_annotation
 
@@ -60,30 +60,30 @@ def make_copies(asked: Any) -> int:
     sources, problems = copies.read_sources(asked.in_dir, copies_of="geo")
     with folder_lock(asked.out_dir) as folder:
         remove_leftovers(folder)
-        ledger = Ledger(folder, STEP)
+        manifest = Manifest(folder, STEP)
         wanted = {
             copy_name(source, number): (source, number)
             for source in sources
             for number in range(aug_times)
         }
-        if problems:  # the copies of a picture that cannot be read now are not stale
+        if problems:  # the copies of an image that cannot be read now are not stale
             stale = 0
         else:
-            stale = copies.remove_stale(folder, set(wanted), ledger, STEP)
-        taken = copies.conflicts(folder, list(wanted), ledger, STEP)
+            stale = copies.remove_stale(folder, set(wanted), manifest, STEP)
+        taken = copies.conflicts(folder, list(wanted), manifest, STEP)
         digests = {name: _digest(*copy, settings) for name, copy in wanted.items()}
         todo = [
             name
             for name in wanted
-            if name not in taken and (force or not ledger.done(name, digests[name]))
+            if name not in taken and (force or not manifest.done(name, digests[name]))
         ]
-        ledger.plan(f"{name}{suffix}" for name in todo for suffix in (".png", ".json"))
+        manifest.plan(f"{name}{suffix}" for name in todo for suffix in (".png", ".json"))
         jobs = _jobs([wanted[name] for name in todo], settings, folder)
-        problems += [*taken.values(), *_run(jobs, digests, ledger, asked.workers)]
-        ledger.compact()
+        problems += [*taken.values(), *_run(jobs, digests, manifest, asked.workers)]
+        manifest.compact()
     fresh = len(wanted) - len(todo) - len(taken)
     print(
-        f"L2/L3: {len(sources)} pictures, {len(todo)} copies made, {fresh} up to date, "
+        f"L2/L3: {len(sources)} images, {len(todo)} copies made, {fresh} up to date, "
         f"{stale} old ones removed in {folder}"
     )
     if problems:
@@ -110,12 +110,12 @@ def stream(seed: int, source_name: str, number: int) -> np.random.Generator:
 
 
 def make_copy(
-    picture: np.ndarray, outlines: list[np.ndarray], settings: Settings, rng: np.random.Generator
+    image: np.ndarray, outlines: list[np.ndarray], settings: Settings, rng: np.random.Generator
 ) -> tuple[np.ndarray, list[np.ndarray] | None, list[str]]:
-    """Return an altered picture, its outlines if pixels moved (else None), and what was done.
+    """Return an altered image, its outlines if pixels moved (else None), and what was done.
 
     Args:
-        picture: (H, W, 3) uint8 RGB.
+        image: (H, W, 3) uint8 RGB.
         outlines: (n, 2) float64 x, y polygons, may be none.
     """
     fewest, most = settings.how_many
@@ -126,12 +126,12 @@ def make_copy(
     points = np.concatenate([np.zeros((0, 2)), *outlines])
     moved = False
     for name in names:
-        picture, field = techniques.apply(name, picture, rng)
+        image, field = techniques.apply(name, image, rng)
         if field is not None:
             points, moved = field.move_points(points), True
     if not moved:
-        return picture, None, names
-    return picture, np.split(points, ends)[: len(outlines)], names
+        return image, None, names
+    return image, np.split(points, ends)[: len(outlines)], names
 
 
 def _digest(source: Source, number: int, settings: Settings) -> str:
@@ -154,7 +154,7 @@ def _jobs(todo: list[tuple[Source, int]], settings: Settings, folder: Path) -> l
     return jobs
 
 
-def _run(jobs: list[Job], digests: dict[str, str], ledger: Ledger, workers: int) -> list[str]:
+def _run(jobs: list[Job], digests: dict[str, str], manifest: Manifest, workers: int) -> list[str]:
     problems = []
     sizes = [len(job.numbers) for job in jobs]
     for _, result in run_jobs(_work, jobs, workers, "L2/L3", sizes):
@@ -162,20 +162,20 @@ def _run(jobs: list[Job], digests: dict[str, str], ledger: Ledger, workers: int)
             problems.append(str(result))
             continue
         for name in result:
-            ledger.add(name, digests[name], [f"{name}.png", f"{name}.json"])
+            manifest.add(name, digests[name], [f"{name}.png", f"{name}.json"])
     return problems
 
 
 def _work(job: Job) -> list[str]:
-    """Write the copies of one job, each picture before its JSON; return their names."""
+    """Write the copies of one job, each image before its JSON; return their names."""
     original = job.source.annotation
-    picture = original.read_picture()
+    image = original.read_image()
     outlines = copies.outlines(original)
     done = []
     for number in job.numbers:
         name = copy_name(job.source, number)
         rng = stream(job.settings.seed, job.source.name, number)
-        altered, moved, names = make_copy(picture, outlines, job.settings, rng)
+        altered, moved, names = make_copy(image, outlines, job.settings, rng)
         shapes = original.shapes
         if moved is not None:
             shapes = [
@@ -190,7 +190,7 @@ def _work(job: Job) -> list[str]:
 def _write(
     job: Job,
     name: str,
-    picture: np.ndarray,
+    image: np.ndarray,
     shapes: list,
     names: list[str],
     number: int,
@@ -212,6 +212,6 @@ def _write(
         f"seed: {job.settings.seed}",
         "pixels moved" if moved else "pixels not moved",
     ]
-    write_picture(job.folder / f"{name}.png", picture)
+    write_image(job.folder / f"{name}.png", image)
     annotation = copies.marked(job.source, shapes, size, name, made, notes)
     write_annotation(job.folder / f"{name}.json", annotation, durable=False)

@@ -2,7 +2,7 @@
 
 A copy is a PNG and a JSON file of the same stem; the JSON is marked with the flag `derived` and
 with a key `derived` that says how the copy was made. Only files so marked, or written down in the
-step's ledger, are ever replaced or deleted.
+step's manifest, are ever replaced or deleted.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 
 from spm.errors import InputError
-from spm.io.images import list_pictures, read_bytes
+from spm.io.images import list_images, read_bytes
 from spm.io.pixel_size import KEY
-from spm.run.manifest import Ledger, digest
+from spm.run.manifest import Manifest, digest
 from spm.structures.annotation import (
     Annotation,
     check_copy,
-    check_with_picture,
+    check_with_image,
     iter_annotations,
     read_annotation,
 )
@@ -33,12 +33,12 @@ VERSION = 2
 
 @dataclass
 class Source:
-    """An annotated picture that copies are made of.
+    """An annotated image that copies are made of.
 
     Attributes:
         annotation: as read, checked.
-        digest: hash of the annotation's and the picture's bytes.
-        origin: stem of the user's own picture.
+        digest: hash of the annotation's and the image's bytes.
+        origin: stem of the user's own image.
     """
 
     annotation: Annotation
@@ -52,12 +52,12 @@ class Source:
 
 
 def read_sources(folder: Path, copies_of: str | None = None) -> tuple[list[Source], list[str]]:
-    """Return the annotated pictures in a folder and the problems of those that cannot be used.
+    """Return the annotated images in a folder and the problems of those that cannot be used.
 
     Args:
-        folder: with NAME.json and pictures.
+        folder: with NAME.json and images.
         copies_of: name of the step whose copies count as sources too. Defaults to none: only the
-            user's own pictures.
+            user's own images.
 
     Raises:
         InputError: when there is no annotation in the folder at all.
@@ -66,7 +66,7 @@ def read_sources(folder: Path, copies_of: str | None = None) -> tuple[list[Sourc
     paths = iter_annotations(folder)
     if not paths:
         raise InputError(
-            f"{folder}: there is no annotated picture; put NAME.png and labelme's NAME.json there."
+            f"{folder}: there is no annotated image; put NAME.png and labelme's NAME.json there."
         )
     for path in paths:
         try:
@@ -74,7 +74,7 @@ def read_sources(folder: Path, copies_of: str | None = None) -> tuple[list[Sourc
             made = annotation.derived
             if made is not None and (copies_of is None or made.get("step") != copies_of):
                 continue
-            wrong = check_with_picture(annotation) if made is None else check_copy(annotation)
+            wrong = check_with_image(annotation) if made is None else check_copy(annotation)
             if wrong:
                 problems += wrong
                 continue
@@ -91,34 +91,34 @@ def read_sources(folder: Path, copies_of: str | None = None) -> tuple[list[Sourc
 
 
 def _source(annotation: Annotation) -> Source:
-    picture = b""
-    if annotation.picture_bytes is None:
-        picture = read_bytes(annotation.picture_path())
+    image = b""
+    if annotation.image_bytes is None:
+        image = read_bytes(annotation.image_path())
     made = annotation.derived or {}
     return Source(
         annotation=annotation,
-        digest=digest(annotation.path.read_bytes(), picture),
+        digest=digest(annotation.path.read_bytes(), image),
         origin=str(made.get("origin") or annotation.path.stem),
     )
 
 
-def notice_pictures_without_annotation(folder: Path, ledger: Ledger) -> None:
-    """Print one line about pictures in a folder that nobody annotated; they are not used."""
+def notice_images_without_annotation(folder: Path, manifest: Manifest) -> None:
+    """Print one line about images in a folder that nobody annotated; they are not used."""
     annotated = {path.stem for path in iter_annotations(folder)}
-    ours = ledger.owned_files()
+    ours = manifest.owned_files()
     names = [
         path.name
-        for path in list_pictures(folder)
+        for path in list_images(folder)
         if path.stem not in annotated and path.name not in ours
     ]
     if names:
         print(f"{folder}: without annotation and not used: {', '.join(names)}")
 
 
-def is_ours(json_path: Path, ledger: Ledger, step: str) -> bool:
+def is_ours(json_path: Path, manifest: Manifest, step: str) -> bool:
     """Return whether a step of ours wrote this JSON file, so that it may be replaced."""
     name = json_path.stem
-    if name in ledger.items and ledger.untouched(name):
+    if name in manifest.items and manifest.untouched(name):
         return True
     try:
         made = read_annotation(json_path).derived
@@ -127,17 +127,17 @@ def is_ours(json_path: Path, ledger: Ledger, step: str) -> bool:
     return made is not None and made.get("step") == step
 
 
-def conflicts(folder: Path, names: list[str], ledger: Ledger, step: str) -> dict[str, str]:
+def conflicts(folder: Path, names: list[str], manifest: Manifest, step: str) -> dict[str, str]:
     """Return, for each wanted copy whose name a file of the user has, a sentence about it."""
     found = {}
-    owned = ledger.owned_files()
+    owned = manifest.owned_files()
     present = {path.name for path in folder.iterdir()}
     for name in names:
-        json_name, picture_name = f"{name}.json", f"{name}.png"
+        json_name, image_name = f"{name}.json", f"{name}.png"
         if json_name in present:
-            taken = None if is_ours(folder / json_name, ledger, step) else json_name
-        elif picture_name in present and picture_name not in owned:
-            taken = picture_name
+            taken = None if is_ours(folder / json_name, manifest, step) else json_name
+        elif image_name in present and image_name not in owned:
+            taken = image_name
         else:
             taken = None
         if taken:
@@ -147,27 +147,27 @@ def conflicts(folder: Path, names: list[str], ledger: Ledger, step: str) -> dict
     return found
 
 
-def remove_stale(folder: Path, wanted: set[str], ledger: Ledger, step: str) -> int:
+def remove_stale(folder: Path, wanted: set[str], manifest: Manifest, step: str) -> int:
     """Delete the step's copies in a folder that are not wanted any more; return how many.
 
-    Nothing is touched but marked copies, their PNG, and files in the ledger whose JSON is gone.
+    Nothing is touched but marked copies, their PNG, and files in the manifest whose JSON is gone.
     """
     count = 0
     with_annotation = set()
     for path in iter_annotations(folder):
         with_annotation.add(path.stem)
-        if path.stem in wanted or not is_ours(path, ledger, step):
+        if path.stem in wanted or not is_ours(path, manifest, step):
             continue
-        # The JSON goes first: a picture without it is never taken for a training picture.
+        # The JSON goes first: an image without it is never taken for a training image.
         path.unlink()
         path.with_name(f"{path.stem}.png").unlink(missing_ok=True)
-        ledger.items.pop(path.stem, None)
+        manifest.items.pop(path.stem, None)
         count += 1
-    for name in ledger.owned_files():
+    for name in manifest.owned_files():
         stem = Path(name).stem
         if stem not in wanted and stem not in with_annotation:
             (folder / name).unlink(missing_ok=True)
-            ledger.items.pop(stem, None)
+            manifest.items.pop(stem, None)
     return count
 
 
@@ -199,7 +199,7 @@ def marked(
         shapes=shapes,
         height=size[0],
         width=size[1],
-        picture_name=f"{name}.png",
+        image_name=f"{name}.png",
         flags=flags,
         version=original.version,
         extra={**kept, "derived": {**made, "source": source.name, "origin": source.origin}},

@@ -1,6 +1,6 @@
 """Elastic distortion: one displacement field moves the pixels and, as far as it can, the outlines.
 
-The picture is distorted as imgaug's ElasticTransformation does it (nearest pixel, black outside):
+The image is distorted as imgaug's ElasticTransformation does it (nearest pixel, black outside):
 each pixel of the copy takes its value from a place displaced by white noise in -1..1, smoothed by a
 Gaussian of `sigma` and multiplied by `alpha` pixels. imgaug leaves points where they are at a small
 sigma, and is slow on them otherwise; that left masks behind their pixels in 2022.
@@ -33,13 +33,13 @@ class Field:
     dx: np.ndarray
     dy: np.ndarray
 
-    def move_picture(self, picture: np.ndarray) -> np.ndarray:
-        """Return the distorted picture, same shape and type."""
+    def move_image(self, image: np.ndarray) -> np.ndarray:
+        """Return the distorted image, same shape and type."""
         height, width = self.dx.shape
         columns = np.arange(width, dtype=np.float32)
         rows = np.arange(height, dtype=np.float32)[:, None]
         return cv2.remap(
-            picture,
+            image,
             columns + self.dx,
             rows + self.dy,
             cv2.INTER_NEAREST,
@@ -51,7 +51,7 @@ class Field:
         """Return the (n, 2) x, y points moved along with the pixels around them.
 
         The field says where a pixel comes from, so that a point goes the opposite way. Points stay
-        inside the picture.
+        inside the image.
         """
         height, width = self.dx.shape
         half = WINDOW // 2
@@ -65,7 +65,7 @@ class Field:
             [field[near_rows, near_columns].mean(axis=(1, 2)) for field in (self.dx, self.dy)],
             axis=1,
         )
-        # A point that the user set outside of the picture keeps its distance from it.
+        # A point that the user set outside of the image keeps its distance from it.
         low, high = np.minimum(points, 0), np.maximum(points, (width, height))
         return np.clip(points - shift, low, high)
 

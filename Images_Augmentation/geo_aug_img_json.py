@@ -1,9 +1,9 @@
-"""L1: turn, flip and shrink the annotated pictures in aug_test_in/, outlines and all.
+"""L1: turn, flip and shrink the annotated images in aug_test_in/, outlines and all.
 
     python Images_Augmentation/geo_aug_img_json.py
 
 From NAME.png + NAME.json it makes NAME(15).png, NAME(tb).png, NAME(15)(lr).png, ... with a JSON
-each, beside the source: by default 71 copies, 72 pictures with the source itself. A second run
+each, beside the source: by default 71 copies, 72 images with the source itself. A second run
 replaces the copies and never takes them as sources.
 """
 

@@ -14,9 +14,9 @@ from Images_Augmentation.copies import Source
 from spm.dataset.index import full_rectangle
 from spm.errors import InputError
 from spm.geometry import affine
-from spm.io.images import write_picture
+from spm.io.images import write_image
 from spm.run.files import folder_lock, remove_leftovers
-from spm.run.manifest import Ledger, digest
+from spm.run.manifest import Manifest, digest
 from spm.run.parallel import run_jobs
 from spm.structures.annotation import write_annotation
 
@@ -25,7 +25,7 @@ STEP = "geo"
 
 @dataclass(frozen=True)
 class Copy:
-    """One way of copying a picture: turn, then flip, then shrink."""
+    """One way of copying an image: turn, then flip, then shrink."""
 
     angle: float = 0.0
     flip: str = ""
@@ -55,26 +55,26 @@ def make_copies(settings: Any) -> int:
         raise InputError(f"{in_dir}: there is no such folder; check the name.")
     with folder_lock(in_dir) as folder:
         remove_leftovers(folder)
-        ledger = Ledger(folder, STEP)
+        manifest = Manifest(folder, STEP)
         sources, problems = copies.read_sources(folder)
-        copies.notice_pictures_without_annotation(folder, ledger)
+        copies.notice_images_without_annotation(folder, manifest)
         jobs = {f"{s.name}{copy.suffix}": (s, copy) for s in sources for copy in plan}
         # A source that cannot be read now keeps the copies that it has.
         broken = _copies_of_broken(folder, {s.name for s in sources}) if problems else set()
-        stale = copies.remove_stale(folder, set(jobs) | broken, ledger, STEP)
-        taken = copies.conflicts(folder, list(jobs), ledger, STEP)
+        stale = copies.remove_stale(folder, set(jobs) | broken, manifest, STEP)
+        taken = copies.conflicts(folder, list(jobs), manifest, STEP)
         digests = {name: _digest(*job) for name, job in jobs.items()}
         todo = [
             name
             for name in jobs
-            if name not in taken and (force or not ledger.done(name, digests[name]))
+            if name not in taken and (force or not manifest.done(name, digests[name]))
         ]
-        ledger.plan(f"{name}{suffix}" for name in todo for suffix in (".png", ".json"))
-        problems += [*taken.values(), *_make_all(folder, jobs, todo, digests, ledger, workers)]
-        ledger.compact()
+        manifest.plan(f"{name}{suffix}" for name in todo for suffix in (".png", ".json"))
+        problems += [*taken.values(), *_make_all(folder, jobs, todo, digests, manifest, workers)]
+        manifest.compact()
     fresh = len(jobs) - len(todo) - len(taken)
     print(
-        f"L1: {len(sources)} annotated picture(s), {len(todo)} copies made, "
+        f"L1: {len(sources)} annotated image(s), {len(todo)} copies made, "
         f"{fresh} up to date, {stale} old ones removed in {folder}"
     )
     if problems:
@@ -85,12 +85,12 @@ def make_copies(settings: Any) -> int:
 def plan_copies(
     angles: Sequence[float], flips: Sequence[str], shrink_list: Sequence[float] = ()
 ) -> list[Copy]:
-    """Return the distinct ways of copying a picture, the picture itself not among them.
+    """Return the distinct ways of copying an image, the image itself not among them.
 
-    A left-right flip after a turn by t is the same picture as a top-bottom flip after t + 180
-    degrees, so that of 23 turns and both flips only 48 pictures would differ. Where a flipped copy
-    has been made already the picture is turned by half a step more first: `(180)(tb)`, which is
-    `(lr)` again, becomes `(187.5)(tb)`. With the default settings all 72 pictures are distinct.
+    A left-right flip after a turn by t is the same image as a top-bottom flip after t + 180
+    degrees, so that of 23 turns and both flips only 48 images would differ. Where a flipped copy
+    has been made already the image is turned by half a step more first: `(180)(tb)`, which is
+    `(lr)` again, becomes `(187.5)(tb)`. With the default settings all 72 images are distinct.
     """
     turns = [0.0, *sorted({float(angle) % 360 for angle in angles} - {0.0})]
     if not all(np.isfinite(turns)):
@@ -117,7 +117,7 @@ def plan_copies(
 
 
 def map_of(copy: Copy, height: int, width: int) -> tuple[np.ndarray, int, int]:
-    """Return the one (2, 3) map of a copy of a height x width picture, and the canvas's size."""
+    """Return the one (2, 3) map of a copy of a height x width image, and the canvas's size."""
     matrix, new_height, new_width = affine.rotation(copy.angle, height, width)
     if copy.flip:
         matrix = affine.compose(affine.flip(copy.flip, new_height, new_width), matrix)
@@ -149,7 +149,7 @@ def _make_all(
     jobs: dict[str, tuple[Source, Copy]],
     todo: list[str],
     digests: dict[str, str],
-    ledger: Ledger,
+    manifest: Manifest,
     workers: int,
 ) -> list[str]:
     """Write the copies in `todo`, one source after the other; return the problems."""
@@ -160,25 +160,25 @@ def _make_all(
     for source_name, names in by_source.items():
         source = jobs[names[0]][0]
         try:
-            picture = source.annotation.read_picture()
+            image = source.annotation.read_image()
         except InputError as error:
             problems.append(str(error))
             continue
-        tasks = [(folder, name, source, picture, jobs[name][1]) for name in names]
+        tasks = [(folder, name, source, image, jobs[name][1]) for name in names]
         for number, result in run_jobs(_make, tasks, workers, f"L1 {source_name}", threads=True):
             if isinstance(result, InputError):
                 problems.append(str(result))
             else:
-                ledger.add(names[number], digests[names[number]], result)
+                manifest.add(names[number], digests[names[number]], result)
     return problems
 
 
 def _make(task: tuple[Path, str, Source, np.ndarray, Copy]) -> list[str]:
-    """Write one copy, the picture before the JSON; return the files' names."""
-    folder, name, source, picture, copy = task
+    """Write one copy, the image before the JSON; return the files' names."""
+    folder, name, source, image, copy = task
     original = source.annotation
     matrix, height, width = map_of(copy, original.height, original.width)
-    write_picture(folder / f"{name}.png", affine.warp(picture, matrix, height, width))
+    write_image(folder / f"{name}.png", affine.warp(image, matrix, height, width))
     shapes = [
         copies.moved_shape(shape, affine.apply_to_points(matrix, points))
         for shape, points in zip(original.shapes, copies.outlines(original), strict=True)

@@ -1,11 +1,11 @@
-"""Training pictures drawn anew for every step: a random view of an annotated picture.
+"""Training images drawn anew for every step: a random view of an annotated image.
 
 Geometry is one affine map (turn, flip, scale, place), applied to the pixels and to the outlines;
-then brightness, contrast, noise and dropout. A view is as large as the network's picture and lies
-in the annotated picture as far as possible.
+then brightness, contrast, noise and dropout. A view is as large as the network's image and lies
+in the annotated image as far as possible.
 
 What training must not take for background is reported as ignored regions: molecules that the
-view's border cuts down to a small part, and the rim of the annotated picture, where molecules
+view's border cuts down to a small part, and the rim of the annotated image, where molecules
 that its border cuts are usually not outlined.
 """
 
@@ -25,20 +25,20 @@ from spm.geometry.polygons import median_diameter, polygon_area
 
 @dataclass
 class Scene:
-    """An annotated picture to draw views from.
+    """An annotated image to draw views from.
 
     Attributes:
-        picture: (H, W, 3) uint8 RGB.
+        image: (H, W, 3) uint8 RGB.
         outlines: N polygons (n, 2) x, y in pixels; or None when `masks` are given.
         class_ids: (N,) int, from 1.
-        valid: (4, 2) rectangle of the user's picture within this one; beyond it is black canvas.
+        valid: (4, 2) rectangle of the user's image within this one; beyond it is black canvas.
         partial: True when not every molecule is outlined; then only outlined ones and their
             close surroundings teach anything.
         masks: N masks in place of outlines: a copy's masks, drawn once and stored.
         unclear: polygons (n, 2) of what teaches nothing, neither molecule nor background.
     """
 
-    picture: np.ndarray
+    image: np.ndarray
     outlines: list | None
     class_ids: np.ndarray
     valid: np.ndarray | None = None
@@ -47,7 +47,7 @@ class Scene:
     unclear: Sequence[np.ndarray] = ()
 
     def __post_init__(self):
-        height, width = self.picture.shape[:2]
+        height, width = self.image.shape[:2]
         if self.valid is None:
             self.valid = np.array([[0, 0], [width, 0], [width, height], [0, height]], float)
 
@@ -60,7 +60,7 @@ class Scene:
 
     @functools.cached_property
     def whole_areas(self) -> np.ndarray:
-        """Areas (N,) of the molecules; of one that the picture's border cuts, at least the median
+        """Areas (N,) of the molecules; of one that the image's border cuts, at least the median
         of its class. In a corrected prediction such molecules are outlined down to slivers."""
         areas = self.areas
         if self.outlines is None:
@@ -73,7 +73,7 @@ class Scene:
         return whole
 
     def _at_border(self, points: np.ndarray) -> bool:
-        """Whether an outline comes within a pixel of the annotated picture's border."""
+        """Whether an outline comes within a pixel of the annotated image's border."""
         corner, right, _, down = self.valid
         for side in (right - corner, down - corner):
             length = np.hypot(*side)
@@ -117,15 +117,15 @@ class ViewSettings:
 
     Attributes:
         size: side of a view in network pixels.
-        scale: network pixels per picture pixel, before jitter.
+        scale: network pixels per image pixel, before jitter.
         scale_jitter: the scale is multiplied by exp of a uniform number within this.
         turn: rotate by any angle; else by none.
         flip: mirror half of the views.
         whole: visible share of a molecule from which it is a target.
         sliver: visible share below which a cut molecule is background.
-        rim: width of the ignored rim of the annotated picture, in molecule diameters.
+        rim: width of the ignored rim of the annotated image, in molecule diameters.
         cell: side of the cells that ignored regions are made of, in network pixels.
-        plain: share of the views that keep the picture's colours.
+        plain: share of the views that keep the image's colours.
         brightness: largest shift, as a share of 255.
         contrast: the contrast is multiplied by exp of a uniform number within this.
         noise: largest standard deviation of the noise, as a share of 255.
@@ -158,10 +158,10 @@ COLOUR_CHANGES = ("brightness", "contrast", "noise", "dropout", "blur", "shade")
 
 @dataclass
 class View:
-    """A drawn training picture: picture (S, S, 3) uint8, class ids (N,), masks (S, S, N) bool,
+    """A drawn training image: image (S, S, 3) uint8, class ids (N,), masks (S, S, N) bool,
     and boxes (K, 4) (y1, x1, y2, x2) of regions that are neither target nor background."""
 
-    picture: np.ndarray
+    image: np.ndarray
     class_ids: np.ndarray
     masks: np.ndarray
     ignored: np.ndarray
@@ -170,9 +170,9 @@ class View:
 def draw_view(scene: Scene, settings: ViewSettings, rng: np.random.Generator) -> View:
     """Draws a random view of a scene."""
     matrix = random_map(scene, settings, rng)
-    picture = _warp(scene.picture, matrix, settings.size)
+    image = _warp(scene.image, matrix, settings.size)
     if rng.random() >= settings.plain:
-        picture = change_colours(picture, settings, rng)
+        image = change_colours(image, settings, rng)
     size = settings.size
     class_ids, masks, cut = [], [], []
     growth = abs(np.linalg.det(matrix[:, :2]))
@@ -186,13 +186,13 @@ def draw_view(scene: Scene, settings: ViewSettings, rng: np.random.Generator) ->
     ignored = _ignored_boxes(scene, settings, matrix, masks, cut)
     # One plane after the other in memory: what follows looks at one molecule at a time.
     planes = np.stack(masks) if masks else np.zeros((0, size, size), bool)
-    return View(picture, np.array(class_ids, np.int32), planes.transpose(1, 2, 0), ignored)
+    return View(image, np.array(class_ids, np.int32), planes.transpose(1, 2, 0), ignored)
 
 
 def random_map(scene: Scene, settings: ViewSettings, rng: np.random.Generator) -> np.ndarray:
-    """Returns a random (2, 3) map from the scene's picture to the view.
+    """Returns a random (2, 3) map from the scene's image to the view.
 
-    The view's centre is drawn from the part of the picture in which the view, were it not
+    The view's centre is drawn from the part of the image in which the view, were it not
     turned, would not leave it.
     """
     scale = settings.scale * np.exp(rng.uniform(-1, 1) * settings.scale_jitter)
@@ -211,14 +211,14 @@ def random_map(scene: Scene, settings: ViewSettings, rng: np.random.Generator) -
     return np.column_stack([linear, shift])
 
 
-def _warp(picture: np.ndarray, matrix: np.ndarray, size: int) -> np.ndarray:
-    """The view's pixels. Beyond the picture its mirror image stands in: those regions are ignored,
+def _warp(image: np.ndarray, matrix: np.ndarray, size: int) -> np.ndarray:
+    """The view's pixels. Beyond the image its mirror image stands in: those regions are ignored,
     and a mirror image upsets a network less than a black corner."""
     scale = np.sqrt(abs(np.linalg.det(matrix[:, :2])))
     if scale < 0.8:  # low-pass against aliasing
-        picture = cv2.GaussianBlur(picture, (0, 0), 0.5 * np.sqrt(1 / scale**2 - 1))
+        image = cv2.GaussianBlur(image, (0, 0), 0.5 * np.sqrt(1 / scale**2 - 1))
     return cv2.warpAffine(
-        picture,
+        image,
         _centred(matrix),
         (size, size),
         flags=cv2.INTER_LINEAR,
@@ -290,14 +290,14 @@ def _runs(flags: np.ndarray, cell: int, size: int) -> np.ndarray:
 
 
 def change_colours(
-    picture: np.ndarray, settings: ViewSettings, rng: np.random.Generator
+    image: np.ndarray, settings: ViewSettings, rng: np.random.Generator
 ) -> np.ndarray:
-    """Returns the picture with random brightness, contrast, shading, blur, noise and dropout."""
+    """Returns the image with random brightness, contrast, shading, blur, noise and dropout."""
     if rng.random() < 0.5 and settings.blur > 0:
         sigma = rng.uniform(0.2, max(settings.blur, 0.21))
-        picture = cv2.GaussianBlur(picture, (0, 0), sigma)
-    values = picture.astype(np.float32)
-    size = picture.shape[0]
+        image = cv2.GaussianBlur(image, (0, 0), sigma)
+    values = image.astype(np.float32)
+    size = image.shape[0]
     values -= 128
     values *= np.exp(rng.uniform(-1, 1) * settings.contrast)
     ramp = np.linspace(-0.5, 0.5, size, dtype=np.float32) * (255 * settings.shade)
@@ -306,7 +306,7 @@ def change_colours(
     values += (offset + tilt[0] * ramp[:, None] + tilt[1] * ramp[None, :])[..., None]
     if rng.random() < 0.5:
         sigma = 255 * settings.noise * rng.random()
-        # Noise of a height picture is the same in all channels.
+        # Noise of a height image is the same in all channels.
         values += rng.standard_normal((size, size, 1), dtype=np.float32) * sigma
     if rng.random() < 0.3:
         share = settings.dropout * rng.random()

@@ -37,29 +37,29 @@ def check_names(names: Sequence[str]) -> list[str]:
 
 
 def apply(
-    name: str, picture: np.ndarray, rng: np.random.Generator
+    name: str, image: np.ndarray, rng: np.random.Generator
 ) -> tuple[np.ndarray, Field | None]:
     """Apply one technique with parameters drawn from `rng`.
 
     Args:
         name: a key of TECHNIQUES.
-        picture: (H, W, 3) uint8 RGB; is not changed.
+        image: (H, W, 3) uint8 RGB; is not changed.
 
     Returns:
-        The new picture, same shape and type, and the field that moved its pixels, if any.
+        The new image, same shape and type, and the field that moved its pixels, if any.
     """
-    result = TECHNIQUES[name](picture, rng)
+    result = TECHNIQUES[name](image, rng)
     return result if isinstance(result, tuple) else (result, None)
 
 
-def dropout(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def dropout(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Blacken 1-10 % of single pixels, or 3-15 % in blocks (2-5 % of the pixels' resolution).
 
     In half of the pixel dropouts and a fifth of the block dropouts each channel is drawn for itself
     (imgaug: Dropout((0.01, 0.1), per_channel=0.5), CoarseDropout((0.03, 0.15),
     size_percent=(0.02, 0.05), per_channel=0.2), one of them).
     """
-    height, width = picture.shape[:2]
+    height, width = image.shape[:2]
     if rng.random() < 0.5:
         part = rng.uniform(0.01, 0.1)
         channels = 3 if rng.random() < 0.5 else 1
@@ -72,7 +72,7 @@ def dropout(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         coarse = (rng.random((rows, columns, channels)) < part).astype(np.uint8)
         drop = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_NEAREST) > 0
         drop = drop.reshape(height, width, channels)
-    kept = picture.copy()
+    kept = image.copy()
     if channels == 1:
         kept[drop[:, :, 0]] = 0
     else:
@@ -80,17 +80,17 @@ def dropout(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return kept
 
 
-def elastic(picture: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, Field]:
+def elastic(image: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, Field]:
     """Distort by a field of 0.5 to 3.5 pixels; see `elastic.py`."""
-    field = random_field(rng, *picture.shape[:2], alpha=rng.uniform(*ALPHA))
-    return field.move_picture(picture), field
+    field = random_field(rng, *image.shape[:2], alpha=rng.uniform(*ALPHA))
+    return field.move_image(image), field
 
 
-def _imgaug(name: str, picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def _imgaug(name: str, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     augmenter = _augmenters()[name]
     # A fresh seed for each copy: which process makes it does not matter.
     augmenter.seed_(int(rng.integers(2**31 - 1)))
-    return np.ascontiguousarray(augmenter(image=picture))
+    return np.ascontiguousarray(augmenter(image=image))
 
 
 @functools.cache

@@ -13,7 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from load_cases import big_picture, crowded, folder_bytes, many_predictions
+from load_cases import big_image, crowded, folder_bytes, many_predictions
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
@@ -47,8 +47,8 @@ def data_steps(
     """The five data steps on the demo's crop, and PNG encoding of the copies as a yardstick.
 
     Args:
-        aug_times: L2/L3 copies of each L1 picture.
-        own: annotated pictures: the crop under so many names.
+        aug_times: L2/L3 copies of each L1 image.
+        own: annotated images: the crop under so many names.
         side: of the crop, to which it is resized.
         again: also do it all again, when it is up to date, and measure the yardstick.
     """
@@ -58,7 +58,7 @@ def data_steps(
     import pre_draw_mask
     import re_write_mask
     from Images_Augmentation import color_aug_img_json, geo_aug_img_json
-    from spm.io.images import encode_png, read_picture, write_picture
+    from spm.io.images import encode_png, read_image, write_image
     from spm.structures.annotation import (
         Annotation,
         Shape,
@@ -71,10 +71,10 @@ def data_steps(
     source, copies, cache, dataset = (house / n for n in ("in", "before", "cache", "dataset"))
     source.mkdir()
     crop = read_annotation(ROOT / "aug_test_in" / "00-cut.json")
-    picture = cv2.resize(crop.read_picture(), (side, side), interpolation=cv2.INTER_AREA)
+    image = cv2.resize(crop.read_image(), (side, side), interpolation=cv2.INTER_AREA)
     shapes = [Shape(s.label, outline(s) * side / crop.width) for s in crop.shapes]
     for number in range(own):
-        write_picture(source / f"cut{number}.png", picture)
+        write_image(source / f"cut{number}.png", image)
         annotation = Annotation(shapes, side, side, f"cut{number}.png")
         write_annotation(source / f"cut{number}.json", annotation)
     steps = {
@@ -82,21 +82,21 @@ def data_steps(
         "L2/L3": lambda: color_aug_img_json.main(
             in_dir=source, out_dir=copies, aug_times=aug_times
         ),
-        "label pictures": lambda: pre_draw_mask.main(in_dir=source, out_dir=cache),
+        "label images": lambda: pre_draw_mask.main(in_dir=source, out_dir=cache),
         "masks": lambda: re_write_mask.main(copies_dir=copies, cache_dir=cache, out_dir=dataset),
         "dataset": lambda: fast_json_to_dataset.main(
             in_dir=copies, cache_dir=cache, out_dir=dataset
         ),
     }
-    counts = {"L1": 72 * own, "label pictures": 72 * own}
+    counts = {"L1": 72 * own, "label images": 72 * own}
     rows, before = [], 0
     for name, step in steps.items():
         start, cpu = time.perf_counter(), tree_seconds()
         step()
         spent, after = time.perf_counter() - start, folder_bytes(house)
-        pictures = counts.get(name, 72 * aug_times * own)
+        images = counts.get(name, 72 * aug_times * own)
         rows.append({"case": name, "seconds": spent, "processor_seconds": tree_seconds() - cpu,
-                     "pictures": pictures, "bytes": after - before})  # fmt: skip
+                     "images": images, "bytes": after - before})  # fmt: skip
         before = after
     if not again:
         shutil.rmtree(house)
@@ -105,7 +105,7 @@ def data_steps(
     for step in steps.values():
         step()
     rows.append({"case": "all again, up to date", "seconds": time.perf_counter() - start})
-    some = [read_picture(p) for p in sorted(copies.glob("*.png"))[::40]]
+    some = [read_image(p) for p in sorted(copies.glob("*.png"))[::40]]
     each = seconds(lambda: [encode_png(p) for p in some], 3) / len(some)
     rows.append({"case": "yardstick: PNG encoding", "seconds": each * 72 * aug_times * own})
     shutil.rmtree(house)
@@ -149,7 +149,7 @@ def batches_of_demo(config, count: int):
 
 
 def training_step(network="paper", side=320, layers="all", dtype="float32", repeats=5) -> dict:
-    """Seconds of a training step on pictures of the demo; batches are made beforehand."""
+    """Seconds of a training step on images of the demo; batches are made beforehand."""
     model, config = training_model(network, side, layers, dtype)
     batches = batches_of_demo(config, 2)
     start = time.perf_counter()
@@ -160,7 +160,7 @@ def training_step(network="paper", side=320, layers="all", dtype="float32", repe
     first = time.perf_counter() - start
     step = seconds(lambda: model.keras_model.train_on_batch(made[1]), repeats)
     return {"seconds": step, "first_step": first, "batch_seconds": batch_seconds,
-            "pictures": config.BATCH_SIZE}  # fmt: skip
+            "images": config.BATCH_SIZE}  # fmt: skip
 
 
 def training_run(
@@ -175,7 +175,7 @@ def training_run(
     batches = batches_of_demo(config, steps)
     start = time.perf_counter()
     made = [batches[k] for k in range(4)]
-    result = {"pictures": config.BATCH_SIZE, "batch_seconds": (time.perf_counter() - start) / 4}
+    result = {"images": config.BATCH_SIZE, "batch_seconds": (time.perf_counter() - start) / 4}
 
     def fit(generator, count):
         start = time.perf_counter()
@@ -221,22 +221,22 @@ def resnet50(side=320, batch=2, train=True, dtype="float32", repeats=5) -> dict:
     x = np.random.default_rng(0).random((batch, side, side, 3), np.float32)
     y = np.zeros((batch, 2048), np.float32)
     call = (lambda: trunk.train_on_batch(x, y)) if train else (lambda: trunk.predict_on_batch(x))
-    return {"seconds": seconds(call, repeats), "pictures": batch}
+    return {"seconds": seconds(call, repeats), "images": batch}
 
 
 def prediction(weights: str, side: int = 1024, repeats: int = 2) -> dict:
-    """Seconds of the prediction of one simulated picture, the network being built."""
+    """Seconds of the prediction of one simulated image, the network being built."""
     from engine.detector import load_detector
-    from spm.inference.predict import Settings, picture_grid, predict_picture
+    from spm.inference.predict import Settings, find_molecules, image_grid
     from spm.simulate import simulate
 
-    picture, truth = simulate("network", side, seed=0)
+    image, truth = simulate("network", side, seed=0)
     start = time.perf_counter()
     detector = load_detector(Path(weights))
     build = time.perf_counter() - start
-    found = predict_picture(detector, picture)
-    spent = seconds(lambda: predict_picture(detector, picture), repeats)
-    grid = picture_grid(detector, side, side, Settings())
+    found = find_molecules(detector, image)
+    spent = seconds(lambda: find_molecules(detector, image), repeats)
+    grid = image_grid(detector, side, side, Settings())
     return {"seconds": spent, "build": build, "molecules": len(found), "true": len(truth.shapes),
             "tiles": len(list(grid.tiles())), "tile_side": detector.input_size}  # fmt: skip
 
@@ -261,7 +261,7 @@ def matrix_product(side: int = 2048, dtype: str = "float32", products: int = 1) 
 
 FUNCTIONS = (
     data_steps, training_step, training_run, resnet50, prediction, matrix_product,
-    big_picture, many_predictions, crowded,
+    big_image, many_predictions, crowded,
 )  # fmt: skip
 CASES = {function.__name__: function for function in FUNCTIONS}
 

@@ -1,7 +1,7 @@
 """Measure one case of load, with the peak memory of its whole process tree.
 
     python benchmarks/load.py data_steps aug_times=1 own=140
-    python benchmarks/load.py big_picture side=16384 weights=FILE
+    python benchmarks/load.py big_image side=16384 weights=FILE
     python benchmarks/load.py many_predictions count=1000
     python benchmarks/load.py crowded molecules=5000
 

@@ -40,22 +40,22 @@ def random_weights(folder: Path) -> Path:
     return path
 
 
-def big_picture(weights: str = "", side: int = 16384, tile_pictures: bool = True) -> dict:
-    """A prediction of a picture of side x side: images/00.png again and again."""
+def big_image(weights: str = "", side: int = 16384, tile_images: bool = True) -> dict:
+    """A prediction of an image of side x side: images/00.png again and again."""
     import numpy as np
 
     from engine.predict import predict_images
     from engine.predict_image import Plan
     from spm.inference.predict import Settings
-    from spm.io.images import read_picture, write_picture
+    from spm.io.images import read_image, write_image
 
     house = Path(tempfile.mkdtemp())
     path = Path(weights) if weights else random_weights(house)
-    one = read_picture(ROOT / "images" / "00.png")
+    one = read_image(ROOT / "images" / "00.png")
     repeats = -(-side // one.shape[0]), -(-side // one.shape[1]), 1
-    write_picture(house / "big.png", np.tile(one, repeats)[:side, :side])
+    write_image(house / "big.png", np.tile(one, repeats)[:side, :side])
     start = time.perf_counter()
-    plan = Plan(Settings(), house / "out", tile_pictures, report=True, weights=path)
+    plan = Plan(Settings(), house / "out", tile_images, report=True, weights=path)
     predict_images(plan, [house / "big.png"])
     spent = time.perf_counter() - start
     lines = (house / "out" / "big_molecules.csv").read_text(encoding="utf-8").splitlines()
@@ -65,7 +65,7 @@ def big_picture(weights: str = "", side: int = 16384, tile_pictures: bool = True
 
 
 def many_predictions(weights: str = "", count: int = 1000, side: int = 300, report: bool = False):
-    """Memory of one process that predicts `count` pictures of one tile, one after the other."""
+    """Memory of one process that predicts `count` images of one tile, one after the other."""
     import os
 
     import numpy as np
@@ -74,16 +74,16 @@ def many_predictions(weights: str = "", count: int = 1000, side: int = 300, repo
     from engine.detector import load_detector
     from engine.predict_image import predict_file
     from spm.inference.predict import Settings
-    from spm.io.images import read_picture, write_picture
+    from spm.io.images import read_image, write_image
 
     house = Path(tempfile.mkdtemp())
     detector = load_detector(Path(weights) if weights else random_weights(house))
-    one = read_picture(ROOT / "images" / "00.png")
+    one = read_image(ROOT / "images" / "00.png")
     process, rng, rows = psutil.Process(os.getpid()), np.random.default_rng(0), []
     start = time.perf_counter()
     for number in range(1, count + 1):
         y, x = rng.integers(0, np.array(one.shape[:2]) - side + 1)
-        write_picture(house / "a.png", one[y : y + side, x : x + side])
+        write_image(house / "a.png", one[y : y + side, x : x + side])
         predict_file(house / "a.png", "a", house, detector, Settings(), report=report)
         if number in (10, 100, 200, 500) or number == count:
             rows.append({"predictions": number, "megabytes": process.memory_info().rss / 1e6,
@@ -93,7 +93,7 @@ def many_predictions(weights: str = "", count: int = 1000, side: int = 300, repo
 
 
 def crowded(molecules: int = 5000, weights: str = "") -> list[dict]:
-    """A picture with so many outlined molecules: the check, the data steps, reading it for
+    """An image with so many outlined molecules: the check, the data steps, reading it for
     training, and prediction."""
     import numpy as np
 
@@ -110,18 +110,18 @@ def crowded(molecules: int = 5000, weights: str = "") -> list[dict]:
     from spm.checks import preflight
     from spm.dataset.annotated_images import folder_sources
     from spm.inference.predict import Settings
-    from spm.io.images import write_picture
+    from spm.io.images import write_image
     from spm.structures.annotation import Annotation, Shape, write_annotation
 
     house = Path(tempfile.mkdtemp())
     columns = round(molecules**0.5)
     rows = -(-molecules // columns)
     rng = np.random.default_rng(0)
-    picture = rng.normal(60, 8, (rows * 30, columns * 30))
+    image = rng.normal(60, 8, (rows * 30, columns * 30))
     around = np.linspace(0, 2 * np.pi, 24, endpoint=False)
     shapes = []
     ys, xs = np.mgrid[: rows * 30, : columns * 30]
-    picture += 120 * np.exp(-(((ys % 30 - 15) / 7) ** 2 + ((xs % 30 - 15) / 7) ** 2))
+    image += 120 * np.exp(-(((ys % 30 - 15) / 7) ** 2 + ((xs % 30 - 15) / 7) ** 2))
     for number in range(molecules):
         y, x = 30 * (number // columns) + 15, 30 * (number % columns) + 15
         points = np.stack([x + 11 * np.cos(around), y + 11 * np.sin(around)], axis=1)
@@ -130,10 +130,10 @@ def crowded(molecules: int = 5000, weights: str = "") -> list[dict]:
         house / n for n in ("in", "before", "cache", "dataset", "images")
     )
     source.mkdir(), images.mkdir()
-    grey = np.clip(picture, 0, 255).astype(np.uint8)
+    grey = np.clip(image, 0, 255).astype(np.uint8)
     for folder in (source, images):
-        write_picture(folder / "many.png", np.repeat(grey[:, :, None], 3, axis=2))
-    annotation = Annotation(shapes, *picture.shape, "many.png")
+        write_image(folder / "many.png", np.repeat(grey[:, :, None], 3, axis=2))
+    annotation = Annotation(shapes, *image.shape, "many.png")
     write_annotation(source / "many.json", annotation)
     names = {"class_names": CLASS_NAMES}
 
@@ -146,13 +146,13 @@ def crowded(molecules: int = 5000, weights: str = "") -> list[dict]:
     path = Path(weights) if weights else random_weights(house)
     steps = {
         "check": lambda: preflight.look(source, images, ClassChoice(CLASS_NAMES)),
-        "L1, 4 pictures": lambda: geo_aug_img_json.main(
+        "L1, 4 images": lambda: geo_aug_img_json.main(
             in_dir=source, angles=[15], flips=["lr"], workers=1
         ),
-        "L2/L3, 8 pictures": lambda: color_aug_img_json.main(
+        "L2/L3, 8 images": lambda: color_aug_img_json.main(
             in_dir=source, out_dir=copies, aug_times=2, workers=1
         ),
-        "label pictures": lambda: pre_draw_mask.main(
+        "label images": lambda: pre_draw_mask.main(
             in_dir=source, out_dir=cache, workers=1, **names
         ),
         "masks": lambda: re_write_mask.main(

@@ -128,7 +128,7 @@ def table(rows: list[dict]) -> str:
         ratio = f"{row['seconds'] / row['yardstick']:.2f}" if row.get("yardstick") else ""
         peak = f"{row['peak_mb']:.0f}" if row.get("peak_mb") else ""
         size = f"{row['bytes'] / 1e6:.0f}" if "bytes" in row else ""
-        names = ("pictures", "first_step", "batch_seconds", "build", "molecules", "tiles")
+        names = ("images", "first_step", "batch_seconds", "build", "molecules", "tiles")
         notes = ", ".join(f"{k} {row[k]:.3g}" for k in names if k in row)
         lines.append(
             f"| {row['group']} | {row['case']} | {row['seconds']:.3g} | {ratio} | {peak} | {size} "

@@ -1,7 +1,7 @@
 """Two workers against one on this machine: `python benchmarks/scaling.py train` or `predict`.
 
-    train                     a step of the light network on PyTorch; the toy pictures are drawn
-    predict WEIGHTS PICTURES  a folder of pictures on a dask cluster of two workers
+    train                     a step of the light network on PyTorch; the toy images are drawn
+    predict WEIGHTS IMAGES  a folder of images on a dask cluster of two workers
 
 Workers on one machine share its cores, so what is measured is what sharing costs. Each is held to
 one core; "one worker, 2 cores" is the same program on both. Besides the seconds by the clock the
@@ -23,10 +23,10 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 STEPS, WARM_UP = 12, 2
-CONFIGURATIONS = (  # words, workers, cores of each, pictures of each
-    ("one worker, 1 core, 4 pictures", 1, 1, 4),
-    ("one worker, 2 cores, 8 pictures", 1, 2, 8),
-    ("two workers, 1 core each, 4 pictures each", 2, 1, 4),
+CONFIGURATIONS = (  # words, workers, cores of each, images of each
+    ("one worker, 1 core, 4 images", 1, 1, 4),
+    ("one worker, 2 cores, 8 images", 1, 2, 8),
+    ("two workers, 1 core each, 4 images each", 2, 1, 4),
 )
 
 
@@ -38,13 +38,13 @@ def environment(**variables) -> dict[str, str]:
 
 
 def train() -> None:
-    for words, workers, cores, pictures in CONFIGURATIONS:
+    for words, workers, cores, images in CONFIGURATIONS:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = str(free.getsockname()[1])
         children = [
             subprocess.Popen(
-                [sys.executable, __file__, "train-worker", str(workers), str(pictures)],
+                [sys.executable, __file__, "train-worker", str(workers), str(images)],
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 text=True,
@@ -59,7 +59,7 @@ def train() -> None:
         found = [result_of(child) for child in children]
         wall = max(one["wall"] for one in found)
         spent = sum(one["spent"] for one in found)
-        total = workers * pictures
+        total = workers * images
         print(
             f"| {words} | {wall:.2f} | {total / wall:.2f} | {spent / total:.2f} |",
             flush=True,
@@ -74,7 +74,7 @@ def result_of(child: subprocess.Popen) -> dict:
     return json.loads(output.splitlines()[-1])
 
 
-def train_worker(workers: int, pictures: int) -> None:
+def train_worker(workers: int, images: int) -> None:
     """One process of a training; prints its seconds a step."""
     os.sched_setaffinity(0, {int(core) for core in os.environ["CORES"].split(",")})
     import keras
@@ -93,8 +93,8 @@ def train_worker(workers: int, pictures: int) -> None:
             places = np.linspace(side / 6, side * 5 / 6, 3)
             centres = rng.uniform(-4, 4, (9, 2)) + [(a, b) for a in places for b in places]
             masks = np.stack([np.hypot(y - a, x - b) < side / 9 for a, b in centres], axis=-1)
-            picture = rng.normal(60, 10, (side, side, 3)) + 100 * masks.any(axis=2)[..., None]
-            return picture.clip(0, 255).astype(np.uint8), np.ones(9, int), masks, []
+            image = rng.normal(60, 10, (side, side, 3)) + 100 * masks.any(axis=2)[..., None]
+            return image.clip(0, 255).astype(np.uint8), np.ones(9, int), masks, []
 
     class Clock(keras.callbacks.Callback):
         def on_train_batch_end(self, batch, logs=None):
@@ -106,7 +106,7 @@ def train_worker(workers: int, pictures: int) -> None:
                 self.spent = (time.process_time() - self.start[1]) / steps
 
     changes = {
-        "NUM_CLASSES": 2, "GPU_COUNT": workers, "IMAGES_PER_GPU": pictures,
+        "NUM_CLASSES": 2, "GPU_COUNT": workers, "IMAGES_PER_GPU": images,
         "STEPS_PER_EPOCH": STEPS, "VALIDATION_STEPS": 0, "COMPUTE_DTYPE": "float32",
     }  # fmt: skip
     distributed.join()
@@ -126,11 +126,11 @@ def train_worker(workers: int, pictures: int) -> None:
 # --- prediction --------------------------------------------------------------------------------
 
 
-def predict(weights: str, pictures: str) -> None:
-    count = len([path for path in Path(pictures).iterdir() if path.is_file()])
+def predict(weights: str, images: str) -> None:
+    count = len([path for path in Path(images).iterdir() if path.is_file()])
     with tempfile.TemporaryDirectory() as folder:
         command = [
-            sys.executable, str(ROOT / "predict_big_pic.py"), pictures, "--weights", weights,
+            sys.executable, str(ROOT / "predict_big_pic.py"), images, "--weights", weights,
             "--out-dir",
         ]  # fmt: skip
         for words, cores in (("one process, 1 core", {0}), ("one process, 2 cores", {0, 1})):
@@ -195,8 +195,8 @@ if __name__ == "__main__":
     elif sys.argv[1] == "train-worker":
         train_worker(*(int(n) for n in sys.argv[2:4]))
     elif sys.argv[1] == "train":
-        print("| what | s a step | pictures a second | processor s a picture |\n|---|---|---|---|")
+        print("| what | s a step | images a second | processor s an image |\n|---|---|---|---|")
         train()
     else:
-        print("| what | s | pictures a second | processor s a picture |\n|---|---|---|---|")
+        print("| what | s | images a second | processor s an image |\n|---|---|---|---|")
         predict(*sys.argv[2:4])

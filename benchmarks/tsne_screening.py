@@ -1,4 +1,4 @@
-"""Measure the t-SNE screening on simulated pictures with known faults.
+"""Measure the t-SNE screening on simulated images with known faults.
 
     python benchmarks/tsne_screening.py --seeds 5
 
@@ -19,7 +19,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import tsne_analysis
-from spm.io.images import write_picture
+from spm.io.images import write_image
 from spm.run import command_line
 from spm.run.setting_kinds import Count
 from spm.run.settings import Settings, takes
@@ -29,7 +29,7 @@ from spm.structures.annotation import write_annotation
 PER_CLASS = 60  # molecules
 SWAPPED = 3  # wrong labels
 SPOILT = 2  # molecules spoilt by tip noise
-SIZE = 1400  # side of the picture, pixels
+SIZE = 1400  # side of the image, pixels
 
 
 class Benchmark(Settings):
@@ -44,10 +44,10 @@ class Benchmark(Settings):
 @takes(Benchmark)
 def main(settings: Benchmark) -> None:
     """Measure and print one line per image."""
-    print("seed  ranks of the five   suspected  verdict        seconds")
+    print("seed  ranks of the five   suspected  conclusion     seconds")
     for seed in range(settings.seeds):
         folder = settings.out / str(seed)
-        faulty = make_picture(folder, seed)
+        faulty = make_image(folder, seed)
         start = time.perf_counter()
         with contextlib.redirect_stdout(io.StringIO()):
             result = tsne_analysis.main(folders=[folder], out=folder / "results")
@@ -56,13 +56,14 @@ def main(settings: Benchmark) -> None:
         ranks = sorted(names.index(name) + 1 for name in faulty)
         suspected = int(result.suspected.sum())
         print(
-            f"{seed:4}  {ranks!s:18}  {suspected:9}  {result.pairs[0].verdict:13}  {seconds:7.1f}"
+            f"{seed:4}  {ranks!s:18}  {suspected:9}  "
+            f"{result.pairs[0].conclusion:13}  {seconds:7.1f}"
         )
 
 
-def make_picture(folder: Path, seed: int) -> list[str]:
+def make_image(folder: Path, seed: int) -> list[str]:
     """Write simulated.png and simulated.json; return the labels of the faulty molecules."""
-    picture, truth = simulate("network", size=SIZE, seed=seed, scrambled=SPOILT)
+    image, truth = simulate("network", size=SIZE, seed=seed, scrambled=SPOILT)
     rng = np.random.default_rng([seed, 7])
     whole = [shape for shape in truth.shapes if not shape.flags["edge"]]
     spoilt = [shape for shape in whole if shape.flags.get("scrambled")]
@@ -79,7 +80,7 @@ def make_picture(folder: Path, seed: int) -> list[str]:
         shape.label = f"{other}9{shape.label[4:]}"
     truth.shapes = [kept[i] for i in rng.permutation(len(kept))]
     folder.mkdir(parents=True, exist_ok=True)
-    write_picture(folder / truth.picture_name, picture)
+    write_image(folder / truth.image_name, image)
     write_annotation(folder / "simulated.json", truth)
     return [shape.label for shape in [*spoilt, *swapped]]
 

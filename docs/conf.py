@@ -1,10 +1,10 @@
 """The site made of this folder: `python -m sphinx -W docs site` (see requirements-docs.txt)."""
 
-project = "Molecules in STM and AFM pictures"
+project = "Molecules in STM and AFM images"
 html_title = project
 extensions = ["myst_parser"]
 myst_heading_anchors = 3  # `page.md#heading`, as on the pages of the repository
-exclude_patterns = ["pictures"]
+exclude_patterns = ["images"]
 html_static_path = ["_static"]
 html_css_files = ["wrap.css"]
 html_theme = "furo"

@@ -14,12 +14,12 @@ def announce(config, start, counts, training, validation, stages, augment) -> No
     steps = sum(epochs for _, epochs, _ in stages) * config.STEPS_PER_EPOCH
     held = f"{len(validation)} for validation" if validation else "none for validation"
     print(
-        f"Training {config.BACKBONE} on {len(training)} pictures ({augment}; {held}); "
+        f"Training {config.BACKBONE} on {len(training)} images ({augment}; {held}); "
         f"outlines: {molecules}"
     )
     print(
         f"  {config.IMAGE_SHAPE[0]} x {config.IMAGE_SHAPE[1]} pixels, {config.BATCH_SIZE} a step, "
-        f"{config.SCALE:.3g} network pixels per picture pixel, {config.COMPUTE_DTYPE}"
+        f"{config.SCALE:.3g} network pixels per image pixel, {config.COMPUTE_DTYPE}"
     )
     print(f"  on: {device_name()}; starting from: {start.words}")
     print(f"  {steps} steps ({', '.join(f'{e} epochs of {name}' for name, e, _ in stages)})")
@@ -41,6 +41,6 @@ def callbacks() -> list:
 
 
 def _epoch_line(clock: dict, epoch: int, logs: dict) -> None:
-    held = f", on validation pictures {logs['val_loss']:.3f}" if "val_loss" in logs else ""
+    held = f", on validation images {logs['val_loss']:.3f}" if "val_loss" in logs else ""
     minutes = (time.perf_counter() - clock["start"]) / 60
     print(f"  epoch {epoch + 1}: loss {logs['loss']:.3f}{held}; {minutes:.1f} minutes", flush=True)

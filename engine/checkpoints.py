@@ -111,7 +111,7 @@ def find_interrupted(log_dir: Path, record: dict, name: str) -> Path | None:
     stored, wanted = read_settings(own[0] / "settings.json"), plain(record)
     if not found or stored != wanted:
         if found and stored and stored | {"data": None} == wanted | {"data": None}:
-            print(f"  {own[0]}: began with other pictures, outlines or labels; a new run begins.")
+            print(f"  {own[0]}: began with other images, outlines or labels; a new run begins.")
         return None
     for path in found:
         if (finished := is_finished(path)) is not None:

@@ -14,16 +14,16 @@ from spm.structures.classes import Classes
 
 
 class MoleculeDataset(utils.Dataset):
-    """Annotated pictures as the detector takes them.
+    """Annotated images as the detector takes them.
 
-    `load_shapes` fills it. `load_image` and `load_mask` give whole pictures; `load_sample` draws a
+    `load_shapes` fills it. `load_image` and `load_mask` give whole images; `load_sample` draws a
     random view of the network's size, and is what training uses.
     """
 
     def load_shapes(
         self, sources: list[Source], classes: Sequence[str], views: ViewSettings
     ) -> None:
-        """Adds classes and pictures.
+        """Adds classes and images.
 
         Args:
             sources: see `spm.dataset.annotated_images`.
@@ -40,28 +40,28 @@ class MoleculeDataset(utils.Dataset):
         self.prepare()
 
     def load_image(self, image_id) -> np.ndarray:
-        """The whole picture (H, W, 3) uint8 RGB."""
-        return self.image_info[image_id]["source_of"].read_picture()
+        """The whole image (H, W, 3) uint8 RGB."""
+        return self.image_info[image_id]["source_of"].read_image()
 
     def load_mask(self, image_id) -> tuple[np.ndarray, np.ndarray]:
-        """Masks (H, W, N) bool and class ids (N,) int32 of the whole picture."""
+        """Masks (H, W, N) bool and class ids (N,) int32 of the whole image."""
         source = self.image_info[image_id]["source_of"]
         return source.read_masks().astype(bool), self._class_ids(source)
 
     def load_sample(self, image_id, rng: np.random.Generator):
-        """A random view: picture (S, S, 3) uint8, class ids (N,), masks (S, S, N) bool, and boxes
+        """A random view: image (S, S, 3) uint8, class ids (N,), masks (S, S, N) bool, and boxes
         (K, 4) of regions that are neither target nor background."""
         view = draw_view(self._scene(image_id), self.views, rng)
-        return view.picture, view.class_ids, view.masks, view.ignored
+        return view.image, view.class_ids, view.masks, view.ignored
 
     def _scene(self, image_id) -> Scene:
-        """What views are drawn from. The user's own pictures are few and stay in memory."""
+        """What views are drawn from. The user's own images are few and stay in memory."""
         if image_id in self._scenes:
             return self._scenes[image_id]
         source = self.image_info[image_id]["source_of"]
         stored = source.masks_are_stored
         scene = Scene(
-            source.read_picture(),
+            source.read_image(),
             None if stored else source.read_outlines(),
             self._class_ids(source),
             source.valid,
@@ -77,7 +77,7 @@ class MoleculeDataset(utils.Dataset):
         return source.class_ids + 1  # 0 is the background
 
     def image_reference(self, image_id) -> str:
-        """Path of the picture."""
+        """Path of the image."""
         return self.image_info[image_id]["path"]
 
 

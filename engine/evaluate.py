@@ -11,15 +11,15 @@ from engine.predict import predict_images
 from engine.predict_image import Plan
 from spm.errors import InputError
 from spm.evaluation.metrics import KINDS, Comparison, report
-from spm.evaluation.output import draw_pictures, table, write_figures, write_tables
+from spm.evaluation.output import draw_images, table, write_figures, write_tables
 from spm.evaluation.reading import (
     check_labels,
     find_predictions,
-    read_pictures,
+    read_images,
     read_truths,
 )
 from spm.inference.predict import Settings
-from spm.io.images import write_picture
+from spm.io.images import write_image
 from spm.run import files
 from spm.structures.annotation import Annotation
 from spm.structures.classes import ClassChoice
@@ -51,25 +51,23 @@ def evaluate(settings: Any) -> dict:
             predicted = files.make_folder(out / "predicted")
             asked = Settings(score_threshold=settings.lowest_score, tile_scale=settings.tile_scale)
             plan = Plan(
-                asked, predicted, tile_pictures=False, report=True, weights=settings.weights,
+                asked, predicted, tile_images=False, report=True, weights=settings.weights,
                 class_names=own_classes if unnamed else None,
             )  # fmt: skip
             _predict(truths, plan)
         paths = find_predictions(truths, predicted)
-        pictures = read_pictures(
-            truths, paths, given, settings.ignore_flags, settings.ignore_unlisted
-        )
-        for notice in pictures.notices:
+        images = read_images(truths, paths, given, settings.ignore_flags, settings.ignore_unlisted)
+        for notice in images.notices:
             print(f"note: {notice}", file=sys.stderr)
         comparisons = {
-            kind: Comparison(pictures.truths, pictures.predictions, kind, pictures.class_names)
+            kind: Comparison(images.truths, images.predictions, kind, images.class_names)
             for kind in KINDS
         }
         numbers = report(comparisons, settings.iou, score_threshold or 0.0, settings.protocol)
         write_tables(out, numbers, comparisons)
         if settings.figures:
             write_figures(out, numbers, comparisons)
-            draw_pictures(out, pictures.annotations[: settings.drawn], comparisons["mask"], numbers)
+            draw_images(out, images.annotations[: settings.drawn], comparisons["mask"], numbers)
     print(table(numbers))
     print(f"tables and figures: {out}")
     return numbers
@@ -89,14 +87,12 @@ def _read_weights(weights: Path, classes: list[str]) -> tuple[list[str], float, 
 
 def _predict(truths: list[Annotation], plan: Plan) -> None:
     """Predicts the truths' images; NAME_predicted.json of each lands in the plan's folder."""
-    sources = files.make_folder(plan.out_dir / "pictures")
-    pictures = []
+    sources = files.make_folder(plan.out_dir / "images")
+    images = []
     for truth in truths:
         # A copy under the annotation's own name: the image may be embedded in it, or two
         # annotations may share one image.
-        pictures.append(sources / f"{truth.path.stem}.png")
-        write_picture(pictures[-1], truth.read_picture())
-    if predict_images(plan, pictures):
-        raise InputError(
-            f"{plan.weights}: not all pictures could be predicted; see the lines above."
-        )
+        images.append(sources / f"{truth.path.stem}.png")
+        write_image(images[-1], truth.read_image())
+    if predict_images(plan, images):
+        raise InputError(f"{plan.weights}: not all images could be predicted; see the lines above.")

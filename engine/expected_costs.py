@@ -67,7 +67,7 @@ def flips(mirror: bool) -> tuple[str, ...]:
 
 
 def l1_count(mirror: bool) -> int:
-    """Returns how many L1 pictures come of one annotated picture, itself included."""
+    """Returns how many L1 images come of one annotated image, itself included."""
     return 1 + len(plan_copies(Geometry.angles, flips(mirror)))
 
 
@@ -76,7 +76,7 @@ def report(findings: preflight.Findings, expected: costs.Costs, added: list[Corr
     for correction in added:
         print(f"{correction.annotation.path}: {correction.outlined}, can be added")
     estimate = costs.lines(expected) if findings.sizes else []
-    print("\n".join([*preflight.report(findings), *estimate, preflight.verdict(findings)]))
+    print("\n".join([*preflight.report(findings), *estimate, preflight.conclusion(findings)]))
     sys.stdout.flush()  # before the problems, which go to the other stream
 
 
@@ -87,15 +87,15 @@ def announce(
     sources = len(findings.sizes)
     molecules = ", ".join(f"{n} {name}" for name, n in findings.counts.items())
     copies = sources * l1_count(mirror)
-    print(f"{sources} annotated picture(s), {molecules}")
+    print(f"{sources} annotated image(s), {molecules}")
     for name in (name for name, count in findings.counts.items() if not count):
         print(f"  {name}: no molecule is outlined; the network cannot learn it. Outline some, or "
               "take it out of class_names")  # fmt: skip
     if aug_times:
-        print(f"  -> {copies} L1 pictures -> {copies * aug_times} L2/L3 pictures -> dataset")
+        print(f"  -> {copies} L1 images -> {copies * aug_times} L2/L3 images -> dataset")
     else:
         print("  -> views of them drawn anew for every step, no copies (augment = 'online')")
-    print(f"  -> training -> {findings.to_recognise} picture(s) recognised")
+    print(f"  -> training -> {findings.to_recognise} image(s) recognised")
     for line in costs.lines(expected):
         print(f"  {line}")
     if expected.disk_gb > MUCH_DISK:

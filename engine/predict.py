@@ -15,7 +15,7 @@ from engine.predict_image import Plan
 from spm.errors import InputError
 from spm.inference.detector import Detector
 from spm.inference.predict import Settings
-from spm.report.result_files import find_pictures, output_names, unread
+from spm.report.result_files import find_images, output_names, unread
 from spm.run.cluster import on_cluster
 from spm.run.files import folder_lock, remove_leftovers
 from spm.run.parallel import run_jobs
@@ -39,9 +39,9 @@ def predict(settings: Any) -> int:
         score_threshold=how.score_threshold, nms_iou=how.nms_iou, tile_scale=how.tile_scale,
         views=how.views, uncertain_ratio=how.uncertain_ratio,
     )  # fmt: skip
-    paths = find_pictures(settings.files or None, settings.in_dir)
+    paths = find_images(settings.files or None, settings.in_dir)
     plan = Plan(
-        asked, settings.out_dir, how.tile_pictures, how.report, how.nm_per_pixel,
+        asked, settings.out_dir, how.tile_images, how.report, how.nm_per_pixel,
         weights=settings.weights or newest_weights(settings.log_dir),
         batch_size=how.batch_size, class_names=settings.class_names, load=load_detector,
     )  # fmt: skip
@@ -88,7 +88,7 @@ def predict_images(
                 print(f"error: {outcome}", file=sys.stderr)
             else:
                 print(outcome, flush=True)
-    print(f"{len(todo) - problems} of {len(todo)} pictures predicted into {plan.out_dir} "
+    print(f"{len(todo) - problems} of {len(todo)} images predicted into {plan.out_dir} "
           f"in {time.perf_counter() - start:.1f} s")  # fmt: skip
     return 1 if problems or unknown else 0
 
@@ -96,7 +96,7 @@ def predict_images(
 def _outcomes(
     todo: list[tuple[Path, str]], plan: Plan, detector: Detector | None
 ) -> Iterator[str | InputError]:
-    """Yields the summary of each picture, or what is wrong with it; without a detector the workers
+    """Yields the summary of each image, or what is wrong with it; without a detector the workers
     of a cluster find out."""
     if detector:
         for path, name in todo:
@@ -106,17 +106,17 @@ def _outcomes(
                 yield error
         return
     jobs = [(plan, path, name) for path, name in todo]
-    for _, outcome in run_jobs(predict_on_worker, jobs, None, "pictures"):
+    for _, outcome in run_jobs(predict_on_worker, jobs, None, "images"):
         yield outcome
 
 
-# The detector of a worker process, with what it was built for; one picture at a time uses it.
+# The detector of a worker process, with what it was built for; one image at a time uses it.
 _worker_detector: dict[str, Detector] = {}
 _worker_lock = threading.Lock()
 
 
 def predict_on_worker(job: tuple[Plan, Path, str]) -> str:
-    """Predicts one picture in a worker process, which builds the network for the first one only."""
+    """Predicts one image in a worker process, which builds the network for the first one only."""
     plan, path, name = job
     with _worker_lock:
         stat = plan.weights.stat() if plan.weights.exists() else None
@@ -131,8 +131,8 @@ def predict_on_worker(job: tuple[Plan, Path, str]) -> str:
 def _scale_words(detector: Detector, settings: Settings) -> str:
     scale = settings.tile_scale or detector.scale
     if scale:
-        return f"{scale:.3g} network pixels per picture pixel"
+        return f"{scale:.3g} network pixels per image pixel"
     return (
-        "the file says no scale, so each picture is cut as the 2022 scripts did, into four tiles "
+        "the file says no scale, so each image is cut as the 2022 scripts did, into four tiles "
         f"of 3/5 of its side, enlarged to {detector.input_size} pixels (--tile-scale sets another)"
     )

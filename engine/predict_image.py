@@ -16,11 +16,11 @@ from engine.detector import load_detector
 from spm.checks.corrections import mark_prediction
 from spm.errors import InputError
 from spm.inference.detector import Detector
-from spm.inference.predict import Settings, predict_picture
+from spm.inference.predict import Settings, find_molecules
 from spm.inference.tiles import Tile
 from spm.instruments.heights import Opened
-from spm.instruments.inputs import open_picture
-from spm.io.images import write_picture
+from spm.instruments.inputs import open_image
+from spm.io.images import write_image
 from spm.report.drawing import draw_molecules
 from spm.report.labelme_image import image_for_labelme
 from spm.report.remarks import remark
@@ -35,12 +35,12 @@ SHOW_PROGRESS_FROM = 8  # tiles
 
 @dataclass
 class Plan:
-    """How a run predicts: all that a worker needs beside the picture.
+    """How a run predicts: all that a worker needs beside the image.
 
     Attributes:
         settings: how the network is asked.
         out_dir: folder of the results.
-        tile_pictures: whether to write the tiles.
+        tile_images: whether to write the tiles.
         report: whether to write statistics and the report.
         nm_per_pixel: size of a pixel; None takes the file's.
         run: what the reports say of the run.
@@ -50,7 +50,7 @@ class Plan:
 
     settings: Settings
     out_dir: Path
-    tile_pictures: bool = True
+    tile_images: bool = True
     report: bool = False
     nm_per_pixel: float | None = None
     run: dict = field(default_factory=describe_run)
@@ -64,14 +64,14 @@ class Plan:
         return self.load(self.weights, self.batch_size, self.settings, self.class_names)
 
     def predict(self, path: Path, name: str, detector: Detector) -> str:
-        """Predicts one picture and returns its summary."""
+        """Predicts one image and returns its summary."""
         check_name(path, name)
         try:
-            opened = open_picture(path, self.nm_per_pixel)
+            opened = open_image(path, self.nm_per_pixel)
             return predict_image(path, name, opened, detector, self)[1]
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise  # the other pictures would fail too
+                raise  # the other images would fail too
             what = error.strerror or error
             raise InputError(
                 f"{path}: its results cannot be written or it cannot be read ({what}, "
@@ -97,7 +97,7 @@ def predict_file(
         detector: see `load_detector`.
         settings: see `spm.inference.predict.Settings`.
         opened: what the file holds; it is opened when this is None.
-        how: `tile_pictures`, `report` and others of `Plan`.
+        how: `tile_images`, `report` and others of `Plan`.
 
     Returns:
         The molecules.
@@ -106,7 +106,7 @@ def predict_file(
         InputError: when the image cannot be read.
     """
     plan = Plan(settings, Path(out_dir), **how)
-    molecules, summary = predict_image(path, name, opened or open_picture(path), detector, plan)
+    molecules, summary = predict_image(path, name, opened or open_image(path), detector, plan)
     print(summary)
     return molecules
 
@@ -128,22 +128,22 @@ def predict_image(
     """
     start = time.perf_counter()
     out_dir = plan.out_dir
-    picture, nm_per_pixel = opened.picture, opened.nm_per_pixel
-    height, width = picture.shape[:2]
+    image, nm_per_pixel = opened.image, opened.nm_per_pixel
+    height, width = image.shape[:2]
     remove_tiles(out_dir, name)
-    on_tile = _tile_writer(out_dir, name, detector) if plan.tile_pictures else None
+    on_tile = _tile_writer(out_dir, name, detector) if plan.tile_images else None
     with _Progress(path.name) as progress:
-        molecules = predict_picture(detector, picture, plan.settings, on_tile, progress)
-    shown = image_for_labelme(path, picture, nm_per_pixel, out_dir, name)
+        molecules = find_molecules(detector, image, plan.settings, on_tile, progress)
+    shown = image_for_labelme(path, image, nm_per_pixel, out_dir, name)
     annotation = molecules_to_annotation(molecules, height, width, shown, nm_per_pixel)
-    mark_prediction(annotation, picture)
+    mark_prediction(annotation, image)
     write_table(out_dir / f"{name}_molecules.csv", molecules, nm_per_pixel)
     write_annotation(out_dir / f"{name}_predicted.json", annotation)
     if plan.report:
         _write_report(name, opened, molecules, detector, plan)
-    # The picture is not needed any more: drawing into it saves a copy of a large one.
-    drawn = draw_molecules(picture, molecules, detector.class_names, in_place=True)
-    write_picture(out_dir / f"{name}_predicted.png", drawn, durable=True)
+    # The image is not needed any more: drawing into it saves a copy of a large one.
+    drawn = draw_molecules(image, molecules, detector.class_names, in_place=True)
+    write_image(out_dir / f"{name}_predicted.png", drawn, durable=True)
     seconds = time.perf_counter() - start
     counts = _summary(molecules, detector)
     summary = f"{path.name}: {counts} ({width} x {height}, {seconds:.1f} s)"
@@ -158,7 +158,7 @@ def _write_report(
     from spm.report.page import write_report
 
     out_dir, settings = plan.out_dir, plan.settings
-    height, width = opened.picture.shape[:2]
+    height, width = opened.image.shape[:2]
     found = write_statistics(
         out_dir / name, molecules, height, width, opened.nm_per_pixel,
         heights_nm=opened.heights_nm, class_names=detector.class_names,
@@ -169,17 +169,17 @@ def _write_report(
         "prediction": {
             "weights": detector.name or "not known",
             "score threshold": _threshold(detector, settings),
-            "network pixels per picture pixel": round(
+            "network pixels per image pixel": round(
                 settings.tile_scale or detector.scale_for(height, width), 4
             ),
             "views": settings.views,
             "NMS IoU": settings.nms_iou,
         },
-        "picture": opened.settings,
+        "image": opened.settings,
         "run": run,
     }
     write_report(
-        out_dir / f"{name}_report.html", opened.picture, found, title=name, settings=made_with
+        out_dir / f"{name}_report.html", opened.image, found, title=name, settings=made_with
     )
 
 
@@ -192,18 +192,16 @@ def _threshold(detector: Detector, settings: Settings) -> float:
 def _tile_writer(out_dir: Path, name: str, detector: Detector):
     before, after = make_folder(out_dir / "pre_predict"), make_folder(out_dir / "post_predict")
 
-    def write(tile: Tile, picture: np.ndarray, molecules: list[Molecule]) -> None:
+    def write(tile: Tile, image: np.ndarray, molecules: list[Molecule]) -> None:
         file = tile_name(name, tile)
-        write_picture(before / file, picture)
-        write_picture(
-            after / file, draw_molecules(picture, molecules, detector.class_names, zoom=1)
-        )
+        write_image(before / file, image)
+        write_image(after / file, draw_molecules(image, molecules, detector.class_names, zoom=1))
 
     return write
 
 
 class _Progress:
-    """A progress bar over tiles for pictures that have many of them."""
+    """A progress bar over tiles for images that have many of them."""
 
     def __init__(self, name: str):
         self._name, self._bar = name, None

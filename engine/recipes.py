@@ -55,8 +55,8 @@ def make_config(
         changes: attributes of the config; None leaves one as it is.
 
     Returns:
-        An instance with two settings more: SCALE (network pixels per picture pixel) and
-        MOLECULE_SIZE (median diameter in picture pixels).
+        An instance with two settings more: SCALE (network pixels per image pixel) and
+        MOLECULE_SIZE (median diameter in image pixels).
     """
     base = recipes.light if light else recipes.paper
     if light and start.pretrained:

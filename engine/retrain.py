@@ -9,7 +9,7 @@ from engine.detector import load_detector
 from spm.checks.corrections import Correction
 from spm.evaluation import comparison
 from spm.inference.predict import Settings
-from spm.report.result_files import find_pictures, output_names
+from spm.report.result_files import find_images, output_names
 from spm.structures.classes import Classes
 
 
@@ -43,7 +43,7 @@ def other_results(
 ) -> dict[str, comparison.Answers]:
     """Returns what the results of the images that nobody corrected say before they are replaced."""
     corrected = {name for correction in added for name in correction.results}
-    names = output_names(find_pictures(None, images_dir))
+    names = output_names(find_images(None, images_dir))
     return comparison.read_results([n for n in names if n not in corrected], out_dir, classes)
 
 
@@ -54,10 +54,10 @@ def compare(
     out_dir: Path,
     classes: Classes,
 ) -> None:
-    """Prints what changed in each picture and writes it to corrections.csv.
+    """Prints what changed in each image and writes it to corrections.csv.
 
     Args:
-        added: the corrected pictures.
+        added: the corrected images.
         first: what the results said before, see `spm.evaluation.comparison.read_results`.
         both_weights: before and after.
         out_dir: folder of the results.
@@ -76,6 +76,6 @@ def compare(
     rows += comparison.compare_results(first, out_dir, classes)
     comparison.write_table(out_dir / comparison.TABLE, rows)
     before, after = (f"{w.parent.name}/{w.name}" for w in both_weights)
-    print(f"{before} and {after}, compared (the corrected pictures were trained on):")
+    print(f"{before} and {after}, compared (the corrected images were trained on):")
     for line in comparison.sentences(rows):
         print(f"  {line}")

@@ -1,15 +1,15 @@
 """A second training where few molecules were outlined: what the first one found teaches too.
 
-A network that was shown two outlines of each class finds nearly every molecule of the pictures and
+A network that was shown two outlines of each class finds nearly every molecule of the images and
 names many wrongly. So they are named anew by their likeness to the outlined ones
 (`spm.similarity.label_spreading`), get the outline of the most similar one of these
 (`spm.similarity.outline_fit`), and the surest become annotations: a second training learns from
 them and from the user's own. The others stay unclear; where nothing was found, or what looks like
 no outlined molecule, is background.
 
-A network that was shown nothing but simulated pictures does the same. A simulated molecule is no
+A network that was shown nothing but simulated images does the same. A simulated molecule is no
 example of a real one's look, so that names spread from the network's own, and its outlines stay;
-the simulated pictures have taught what they can, and are left out.
+the simulated images have taught what they can, and are left out.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ import numpy as np
 from spm.dataset.annotated_images import Source, classify, median_diameter, outlined_sources
 from spm.errors import InputError
 from spm.geometry import polygons
-from spm.instruments.inputs import open_picture
-from spm.io.images import write_picture
-from spm.report.result_files import find_pictures, output_names
+from spm.instruments.inputs import open_image
+from spm.io.images import write_image
+from spm.report.result_files import find_images, output_names
 from spm.run.files import make_folder
 from spm.similarity.label_spreading import (
     Examples,
@@ -43,39 +43,39 @@ from spm.structures.shape import Shape
 KEPT = 0.85  # of each class, the surest names; the rest teaches nothing
 MOST = 800  # molecules that are compared with each other: the time grows with their square
 ALIKE = 0.4  # correlation with an example; pores taken for molecules have -0.2 to 0.2, these 0.7
-FEWEST = 10  # found molecules, below which a picture says little
+FEWEST = 10  # found molecules, below which an image says little
 
 
 @dataclass
 class Found:
-    """A recognised picture: (H, W, 3) uint8, and its molecules."""
+    """A recognised image: (H, W, 3) uint8, and its molecules."""
 
-    picture: np.ndarray
+    image: np.ndarray
     molecules: list[Molecule]
 
 
-def read_found(json_path: Path, picture: np.ndarray, classes: Classes) -> Found:
-    """Read a picture's prediction."""
-    return Found(picture, annotation_to_molecules(read_annotation(json_path).classified(classes)))
+def read_found(json_path: Path, image: np.ndarray, classes: Classes) -> Found:
+    """Read an image's prediction."""
+    return Found(image, annotation_to_molecules(read_annotation(json_path).classified(classes)))
 
 
 def read_examples(sources: list[Source], classes: Classes) -> Examples:
-    """Return what the user's own annotated pictures tell of the classes."""
+    """Return what the user's own annotated images tell of the classes."""
     outlines = [source.read_outlines() for source in sources]
     ids = [source.class_ids.tolist() for source in sources]
-    pictures = [source.read_picture() for source in sources]
-    return Examples(pictures, outlines, ids, len(classes), median_diameter(sources))
+    images = [source.read_image() for source in sources]
+    return Examples(images, outlines, ids, len(classes), median_diameter(sources))
 
 
-def teachers(
+def choose_pseudo_labels(
     found: Found, examples: Examples | None, classes: Classes, mirror: bool, seed: int
 ) -> list[Molecule]:
     """Return the molecules that teach, with the names and outlines that they teach.
 
-    Those that the picture's border cuts do not, and none of a picture that shows too few.
+    Those that the image's border cuts do not, and none of an image that shows too few.
 
     Args:
-        found: the picture and what was recognised.
+        found: the image and what was recognised.
         examples: what the user outlined; None lets the recognised molecules name one another.
         classes: the classes.
         mirror: whether mirror images are the same molecule.
@@ -89,25 +89,25 @@ def teachers(
         return []
     centroids = [m.centroid for m in molecules]
     if examples is not None:
-        shares = name_by_examples(found.picture, centroids, examples, mirror)
+        shares = name_by_examples(found.image, centroids, examples, mirror)
     else:
         diameter = polygons.median_diameter(m.area for m in molecules)
-        opinions = np.array([_opinion(m, classes) for m in molecules])
-        shares = name_by_neighbours(found.picture, centroids, opinions, diameter, mirror)
+        class_scores = np.array([_class_scores(m, classes) for m in molecules])
+        shares = name_by_neighbours(found.image, centroids, class_scores, diameter, mirror)
     kept, ids = _surest(shares), shares.argmax(axis=1)
     taught = [replace(molecules[k], class_name=classes[ids[k]]) for k in kept]
     if examples is None:
         return taught
     places = [m.centroid for m in taught]
-    outlines = lay_outlines(found.picture, places, ids[kept], examples, mirror)
-    border = found.picture.shape[1::-1]  # an outline that was laid may reach over it
+    outlines = lay_outlines(found.image, places, ids[kept], examples, mirror)
+    border = found.image.shape[1::-1]  # an outline that was laid may reach over it
     return [
         replace(molecule, outline=np.clip(points, 0, border))
         for molecule, points in zip(taught, outlines, strict=True)
     ]
 
 
-def _opinion(molecule: Molecule, classes: Classes) -> np.ndarray:
+def _class_scores(molecule: Molecule, classes: Classes) -> np.ndarray:
     """The scores that the network gave, as far as it told."""
     scores = np.zeros(len(classes))
     scores[classes.index(molecule.class_name)] = molecule.score
@@ -122,7 +122,7 @@ def _surest(shares: np.ndarray) -> np.ndarray:
     return np.flatnonzero([s >= least[k] for k, s in zip(named, sure, strict=True)])
 
 
-def write_lessons(
+def write_pseudo_labels(
     folder: Path,
     found: Iterable[Found],
     sources: list[Source],
@@ -130,16 +130,16 @@ def write_lessons(
     mirror: bool,
     seed: int,
 ) -> int:
-    """Write the annotated pictures of the second training: the user's own and the recognised ones.
+    """Write the annotated images of the second training: the user's own and the recognised ones.
 
     Args:
         folder: is emptied before.
-        found: taken one after the other: large pictures need not be in memory together.
-        sources: the pictures of the first training.
+        found: taken one after the other: large images need not be in memory together.
+        sources: the images of the first training.
         classes: the classes.
 
     Returns:
-        How many molecules of recognised pictures teach.
+        How many molecules of recognised images teach.
     """
     if folder.exists():
         shutil.rmtree(folder)
@@ -151,7 +151,7 @@ def write_lessons(
             for label, points in zip(source.labels, source.read_outlines(), strict=True)
         ]
         flags = {"partial": source.partial}
-        _write(folder, f"own{number}", source.read_picture(), shapes, flags=flags)
+        _write(folder, f"own{number}", source.read_image(), shapes, flags=flags)
     classify(sources, classes)
     all_shown = _shown(own) == _shown(sources)
     examples = read_examples(own, classes) if all_shown else None
@@ -159,41 +159,41 @@ def write_lessons(
     for number, one in enumerate(found):
         if examples is not None:
             one = _without_pores(one, examples, mirror)
-        molecules = teachers(one, examples, classes, mirror, seed)
+        molecules = choose_pseudo_labels(one, examples, classes, mirror, seed)
         if not molecules:
             continue
         shapes = [Shape(x, m.outline) for x, m in zip(labels_of(molecules), molecules, strict=True)]
         taught = {m.centroid for m in molecules}
         unclear = [m.outline.tolist() for m in one.molecules if m.centroid not in taught]
-        _write(folder, f"found{number}", one.picture, shapes, extra={"unclear": unclear})
+        _write(folder, f"found{number}", one.image, shapes, extra={"unclear": unclear})
         count += len(molecules)
     return count
 
 
 def _without_pores(found: Found, examples: Examples, mirror: bool) -> Found:
-    """Leave out what looks like no example: a pore, which the lessons then show as background. Of
-    what the border cuts too little is seen to tell."""
+    """Leave out what looks like no example: a pore, which the pseudo-labels then show as
+    background. Of what the border cuts too little is seen to tell."""
     if not found.molecules:
         return found
     places = [m.centroid for m in found.molecules]
-    likeness = likeness_to_examples(found.picture, places, examples, mirror)
+    likeness = likeness_to_examples(found.image, places, examples, mirror)
     kept = [m for m, r in zip(found.molecules, likeness, strict=True) if m.edge or r >= ALIKE]
-    return Found(found.picture, kept)
+    return Found(found.image, kept)
 
 
 def _shown(sources: list[Source]) -> set[int]:
     return {k for source in sources for k in source.class_ids.tolist()}
 
 
-def _write(folder: Path, name: str, picture: np.ndarray, shapes: list, **more) -> None:
-    write_picture(folder / f"{name}.png", picture)
-    height, width = picture.shape[:2]
+def _write(folder: Path, name: str, image: np.ndarray, shapes: list, **more) -> None:
+    write_image(folder / f"{name}.png", image)
+    height, width = image.shape[:2]
     annotation = Annotation(shapes, height, width, f"{name}.png", **more)
     write_annotation(folder / f"{name}.json", annotation)
 
 
 def teach_by_likeness(
-    lessons: Path,
+    pseudo_labels: Path,
     images_dir: Path,
     out_dir: Path,
     source_dir: Path,
@@ -201,28 +201,28 @@ def teach_by_likeness(
     mirror: bool,
     seed: int,
 ) -> None:
-    """Writes the pictures of the second training.
+    """Writes the images of the second training.
 
     Raises:
         InputError: when too little was recognised to teach anything.
     """
     found = _recognised(images_dir, out_dir, classes)
     sources = outlined_sources(source_dir)
-    count = write_lessons(lessons, found, sources, classes, mirror, seed)
+    count = write_pseudo_labels(pseudo_labels, found, sources, classes, mirror, seed)
     if not count:
         raise InputError(
-            f"{images_dir}: too few molecules were recognised for a second round; outline more, or "
-            "run without --second-round."
+            f"{images_dir}: too few molecules were recognised for self-training; outline more, or "
+            "run without --self-training."
         )
-    print(f"Second round: {count} recognised molecules teach, named by their likeness")
+    print(f"Self-training: {count} recognised molecules teach, named by their likeness")
 
 
 def _recognised(images_dir: Path, out_dir: Path, classes: Classes) -> Iterator[Found]:
-    """Yields the pictures that were predicted, one at a time. Prediction has told of the others."""
-    paths = find_pictures(None, images_dir)
+    """Yields the images that were predicted, one at a time. Prediction has told of the others."""
+    paths = find_images(None, images_dir)
     for path, name in zip(paths, output_names(paths), strict=True):
         result = out_dir / f"{name}_predicted.json"
         try:
-            yield read_found(result, open_picture(path).picture, classes)
+            yield read_found(result, open_image(path).image, classes)
         except InputError:
             continue

@@ -69,8 +69,8 @@ def train(settings: Any, recipes: Recipes) -> Path:
 
     record = {
         "class_names": list(classes), "starts_from": start.words, "augment": augment,
-        "seed": settings.seed, "pictures": [source.name for source in training],
-        "validation_pictures": [source.name for source in validation],
+        "seed": settings.seed, "images": [source.name for source in training],
+        "validation_images": [source.name for source in validation],
         "data": digest_of([*training, *validation]),
         "stages": stages, "config": config.to_dict(),
     }  # fmt: skip
@@ -134,7 +134,7 @@ def find_sources(augment: str, dataset_dir: Path, source_dir: Path, mirror: bool
         found = [s for s in folder_sources(dataset_dir) if mirror or not s.mirrored]
         if not found:
             raise InputError(
-                f"{dataset_dir}: all pictures are mirrored copies, and mirror is False; run "
+                f"{dataset_dir}: all images are mirrored copies, and mirror is False; run "
                 "workflow.py, which makes others."
             )
         return found
@@ -226,7 +226,7 @@ def train_stage(model, train_set, val_set, rate, last, layers, seed) -> None:
 
 
 def set_threshold(model: MaskRCNN, weights: Path, sources: list[Source]) -> None:
-    """Chooses the score threshold on the validation pictures and stores it in the weights file."""
+    """Chooses the score threshold on the validation images and stores it in the weights file."""
     from engine.detector import load_detector
     from spm.evaluation.threshold import LOWEST, choose_threshold
     from spm.inference.predict import Settings

@@ -19,7 +19,7 @@ def generate_anchors(scales, ratios, shape, feature_stride, anchor_stride):
 
     Returns:
         (cells * ratios * scales, 4) float64 pixel boxes (y1, x1, y2, x2), which may reach beyond
-        the picture. Row by row; within a cell by ratio, within a ratio by scale. The centres
+        the image. Row by row; within a cell by ratio, within a ratio by scale. The centres
         are multiples of the stride, starting at (0, 0); an anchor of scale s and ratio r is
         s / sqrt(r) high and s * sqrt(r) wide.
     """
@@ -56,7 +56,7 @@ def generate_pyramid_anchors(scales, ratios, feature_shapes, feature_strides, an
 
 
 def compute_backbone_shapes(config, image_shape):
-    """Compute the sizes of the feature maps for a picture.
+    """Compute the sizes of the feature maps for an image.
 
     Args:
         config: its BACKBONE_STRIDES count; where BACKBONE is a function and COMPUTE_BACKBONE_SHAPE
@@ -75,7 +75,7 @@ def compute_backbone_shapes(config, image_shape):
 
 
 def pixel_anchors(config, image_shape):
-    """Make the anchors (A, 4) in pixels for a network picture of `image_shape`."""
+    """Make the anchors (A, 4) in pixels for a network image of `image_shape`."""
     return generate_pyramid_anchors(
         config.RPN_ANCHOR_SCALES,
         config.RPN_ANCHOR_RATIOS,

@@ -13,7 +13,7 @@ WIDTHS = (64, 128, 256, 512)
 
 
 def resnet(bank, image, architecture):
-    """Feature maps of a picture.
+    """Feature maps of an image.
 
     Args:
         bank: `LayerBank`.
@@ -28,7 +28,7 @@ def resnet(bank, image, architecture):
 
 
 def stem(bank, image):
-    """C1 (B, H/4, W/4, 64) of a molded picture."""
+    """C1 (B, H/4, W/4, 64) of a molded image."""
     x = keras.layers.ZeroPadding2D(3, dtype=bank.dtype)(image)
     x = bank.conv("conv1", 64, 7, strides=2)(x)
     x = _relu(bank, bank.batch_norm("bn_conv1", x))

@@ -19,12 +19,12 @@ from .samples import BatchMaker, ImagesError, check_unreadable
 class DataGenerator(keras.utils.PyDataset):
     """Serves batches of a `Dataset` in the training graph's input order.
 
-    Every picture is drawn once before any is drawn again, over the borders of epochs too. A batch
+    Every image is drawn once before any is drawn again, over the borders of epochs too. A batch
     depends on the seed and on its place in the run alone, never on threads or timing.
 
-    A dataset may have a method `load_sample(image_id, rng)` that draws an augmented picture at the
+    A dataset may have a method `load_sample(image_id, rng)` that draws an augmented image at the
     network's size: (image (H, W, 3) uint8, class ids (N,), masks (H, W, N) bool, ignored boxes
-    (K, 4) pixels). Otherwise pictures come from `load_image` and `load_mask` through
+    (K, 4) pixels). Otherwise images come from `load_image` and `load_mask` through
     `load_image_gt`; those without an instance are passed over, as matterport does. Of both kinds,
     up to five images that cannot be loaded are left out, each named in one line; one more raises
     an ImagesError.
@@ -32,12 +32,12 @@ class DataGenerator(keras.utils.PyDataset):
     Args:
         dataset: prepared `Dataset`.
         config: `Config`.
-        shuffle: False serves the pictures in order.
-        augmentation: an imgaug augmenter for pictures and masks, or None.
-        no_augmentation_sources: names of sources whose pictures are left alone.
-        augment: True mirrors every second picture.
-        batch_size: pictures a batch, by default the config's.
-        steps: batches an epoch, by default all pictures once.
+        shuffle: False serves the images in order.
+        augmentation: an imgaug augmenter for images and masks, or None.
+        no_augmentation_sources: names of sources whose images are left alone.
+        augment: True mirrors every second image.
+        batch_size: images a batch, by default the config's.
+        steps: batches an epoch, by default all images once.
         seed: of shuffling and augmentation.
         workers: threads that prepare batches.
     """
@@ -58,7 +58,7 @@ class DataGenerator(keras.utils.PyDataset):
     ):
         super().__init__(workers=workers, use_multiprocessing=False, max_queue_size=8)
         if len(dataset.image_ids) == 0:
-            raise ValueError("The dataset has no pictures; add some and call prepare().")
+            raise ValueError("The dataset has no images; add some and call prepare().")
         self.batch_size = batch_size or config.BATCH_SIZE
         self.steps = steps or math.ceil(len(dataset.image_ids) / self.batch_size)
         self.epoch = first_epoch

@@ -1,8 +1,8 @@
 """Box arithmetic in NumPy: boxes of masks, overlaps, suppression, box deltas.
 
 Boxes are (y1, x1, y2, x2) with y2 and x2 exclusive. Pixel boxes count pixels; normalised boxes
-run from 0 to 1 over the picture, with y2 and x2 shifted by one pixel, so that a box over the whole
-picture is exactly (0, 0, 1, 1). The same arithmetic for the network is in `boxes.py`.
+run from 0 to 1 over the image, with y2 and x2 shifted by one pixel, so that a box over the whole
+image is exactly (0, 0, 1, 1). The same arithmetic for the network is in `boxes.py`.
 """
 
 import numpy as np
@@ -152,7 +152,7 @@ def norm_boxes(boxes, shape):
 
     Args:
         boxes: (N, 4) pixel boxes.
-        shape: (height, width, ...) of the picture in pixels.
+        shape: (height, width, ...) of the image in pixels.
 
     Returns:
         (N, 4) float32 boxes: (box - (0, 0, 1, 1)) / (H - 1, W - 1, H - 1, W - 1).
@@ -166,7 +166,7 @@ def denorm_boxes(boxes, shape):
 
     Args:
         boxes: (N, 4) normalised boxes.
-        shape: (height, width, ...) of the picture in pixels.
+        shape: (height, width, ...) of the image in pixels.
 
     Returns:
         (N, 4) int32 pixel boxes, rounded to the nearest.

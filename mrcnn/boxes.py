@@ -14,7 +14,7 @@ def split(boxes):
 
 
 def normalise(pixel_boxes, height, width):
-    """Pixel boxes (..., 4) with exclusive y2, x2 -> normalised boxes, for a picture of
+    """Pixel boxes (..., 4) with exclusive y2, x2 -> normalised boxes, for an image of
     `height` x `width` pixels, numbers or scalar tensors."""
     sides = [ops.cast(side - 1, "float32") for side in (height, width)]
     scale = ops.stack([*sides, *sides])

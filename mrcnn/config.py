@@ -35,7 +35,7 @@ class Config:
     # --- the run -------------------------------------------------------------------------------
     NAME = None  # goes into the names of run folders and weights files
     GPU_COUNT = 1  # cards, or processes without, that share a step (docs/scaling.md)
-    IMAGES_PER_GPU = 2  # pictures a step and card
+    IMAGES_PER_GPU = 2  # images a step and card
     STEPS_PER_EPOCH = 1000
     VALIDATION_STEPS = 50
 
@@ -67,7 +67,7 @@ class Config:
     POST_NMS_ROIS_INFERENCE = 1000
     RPN_BBOX_STD_DEV = np.array([0.1, 0.1, 0.2, 0.2])
 
-    # --- pictures ------------------------------------------------------------------------------
+    # --- images ------------------------------------------------------------------------------
     IMAGE_RESIZE_MODE = "square"  # "none", "square", "pad64" or "crop"
     IMAGE_MIN_DIM = 800
     IMAGE_MAX_DIM = 1024
@@ -84,7 +84,7 @@ class Config:
     MASK_POOL_SIZE = 14  # RoIAlign of the mask head
     MASK_SHAPE = [28, 28]
     BBOX_STD_DEV = np.array([0.1, 0.1, 0.2, 0.2])
-    MAX_GT_INSTANCES = 100  # instances of a picture that training can see
+    MAX_GT_INSTANCES = 100  # instances of an image that training can see
 
     # --- detections ----------------------------------------------------------------------------
     DETECTION_MAX_INSTANCES = 100
@@ -182,7 +182,7 @@ class Config:
         coarsest = 2 ** (len(self.BACKBONE_STRIDES) - 1) * self.BACKBONE_STRIDES[0]
         if self.IMAGE_RESIZE_MODE != "none" and int(self.IMAGE_SHAPE[0]) % coarsest:
             raise ValueError(
-                f"The side of the network's picture must be a multiple of {coarsest}, so that the "
+                f"The side of the network's image must be a multiple of {coarsest}, so that the "
                 f"pyramid's levels fit on each other. Received: {int(self.IMAGE_SHAPE[0])}"
             )
         if len(self.RPN_ANCHOR_SCALES) != len(self.BACKBONE_STRIDES):

@@ -1,7 +1,7 @@
-"""Dataset: the pictures and classes that training and evaluation run over.
+"""Dataset: the images and classes that training and evaluation run over.
 
 Subclass it, call `add_class` and `add_image` in a loading method of your own, override
-`load_mask` (and `load_image` where pictures do not come from files), and call `prepare`:
+`load_mask` (and `load_image` where images do not come from files), and call `prepare`:
 
     class Shapes(Dataset):
         def load_shapes(self, count):
@@ -16,7 +16,7 @@ Subclass it, call `add_class` and `add_image` in a loading method of your own, o
     dataset.load_shapes(10)
     dataset.prepare()
 
-Several sources can share one dataset. Each keeps its own ids; inside, classes and pictures are
+Several sources can share one dataset. Each keeps its own ids; inside, classes and images are
 numbered from 0 in the order they were added, class 0 being the background.
 """
 
@@ -24,7 +24,7 @@ import numpy as np
 
 
 class Dataset:
-    """Pictures, classes and their sources.
+    """Images, classes and their sources.
 
     Attributes:
         image_info: list of dicts with "id", "source", "path" and what else `add_image` was given.
@@ -55,7 +55,7 @@ class Dataset:
         self.class_info.append({"source": source, "id": class_id, "name": class_name})
 
     def add_image(self, source, image_id, path, **kwargs):
-        """Add a picture.
+        """Add an image.
 
         Args:
             source: name of the source.
@@ -66,7 +66,7 @@ class Dataset:
         self.image_info.append({"id": image_id, "source": source, "path": path, **kwargs})
 
     def append_data(self, class_info, image_info):
-        """Add classes and pictures that are described already, as in another dataset.
+        """Add classes and images that are described already, as in another dataset.
 
         Args:
             class_info: list of dicts with "source", "id", "name"; the background is passed over.
@@ -80,7 +80,7 @@ class Dataset:
             self.add_image(info["source"], info["id"], info.get("path"), **rest)
 
     def image_reference(self, image_id):
-        """Return a link or text that tells people where a picture is from. Override it."""
+        """Return a link or text that tells people where an image is from. Override it."""
         return ""
 
     def prepare(self, class_map=None):
@@ -123,37 +123,37 @@ class Dataset:
 
     @property
     def image_ids(self):
-        """Our ids of all pictures: 0, 1, 2, ...; empty before `prepare`."""
+        """Our ids of all images: 0, 1, 2, ...; empty before `prepare`."""
         return self._image_ids
 
     def source_image_link(self, image_id):
-        """Return the path or link of a picture."""
+        """Return the path or link of an image."""
         return self.image_info[image_id]["path"]
 
     def load_image(self, image_id):
-        """Load a picture from its path.
+        """Load an image from its path.
 
         Returns:
-            (H, W, 3) uint8 RGB. Grey pictures are repeated in the three channels, transparency
+            (H, W, 3) uint8 RGB. Grey images are repeated in the three channels, transparency
             is dropped, 16-bit values are divided by 257.
 
         Raises:
-            ValueError: the file is missing or no picture; the message names it.
+            ValueError: the file is missing or no image; the message names it.
         """
         from PIL import Image
 
         path = self.image_info[image_id]["path"]
         try:
-            with Image.open(path) as picture:
-                if picture.mode.startswith("I;16"):
-                    grey = np.rint(np.asarray(picture) / 257).astype(np.uint8)
+            with Image.open(path) as image:
+                if image.mode.startswith("I;16"):
+                    grey = np.rint(np.asarray(image) / 257).astype(np.uint8)
                     return np.repeat(grey[..., None], 3, axis=2)
-                return np.array(picture.convert("RGB"))
+                return np.array(image.convert("RGB"))
         except (OSError, TypeError, AttributeError) as error:
-            raise ValueError(f"{path}: cannot be read as a picture ({error}).") from error
+            raise ValueError(f"{path}: cannot be read as an image ({error}).") from error
 
     def load_mask(self, image_id):
-        """Load the instances of a picture. Override it.
+        """Load the instances of an image. Override it.
 
         Returns:
             masks: (H, W, N) bool, one instance a channel.

@@ -45,7 +45,7 @@ class Detections(keras.layers.Layer):
         return ops.stack([p[0] for p in picked]), ops.stack([p[1] for p in picked])
 
     def _suppress(self, boxes, class_ids, scores, probabilities, wanted):
-        # Boxes lie within the picture, that is within 0..1: shifted by twice their class number,
+        # Boxes lie within the image, that is within 0..1: shifted by twice their class number,
         # those of different classes never meet, and one pass serves all classes.
         own_field = boxes + 2.0 * ops.cast(class_ids, "float32")[:, None]
         kept, valid = non_max_suppression(

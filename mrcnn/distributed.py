@@ -5,7 +5,7 @@ DistributedDataParallel averages the gradients while they are computed. On Tenso
 card trains: MultiWorkerMirroredStrategy does not work with Keras 3 (its issue 20585), and Keras
 3.15 cannot feed our batches to a MirroredStrategy (it averages the first one, booleans included).
 
-Losses are means over the anchors or RoIs of the batch that count, and a process's pictures have
+Losses are means over the anchors or RoIs of the batch that count, and a process's images have
 more or fewer of them than another's. So each process divides by the count of all, and multiplies
 by the number of processes: the mean over the processes is then the mean over the whole batch. In
 the same way BatchNorm, where it is trained, takes the statistics of the whole batch.
@@ -97,7 +97,7 @@ def check(config):
 
 
 def own_share(batch_size):
-    """Which pictures of a batch this process loads: the first one's place, and how many."""
+    """Which images of a batch this process loads: the first one's place, and how many."""
     count = batch_size // _processes
     return _rank * count, count
 

@@ -1,7 +1,7 @@
-"""Matching detections with the truth, and average precision, for one picture.
+"""Matching detections with the truth, and average precision, for one image.
 
 A detection is matched with at most one instance and an instance with at most one detection, so
-recall never exceeds 1. For figures over many pictures see the project's evaluation program.
+recall never exceeds 1. For figures over many images see the project's evaluation program.
 """
 
 import numpy as np
@@ -87,7 +87,7 @@ def compute_ap(
     pred_masks,
     iou_threshold=0.5,
 ):
-    """Compute the average precision of one picture, over all classes at once.
+    """Compute the average precision of one image, over all classes at once.
 
     The area under the envelope of the precision-recall points: at each recall the greatest
     precision at this recall or a higher one (Everingham et al., PASCAL VOC 2010).
@@ -98,7 +98,7 @@ def compute_ap(
         iou_threshold: least mask IoU of a match.
 
     Returns:
-        ap: float; nan where the picture has no instance, since recall is then undefined.
+        ap: float; nan where the image has no instance, since recall is then undefined.
         precisions: (K + 2,) envelope, with a point before the first detection and one after the
             last.
         recalls: (K + 2,) from 0 to 1.
@@ -140,7 +140,7 @@ def compute_ap_range(
         verbose: 1 prints the average precision at each threshold.
 
     Returns:
-        float; nan where the picture has no instance.
+        float; nan where the image has no instance.
     """
     thresholds = np.arange(50, 100, 5) / 100 if iou_thresholds is None else iou_thresholds
     known = _by_score(gt_box, gt_class_id, gt_mask, pred_box, pred_class_id, pred_score, pred_mask)

@@ -3,7 +3,7 @@
     python -m mrcnn.export_onnx logs/RUN/mask_rcnn_NAME_0010.h5 [--out FILE.onnx] [--side PIXELS]
 
 Inputs: `image` (1, side, side, 3) float32, RGB 0..255; `window` (1, 4) float32, the place
-(y1, x1, y2, x2) of the picture in it in pixels, [0, 0, side, side] when it fills it.
+(y1, x1, y2, x2) of the image in it in pixels, [0, 0, side, side] when it fills it.
 
 Outputs: `boxes` (1, D, 4) float32 (y1, x1, y2, x2) in pixels of `image`; `class_ids` (1, D) int32,
 0 where there is no detection; `scores` (1, D) by falling score; `masks` (1, D, 28, 28)
@@ -11,7 +11,7 @@ probabilities inside the box; `class_scores` (1, D, C) of each of `class_names`,
 left out, as `MaskRCNN.detect` gives them.
 
 The file's metadata hold `class_names` (JSON, without the background), `scale` (pixels of `image`
-per pixel of the picture) and `score_threshold`, as far as the weights file knows them.
+per pixel of the image) and `score_threshold`, as far as the weights file knows them.
 """
 
 import argparse
@@ -41,7 +41,7 @@ def export_onnx(weights, out=None, side=None):
     Args:
         weights: file of `MaskRCNN.save_weights`.
         out: file to write, by default `weights` with the ending `.onnx`.
-        side: of the network's picture in pixels; by default that of prediction's tiles.
+        side: of the network's image in pixels; by default that of prediction's tiles.
 
     Returns:
         Path of the written file.
@@ -81,7 +81,7 @@ def _check_packages():
 
 
 def _network(weights, metadata, side):
-    """The detector of a weights file, for one picture of `side` x `side` pixels."""
+    """The detector of a weights file, for one image of `side` x `side` pixels."""
     from .config import Config
     from .model import MaskRCNN
 
@@ -122,7 +122,7 @@ def _plain_graph(network):
     window = keras.Input((4,), name="window")
     mean = [float(v) for v in config.MEAN_PIXEL]
     molded = Compute(lambda x: x - ops.convert_to_tensor(mean))(image)
-    # Of a picture's meta only the window counts at prediction.
+    # Of an image's meta only the window counts at prediction.
     meta = Compute(lambda x: ops.pad(x, [[0, 0], [7, config.IMAGE_META_SIZE - 11]]))(window)
     anchors = Constant(network.get_anchors(shape)[None])(image)
     detections, masks, probabilities = network.detection_graph(shape)([molded, meta, anchors])
@@ -170,7 +170,7 @@ def _finish(path, metadata):
 
 
 def _try(path, side):
-    """Run the file on an empty picture; a step that ONNX does not have shows here."""
+    """Run the file on an empty image; a step that ONNX does not have shows here."""
     import onnxruntime
 
     try:
@@ -190,7 +190,7 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("weights", type=Path, help="weights file (.h5)")
     parser.add_argument("--out", type=Path, help="file to write; WEIGHTS with .onnx by default")
-    parser.add_argument("--side", type=int, help="of the network's picture, in pixels")
+    parser.add_argument("--side", type=int, help="of the network's image, in pixels")
     chosen = parser.parse_args(arguments)
     try:
         print(export_onnx(chosen.weights, chosen.out, chosen.side))

@@ -1,4 +1,4 @@
-"""The two graphs, from layers of one bank: training, for one size of picture, and inference, for
+"""The two graphs, from layers of one bank: training, for one size of image, and inference, for
 one size or for any."""
 
 import keras
@@ -41,7 +41,7 @@ class Compute(keras.layers.Layer):
 
 
 class FixedBatch(keras.layers.Layer):
-    """Tells the graph how many pictures a batch has; its content passes unchanged."""
+    """Tells the graph how many images a batch has; its content passes unchanged."""
 
     def __init__(self, batch, **kwargs):
         super().__init__(autocast=False, **kwargs)
@@ -85,7 +85,7 @@ def anchors_per_cell(config):
 
 
 def _trunk(bank, config, image):
-    """Pyramid levels, RPN outputs and C2 of a molded picture (B, H, W, 3)."""
+    """Pyramid levels, RPN outputs and C2 of a molded image (B, H, W, 3)."""
     first = _first_level(config)
     if callable(config.BACKBONE):
         maps = own_backbone.feature_maps(bank, config.BACKBONE, image)
@@ -219,7 +219,7 @@ def _loss(name, function, *tensors):
 
 
 def inference_graph(bank, config, image_shape):
-    """Inputs and outputs of the inference graph for pictures of `image_shape` (height, width), or,
+    """Inputs and outputs of the inference graph for images of `image_shape` (height, width), or,
     when that is None, of any size whose sides are multiples of the coarsest stride but one.
 
     Inputs: input_image (B, H, W, 3) molded; input_image_meta (B, M); input_anchors (B, A, 4)

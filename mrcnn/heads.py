@@ -8,7 +8,7 @@ from keras import ops
 
 
 class SplitBatch(keras.layers.Layer):
-    """(B * N, ...) -> (B, N, ...) for a static number N of RoIs a picture."""
+    """(B * N, ...) -> (B, N, ...) for a static number N of RoIs an image."""
 
     def __init__(self, count, **kwargs):
         super().__init__(autocast=False, **kwargs)

@@ -1,6 +1,6 @@
 """The store of the network's layers: each is made once, under its name in the weights file.
 
-Building the graph again for another picture size calls the same layers, so all graphs of a
+Building the graph again for another image size calls the same layers, so all graphs of a
 detector share their weights.
 """
 

@@ -1,7 +1,7 @@
-"""Loading: from a dataset's picture to what the network is fed.
+"""Loading: from a dataset's image to what the network is fed.
 
-Molding subtracts the mean colour; the picture's meta vector carries its history (sizes, window,
-scale) through the network; `load_image_gt` gives one picture with its resized ground truth; the
+Molding subtracts the mean colour; the image's meta vector carries its history (sizes, window,
+scale) through the network; `load_image_gt` gives one image with its resized ground truth; the
 RPN's targets are made in `rpn_targets.py`. Nothing here needs keras.
 """
 
@@ -27,7 +27,7 @@ def mold_image(images, config):
 
 
 def unmold_image(normalized_images, config):
-    """Add the mean colour again: the exact inverse of `mold_image` on uint8 pictures.
+    """Add the mean colour again: the exact inverse of `mold_image` on uint8 images.
 
     Returns:
         (..., H, W, C) uint8 RGB.
@@ -39,15 +39,15 @@ def unmold_image(normalized_images, config):
 def compose_image_meta(
     image_id, original_image_shape, image_shape, window, scale, active_class_ids
 ):
-    """Put the attributes of a picture into one vector.
+    """Put the attributes of an image into one vector.
 
     Args:
         image_id: our id in the dataset, or 0 where there is none.
         original_image_shape: (H, W, C) before resizing.
         image_shape: (H, W, C) after resizing and padding.
-        window: (y1, x1, y2, x2) of the picture within the padding, in pixels.
-        scale: network pixels per picture pixel.
-        active_class_ids: (NUM_CLASSES,) 1 for the classes that the picture's source annotates,
+        window: (y1, x1, y2, x2) of the image within the padding, in pixels.
+        scale: network pixels per image pixel.
+        active_class_ids: (NUM_CLASSES,) 1 for the classes that the image's source annotates,
             else 0.
 
     Returns:
@@ -82,14 +82,14 @@ def parse_image_meta(meta):
 def load_image_gt(
     dataset, config, image_id, augment=False, augmentation=None, use_mini_mask=False, rng=None
 ):
-    """Load a picture with its ground truth, resized to the network's input.
+    """Load an image with its ground truth, resized to the network's input.
 
     Args:
         dataset: a prepared `Dataset`.
         config: its IMAGE_* settings, and MINI_MASK_SHAPE, count.
         image_id: our id in the dataset.
         augment: mirror left and right in half of the calls.
-        augmentation: an imgaug augmenter for picture and masks, or None.
+        augmentation: an imgaug augmenter for image and masks, or None.
         use_mini_mask: cut the masks to their boxes and shrink them.
         rng: numpy Generator for all that is drawn: the place of the crop, mirroring,
             augmentation; a fresh one when None.
@@ -147,19 +147,19 @@ def load_image_gt(
 def _check_masks(image_id, image_shape, mask, class_ids):
     if mask.shape != (*image_shape[:2], len(class_ids)):
         raise ValueError(
-            f"load_mask({image_id}) must give one (H, W) mask a class id, of the picture's size. "
-            f"Received: picture {image_shape}, masks {mask.shape}, {len(class_ids)} class ids."
+            f"load_mask({image_id}) must give one (H, W) mask a class id, of the image's size. "
+            f"Received: image {image_shape}, masks {mask.shape}, {len(class_ids)} class ids."
         )
 
 
 def augment_image_and_mask(augmentation, image, mask, rng):
-    """Draw one random change and apply it to a picture and to its masks alike.
+    """Draw one random change and apply it to an image and to its masks alike.
 
     Changes of colour leave the masks alone; whatever moves pixels (elastic distortion too) moves
     the masks with them, by nearest neighbour.
 
     Args:
-        augmentation: an imgaug augmenter that keeps the picture's size.
+        augmentation: an imgaug augmenter that keeps the image's size.
         image: (H, W, C) uint8.
         mask: (H, W, N) bool.
         rng: numpy Generator that decides the change, whatever the augmenter's own seed.
@@ -184,7 +184,7 @@ def augment_image_and_mask(augmentation, image, mask, rng):
         changed = augmentation(image=image)
     if changed.shape != image.shape or bits.shape[:2] != image.shape[:2]:
         raise ValueError(
-            "The augmentation must keep the picture's size. "
+            "The augmentation must keep the image's size. "
             f"Received: {image.shape} before, {changed.shape} after."
         )
     moved = np.unpackbits(bits.astype(np.uint8), axis=2, count=mask.shape[2])

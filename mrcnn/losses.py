@@ -51,7 +51,7 @@ def rpn_bbox_loss(match, target, deltas):
 
     Args:
         match: (B, A, 1) int32.
-        target: (B, D, 4); row k belongs to the picture's k-th positive anchor.
+        target: (B, D, 4); row k belongs to the image's k-th positive anchor.
         deltas: (B, A, 4) predicted.
     """
     positive = match[..., 0] == 1
@@ -67,7 +67,7 @@ def mrcnn_class_loss(target_ids, logits, active_ids):
     Args:
         target_ids: (B, T) int32.
         logits: (B, T, K).
-        active_ids: (B, K), 1 for the classes of the picture's dataset. A RoI taken for a class
+        active_ids: (B, K), 1 for the classes of the image's dataset. A RoI taken for a class
             that its dataset does not know does not count.
     """
     guess = ops.argmax(logits, axis=-1)

@@ -1,7 +1,7 @@
 """Instance masks: full size, mini size within the box, and back.
 
 A full mask is (H, W, N), one instance a channel. A mini mask is the part of it within the
-instance's box, resized to a small fixed size: memory and transport for a training picture then
+instance's box, resized to a small fixed size: memory and transport for a training image then
 do not grow with its size. The interpolation is that of `resizing`, with zeros around.
 """
 
@@ -12,7 +12,7 @@ _TIE = 1e-6
 
 
 def resize_mask(mask, scale, padding, crop=None):
-    """Resize masks as `resize_image` resized their picture.
+    """Resize masks as `resize_image` resized their image.
 
     Args:
         mask: (H, W, N) masks.
@@ -29,7 +29,7 @@ def resize_mask(mask, scale, padding, crop=None):
     if crop is not None:
         top, left, height, width = crop
         return mask[top : top + height, left : left + width]
-    # A mask has three axes even where the picture is grey and brings two pairs of padding.
+    # A mask has three axes even where the image is grey and brings two pairs of padding.
     return np.pad(mask, [*padding[:2], (0, 0)])
 
 
@@ -87,7 +87,7 @@ def expand_mask(bbox, mini_mask, image_shape):
     Args:
         bbox: (N, 4) pixel boxes of the instances.
         mini_mask: (h, w, N) mini masks.
-        image_shape: (H, W, ...) of the picture.
+        image_shape: (H, W, ...) of the image.
 
     Returns:
         (H, W, N) bool.
@@ -101,8 +101,8 @@ def unmold_mask(mask, bbox, image_shape):
 
     Args:
         mask: (h, w) float probabilities within the box.
-        bbox: (4,) pixel box; its parts beyond the picture are left out.
-        image_shape: (H, W, ...) of the picture.
+        bbox: (4,) pixel box; its parts beyond the image are left out.
+        image_shape: (H, W, ...) of the image.
 
     Returns:
         (H, W) bool: where the interpolated probability is at least 0.5.
@@ -111,12 +111,12 @@ def unmold_mask(mask, bbox, image_shape):
 
 
 def unmold_masks(masks, boxes, image_shape):
-    """Turn the masks of a picture as the network gives them into full-size ones.
+    """Turn the masks of an image as the network gives them into full-size ones.
 
     Args:
         masks: (N, h, w) float probabilities within the boxes.
-        boxes: (N, 4) pixel boxes; their parts beyond the picture are left out.
-        image_shape: (H, W, ...) of the picture.
+        boxes: (N, 4) pixel boxes; their parts beyond the image are left out.
+        image_shape: (H, W, ...) of the image.
 
     Returns:
         (H, W, N) bool: where the interpolated probability is at least 0.5.

@@ -69,8 +69,8 @@ __all__ = [
     "unmold_image",
 ]
 
-MAX_GRAPHS = 4  # of batch sizes and kinds of pictures, kept for the next call
-MAX_ANCHOR_SETS = 16  # of picture sizes
+MAX_GRAPHS = 4  # of batch sizes and kinds of images, kept for the next call
+MAX_ANCHOR_SETS = 16  # of image sizes
 
 
 class _Trainer(KerasFace, TrainingModel):
@@ -118,7 +118,7 @@ class MaskRCNN:
         self.set_log_dir()
 
     def build(self, mode, config):
-        """The Keras model of a mode's graph: to train on pictures of `config.IMAGE_SHAPE`, to
+        """The Keras model of a mode's graph: to train on images of `config.IMAGE_SHAPE`, to
         detect on those of any size."""
         if mode == "training":
             inputs, outputs = training_graph(self.bank, config)
@@ -254,10 +254,10 @@ class MaskRCNN:
             learning_rate: of the first step (after the warm-up).
             epochs: number of the last epoch, counted over all calls; earlier stages count.
             layers: "heads", "3+", "4+", "5+", "all", or a regular expression of layer names.
-            augmentation: imgaug augmenter for pictures and masks, or None.
+            augmentation: imgaug augmenter for images and masks, or None.
             custom_callbacks: further Keras callbacks; with several processes, of this one.
             no_augmentation_sources: dataset sources that are left as they are.
-            seed: of the order of pictures and of augmentation.
+            seed: of the order of images and of augmentation.
             verbose: as in Keras's `fit`.
 
         Returns:
@@ -356,16 +356,16 @@ class MaskRCNN:
     # --- detection -----------------------------------------------------------------------------
 
     def mold_inputs(self, images):
-        """Pictures as the network takes them.
+        """Images as the network takes them.
 
         Args:
             images: list of (H, W, 3) uint8 RGB.
 
         Returns:
-            molded pictures (N, h, w, 3) float32, metas (N, M), windows (N, 4) pixels.
+            molded images (N, h, w, 3) float32, metas (N, M), windows (N, 4) pixels.
 
         Raises:
-            ValueError: when the resize mode gives pictures of different sizes.
+            ValueError: when the resize mode gives images of different sizes.
         """
         config = self.config
         molded, metas, windows = [], [], []
@@ -383,20 +383,20 @@ class MaskRCNN:
             windows.append(window)
         if len({m.shape for m in molded}) > 1:
             raise ValueError(
-                "All pictures of one detect() must have one size after resizing. "
+                "All images of one detect() must have one size after resizing. "
                 f"Received: {sorted({m.shape for m in molded})}"
             )
         return np.stack(molded), np.stack(metas), np.stack(windows)
 
     def unmold_detections(self, detections, mrcnn_mask, original_image_shape, image_shape, window):
-        """Detections of one picture in its own pixels.
+        """Detections of one image in its own pixels.
 
         Args:
             detections: (D, 6) normalised boxes, class id, score; padded with zeros.
             mrcnn_mask: (D, 28, 28, K), or (D, 28, 28) of the detected class.
-            original_image_shape: (H, W, 3) of the picture.
-            image_shape: (h, w, 3) of the network's picture.
-            window: (y1, x1, y2, x2), the picture's place in it, in pixels.
+            original_image_shape: (H, W, 3) of the image.
+            image_shape: (h, w, 3) of the network's image.
+            window: (y1, x1, y2, x2), the image's place in it, in pixels.
 
         Returns:
             boxes (N, 4) int32, class ids (N,) int32, scores (N,), masks (H, W, N) bool.
@@ -411,14 +411,14 @@ class MaskRCNN:
         return boxes, class_ids, scores, unmold_masks(small, boxes, original_image_shape)
 
     def detect(self, images, verbose=0):
-        """Find the molecules of pictures.
+        """Find the molecules of images.
 
         Args:
             images: list of (H, W, 3) uint8 RGB, any number.
             verbose: 1 prints the arrays' shapes.
 
         Returns:
-            a dict per picture: rois (N, 4) int32 boxes (y1, x1, y2, x2) in pixels; class_ids (N,)
+            a dict per image: rois (N, 4) int32 boxes (y1, x1, y2, x2) in pixels; class_ids (N,)
             int32; scores (N,) float32; masks (H, W, N) bool; class_scores (N, K - 1) float32, the
             probability of each class without the background.
         """
@@ -468,8 +468,8 @@ class MaskRCNN:
         ]
 
     def detect_molded(self, molded_images, image_metas, verbose=0):
-        """`detect` on pictures (N, h, w, 3) and metas (N, M) that `load_image_gt` gave; boxes and
-        masks are in pixels of these pictures, the padding included."""
+        """`detect` on images (N, h, w, 3) and metas (N, M) that `load_image_gt` gave; boxes and
+        masks are in pixels of these images, the padding included."""
         molded, metas = np.asarray(molded_images, np.float32), np.asarray(image_metas)
         if verbose:
             log("molded_images", molded)
@@ -493,9 +493,9 @@ class MaskRCNN:
         }
 
     def _detections(self, molded, metas):
-        """Per picture: detections (D, 6), masks of their class (D, 28, 28), probabilities (D, K).
+        """Per image: detections (D, 6), masks of their class (D, 28, 28), probabilities (D, K).
 
-        The network sees whole batches; the last one is filled up with its first picture.
+        The network sees whole batches; the last one is filled up with its first image.
         """
         run = self._runner(molded.shape[1:3])
         anchors = self.get_anchors(molded.shape[1:])
@@ -511,7 +511,7 @@ class MaskRCNN:
 
     def _runner(self, image_shape):
         """The function that runs the network on batches of the config's BATCH_SIZE: one for
-        pictures of the config's IMAGE_SHAPE, and one for those of all other sizes."""
+        images of the config's IMAGE_SHAPE, and one for those of all other sizes."""
         side = tuple(int(n) for n in image_shape[:2])
         if side != tuple(self.config.IMAGE_SHAPE[:2]):
             side = None
@@ -523,7 +523,7 @@ class MaskRCNN:
         return self._runners[key]
 
     def detection_graph(self, image_shape):
-        """The graph that gives only what `detect` needs, for one picture size, or, when that is
+        """The graph that gives only what `detect` needs, for one image size, or, when that is
         None, for any."""
         if image_shape is None and self._batch == self.config.BATCH_SIZE:
             inputs, outputs = self._any_size
@@ -535,7 +535,7 @@ class MaskRCNN:
         return graph
 
     def get_anchors(self, image_shape):
-        """Normalised anchors (A, 4) float32 for a network picture of `image_shape`. The pixel
+        """Normalised anchors (A, 4) float32 for a network image of `image_shape`. The pixel
         anchors of the last call stay in `self.anchors`."""
         key = tuple(int(n) for n in image_shape[:2])
         if key not in self._anchor_cache:
@@ -553,7 +553,7 @@ class MaskRCNN:
         return inspection.ancestor(tensor, name)
 
     def run_graph(self, images, outputs, image_metas=None):
-        """Values of named tensors of the inference graph for pictures.
+        """Values of named tensors of the inference graph for images.
 
         Args:
             images: list of (H, W, 3) uint8 RGB, any number.
@@ -565,7 +565,7 @@ class MaskRCNN:
             once, such as `get_layer("mrcnn_mask").output`, comes out as (B, N, ...).
 
         Raises:
-            ValueError: for a tensor that is None, or sides of a picture that do not fit.
+            ValueError: for a tensor that is None, or sides of an image that do not fit.
         """
         if self.mode != "inference":
             raise RuntimeError("This detector was made for training; use mode='inference'.")
@@ -623,7 +623,7 @@ def remember(store, key, value, limit):
 
 def jit(config, sizes=1):
     """Whether to compile with XLA. On the CPU TensorFlow's own kernels are faster than XLA's, and
-    for pictures of any size (`sizes` None) it would compile for each size anew."""
+    for images of any size (`sizes` None) it would compile for each size anew."""
     if config.JIT_COMPILE != "auto":
         return bool(config.JIT_COMPILE)
     backend = keras.backend.backend()

@@ -88,12 +88,12 @@ def resize(
 
 
 def resize_image(image, min_dim=None, max_dim=None, min_scale=None, mode="square", rng=None):
-    """Resize a picture and pad or crop it to the network's input.
+    """Resize an image and pad or crop it to the network's input.
 
-    Modes: "none" changes nothing. "square" scales the picture so that it fits into a square of
+    Modes: "none" changes nothing. "square" scales the image so that it fits into a square of
     side `max_dim` and pads it with zeros, centred. "pad64" scales it and pads both sides to
     multiples of 64, `max_dim` being ignored. "crop" scales it, then takes a random square of side
-    `min_dim`. In all of them the picture is enlarged, never shrunk, until its short side is
+    `min_dim`. In all of them the image is enlarged, never shrunk, until its short side is
     `min_dim`; only `max_dim` in mode "square" shrinks.
 
     Args:
@@ -105,11 +105,11 @@ def resize_image(image, min_dim=None, max_dim=None, min_scale=None, mode="square
         rng: numpy Generator for the place of the crop; a fresh one when None.
 
     Returns:
-        image: resized picture, of the dtype of `image` (rounded down where that is an integer).
-        window: (y1, x1, y2, x2) of the picture within the result, without the padding.
-        scale: network pixels per picture pixel.
-        padding: [(top, bottom), (left, right), (0, 0)] in pixels; two pairs for a grey picture.
-        crop: (y, x, height, width) of the crop within the scaled picture, or None.
+        image: resized image, of the dtype of `image` (rounded down where that is an integer).
+        window: (y1, x1, y2, x2) of the image within the result, without the padding.
+        scale: network pixels per image pixel.
+        padding: [(top, bottom), (left, right), (0, 0)] in pixels; two pairs for a grey image.
+        crop: (y, x, height, width) of the crop within the scaled image, or None.
 
     Raises:
         ValueError: the mode is unknown or lacks a size it needs.

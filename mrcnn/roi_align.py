@@ -3,10 +3,10 @@
 Sampling is that of crop_and_resize, as in matterport's detector: the first and the last point of a
 row lie on the box's edges, and a point outside the map counts as zero.
 
-crop_and_resize lays the picture's first pixel on the map's first cell and the last one on the last
+crop_and_resize lays the image's first pixel on the map's first cell and the last one on the last
 cell. A cell of stride s stands for s pixels, though, so that points near the left border come s/2
 pixels too far right, those near the right border s/2 too far left, and the heads, which cannot know
-where in the picture they are, place molecules near the borders s/2 pixels too far out. With
+where in the image they are, place molecules near the borders s/2 pixels too far out. With
 `exact` each pixel is where it is on the map (RoIAlign as He et al. 2017 meant it).
 """
 
@@ -16,11 +16,11 @@ import keras
 from keras import ops
 
 # Cells by which a point may miss the map and still count. Without it, rounding decides whether
-# the last row of a box at the picture's border is zero, as it does in crop_and_resize.
+# the last row of a box at the image's border is zero, as it does in crop_and_resize.
 BORDER = 1e-4
 
 
-def bilinear_crop(flat, start, height, width, boxes, size, picture=None, centred=False):
+def bilinear_crop(flat, start, height, width, boxes, size, image=None, centred=False):
     """Sample `size` x `size` points of boxes on maps that lie row by row in one matrix.
 
     Args:
@@ -29,21 +29,21 @@ def bilinear_crop(flat, start, height, width, boxes, size, picture=None, centred
         height, width: (R,) int32 of that map.
         boxes: (R, 4) float32, normalised to that map.
         size: static int or pair (rows, columns), each at least 2.
-        picture: (height, width) in pixels of the picture that the maps cover, numbers or scalar
+        image: (height, width) in pixels of the image that the maps cover, numbers or scalar
             tensors, for points exactly where the boxes are; None for points as in crop_and_resize.
         centred: True for points in the middle of `size` x `size` equal cells of the box, where
-            the pixels of a mask are; False for points from edge to edge. Needs `picture`.
+            the pixels of a mask are; False for points from edge to edge. Needs `image`.
 
     Returns:
         (R, rows, columns, C), in the dtype of `flat`.
 
     Raises:
-        ValueError: centred points without `picture`.
+        ValueError: centred points without `image`.
     """
     rows, columns = (size, size) if isinstance(size, int) else size
-    if centred and picture is None:
-        raise ValueError("centred points need the picture's size. Received: picture=None.")
-    tall, wide = picture or (None, None)
+    if centred and image is None:
+        raise ValueError("centred points need the image's size. Received: image=None.")
+    tall, wide = image or (None, None)
     top, bottom, wy, in_y = _axis_points(boxes[:, 0], boxes[:, 2], height, rows, tall, centred)
     left, right, wx, in_x = _axis_points(boxes[:, 1], boxes[:, 3], width, columns, wide, centred)
     inside = ops.cast(ops.logical_and(in_y[:, :, None], in_x[:, None, :]), "float32")
@@ -64,7 +64,7 @@ def bilinear_crop(flat, start, height, width, boxes, size, picture=None, centred
 
 def _axis_points(low, high, length, points, pixels=None, centred=False):
     """Cells on both sides of each sampling point of one axis, the weight of the second, and
-    whether the point is on the map; each (R, points). `pixels` is the picture's side for exact
+    whether the point is on the map; each (R, points). `pixels` is the image's side for exact
     places, `centred` see `bilinear_crop`."""
     last = ops.cast(length - 1, "float32")[:, None]
     if pixels is None:
@@ -93,12 +93,12 @@ def _axis_points(low, high, length, points, pixels=None, centred=False):
 class RoIAlign(keras.layers.Layer):
     """Pools every RoI from the pyramid level that suits its size.
 
-    Level = 4 + log2(sqrt(h w) / (224 / sqrt(picture area))), rounded and cut to the pooled levels
+    Level = 4 + log2(sqrt(h w) / (224 / sqrt(image area))), rounded and cut to the pooled levels
     (Lin et al. 2017, equation 1, for normalised boxes).
 
     Args:
         size: points a side.
-        image_shape: (height, width) of the network's picture in pixels; None to take it from the
+        image_shape: (height, width) of the network's image in pixels; None to take it from the
             finest map, whose cells are 2^first_level pixels wide.
         first_level: of the pyramid, 2 or 3.
         exact: place the points exactly; False as in crop_and_resize.
@@ -121,7 +121,7 @@ class RoIAlign(keras.layers.Layer):
         rois, levels = ops.stop_gradient(inputs[0]), inputs[1:]
         batch, count = ops.shape(rois)[:2]
         channels = levels[0].shape[-1]
-        # Numbers where the graph is made for one size of picture, else scalar tensors.
+        # Numbers where the graph is made for one size of image, else scalar tensors.
         sides = [ops.shape(level)[1:3] for level in levels]
         image_shape = self.image_shape or tuple(n * 2**self.first_level for n in sides[0])
         cells = [height * width for height, width in sides]
@@ -135,10 +135,10 @@ class RoIAlign(keras.layers.Layer):
         widths = ops.convert_to_tensor([width for _, width in sides], "int32")
         starts = [sum(cells[:k]) for k in range(len(cells))]
         start = ops.take(ops.convert_to_tensor(starts, "int32"), index, axis=0)
-        picture = ops.repeat(ops.arange(batch, dtype="int32"), count) * sum(cells)
+        image = ops.repeat(ops.arange(batch, dtype="int32"), count) * sum(cells)
         return bilinear_crop(
             flat,
-            start + picture,
+            start + image,
             ops.take(heights, index, axis=0),
             ops.take(widths, index, axis=0),
             boxes,

@@ -45,7 +45,7 @@ class Proposals(keras.layers.Layer):
     """Turns scored anchors into a fixed number of RoIs; no gradient flows through it.
 
     Args:
-        count: RoIs a picture.
+        count: RoIs an image.
         nms_threshold: IoU above which the lower-scored RoI goes.
         pre_nms_limit: anchors by falling score that enter the NMS.
         std_dev: (4,) scale of the deltas.
@@ -75,10 +75,10 @@ class Proposals(keras.layers.Layer):
 
     def candidates(self, inputs):
         """What enters the NMS, by falling score: scores (B, M), their anchors, these moved by the
-        deltas, and these cut to the picture, each (B, M, 4)."""
+        deltas, and these cut to the image, each (B, M, 4)."""
         probabilities, deltas, anchors = (ops.stop_gradient(x) for x in inputs)
         scores = probabilities[:, :, 1]
-        count = ops.shape(scores)[1]  # a tensor where the graph serves pictures of any size
+        count = ops.shape(scores)[1]  # a tensor where the graph serves images of any size
         known = isinstance(count, int)
         limit = min(self.pre_nms_limit, count) if known else ops.minimum(self.pre_nms_limit, count)
         scores, best = ops.top_k(scores, limit, sorted=True)
@@ -89,5 +89,5 @@ class Proposals(keras.layers.Layer):
         return scores, anchors, moved, inside
 
     def suppress(self, boxes, scores):
-        """Rows (count,) of the candidates of one picture that stay, and which places are used."""
+        """Rows (count,) of the candidates of one image that stay, and which places are used."""
         return non_max_suppression(boxes, scores, self.count, self.nms_threshold)

@@ -72,7 +72,7 @@ def _intersections(anchors, boxes):
     """Yield for each box the indices of the anchors that touch it, and the shared areas.
 
     Few of many thousand anchors touch one instance, so this is far cheaper than a matrix of all
-    anchors by all boxes. Neighbours in the list are mostly neighbours in the picture: whole blocks
+    anchors by all boxes. Neighbours in the list are mostly neighbours in the image: whole blocks
     of them are passed over by the box around the block.
     """
     starts = np.arange(0, len(anchors), _BLOCK)

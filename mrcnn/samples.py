@@ -1,4 +1,4 @@
-"""What a batch holds: pictures of a dataset with their targets, in the training graph's order.
+"""What a batch holds: images of a dataset with their targets, in the training graph's order.
 
 Nothing here needs keras, so that a process that only makes batches starts fast and stays small.
 """
@@ -31,7 +31,7 @@ class BatchMaker:
         dataset: see `mrcnn.batches.DataGenerator`, as are the next ones.
         config: `Config`.
         batch_size, shuffle, augment, augmentation, no_augmentation_sources, seed: likewise.
-        share: (first, count) of the batch's pictures that this process makes.
+        share: (first, count) of the batch's images that this process makes.
 
     Attributes:
         unreadable: dict of image id -> a line about it, of the images left out so far.

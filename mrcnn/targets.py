@@ -96,7 +96,7 @@ class DetectionTargets(keras.layers.Layer):
         """Indices (B, T) of RoIs drawn at random, and which of them are used."""
         negatives = self.total - self.positives
         rows, columns = positive.shape
-        # Drawn for the whole batch, so that a picture's draw does not hang on who works on it.
+        # Drawn for the whole batch, so that an image's draw does not hang on who works on it.
         shape = (rows * distributed.processes(), columns)
         noise = distributed.own_rows(keras.random.uniform(shape, seed=self.random))
         score, first = _random_top(positive, noise, self.positives)
@@ -104,7 +104,7 @@ class DetectionTargets(keras.layers.Layer):
         score, second = _random_top(negative, noise, negatives)
         found = ops.sum(ops.cast(used_first, "float32"), axis=1, keepdims=True)
         wanted = ops.floor(found / self.ratio) - found
-        # Without a molecule there is no ratio to keep: the picture still teaches background.
+        # Without a molecule there is no ratio to keep: the image still teaches background.
         wanted = ops.where(found > 0, wanted, float(negatives))
         if self.fill:
             wanted = ops.full_like(wanted, float(negatives))
@@ -130,8 +130,8 @@ class DetectionTargets(keras.layers.Layer):
             )
         flat = ops.cast(ops.transpose(masks, (0, 3, 1, 2)), "float32")
         flat = ops.reshape(flat, (batch * instances * height * width, 1))
-        picture = ops.arange(batch, dtype="int32")[:, None] * instances
-        start = ops.reshape((picture + match) * (height * width), (batch * places,))
+        image = ops.arange(batch, dtype="int32")[:, None] * instances
+        start = ops.reshape((image + match) * (height * width), (batch * places,))
         size = ops.full((batch * places,), 1, dtype="int32")
         boxes = ops.reshape(rois, (batch * places, 4))
         crops = bilinear_crop(
@@ -148,7 +148,7 @@ class DetectionTargets(keras.layers.Layer):
 
     def _in_mini_masks(self, rois, own_boxes, height, width):
         """RoIs (B, P, 4) normalised to the mini masks (height x width) of their own boxes, as if
-        these were pictures: pixel edges lie on pixel edges."""
+        these were images: pixel edges lie on pixel edges."""
         sides = ops.convert_to_tensor([n - 1 for n in self.image_shape] * 2, "float32")
         last = ops.convert_to_tensor([0.0, 0.0, 1.0, 1.0])
         edges, own_edges = rois * sides + last, own_boxes * sides + last
@@ -160,7 +160,7 @@ class DetectionTargets(keras.layers.Layer):
 
 
 def positive_places(config):
-    """Places of a picture's training RoIs that positive ones may take."""
+    """Places of an image's training RoIs that positive ones may take."""
     return int(config.TRAIN_ROIS_PER_IMAGE * config.ROI_POSITIVE_RATIO)
 
 

@@ -124,7 +124,7 @@ class StopOnNonFinite(keras.callbacks.Callback):
         if broken:
             raise NonFiniteLoss(
                 f"Training stopped at {where}: {', '.join(broken)} not finite. "
-                "Lower the learning rate (LEARNING_RATE), or look for broken pictures or outlines."
+                "Lower the learning rate (LEARNING_RATE), or look for broken images or outlines."
             )
 
 

@@ -67,7 +67,7 @@ def save_weights(path, layers, metadata=None):
         path: file to write, by custom `mask_rcnn_<name>_<epoch, 4 digits>.h5`.
         layers: built Keras layers, in network order.
         metadata: dict with any of `class_names` (list of str, without background), `scale`
-            (network pixels a picture pixel), `config` (dict), `score_threshold`, `extra` (dict).
+            (network pixels an image pixel), `config` (dict), `score_threshold`, `extra` (dict).
     """
     with whole_file(path) as temporary, h5py.File(temporary, "w") as file:
         _write_layers(file, layers)

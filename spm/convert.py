@@ -1,9 +1,9 @@
-"""Turn instrument files into pictures: python -m spm.convert FOLDERS OR FILES.
+"""Turn instrument files into images: python -m spm.convert FOLDERS OR FILES.
 
 Reads the formats of `spm.instruments.MODULES`, and through Gwyddion, where that is installed, all
 others that it knows. For each file NAME it writes NAME.png (levelled heights in a colour map, the
 scale inside), NAME_heights.npz (the levelled heights) and NAME_convert.json (all settings;
-`--like NAME_convert.json` makes the same picture again).
+`--like NAME_convert.json` makes the same image again).
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from spm import instruments
 from spm.errors import InputError
 from spm.instruments.heights import Opened, convert_file
 from spm.instruments.inputs import (
+    image_path,
     instrument_files,
     left_out,
-    picture_path,
     read_settings,
     settings_of,
 )
@@ -34,7 +34,7 @@ Percentile = Annotated[float, Range(0, 100)]
 
 # --- settings: change the values, the text below each says what it is ---------------------------
 class Conversion(Settings):
-    """Which files become pictures, and how their heights are drawn."""
+    """Which files become images, and how their heights are drawn."""
 
     files: Positional[list[Path]] = []
     """Instrument files or folders of them; the folder below if none is named."""
@@ -100,9 +100,9 @@ def write_converted(path: Path, folder: Path, opened: Opened, written: set[Path]
         written: the PNGs of this run; this one is added.
 
     Raises:
-        InputError: when a picture of that name is there that was not made from this file.
+        InputError: when an image of that name is there that was not made from this file.
     """
-    target = picture_path(path, folder)
+    target = image_path(path, folder)
     if target in written:
         raise InputError(
             f"{path}: {target} was just made from another file of that name; convert this one into "
@@ -111,7 +111,7 @@ def write_converted(path: Path, folder: Path, opened: Opened, written: set[Path]
     written.add(target)
     if target.exists() and settings_of(target).get("source") != path.name:
         raise InputError(
-            f"{target}: this picture was not made from {path.name}; "
+            f"{target}: this image was not made from {path.name}; "
             "move it away or choose another folder with --out."
         )
     write_json(target.with_name(f"{target.stem}_convert.json"), opened.settings)
@@ -121,7 +121,7 @@ def write_converted(path: Path, folder: Path, opened: Opened, written: set[Path]
             np.savez_compressed(temporary, heights_nm=opened.heights_nm.astype(np.float32))
     else:
         heights_path.unlink(missing_ok=True)  # of an earlier run with another channel
-    pixel_size.write_scaled_png(target, opened.picture, opened.nm_per_pixel)
+    pixel_size.write_scaled_png(target, opened.image, opened.nm_per_pixel)
     return target
 
 

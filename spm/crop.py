@@ -1,6 +1,6 @@
-"""Cut a piece out of a picture, to outline its molecules: python -m spm.crop PICTURE.
+"""Cut a piece out of an image, to outline its molecules: python -m spm.crop IMAGE.
 
-Takes a picture or an instrument file and writes NAME-cut.png into aug_test_in/. Pixels are copied
+Takes an image or an instrument file and writes NAME-cut.png into aug_test_in/. Pixels are copied
 as they are, and the scale goes along; without numbers the middle fifth of the area is cut out.
 """
 
@@ -10,14 +10,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from spm.errors import InputError
-from spm.instruments.inputs import open_picture
+from spm.instruments.inputs import open_image
 from spm.io.pixel_size import write_scaled_png
 from spm.run import command_line
 from spm.run.files import make_folder, safe_name
 from spm.run.setting_kinds import Positional, Whole
 from spm.run.settings import Settings, takes
 
-SHARE = 0.45  # side of the piece without numbers, as a share of the picture's shorter side
+SHARE = 0.45  # side of the piece without numbers, as a share of the image's shorter side
 SMALLEST = 32  # pixels
 
 
@@ -25,7 +25,7 @@ SMALLEST = 32  # pixels
 class Piece(Settings):
     """Which piece is cut out of which image."""
 
-    picture: Positional[Path | None] = None
+    image: Positional[Path | None] = None
     """The image, or an instrument file; must be given."""
     left: Whole | None = None
     """Pixels from the image's left edge to the piece's. None: in the middle."""
@@ -42,8 +42,8 @@ class Piece(Settings):
 
     def problems(self) -> Iterator[str]:
         """Yield what is missing, and a name that would lie elsewhere."""
-        if self.picture is None:
-            yield "which picture? Name it: python -m spm.crop images/NAME.png"
+        if self.image is None:
+            yield "which image? Name it: python -m spm.crop images/NAME.png"
         if self.name is not None and self.name != safe_name(self.name):
             yield (
                 f"name must be a file name without folders and without the characters of paths; "
@@ -62,29 +62,29 @@ def main(settings: Piece) -> int:
         InputError: when the image cannot be read, the piece does not lie in it, or there is
             another image or annotation of its name.
     """
-    picture, name = settings.picture, settings.name
+    image, name = settings.image, settings.name
     width, height, left, top = settings.width, settings.height, settings.left, settings.top
-    opened = open_picture(picture)
-    rows, columns = opened.picture.shape[:2]
+    opened = open_image(image)
+    rows, columns = opened.image.shape[:2]
     width = round(SHARE * min(rows, columns)) if width is None else width
     height = width if height is None else height
     left = (columns - width) // 2 if left is None else left
     top = (rows - height) // 2 if top is None else top
     if min(width, height) < SMALLEST:
         raise InputError(
-            f"{picture}: a piece of {width} x {height} pixels is too small; "
+            f"{image}: a piece of {width} x {height} pixels is too small; "
             f"give at least {SMALLEST} x {SMALLEST}."
         )
     if min(left, top) < 0 or left + width > columns or top + height > rows:
         raise InputError(
-            f"{picture}: the piece ({left} to {left + width} across, {top} to {top + height} down) "
-            f"does not lie in the picture of {columns} x {rows} pixels; correct the numbers."
+            f"{image}: the piece ({left} to {left + width} across, {top} to {top + height} down) "
+            f"does not lie in the image of {columns} x {rows} pixels; correct the numbers."
         )
-    target = make_folder(settings.out) / f"{name or f'{picture.stem}-cut'}.png"
+    target = make_folder(settings.out) / f"{name or f'{image.stem}-cut'}.png"
     for path in (target, target.with_suffix(".json")):
         if path.exists():
             raise InputError(f"{path}: is there already; move it away or choose another --name.")
-    piece = opened.picture[top : top + height, left : left + width]
+    piece = opened.image[top : top + height, left : left + width]
     write_scaled_png(target, piece, opened.nm_per_pixel)
     size = f"{width} x {height} pixels"
     if opened.nm_per_pixel:

@@ -4,7 +4,7 @@ Takes labelme files, predicted (NAME_predicted.json) or drawn by hand, and write
 
     NAME_coco.json   (several files: one coco.json) COCO instance segmentation
     NAME_rois.zip    ImageJ / Fiji ROI Manager
-    NAME_labels.tif  16-bit label picture, value k = molecule k, for napari, ImageJ, scikit-image
+    NAME_labels.tif  16-bit label image, value k = molecule k, for napari, ImageJ, scikit-image
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from spm.structures.classes import ClassChoice, Classes
 from spm.structures.instance_masks import shape_masks
 from spm.structures.shape import Shape, outline, region
 
-MOST_LABELS = 65535  # a 16-bit label picture holds no more
+MOST_LABELS = 65535  # a 16-bit label image holds no more
 
 
 def coco_dataset(
@@ -43,7 +43,7 @@ def coco_dataset(
     are not read by all programs. A predicted molecule's score goes along; ids begin with 1.
 
     Args:
-        annotations: of one or several pictures.
+        annotations: of one or several images.
         classes: the classes; those that the labels suggest by default.
 
     Raises:
@@ -52,7 +52,7 @@ def coco_dataset(
     names = Classes.of(classes) if classes else classes_of(annotations)
     annotations = [annotation.classified(names) for annotation in annotations]
     dataset: dict[str, Any] = {
-        "info": {"description": "molecules in scanning probe microscopy pictures"},
+        "info": {"description": "molecules in scanning probe microscopy images"},
         "images": [],
         "annotations": [],
         "categories": [
@@ -64,7 +64,7 @@ def coco_dataset(
         dataset["images"].append(
             {
                 "id": number,
-                "file_name": annotation.picture_name,
+                "file_name": annotation.image_name,
                 "height": annotation.height,
                 "width": annotation.width,
             }
@@ -104,7 +104,7 @@ def _segmentation(shape: Shape) -> list[list[float]]:
 def write_coco(
     path: Path, annotations: Sequence[Annotation], classes: Sequence[str] | None = None
 ) -> None:
-    """Write a COCO instance JSON of one or several pictures."""
+    """Write a COCO instance JSON of one or several images."""
     write_json(path, coco_dataset(annotations, classes), indent=None)
 
 
@@ -159,8 +159,8 @@ def label_array(annotation: Annotation) -> np.ndarray:
     """
     if len(annotation.shapes) > MOST_LABELS:
         raise InputError(
-            f"{annotation.path}: {len(annotation.shapes)} molecules; a 16-bit label picture holds "
-            f"{MOST_LABELS}. Cut the picture."
+            f"{annotation.path}: {len(annotation.shapes)} molecules; a 16-bit label image holds "
+            f"{MOST_LABELS}. Cut the image."
         )
     labels = np.zeros((annotation.height, annotation.width), np.uint16)
     for number, mask in enumerate(shape_masks(annotation), start=1):
@@ -169,7 +169,7 @@ def label_array(annotation: Annotation) -> np.ndarray:
 
 
 def write_label_tiff(path: Path, annotation: Annotation, nm_per_pixel: float | None = None) -> None:
-    """Write the 16-bit label picture as TIFF; with a scale it is stored the way ImageJ reads it."""
+    """Write the 16-bit label image as TIFF; with a scale it is stored the way ImageJ reads it."""
     import tifffile
 
     options: dict[str, Any] = {}
@@ -186,10 +186,10 @@ def _scale_of(annotation: Annotation) -> float | None:
     stored = annotation.extra.get(pixel_size.KEY)
     if isinstance(stored, int | float) and not isinstance(stored, bool) and 0 < stored < 1e6:
         return float(stored)
-    if annotation.path is None or not annotation.picture_name:
+    if annotation.path is None or not annotation.image_name:
         return None
-    picture = annotation.path.parent / Path(annotation.picture_name).name
-    return pixel_size.read_scale(picture) if picture.is_file() else None
+    image = annotation.path.parent / Path(annotation.image_name).name
+    return pixel_size.read_scale(image) if image.is_file() else None
 
 
 # --- settings: change the values, the text below each says what it is ---------------------------

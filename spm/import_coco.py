@@ -58,7 +58,7 @@ def main(settings: CocoImport) -> int:
     """
     files, out, force = settings.files, settings.out, settings.force
     found = [annotation for path in files for annotation in read_coco(Path(path))]
-    names = [PurePosixPath(annotation.picture_name).stem for annotation in found]
+    names = [PurePosixPath(annotation.image_name).stem for annotation in found]
     twice = [name for name, count in Counter(map(str.casefold, names)).items() if count > 1]
     if twice:
         raise InputError(
@@ -74,10 +74,10 @@ def main(settings: CocoImport) -> int:
         for target, annotation in zip(targets, found, strict=True):
             write_annotation(target, annotation)
             print(f"{target}: {len(annotation.shapes)} molecules")
-        missing = [a.picture_name for a in found if not is_file(folder / a.picture_name)]
+        missing = [a.image_name for a in found if not is_file(folder / a.image_name)]
     if missing:
         more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
-        print(f"note: copy the pictures into {out}: {missing[0]}{more} not there.", file=sys.stderr)
+        print(f"note: copy the images into {out}: {missing[0]}{more} not there.", file=sys.stderr)
     return 0
 
 

@@ -1,1 +1,1 @@
-"""The studies of the paper's supplement on simulated pictures; see docs/studies.md."""
+"""The studies of the paper's supplement on simulated images; see docs/studies.md."""

@@ -3,7 +3,7 @@
     python studies/augmentation.py --quick
 
 A network is trained on the L1 copies of one simulated crop alone, on L2 copies by one technique, or
-on L3 copies by several, and recognises pictures of other appearance (tip, noise, drift, contrast).
+on L3 copies by several, and recognises images of other appearance (tip, noise, drift, contrast).
 The changes of colour that training otherwise makes in every step are switched off, or they would
 do the techniques' work. Writes augmentation.csv, .json, .png and .svg (augmentation_quick.*) to
 studies/results/; what is measured is not measured again.
@@ -39,9 +39,9 @@ ROWS = {
 QUICK_ROWS = ("L1 alone", "dropout", "noise", "emboss", "dropout + noise + emboss")
 SEEDS, QUICK_SEEDS = (0, 1, 2, 3, 4), (0,)
 STEPS, QUICK_STEPS = 800, 250
-COPIES, QUICK_COPIES = 28, 4  # of each of the 72 L1 pictures
+COPIES, QUICK_COPIES = 28, 4  # of each of the 72 L1 images
 CROP = 420  # side of the outlined crop, pixels: some twenty molecules
-# Pictures to be recognised: each has an appearance of its own.
+# Images to be recognised: each has an appearance of its own.
 TEST = {"random_appearance": True, "colour_map": "hot"}
 TEST_SIZE, TEST_SEED = 640, 5000
 TEST_COUNT, QUICK_COUNT = 16, 5

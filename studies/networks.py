@@ -1,4 +1,4 @@
-"""What the studies share: simulated pictures, a network trained on them, its answers measured.
+"""What the studies share: simulated images, a network trained on them, its answers measured.
 
     scenes = draw({"system": "A+B", "size": 640, "count": 2, "seed": 7})
     weights = train({"scenes": {...}, "steps": 300, "seed": 0}, folder)
@@ -24,16 +24,16 @@ from spm.evaluation.metrics import ALL, Comparison, report
 from spm.geometry.cropped_mask import CroppedMask
 from spm.geometry.polygons import median_diameter, polygon_area
 from spm.inference.detector import Detections
-from spm.io.images import write_picture
+from spm.io.images import write_image
 from spm.run.files import make_folder
 from spm.simulate import SYSTEMS, simulate
 from spm.structures.annotation import Annotation, write_annotation
 
 Scene = tuple[np.ndarray, Annotation]
 
-# Width of molecule A, about that of the paper's pictures.
+# Width of molecule A, about that of the paper's images.
 PIXELS = 60
-# A person outlines molecules of which the picture shows at least this share.
+# A person outlines molecules of which the image shows at least this share.
 OUTLINED_SHARE = 0.93
 # Answers from this score on are measured; AP needs the doubtful ones too.
 LOWEST_SCORE = 0.05
@@ -65,14 +65,14 @@ def class_names(systems: Sequence[str]) -> list[str]:
     return sorted({name for system in systems for name in SYSTEMS[system].class_names})
 
 
-# --- pictures ----------------------------------------------------------------------------------
+# --- images ----------------------------------------------------------------------------------
 
 
 def draw(settings: dict[str, Any]) -> list[Scene]:
-    """Simulate pictures with their truth.
+    """Simulate images with their truth.
 
     Args:
-        settings: `system`, `size` (pixels), `count`, `seed` of the first picture (the next have
+        settings: `system`, `size` (pixels), `count`, `seed` of the first image (the next have
             the next seeds), and any other keyword of `spm.simulate.simulate`.
     """
     settings = {"pixels_per_molecule": PIXELS, **settings}
@@ -86,11 +86,11 @@ def resampled(scene: Scene, factor: float) -> Scene:
     Args:
         factor: at most 1; each new pixel is the mean of those that it covers.
     """
-    picture, truth = scene
+    image, truth = scene
     if factor == 1:
         return scene
-    height, width = (max(1, round(side * factor)) for side in picture.shape[:2])
-    small = cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)
+    height, width = (max(1, round(side * factor)) for side in image.shape[:2])
+    small = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
     ratio = np.array([width / truth.width, height / truth.height])
     moved = [replace(shape, points=shape.points * ratio) for shape in truth.shapes]
     # Slivers at the border that cover no pixel any more are gone.
@@ -110,13 +110,13 @@ def diameter(scenes: Sequence[Scene]) -> float:
 
 
 def write_scenes(folder: Path, scenes: Sequence[Scene]) -> None:
-    """Write pictures and annotations as a user would have made them: cut molecules left out."""
+    """Write images and annotations as a user would have made them: cut molecules left out."""
     make_folder(folder)
-    for number, (picture, truth) in enumerate(scenes):
+    for number, (image, truth) in enumerate(scenes):
         name = f"scene{number}"
         shown = [s for s in truth.shapes if s.extra.get("visible", 1.0) >= OUTLINED_SHARE]
         shapes = [replace(shape, flags={}, extra={}) for shape in shown]
-        write_picture(folder / f"{name}.png", picture)
+        write_image(folder / f"{name}.png", image)
         annotation = Annotation(shapes, truth.height, truth.width, f"{name}.png")
         write_annotation(folder / f"{name}.json", annotation)
 
@@ -139,15 +139,15 @@ def train(
     """Train the light network; return its weights file.
 
     Args:
-        scenes: annotated pictures.
+        scenes: annotated images.
         names: the classes.
-        folder: where pictures, copies and weights go. A training that was killed there goes on.
+        folder: where images, copies and weights go. A training that was killed there goes on.
         steps: in all, a multiple of STEPS_PER_EPOCH.
         seed: of training and copies.
         techniques: of the L2/L3 copies, one or all of them on a copy; none: L1 copies alone;
-            None: no copies, views are drawn from the pictures themselves.
+            None: no copies, views are drawn from the images themselves.
         shrink_list: of the L1 copies; see Images_Augmentation/geo_aug_img_json.py.
-        copies: L2/L3 copies of each L1 picture.
+        copies: L2/L3 copies of each L1 image.
         view_colours: see train_test.py.
     """
     from engine.checkpoints import finished_weights
@@ -155,7 +155,7 @@ def train(
 
     if done := finished_weights(folder / "logs"):
         return done
-    source = folder / "pictures"
+    source = folder / "images"
     write_scenes(source, scenes)
     dataset = folder / "dataset"
     if techniques is not None:
@@ -209,18 +209,18 @@ def answers(
 ) -> tuple[list[list[Instance]], list[list[Instance]]]:
     """Return the truths and the predictions of each scene.
 
-    Truths that the picture's border cuts are ignored: they count neither as found nor as missed.
+    Truths that the image's border cuts are ignored: they count neither as found nor as missed.
 
     Args:
         detector: `spm.inference.detector.Detector`.
         settings: of `spm.inference.predict.Settings`, for example `tile_scale`.
     """
-    from spm.inference.predict import Settings, predict_picture
+    from spm.inference.predict import Settings, find_molecules
 
     truths, predictions = [], []
-    for picture, truth in scenes:
-        found = predict_picture(detector, picture, Settings(LOWEST_SCORE, **settings))
-        predictions.append(from_molecules(found, *picture.shape[:2]))
+    for image, truth in scenes:
+        found = find_molecules(detector, image, Settings(LOWEST_SCORE, **settings))
+        predictions.append(from_molecules(found, *image.shape[:2]))
         known = truth.classified(detector.class_names)
         truths.append(from_annotation(known, ("edge",), ignore_unlisted=True))
     return truths, predictions
@@ -230,10 +230,10 @@ def remembering(detector):
     """Return a detector that looks at the same tiles once, however often it is asked."""
     seen: dict[bytes, list[Detections]] = {}
 
-    def detect(pictures: list[np.ndarray]) -> list[Detections]:
-        key = b"".join(picture.tobytes() for picture in pictures)
+    def detect(images: list[np.ndarray]) -> list[Detections]:
+        key = b"".join(image.tobytes() for image in images)
         if key not in seen:
-            seen[key] = detector.detect(pictures)
+            seen[key] = detector.detect(images)
         return seen[key]
 
     return replace(detector, detect=detect)
@@ -257,9 +257,9 @@ def numbers(truths, predictions, names: Sequence[str], threshold: float) -> dict
 
 
 def false_positives(truths, predictions, names: Sequence[str], thresholds) -> list[int]:
-    """Return how many masks claim no molecule of their class, from each score threshold on."""
+    """Return how many masks match no molecule of their class, from each score threshold on."""
     comparison = Comparison(truths, predictions, "mask", list(names))
-    scores, right, counted, _ = comparison.claims(IOU)
+    scores, right, counted, _ = comparison.matches(IOU)
     false = np.sort(scores[counted & ~right])
     return (len(false) - np.searchsorted(false, thresholds)).tolist()
 

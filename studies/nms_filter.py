@@ -4,7 +4,7 @@
 
 Mask R-CNN alone leaves one answer per place and class, so that a molecule that the network doubts
 about can be reported twice, under two names. The extra NMS leaves one answer per place. A network
-is trained on one simulated crop of each system and recognises pictures like it and pictures of
+is trained on one simulated crop of each system and recognises images like it and images of
 other appearance (tip, noise, drift, contrast), once with and once without the extra NMS; tiles are
 merged both times. Writes nms_filter.csv, .json, .png and .svg (nms_filter_quick.*) to
 studies/results/; what is measured is not measured again.
@@ -27,7 +27,7 @@ SYSTEMS = ("A+B", "A+B+dichlorobiphenyl")
 SEEDS, QUICK_SEEDS = (0, 1, 2, 3, 4), (0,)
 STEPS, QUICK_STEPS = 800, 300
 CROP = 420  # side of the outlined crop, pixels: some twenty molecules
-# Pictures to be recognised: title -> keywords of spm.simulate.simulate.
+# Images to be recognised: title -> keywords of spm.simulate.simulate.
 TESTS = {
     "like the crop": {},
     "other appearance": {"random_appearance": True, "colour_map": "hot"},
@@ -37,7 +37,7 @@ TEST_SIZE, TEST_COUNT, TEST_SEED = 800, 4, 5000
 THRESHOLDS = [round(0.05 * k, 2) for k in range(1, 20)]
 FILTERS = {"without": False, "with": True}
 COLUMNS = (
-    "system", "pictures", "extra_nms", "seeds", "truths", "false_positives", "precision",
+    "system", "images", "extra_nms", "seeds", "truths", "false_positives", "precision",
     "recognition_rate", "ap50",
 )  # fmt: skip
 # -----------------------------------------------------------------------------------------------
@@ -66,7 +66,7 @@ def main(settings: Study) -> int:
     ]
     found = run_points(points, measure, out / "nms_filter", "nms_filter")
     rows = [
-        {"system": system, "pictures": test, "extra_nms": words, **results.average(chosen)}
+        {"system": system, "images": test, "extra_nms": words, **results.average(chosen)}
         for system in SYSTEMS
         for test in TESTS
         for words in FILTERS

@@ -18,7 +18,7 @@ if __name__ == "__main__":  # the folder above holds the packages
 
 from spm.errors import InputError
 from spm.evaluation.outlines import OutlineErrors, outline_errors
-from spm.evaluation.reading import find_predictions, read_pictures, read_truths
+from spm.evaluation.reading import find_predictions, read_images, read_truths
 from spm.run import command_line
 from spm.run.setting_kinds import Share
 from spm.run.settings import Settings, takes
@@ -51,7 +51,7 @@ def main(settings: Study) -> int:
     truth, predicted, lowest_score = settings.truth, settings.predicted, settings.lowest_score
     ignore_flags = settings.ignore_flags
     truths = read_truths(truth)
-    images = read_pictures(truths, find_predictions(truths, predicted), None, ignore_flags)
+    images = read_images(truths, find_predictions(truths, predicted), None, ignore_flags)
     errors: dict[str, list[OutlineErrors]] = {}
     for annotation, wanted, found in zip(
         images.annotations, images.truths, images.predictions, strict=True

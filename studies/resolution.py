@@ -2,12 +2,12 @@
 
     python studies/resolution.py --quick
 
-Pictures recorded with 100 pixels per molecule are reduced, so that a molecule has 100 down to 8
+Images recorded with 100 pixels per molecule are reduced, so that a molecule has 100 down to 8
 pixels (the paper's study ends at 18). Networks are trained on crops of one resolution, on crops of
 one resolution with padded, shrunken copies (`shrink_list` of L1), and on crops of mixed
-resolutions. Each recognises the pictures of every resolution in two ways:
+resolutions. Each recognises the images of every resolution in two ways:
 
-    as it is     at the scale of its training; the picture's resolution is not known
+    as it is     at the scale of its training; the image's resolution is not known
     rescaled     told the resolution (`--tile-scale`): molecules are as large as the network
                  learned them, and only what the pixels still show can limit it
 
@@ -29,7 +29,7 @@ from studies.points import RESULTS, Point, run_points
 
 # --- settings ----------------------------------------------------------------------------------
 SYSTEM = "A+B"
-# Width of molecule A in the pictures to be recognised, pixels.
+# Width of molecule A in the images to be recognised, pixels.
 RESOLUTIONS = (100, 80, 60, 46, 36, 28, 22, 18, 14, 11, 8)
 QUICK_RESOLUTIONS = (100, 60, 36, 24, 18, 12, 8)
 # Title -> resolutions of the crops that are trained on, and ratios of the shrunken copies.
@@ -46,7 +46,7 @@ QUICK_TRAININGS = ("60", "60, with shrunken copies", "100 to 22, mixed")
 SEEDS, QUICK_SEEDS = (0, 1, 2), (0,)
 STEPS, QUICK_STEPS = 800, 300
 # At 100 pixels per molecule: side of the outlined crops (some twenty molecules) and of the
-# pictures to be recognised, pixels.
+# images to be recognised, pixels.
 CROP = 700
 TEST_SIZE, TEST_SEED = 1100, 5000
 TEST_COUNT, QUICK_COUNT = 6, 2
@@ -137,7 +137,7 @@ def measure(settings: dict, folder: Path) -> dict:
 
     full = settings["training"]["pixels_per_molecule"]
     crops = networks.draw(settings["training"])
-    # Of the crops, not of the pictures: a mixture of other shares has another median molecule, and
+    # Of the crops, not of the images: a mixture of other shares has another median molecule, and
     # the network knows its molecules by their size too.
     diameter = networks.diameter(crops) / full
     weights = networks.train(

@@ -3,8 +3,8 @@
     python studies/systems.py --quick
     python studies/systems.py --cases "A + B" "A only"
 
-For each system a network is trained on one simulated crop and recognises other pictures of the
-system. The network of A + B also recognises pictures that an unstable tip recorded; in the full
+For each system a network is trained on one simulated crop and recognises other images of the
+system. The network of A + B also recognises images that an unstable tip recorded; in the full
 setting another one is trained on such a crop. Writes systems.csv, .json, .png and .svg
 (systems_quick.*) to studies/results/; what is measured is not measured again.
 """
@@ -34,7 +34,7 @@ TRAININGS = {
     "A + B + dichlorobiphenyl": ("A+B+dichlorobiphenyl", False),
 }
 FULL_ONLY = ("A + B, trained with an unstable tip",)
-# Title of the rows of pictures by an unstable tip, by the training that recognises them.
+# Title of the rows of images by an unstable tip, by the training that recognises them.
 UNSTABLE = {
     "A + B": "A + B, unstable tip",
     "A + B, trained with an unstable tip": "A + B, unstable tip, trained with it",
@@ -46,7 +46,7 @@ STEPS, QUICK_STEPS = (500, 500), (100, 300)
 # Side of the outlined crop, pixels: some twenty molecules, in crystals (one class) and in the
 # thinner layers of several.
 CROPS = (320, 420)
-TEST_SIZE, TEST_SEED = 800, 5000  # pictures to be recognised
+TEST_SIZE, TEST_SEED = 800, 5000  # images to be recognised
 TEST_COUNT, QUICK_COUNT = 6, 2
 COLUMNS = ("case", "seeds", "truths", "recognition_rate", "ap50", "ap", "precision", "recall")
 # -----------------------------------------------------------------------------------------------
@@ -119,7 +119,7 @@ def _settings(title: str, seed: int, quick: bool) -> dict:
 
 
 def measure(settings: dict, folder: Path) -> dict:
-    """Train the network of a point and evaluate it on its test pictures: case -> numbers."""
+    """Train the network of a point and evaluate it on its test images: case -> numbers."""
     from studies import networks
 
     weights = networks.train(

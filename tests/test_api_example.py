@@ -29,8 +29,8 @@ def test_the_example_runs(tmp_path, capsys, eagerly):
 
     written = sorted(path.name for path in logs.glob("toy*/mask_rcnn_toy_*.h5"))
     assert written == ["mask_rcnn_toy_0001.h5"]
-    with Image.open(figure) as picture:
-        assert picture.width > 100
+    with Image.open(figure) as image:
+        assert image.width > 100
 
 
 def test_the_toys_are_where_the_masks_say():

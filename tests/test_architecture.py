@@ -27,7 +27,7 @@ MANY_PARAMETERS = {
     "spm/measure/domains.py: _find_vacancies",
     "spm/simulate/lattice.py: gas_arrangement",
     "spm/simulate/lattice.py: lattice_arrangement",
-    "spm/simulate/picture.py: simulate",
+    "spm/simulate/image.py: simulate",
     "spm/simulate/single.py: molecule_crops",
     "studies/networks.py: _make_copies",
     "studies/networks.py: train",

@@ -1,5 +1,5 @@
 """Bad input at every script, as a user meets it: one sentence that names the file, status 1, no
-traceback, the other pictures done, nothing half-written."""
+traceback, the other images done, nothing half-written."""
 
 import errno
 import json
@@ -26,7 +26,7 @@ import workflow
 from Images_Augmentation import color_aug_img_json, geo_aug_img_json
 from spm.dataset.index import read_index
 from spm.errors import InputError
-from spm.io.images import write_picture
+from spm.io.images import write_image
 from spm.run import command_line, files
 from spm.run.files import folder_lock
 from spm.run.parallel import run_jobs
@@ -75,7 +75,7 @@ def fast_json(folder, out):
 def check(folder, out):
     images = out.parent / "images"
     images.mkdir(exist_ok=True)
-    write_picture(images / "a.png", textured(20, 20))
+    write_image(images / "a.png", textured(20, 20))
     argv = ["--check", "--source-dir", folder, "--images-dir", images, "--class-names", "A", "B"]
     return workflow.main, [*argv, "--recipe", "cpu"], lambda: not out.exists()
 
@@ -120,7 +120,7 @@ def text(content):
     return lambda folder: (folder / f"{BAD}.json").write_bytes(content)
 
 
-def picture(make):
+def image(make):
     return lambda folder: make(folder / f"{BAD}.png")
 
 
@@ -139,7 +139,7 @@ IN_JSON = {
     "no label": (shapes({"points": TRIANGLE.tolist()}), "has no label"),
     "size a text": (lambda f: change(f, imageHeight="40"), "whole numbers"),
     "size of a monster": (lambda f: change(f, imageHeight=10**400), "megapixels"),
-    "damaged embedded picture": (lambda f: change(f, imageData="%%%"), "damaged"),
+    "damaged embedded image": (lambda f: change(f, imageData="%%%"), "damaged"),
     "deep in an unknown key": (
         lambda f: change(f, strange=json.loads("[" * 60 + "]" * 60)),
         "nested too deeply",
@@ -151,8 +151,8 @@ IN_JSON = {
 }
 IN_SHAPES = {
     "two points": (shapes(shape([(1, 1), (9, 9)])), "has 2 point"),
-    "outside": (shapes(shape(SQUARE + (60, 0))), "out of the picture"),
-    "far outside": (shapes(shape(SQUARE * 1e300)), "out of the picture"),
+    "outside": (shapes(shape(SQUARE + (60, 0))), "out of the image"),
+    "far outside": (shapes(shape(SQUARE * 1e300)), "out of the image"),
     "no area": (shapes(shape([(1, 1), (9, 9), (5, 5)])), "no area"),
     "crossing": (shapes(shape([(5, 5), (25, 25), (25, 5), (5, 25)])), "crosses itself"),
     "tiny": (shapes(shape([(1.1, 1.1), (1.3, 1.1), (1.2, 1.3)])), "covers no pixel"),
@@ -161,13 +161,13 @@ IN_SHAPES = {
     "endless": (shapes(shape(np.tile(TRIANGLE, (4000, 1)))), "12000 points"),
     "damaged mask": (shapes(shape(SQUARE[::2], shape_type="mask", mask="iVBOR")), "damaged mask"),
 }
-IN_PICTURE = {
-    "missing": (picture(lambda p: p.unlink()), "not beside it"),
-    "truncated": (picture(cut_off), "damaged or truncated"),
-    "no picture": (picture(lambda p: p.write_bytes(b"hello")), "not a picture"),
-    "empty picture": (picture(lambda p: p.write_bytes(b"")), "is empty"),
-    "other size": (picture(lambda p: write_picture(p, textured(30, 30))), "30 x 30"),
-    "one pixel": (picture(lambda p: write_picture(p, textured(1, 1))), "1 x 1"),
+IN_IMAGE = {
+    "missing": (image(lambda p: p.unlink()), "not beside it"),
+    "truncated": (image(cut_off), "damaged or truncated"),
+    "no image": (image(lambda p: p.write_bytes(b"hello")), "not an image"),
+    "empty image": (image(lambda p: p.write_bytes(b"")), "is empty"),
+    "other size": (image(lambda p: write_image(p, textured(30, 30))), "30 x 30"),
+    "one pixel": (image(lambda p: write_image(p, textured(1, 1))), "1 x 1"),
     "leads outside": (
         lambda f: (change(f, imagePath="../secret.png"), (f / f"{BAD}.png").unlink()),
         "not beside it",
@@ -183,7 +183,7 @@ def assert_refused(step, make, phrase, tmp_path, capsys, bad_name=BAD):
     folder, out = tmp_path / "in 一", tmp_path / "out"
     put(folder, "good")
     put(folder, BAD)
-    write_picture(tmp_path / "secret.png", textured(40, 64))
+    write_image(tmp_path / "secret.png", textured(40, 64))
     make(folder)
     main, argv, good_is_done = step(folder, out)
     capsys.readouterr()
@@ -205,17 +205,17 @@ def test_a_bad_annotation(step, case, tmp_path, capsys):
 
 @pytest.mark.parametrize("case", IN_JSON)
 def test_a_bad_annotation_at_evaluation(case, tmp_path, capsys):
-    if case == "damaged embedded picture":
+    if case == "damaged embedded image":
         pytest.skip("read like the others")
     assert_refused(evaluation, *IN_JSON[case], tmp_path, capsys)
 
 
-@pytest.mark.parametrize("case", IN_PICTURE)
+@pytest.mark.parametrize("case", IN_IMAGE)
 @pytest.mark.parametrize("step", READERS)
-def test_a_bad_picture(step, case, tmp_path, capsys):
+def test_a_bad_image(step, case, tmp_path, capsys):
     if step is re_write and case in ("truncated",):
-        pytest.skip("masks need the picture's size only; fast_json_to_dataset.py reports it")
-    assert_refused(step, *IN_PICTURE[case], tmp_path, capsys)
+        pytest.skip("masks need the image's size only; fast_json_to_dataset.py reports it")
+    assert_refused(step, *IN_IMAGE[case], tmp_path, capsys)
 
 
 @pytest.mark.parametrize("step", LABEL_READERS)
@@ -244,7 +244,7 @@ def test_an_empty_and_a_missing_folder(step, tmp_path, capsys):
         if name == "empty":
             folder.mkdir()
         if step is evaluation and name == "empty":
-            phrase = "no labelled picture"
+            phrase = "no labelled image"
         main, argv, _ = step(folder, tmp_path / "out")
         assert run(main, *argv) == 1
         told = capsys.readouterr().err
@@ -253,10 +253,10 @@ def test_an_empty_and_a_missing_folder(step, tmp_path, capsys):
 
 @pytest.mark.parametrize("step", READERS)
 def test_many_errors_are_reported_together(step, tmp_path, capsys):
-    """One run says all; a hundred pictures with some bad ones are done but for these."""
+    """One run says all; a hundred images with some bad ones are done but for these."""
     folder = tmp_path / "in"
     put(folder, "good")
-    cases = {**IN_JSON, **IN_SHAPES, **IN_PICTURE}
+    cases = {**IN_JSON, **IN_SHAPES, **IN_IMAGE}
     expected = 0
     for number, case in enumerate(cases):
         if step is re_write and case == "truncated":
@@ -276,7 +276,7 @@ def test_many_errors_are_reported_together(step, tmp_path, capsys):
     assert len(named) == expected and good_is_done()
 
 
-# --- odd pictures that are no error ------------------------------------------------------------
+# --- odd images that are no error ------------------------------------------------------------
 
 
 def save_as(format, mode="RGB", **options):
@@ -285,7 +285,7 @@ def save_as(format, mode="RGB", **options):
         path.unlink()
         image.save(path.with_suffix(options.pop("suffix", ".png")), format=format, **options)
 
-    return picture(make)
+    return image(make)
 
 
 def sixteen_bit(path):
@@ -311,20 +311,20 @@ def animated(path):
 
 
 ODD = {
-    "16-bit grey": picture(sixteen_bit),
-    "float TIFF": picture(float_tiff),
+    "16-bit grey": image(sixteen_bit),
+    "float TIFF": image(float_tiff),
     "RGBA": save_as("PNG", "RGBA"),
     "palette": save_as("PNG", "P"),
     "CMYK": save_as("TIFF", "CMYK"),
-    "EXIF-rotated": picture(turned),
-    "animated": picture(animated),
+    "EXIF-rotated": image(turned),
+    "animated": image(animated),
     "BMP called png": save_as("BMP"),
 }
 
 
 @pytest.mark.parametrize("case", ODD)
 @pytest.mark.parametrize("step", [*DATA_STEPS, check])
-def test_an_odd_picture_is_read(step, case, tmp_path, capsys):
+def test_an_odd_image_is_read(step, case, tmp_path, capsys):
     folder = tmp_path / "in"
     put(folder, "good")
     if step is not re_write:
@@ -360,19 +360,19 @@ def test_unknown_keys_with_nan_and_half_characters_are_passed_on(step, tmp_path,
 
 @pytest.fixture
 def detector(monkeypatch):
-    """Prediction with a detector that sees nothing: the pictures are what is tested."""
+    """Prediction with a detector that sees nothing: the images are what is tested."""
     from spm.inference.detector import Detector
 
-    found = Detector(["A"], 1.0, 64, 0.5, lambda pictures: [detections()] * len(pictures))
+    found = Detector(["A"], 1.0, 64, 0.5, lambda images: [detections()] * len(images))
     monkeypatch.setattr("engine.predict.load_detector", lambda *_: found)
     return found
 
 
-@pytest.mark.parametrize("case", ["truncated", "no picture", "empty picture"])
-def test_prediction_goes_on_after_a_bad_picture(case, detector, tmp_path, capsys):
+@pytest.mark.parametrize("case", ["truncated", "no image", "empty image"])
+def test_prediction_goes_on_after_a_bad_image(case, detector, tmp_path, capsys):
     put(tmp_path / "in", BAD)
     put(tmp_path / "in", "z good")
-    make, phrase = IN_PICTURE[case]
+    make, phrase = IN_IMAGE[case]
     make(tmp_path / "in")
     out = tmp_path / "out"
     argv = ["--in-dir", tmp_path / "in", "--out-dir", out, "--weights", "any.h5", "--no-report"]
@@ -382,11 +382,11 @@ def test_prediction_goes_on_after_a_bad_picture(case, detector, tmp_path, capsys
     assert (out / "z good_predicted.json").exists() and not list(out.rglob(f"{BAD}*"))
     missing = [*argv, tmp_path / "gone.png", tmp_path / "in" / "z good.png"]
     assert run(predict_big_pic.main, *missing) == 1
-    assert "gone.png: there is no such picture" in capsys.readouterr().err
+    assert "gone.png: there is no such image" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("case", ODD)
-def test_prediction_of_odd_pictures(case, detector, tmp_path):
+def test_prediction_of_odd_images(case, detector, tmp_path):
     put(tmp_path / "in", BAD)
     ODD[case](tmp_path / "in")
     argv = [
@@ -403,11 +403,11 @@ def test_prediction_of_odd_pictures(case, detector, tmp_path):
     assert (size["imageHeight"], size["imageWidth"]) == (40, 64)
 
 
-def test_prediction_of_one_pixel_and_of_a_picture_beyond_the_limit(
+def test_prediction_of_one_pixel_and_of_an_image_beyond_the_limit(
     detector, tmp_path, monkeypatch, capsys
 ):
     (tmp_path / "in").mkdir()
-    write_picture(tmp_path / "in" / "one.png", textured(1, 1))
+    write_image(tmp_path / "in" / "one.png", textured(1, 1))
     argv = [
         "--in-dir",
         tmp_path / "in",
@@ -418,7 +418,7 @@ def test_prediction_of_one_pixel_and_of_a_picture_beyond_the_limit(
         "--no-report",
     ]
     assert run(predict_big_pic.main, *argv) == 0
-    write_picture(tmp_path / "in" / "two.png", textured(40, 64))
+    write_image(tmp_path / "in" / "two.png", textured(40, 64))
     monkeypatch.setenv("SPM_MAX_MEGAPIXELS", "0.001")
     assert run(predict_big_pic.main, *argv) == 1
     assert "two.png" in (told := capsys.readouterr().err) and "SPM_MAX_MEGAPIXELS" in told
@@ -455,7 +455,7 @@ def weights_file(path, **changes):
 )
 def test_weights_with_damaged_settings(changes, phrase, tmp_path, capsys):
     path = weights_file(tmp_path / "权重 [1].h5", **changes)
-    write_picture(tmp_path / "a.png", textured(20, 20))
+    write_image(tmp_path / "a.png", textured(20, 20))
     argv = [tmp_path / "a.png", "--weights", path, "--out-dir", tmp_path / "out"]
     assert run(predict_big_pic.main, *argv) == 1
     told = capsys.readouterr().err
@@ -468,7 +468,7 @@ def test_truncated_weights(share, tmp_path, capsys):
     path = weights_file(tmp_path / "w.h5")
     data = path.read_bytes()
     path.write_bytes(data[: int(share * len(data))])
-    write_picture(tmp_path / "a.png", textured(20, 20))
+    write_image(tmp_path / "a.png", textured(20, 20))
     assert run(predict_big_pic.main, tmp_path / "a.png", "--weights", path) == 1
     told = capsys.readouterr().err
     assert told.count("\n") == 1 and "w.h5" in told and "end is missing" in told
@@ -488,7 +488,7 @@ def test_weights_of_another_network_and_of_other_classes(tmp_path, capsys):
         FPN_CLASSIF_FC_LAYERS_SIZE = 16
 
     network = MaskRCNN("inference", Tiny(), str(tmp_path))
-    write_picture(tmp_path / "a.png", textured(20, 20))
+    write_image(tmp_path / "a.png", textured(20, 20))
     path = tmp_path / "w.h5"
     for names, config, phrase in (
         (["A", "B", "C"], {}, "trained for 3 classes"),
@@ -622,7 +622,7 @@ def test_a_worker_that_the_system_kills_is_a_sentence():
 # --- files from elsewhere ----------------------------------------------------------------------
 
 
-def test_a_ledger_from_elsewhere_deletes_nothing_outside(tmp_path):
+def test_a_manifest_from_elsewhere_deletes_nothing_outside(tmp_path):
     put(tmp_path / "in", "good")
     victim = tmp_path / "precious.txt"
     victim.write_text("mine")
@@ -634,7 +634,7 @@ def test_a_ledger_from_elsewhere_deletes_nothing_outside(tmp_path):
         lines = [{"name": name, "digest": "x", "files": files_, "note": None},
                  {"planned": ["../precious.txt", str(victim)]}]  # fmt: skip
         text = "\n".join(json.dumps(line) for line in lines)
-        (out / f".ledger_{step}.jsonl").write_text(text)
+        (out / f".manifest_{step}.jsonl").write_text(text)
     for step in (colour, pre_draw, fast_json):
         main, argv, _ = step(tmp_path / "in", out)
         run(main, *argv)

@@ -1,4 +1,4 @@
-"""The data steps one after the other: a mask always belongs to its picture."""
+"""The data steps one after the other: a mask always belongs to its image."""
 
 import os
 import random
@@ -20,7 +20,7 @@ import re_write_mask
 from Images_Augmentation import color_aug_img_json, geo_aug_img_json
 from spm.dataset.index import load_masks, read_index
 from spm.errors import InputError
-from spm.io.images import read_picture, write_picture
+from spm.io.images import read_image, write_image
 from spm.run.files import folder_lock
 from spm.structures.annotation import read_annotation
 from spm.structures.instance_masks import instance_masks, label_image
@@ -52,14 +52,14 @@ def chain(tmp_path_factory):
     return root
 
 
-def test_pitfall_8_every_entry_is_one_pictures_own(chain):
-    """Pitfall 8: picture, masks, label picture and names of each entry come from one file."""
+def test_pitfall_8_every_entry_is_one_images_own(chain):
+    """Pitfall 8: image, masks, label image and names of each entry come from one file."""
     entries = read_index(chain / "ds")
     assert len(entries) == 3 * 6 * 4
     assert len({entry.file for entry in entries}) == len(entries)
     for entry in entries:
         annotation = read_annotation(chain / "before" / entry.file)
-        assert entry.picture.read_bytes() == annotation.picture_path().read_bytes()
+        assert entry.image.read_bytes() == annotation.image_path().read_bytes()
         masks = load_masks(entry.masks)
         assert np.array_equal(masks, instance_masks(annotation))
         assert masks.shape == (entry.height, entry.width, len(entry.labels))
@@ -68,14 +68,14 @@ def test_pitfall_8_every_entry_is_one_pictures_own(chain):
         text = (chain / "ds" / "yaml" / f"{entry.name}.yaml").read_text(encoding="utf-8")
         assert yaml.safe_load(text) == {"label_names": ["_background_", *entry.labels]}
         view = chain / "ds" / "label_viz" / f"{entry.name}.png"
-        assert read_picture(view).std() > 5
+        assert read_image(view).std() > 5
         assert entry.origin in ("a", "b10", "b9") and entry.source.startswith(entry.origin)
         assert entry.partial == (entry.origin == "b10")
         assert np.array_equal(entry.valid, annotation.derived["valid"])
 
 
-def test_pitfall_9_not_square_pictures_get_masks(chain):
-    """Pitfall 9: no mask is empty, whatever the picture's shape."""
+def test_pitfall_9_not_square_images_get_masks(chain):
+    """Pitfall 9: no mask is empty, whatever the image's shape."""
     for entry in read_index(chain / "ds"):
         assert (load_masks(entry.masks).sum(axis=(0, 1)) > 100).all()
 
@@ -87,18 +87,18 @@ def test_masks_are_shared_where_only_colours_changed(chain):
         moved = read_annotation(chain / "before" / entry.file).derived["moved"]
         assert (entry.masks.stat().st_ino in cache) != moved
         kinds[moved] += 1
-        assert entry.picture.samefile(chain / "before" / entry.picture.name.replace(
+        assert entry.image.samefile(chain / "before" / entry.image.name.replace(
             entry.name, entry.file.removesuffix(".json")))  # fmt: skip
     assert min(kinds.values()) > 3
 
 
-def test_cache_has_one_entry_for_each_l1_picture(chain):
+def test_cache_has_one_entry_for_each_l1_image(chain):
     entries = read_index(chain / "cache")
     assert len(entries) == 18
     for entry in entries:
         annotation = read_annotation(chain / "in" / entry.file)
         assert np.array_equal(load_masks(entry.masks), instance_masks(annotation))
-        assert np.array_equal(read_picture(entry.picture), annotation.read_picture())
+        assert np.array_equal(read_image(entry.image), annotation.read_image())
 
 
 def test_second_run_writes_nothing_and_says_so(chain, capsys):
@@ -148,7 +148,7 @@ def test_a_changed_outline_reaches_the_dataset(tmp_path):
         assert np.array_equal(load_masks(entry.masks), instance_masks(annotation))
 
 
-def test_users_own_pictures_alone_make_a_dataset(tmp_path):
+def test_users_own_images_alone_make_a_dataset(tmp_path):
     put(tmp_path / "before", "own 一")
     put(tmp_path / "before", "grey")
     Image.fromarray(textured(40, 64)[:, :, 0]).save(tmp_path / "before" / "grey.png")
@@ -160,10 +160,10 @@ def test_users_own_pictures_alone_make_a_dataset(tmp_path):
     assert [entry.source for entry in entries] == ["grey", "own 一"]
     for entry in entries:
         assert entry.origin == entry.source and load_masks(entry.masks).shape == (40, 64, 2)
-        assert read_picture(entry.picture).shape == (40, 64, 3)
+        assert read_image(entry.image).shape == (40, 64, 3)
 
 
-def test_picture_without_molecules(tmp_path):
+def test_image_without_molecules(tmp_path):
     annotation = put(tmp_path / "in")
     annotation.shapes = []
     from spm.structures.annotation import write_annotation
@@ -194,7 +194,7 @@ def test_bad_files_in_before_are_reported_and_the_rest_is_whole(tmp_path):
     for name in ("a", "b", "c", "d"):
         put(before, name)
     (before / "b.json").write_text("{")
-    write_picture(before / "c.png", textured(30, 30))
+    write_image(before / "c.png", textured(30, 30))
     (before / "d.png").write_bytes((before / "d.png").read_bytes()[:300])
     with pytest.raises(InputError) as error:
         fast_json_to_dataset.main(
@@ -211,7 +211,7 @@ def test_empty_and_missing_folders(tmp_path, step):
     with pytest.raises(InputError, match="no such folder"):
         step(in_dir=tmp_path / "none", out_dir=tmp_path / "ds")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(InputError, match="no annotated picture"):
+    with pytest.raises(InputError, match="no annotated image"):
         step(in_dir=tmp_path / "empty", out_dir=tmp_path / "ds")
 
 

@@ -104,7 +104,7 @@ def test_commands_in_the_documents_have_flags_that_exist(page, line):
 
 
 def links(page: Path) -> list[str]:
-    """Targets of the Markdown links and pictures of a page, code left out."""
+    """Targets of the Markdown links and images of a page, code left out."""
     text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.S | re.M)
     return re.findall(r"\]\(([^)\s]+)\)", re.sub(r"`[^`\n]*`", "", text))
 

@@ -10,11 +10,11 @@ import evaluate
 from mrcnn.weights import save_weights
 from spm.errors import InputError
 from spm.evaluation import figures
-from spm.evaluation.confusion import Verdicts
+from spm.evaluation.confusion import Outcomes
 from spm.evaluation.curves import AR_THRESHOLDS, precision_recall
 from spm.evaluation.instances import from_annotation
 from spm.evaluation.metrics import ALL
-from spm.io.images import read_picture, write_picture
+from spm.io.images import read_image, write_image
 from spm.structures.annotation import Annotation, write_annotation
 from spm.structures.classes import Classes
 from spm.structures.shape import Shape
@@ -39,12 +39,12 @@ def write(path, shapes, height=HEIGHT, width=WIDTH, **fields):
 
 @pytest.fixture
 def folders(tmp_path):
-    """Two pictures with truth, the second empty, and their predictions."""
+    """Two images with truth, the second empty, and their predictions."""
     truth, found = tmp_path / "真值 [1]", tmp_path / "预测 (2)"
     truth.mkdir()
     found.mkdir()
     for name in ("a (15)", "b"):
-        write_picture(truth / f"{name}.png", np.full((HEIGHT, WIDTH, 3), 90, np.uint8))
+        write_image(truth / f"{name}.png", np.full((HEIGHT, WIDTH, 3), 90, np.uint8))
     shapes = [
         polygon("003a1", 0, 0),
         polygon("003a2", 20, 0),
@@ -80,7 +80,7 @@ def test_numbers_tables_and_figures(folders, capsys):
         # A: right, false of 2 truths; B: false, right of 1 truth.
         assert a["ap50"] == pytest.approx(51 / 101)
         assert b["ap50"] == pytest.approx(1 / 2)
-    assert json.loads((out / "metrics.json").read_text("utf-8"))["pictures"] == 2
+    assert json.loads((out / "metrics.json").read_text("utf-8"))["images"] == 2
     with (out / "metrics.csv").open(encoding="utf-8", newline="") as file:
         rows = {(row["kind"], row["class"]): row for row in csv.DictReader(file)}
     assert rows["mask", "003a"]["recall"] == "0.5"
@@ -89,8 +89,8 @@ def test_numbers_tables_and_figures(folders, capsys):
         for kind in ("mask", "box"):
             for suffix in ("png", "svg", "csv"):
                 assert (out / f"{name}_{kind}.{suffix}").stat().st_size > 0
-    assert read_picture(out / "pictures" / "a (15).png").shape[1] > 1000
-    assert (out / "pictures" / "b.svg").is_file()
+    assert read_image(out / "images" / "a (15).png").shape[1] > 1000
+    assert (out / "images" / "b.svg").is_file()
     assert "recognised" in capsys.readouterr().out
 
 
@@ -118,17 +118,17 @@ def weights_file(path, class_names, threshold):
     return path
 
 
-def test_weights_predict_the_pictures_first(folders, monkeypatch, capsys):
+def test_weights_predict_the_images_first(folders, monkeypatch, capsys):
     truth, found, out = folders
     weights = weights_file(out.parent / "w.h5", ["003a", "020a"], 0.65)
     calls = []
 
     def predict(plan, files):
-        assert not plan.tile_pictures and plan.settings.tile_scale is None
+        assert not plan.tile_images and plan.settings.tile_scale is None
         assert plan.class_names is None
         calls.append(([p.name for p in files], plan.weights, plan.settings.score_threshold))
         for path in files:
-            assert read_picture(path).shape == (HEIGHT, WIDTH, 3)
+            assert read_image(path).shape == (HEIGHT, WIDTH, 3)
             name = f"{path.stem}_predicted.json"
             (plan.out_dir / name).write_bytes((found / name).read_bytes())
         return 0
@@ -142,7 +142,7 @@ def test_weights_predict_the_pictures_first(folders, monkeypatch, capsys):
     assert "guessed" not in capsys.readouterr().err
 
 
-def test_picture_without_truth_or_prediction_pitfall_16(folders, capsys):
+def test_image_without_truth_or_prediction_pitfall_16(folders, capsys):
     """pitfall 16: nothing labelled and nothing predicted are results, not crashes."""
     truth, found, out = folders
     write(truth / "a (15).json", [])
@@ -159,11 +159,11 @@ def test_picture_without_truth_or_prediction_pitfall_16(folders, capsys):
 def test_predictions_in_the_folder_of_the_truths(folders):
     """A truth NAME.json must not be taken for its own prediction."""
     truth, found, out = folders
-    with pytest.raises(InputError, match="2 of 2 labelled pictures have no prediction"):
+    with pytest.raises(InputError, match="2 of 2 labelled images have no prediction"):
         evaluate.main(truth=truth, predicted=truth, out=out)
     for path in found.iterdir():
         (truth / path.name).write_bytes(path.read_bytes())
-    assert evaluate.main(truth=truth, predicted=truth, out=out, figures=False)["pictures"] == 2
+    assert evaluate.main(truth=truth, predicted=truth, out=out, figures=False)["images"] == 2
 
 
 def test_unlisted_classes_are_refused_or_ignored(folders):
@@ -220,7 +220,7 @@ def test_wrong_input_is_named(folders, tmp_path):
         ({"truth": truth, "weights": found, "predicted": found}, "not both"),
         ({"truth": truth, "weights": tmp_path / "none.h5"}, "no such weights file"),
         ({"truth": tmp_path / "none", "predicted": found}, "no such folder"),
-        ({"truth": out, "predicted": found}, "no labelled picture"),
+        ({"truth": out, "predicted": found}, "no labelled image"),
         ({"truth": truth, "predicted": tmp_path / "none"}, "no such folder of predictions"),
         ({"truth": truth, "predicted": found, "protocol": "voc"}, "'coco' or 'paper'"),
         ({"truth": truth, "predicted": found, "iou": 0.0}, "iou must be"),
@@ -308,12 +308,12 @@ def test_figures_of_nothing(tmp_path):
     curves = {"a": nothing, "b": no_prediction}
     areas = {"a": float("nan"), "b": 0.0}
     recalls = {"a": np.full(len(AR_THRESHOLDS), np.nan)}
-    picture = np.zeros((20, 30, 3), np.uint8)
+    image = np.zeros((20, 30, 3), np.uint8)
     made = [
         figures.precision_recall_figure(curves, areas),
         figures.recall_iou_figure(AR_THRESHOLDS, recalls, areas),
         figures.confusion_figure(np.zeros((1, 1), int), []),
-        figures.judged_figure(picture, Verdicts([], [], [])),
+        figures.judged_figure(image, Outcomes([], [], [])),
     ]
     for k, figure in enumerate(made):
         for path in figures.save(figure, tmp_path / f"图 {k}.1"):

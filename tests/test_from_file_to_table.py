@@ -15,7 +15,7 @@ from test_predict import CLASSES, fake, read_colours
 from engine.predict_image import predict_file
 from spm import convert, exports
 from spm.inference.predict import Settings
-from spm.instruments.inputs import open_picture
+from spm.instruments.inputs import open_image
 
 SIDE, STEP, RADIUS = 182, 26, 9
 NM = 0.05  # a pixel
@@ -31,9 +31,9 @@ def surface():
     return (nm + np.random.default_rng(0).normal(0, 0.05, SIDE)[:, None]) * 1e-9
 
 
-def see_heights(pictures):
+def see_heights(images):
     """What the network sees in grey, as the colours that the stand-in of test_predict reads."""
-    grey = [picture[..., 0].astype(int) for picture in pictures]
+    grey = [image[..., 0].astype(int) for image in images]
     high, low = ([g > 190 for g in grey], [(g > 70) & (g <= 190) for g in grey])
     return read_colours(
         [np.stack([h * 255, h * 0, b * 255], axis=-1) for h, b in zip(high, low, strict=True)]
@@ -51,7 +51,7 @@ def test_lengths_are_those_of_the_surface(converted, tmp_path, capsys):
     if converted:
         convert.main(folder=folder, colour_map="grey")
         path = path.with_suffix(".png")
-    opened = open_picture(path, **({} if converted else {"colour_map": "grey"}))
+    opened = open_image(path, **({} if converted else {"colour_map": "grey"}))
     predict_file(
         path, "Au 017", out, fake(see_heights, name="run/w.h5"), Settings(), opened=opened,
         report=True,

@@ -18,8 +18,8 @@ from spm.errors import InputError
 from spm.geometry import affine
 from spm.geometry.cropped_mask import mask_outline, polygon_mask
 from spm.geometry.polygons import polygon_area
-from spm.io.images import decode_picture, encode_png, write_picture
-from spm.run.manifest import Ledger
+from spm.io.images import decode_image, encode_png, write_image
+from spm.run.manifest import Manifest
 from spm.structures.annotation import (
     check_annotation,
     check_copy,
@@ -80,7 +80,7 @@ document = st.fixed_dictionaries(
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("fuzz")
-    write_picture(folder / "a.png", textured(40, 64))
+    write_image(folder / "a.png", textured(40, 64))
     return folder
 
 
@@ -91,8 +91,8 @@ def take(path):
     if problems := check(annotation):
         raise InputError.joined(problems)
     annotation.check_size()
-    picture = annotation.read_picture()
-    assert picture.shape[:2] == (annotation.height, annotation.width)
+    image = annotation.read_image()
+    assert image.shape[:2] == (annotation.height, annotation.width)
     masks = shape_masks(annotation)
     assert len(masks) == len(annotation.shapes)
     for each in annotation.shapes:
@@ -104,7 +104,7 @@ def take(path):
     # What was read can be written, and is read again as the same.
     again = path.with_name("again.json")
     write_annotation(again, annotation)
-    if annotation.picture_bytes is None:
+    if annotation.image_bytes is None:
         second = read_annotation(again)
         assert [s.label for s in second.shapes] == [s.label for s in annotation.shapes]
         assert second.extra == annotation.extra
@@ -158,28 +158,28 @@ PNG = encode_png(textured(12, 17))
 
 @fuzz
 @given(st.lists(st.tuples(st.integers(0, len(PNG) - 1), st.binary(max_size=3)), max_size=4))
-def test_a_picture_with_changed_bytes(changes):
+def test_an_image_with_changed_bytes(changes):
     data = bytearray(PNG)
     for place, new in changes:
         data[place : place + 1] = new
     try:
-        picture = decode_picture(bytes(data), "name.png")
+        image = decode_image(bytes(data), "name.png")
     except InputError as error:
         assert "name.png" in str(error)
     else:
-        assert picture.ndim == 3 and picture.shape[2] == 3 and picture.dtype == np.uint8
+        assert image.ndim == 3 and image.shape[2] == 3 and image.dtype == np.uint8
 
 
 @fuzz
 @given(st.lists(anything | st.dictionaries(st.sampled_from(["name", "digest", "files", "planned"]),
                                            anything), max_size=4))  # fmt: skip
-def test_any_ledger(folder, records):
+def test_any_manifest(folder, records):
     text = "\n".join(json.dumps(record) for record in records)
-    (folder / ".ledger_x.jsonl").write_text(text, encoding="utf-8")
-    ledger = Ledger(folder, "x")
-    for name in [*ledger.items, *ledger.owned_files()]:
+    (folder / ".manifest_x.jsonl").write_text(text, encoding="utf-8")
+    manifest = Manifest(folder, "x")
+    for name in [*manifest.items, *manifest.owned_files()]:
         assert (folder / name).resolve().is_relative_to(folder.resolve())
-        assert ledger.untouched(name) in (True, False)
+        assert manifest.untouched(name) in (True, False)
 
 
 copies = st.lists(

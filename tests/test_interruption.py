@@ -24,16 +24,16 @@ import workflow
 from Images_Augmentation import geo_aug_img_json
 from spm.dataset.index import load_masks, read_index
 from spm.inference.detector import Detector
-from spm.io.images import read_picture, write_picture
+from spm.io.images import read_image, write_image
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="SIGKILL")
 
 KILLS = 3
 
 
-def see_bright_places(pictures):
+def see_bright_places(images):
     """Stands for the network: one molecule in each tile."""
-    return [detections([(30, 40, 50, 60)], [0], [0.9], class_count=1) for _ in pictures]
+    return [detections([(30, 40, 50, 60)], [0], [0.9], class_count=1) for _ in images]
 
 
 def load(*_):
@@ -54,7 +54,7 @@ def work(base):
         entries = read_index(dataset_dir)  # raises when the dataset is not whole
         for entry in entries:
             assert load_masks(entry.masks).shape[2] == len(entry.labels)
-            read_picture(entry.picture)
+            read_image(entry.image)
         log_dir.mkdir(exist_ok=True)
         (log_dir / "w.h5").write_text(str(len(entries)))
         return log_dir / "w.h5"
@@ -94,7 +94,7 @@ def assert_every_file_is_whole(folder):
         if path.name.startswith(".") or not path.is_file():
             continue
         if path.suffix == ".png":
-            read_picture(path)
+            read_image(path)
         elif path.suffix == ".json":
             json.loads(path.read_text(encoding="utf-8"))
         elif path.suffix == ".csv":
@@ -112,7 +112,7 @@ def same_files(first, second):
 
 def put_images(base):
     for name in ("a", "b 一"):
-        write_picture(base / "images" / f"{name}.png", textured(150, 210, len(name)))
+        write_image(base / "images" / f"{name}.png", textured(150, 210, len(name)))
 
 
 def test_prediction_killed_at_random_moments(tmp_path):

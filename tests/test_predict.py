@@ -1,4 +1,4 @@
-"""Prediction of whole pictures with a detector that reads colours, and the script around it."""
+"""Prediction of whole images with a detector that reads colours, and the script around it."""
 
 import errno
 import json
@@ -20,22 +20,22 @@ from spm.geometry.polygons import polygon_centroid
 from spm.inference import predict
 from spm.inference.detector import Detections, Detector
 from spm.inference.nms import Detection
-from spm.inference.predict import Settings, predict_picture
-from spm.io.images import read_picture, write_picture
-from spm.report.result_files import find_pictures, output_names, remove_tiles
+from spm.inference.predict import Settings, find_molecules
+from spm.io.images import read_image, write_image
+from spm.report.result_files import find_images, output_names, remove_tiles
 from spm.structures.annotation import read_annotation
 from spm.structures.molecule import annotation_to_molecules
 
 CLASSES = ["red", "blue"]
 
 
-def read_colours(pictures, wrong=lambda number: number):
+def read_colours(images, wrong=lambda number: number):
     """Finds red and blue blobs, cut ones too, like a network that makes no mistakes."""
     results = []
-    for picture in pictures:
+    for image in images:
         boxes, classes, scores, masks = [], [], [], []
         for number, channel in ((0, 0), (1, 2)):
-            bright = (picture[..., channel] > 128).astype(np.uint8)
+            bright = (image[..., channel] > 128).astype(np.uint8)
             count, labels, stats, _ = cv2.connectedComponentsWithStats(bright, connectivity=4)
             for k in range(1, count):
                 x, y, w, h, area = stats[k]
@@ -55,15 +55,15 @@ def fake(detect=read_colours, **fields):
 
 
 def blobs(height, width, radius=9, step=26, offset=14):
-    """A picture with a lattice of discs, red and blue in turn; and the centres and colours."""
-    picture = np.zeros((height, width, 3), np.uint8)
+    """An image with a lattice of discs, red and blue in turn; and the centres and colours."""
+    image = np.zeros((height, width, 3), np.uint8)
     truth = []
     for row, y in enumerate(range(offset, height - offset, step)):
         for column, x in enumerate(range(offset, width - offset, step)):
             blue = (row + column) % 2
-            cv2.circle(picture, (x, y), radius, (0, 0, 255) if blue else (255, 0, 0), -1)
+            cv2.circle(image, (x, y), radius, (0, 0, 255) if blue else (255, 0, 0), -1)
             truth.append((x + 0.5, y + 0.5, CLASSES[blue]))
-    return picture, truth
+    return image, truth
 
 
 def assert_found(molecules, truth, tolerance=0.5):
@@ -79,11 +79,11 @@ def assert_found(molecules, truth, tolerance=0.5):
 @pytest.mark.parametrize("height, width", [(200, 320), (97, 96), (331, 150)])
 @pytest.mark.parametrize("scale", [0.8, 1.0, 1.37])
 def test_every_molecule_once_whole_and_in_place(height, width, scale):
-    """Guards pitfall 14: seams double, cut or move nothing, on pictures that are not square."""
-    picture, truth = blobs(height, width)
-    molecules = predict_picture(fake(scale=scale), picture)
+    """Guards pitfall 14: seams double, cut or move nothing, on images that are not square."""
+    image, truth = blobs(height, width)
+    molecules = find_molecules(fake(scale=scale), image)
     assert_found(molecules, truth)
-    area = (picture[:28, :28].max(axis=2) > 128).sum()
+    area = (image[:28, :28].max(axis=2) > 128).sum()
     for molecule in molecules:
         assert molecule.area == pytest.approx(area, rel=0.12)
         assert not molecule.edge and not molecule.uncertain
@@ -94,30 +94,30 @@ def test_every_molecule_once_whole_and_in_place(height, width, scale):
 
 @pytest.mark.parametrize("views", [2, 4, 8])
 def test_views_agree_with_one_view(views):
-    picture, truth = blobs(150, 210)
-    voted = predict_picture(fake(), picture, Settings(views=views))
+    image, truth = blobs(150, 210)
+    voted = find_molecules(fake(), image, Settings(views=views))
     assert_found(voted, truth, 0.01 + 0.5)
-    single = predict_picture(fake(), picture)
+    single = find_molecules(fake(), image)
     for a, b in zip(voted, single, strict=True):
         assert a.score == pytest.approx(b.score) and a.box == pytest.approx(b.box)
         assert np.array_equal(a.outline, b.outline)
 
 
 def test_a_network_that_knows_mirror_images_apart_is_shown_none():
-    picture, truth = blobs(100, 100)
+    image, truth = blobs(100, 100)
     chiral = fake(mirror=False)
-    assert_found(predict_picture(chiral, picture, Settings(views=4)), truth, 0.01 + 0.5)
+    assert_found(find_molecules(chiral, image, Settings(views=4)), truth, 0.01 + 0.5)
     with pytest.raises(InputError, match="views = 8 mirrors"):
-        predict_picture(chiral, picture, Settings(views=8))
+        find_molecules(chiral, image, Settings(views=8))
 
 
 def test_the_vote_corrects_a_view_that_names_the_class_wrong():
-    def detect(pictures):
-        # Wrong in the first picture of each four, which is the upright view.
-        return [read_colours([p], *[lambda _: 1][: k % 4 == 0])[0] for k, p in enumerate(pictures)]
+    def detect(images):
+        # Wrong in the first image of each four, which is the upright view.
+        return [read_colours([p], *[lambda _: 1][: k % 4 == 0])[0] for k, p in enumerate(images)]
 
-    picture, truth = blobs(90, 90)
-    voted = predict_picture(fake(detect, batch_size=4), picture, Settings(views=4))
+    image, truth = blobs(90, 90)
+    voted = find_molecules(fake(detect, batch_size=4), image, Settings(views=4))
     assert_found(voted, truth)
     # The red ones: 3 of 4 views are right, 1 of 4 says blue: not close enough to be a doubt.
     red = [m for m in voted if m.class_name == "red"]
@@ -127,99 +127,99 @@ def test_the_vote_corrects_a_view_that_names_the_class_wrong():
 def test_batches_go_across_tiles_and_are_never_larger_than_allowed():
     sizes = []
 
-    def detect(pictures):
-        sizes.append(len(pictures))
-        assert all(p.shape == (96, 96, 3) and p.dtype == np.uint8 for p in pictures)
-        return read_colours(pictures)
+    def detect(images):
+        sizes.append(len(images))
+        assert all(p.shape == (96, 96, 3) and p.dtype == np.uint8 for p in images)
+        return read_colours(images)
 
-    picture, truth = blobs(200, 320)
-    assert_found(predict_picture(fake(detect, batch_size=4), picture, Settings(views=2)), truth)
-    tiles = predict.picture_grid(fake(), 200, 320, Settings()).tiles()
+    image, truth = blobs(200, 320)
+    assert_found(find_molecules(fake(detect, batch_size=4), image, Settings(views=2)), truth)
+    tiles = predict.image_grid(fake(), 200, 320, Settings()).tiles()
     assert sum(sizes) == 2 * len(tiles) and set(sizes[:-1]) == {4}
 
 
 def test_molecules_at_the_border_are_flagged():
-    picture, _ = blobs(150, 150)
-    cv2.circle(picture, (149, 75), 9, (255, 255, 0), -1)
-    cv2.rectangle(picture, (140, 66), (149, 84), (255, 0, 0), -1)
-    edge = [m for m in predict_picture(fake(), picture) if m.edge]
+    image, _ = blobs(150, 150)
+    cv2.circle(image, (149, 75), 9, (255, 255, 0), -1)
+    cv2.rectangle(image, (140, 66), (149, 84), (255, 0, 0), -1)
+    edge = [m for m in find_molecules(fake(), image) if m.edge]
     assert len(edge) >= 1 and all(m.box[3] == 150 for m in edge)
 
 
-def test_small_pictures_are_padded_and_the_padding_reports_nothing():
-    """The edge repeated beyond the picture makes no molecules of its own."""
-    picture = np.zeros((40, 30, 3), np.uint8)
-    cv2.circle(picture, (12, 20), 7, (255, 0, 0), -1)
-    [molecule] = predict_picture(fake(), picture)
+def test_small_images_are_padded_and_the_padding_reports_nothing():
+    """The edge repeated beyond the image makes no molecules of its own."""
+    image = np.zeros((40, 30, 3), np.uint8)
+    cv2.circle(image, (12, 20), 7, (255, 0, 0), -1)
+    [molecule] = find_molecules(fake(), image)
     assert molecule.centroid == pytest.approx((12.5, 20.5), abs=0.2) and not molecule.edge
 
-    def in_the_padding(pictures):
+    def in_the_padding(images):
         return [detections([(2, 2, 20, 20)], [0], [0.9])]
 
-    assert predict_picture(fake(in_the_padding), picture) == []
+    assert find_molecules(fake(in_the_padding), image) == []
 
 
-def test_outlines_are_clipped_to_the_picture():
-    picture = np.full((40, 30, 3), (255, 0, 0), np.uint8)
-    [molecule] = predict_picture(fake(), picture) or [None]
+def test_outlines_are_clipped_to_the_image():
+    image = np.full((40, 30, 3), (255, 0, 0), np.uint8)
+    [molecule] = find_molecules(fake(), image) or [None]
     assert molecule is None or molecule.box.tolist() == [0, 0, 40, 30]
 
-    def half_outside(pictures):
-        return [detections([(20, 40, 50, 60)], [0], [0.9])]  # the picture starts at (28, 33)
+    def half_outside(images):
+        return [detections([(20, 40, 50, 60)], [0], [0.9])]  # the image starts at (28, 33)
 
-    [molecule] = predict_picture(fake(half_outside), picture)
+    [molecule] = find_molecules(fake(half_outside), image)
     assert molecule.box.tolist() == [0, 7, 22, 27] and molecule.edge
     assert molecule.area == 22 * 20
     assert polygon_mask(molecule.outline, 40, 30).sum() == 440
 
 
 def test_a_molecule_larger_than_the_overlap_is_not_lost():
-    picture = np.zeros((96, 180, 3), np.uint8)
-    picture[40:50, 20:160] = (255, 0, 0)
-    molecules = predict_picture(fake(), picture)
+    image = np.zeros((96, 180, 3), np.uint8)
+    image[40:50, 20:160] = (255, 0, 0)
+    molecules = find_molecules(fake(), image)
     assert molecules and all(m.class_name == "red" for m in molecules)
 
 
 def test_pieces_at_an_inner_border_give_way_even_when_they_score_higher():
-    def piece_lovers(pictures):
+    def piece_lovers(images):
         return [
             replace(r, class_scores=np.where(r.class_scores > 0, 1 - 0.5 * r.class_scores, 0))
-            for r in read_colours(pictures)
+            for r in read_colours(images)
         ]
 
-    picture, truth = blobs(200, 320)
-    assert_found(predict_picture(fake(piece_lovers, score_threshold=0.1), picture), truth)
+    image, truth = blobs(200, 320)
+    assert_found(find_molecules(fake(piece_lovers, score_threshold=0.1), image), truth)
 
 
 def test_second_class_from_the_networks_class_scores():
-    def detect(pictures):
+    def detect(images):
         return [
             replace(r, class_scores=np.where(r.class_scores > 0, 0.6, 0.35))
-            for r in read_colours(pictures)
+            for r in read_colours(images)
         ]
 
-    picture, truth = blobs(60, 90)
-    molecules = predict_picture(fake(detect), picture)
+    image, truth = blobs(60, 90)
+    molecules = find_molecules(fake(detect), image)
     assert_found(molecules, truth)
     assert all(m.uncertain and m.second_class != m.class_name for m in molecules)
     assert all(m.second_score == pytest.approx(0.35) for m in molecules)
-    molecules = predict_picture(fake(detect), picture, Settings(uncertain_ratio=0.7))
+    molecules = find_molecules(fake(detect), image, Settings(uncertain_ratio=0.7))
     assert not any(m.uncertain for m in molecules)
 
 
 def test_two_answers_of_different_class_leave_one_uncertain_molecule():
-    def detect(pictures):
+    def detect(images):
         return [
             Detections(
                 np.concatenate([r.boxes, r.boxes]),
                 np.concatenate([r.class_scores, 0.8 * r.class_scores[:, ::-1]]),
                 r.masks * 2,
             )
-            for r in read_colours(pictures)
+            for r in read_colours(images)
         ]
 
-    picture, truth = blobs(60, 90)
-    molecules = predict_picture(fake(detect), picture)
+    image, truth = blobs(60, 90)
+    molecules = find_molecules(fake(detect), image)
     assert_found(molecules, truth)
     assert all(m.uncertain and m.second_class in CLASSES for m in molecules)
 
@@ -227,7 +227,7 @@ def test_two_answers_of_different_class_leave_one_uncertain_molecule():
 @pytest.mark.parametrize("views", [1, 4])
 def test_no_molecule_and_a_single_pixel(views):
     for shape in ((50, 60, 3), (1, 1, 3), (300, 20, 3)):
-        assert predict_picture(fake(), np.zeros(shape, np.uint8), Settings(views=views)) == []
+        assert find_molecules(fake(), np.zeros(shape, np.uint8), Settings(views=views)) == []
 
 
 @pytest.mark.parametrize(
@@ -235,25 +235,25 @@ def test_no_molecule_and_a_single_pixel(views):
 )
 def test_without_a_scale_four_tiles_of_three_fifths_of_the_side(height, width, tiles):
     detector = fake(scale=None, input_size=1024)
-    grid = predict.picture_grid(detector, height, width, Settings())
+    grid = predict.image_grid(detector, height, width, Settings())
     assert grid.size / grid.scale == pytest.approx(0.6 * max(height, width))
     assert len(grid.tiles()) == tiles
-    own = predict.picture_grid(detector, height, width, Settings(tile_scale=1.0))
+    own = predict.image_grid(detector, height, width, Settings(tile_scale=1.0))
     assert own.scale == 1.0
 
 
 def test_threshold_and_molecule_size():
-    picture, truth = blobs(60, 90)
-    assert predict_picture(fake(), picture, Settings(score_threshold=0.99)) == []
+    image, truth = blobs(60, 90)
+    assert find_molecules(fake(), image, Settings(score_threshold=0.99)) == []
     low = Settings(score_threshold=0.1)
-    assert_found(predict_picture(fake(score_threshold=0.99), picture, low), truth)
-    wide = predict.picture_grid(fake(molecule_size=30), 200, 400, Settings())
-    narrow = predict.picture_grid(fake(molecule_size=5), 200, 400, Settings())
+    assert_found(find_molecules(fake(score_threshold=0.99), image, low), truth)
+    wide = predict.image_grid(fake(molecule_size=30), 200, 400, Settings())
+    narrow = predict.image_grid(fake(molecule_size=5), 200, 400, Settings())
     assert len(wide.columns) > len(narrow.columns)
 
 
 def test_memory_is_bounded_by_a_tile():
-    """A picture that lives on disk only: no part larger than a tile's surroundings is copied."""
+    """An image that lives on disk only: no part larger than a tile's surroundings is copied."""
     largest = 0
 
     class Watched(np.ndarray):
@@ -263,16 +263,16 @@ def test_memory_is_bounded_by_a_tile():
             largest = max(largest, getattr(part, "size", 0))
             return np.asarray(part)
 
-    picture, truth = blobs(300, 400)
-    assert_found(predict_picture(fake(), picture.view(Watched)), truth)
+    image, truth = blobs(300, 400)
+    assert_found(find_molecules(fake(), image.view(Watched)), truth)
     assert 0 < largest <= 3 * (96 + 6) ** 2
 
 
 def test_an_empty_mask_from_the_network_keeps_its_box():
-    def detect(pictures):
+    def detect(images):
         return [detections([(30, 40, 50, 60)], [1], [0.9], np.zeros((1, 96, 96), bool))]
 
-    [molecule] = predict_picture(fake(detect), np.zeros((96, 96, 3), np.uint8))
+    [molecule] = find_molecules(fake(detect), np.zeros((96, 96, 3), np.uint8))
     assert molecule.area == 400 and molecule.class_name == "blue"
 
 
@@ -286,7 +286,7 @@ def test_detection_masks_are_packed():
 
 @pytest.fixture
 def room(tmp_path, monkeypatch):
-    """A folder with one run's weights file, two pictures and the colour reader as network."""
+    """A folder with one run's weights file, two images and the colour reader as network."""
     loads = []
 
     def load(weights, batch_size=None, settings=None, class_names=None):
@@ -299,59 +299,59 @@ def room(tmp_path, monkeypatch):
     run.mkdir(parents=True)
     (run / "mask_rcnn_shapes_0001.h5").write_bytes(b"")
     (tmp_path / "images").mkdir()
-    write_picture(tmp_path / "images" / "a b.png", blobs(150, 210)[0])
-    write_picture(tmp_path / "images" / "图[2].png", blobs(80, 60)[0])
+    write_image(tmp_path / "images" / "a b.png", blobs(150, 210)[0])
+    write_image(tmp_path / "images" / "图[2].png", blobs(80, 60)[0])
     return tmp_path, loads
 
 
 def test_script_writes_everything(room, capsys):
     folder, loads = room
     assert predict_big_pic.main() == 0
-    assert loads == ["mask_rcnn_shapes_0001.h5"], "one build for all pictures"
+    assert loads == ["mask_rcnn_shapes_0001.h5"], "one build for all images"
     out = folder / "img_cache"
     for name, count in (("a b", 35), ("图[2]", 4)):
         annotation = read_annotation(out / f"{name}_predicted.json")
-        size = read_picture(folder / "images" / f"{name}.png").shape[:2]
+        size = read_image(folder / "images" / f"{name}.png").shape[:2]
         assert (annotation.height, annotation.width) == size
         assert len(annotation.shapes) == count
         assert len(annotation_to_molecules(annotation.classified(CLASSES))) == count
         lines = (out / f"{name}_molecules.csv").read_text(encoding="utf-8").splitlines()
         assert len(lines) == count + 1
-        drawn = read_picture(out / f"{name}_predicted.png")
-        assert drawn.shape == (2 * size[0], 2 * size[1], 3), "small pictures are drawn enlarged"
-    # labelme opens the JSON where it lies: the path leads back to the picture.
+        drawn = read_image(out / f"{name}_predicted.png")
+        assert drawn.shape == (2 * size[0], 2 * size[1], 3), "small images are drawn enlarged"
+    # labelme opens the JSON where it lies: the path leads back to the image.
     raw = json.loads((out / "a b_predicted.json").read_text(encoding="utf-8"))
     assert raw["imagePath"] == "../images/a b.png" and raw["imageData"] is None
     tiles = sorted(p.name for p in (out / "pre_predict").iterdir())
     assert len([t for t in tiles if t.startswith("a b_r")]) == 6
     assert tiles == sorted(p.name for p in (out / "post_predict").iterdir())
-    before, after = (read_picture(out / d / tiles[0]) for d in ("pre_predict", "post_predict"))
+    before, after = (read_image(out / d / tiles[0]) for d in ("pre_predict", "post_predict"))
     assert before.shape == after.shape == (96, 96, 3) and (before != after).any()
     printed = capsys.readouterr().out
-    assert "a b.png: 18 red, 17 blue" in printed and "2 of 2 pictures" in printed
+    assert "a b.png: 18 red, 17 blue" in printed and "2 of 2 images" in printed
 
 
-def test_second_run_replaces_the_tiles_of_its_pictures_only(room):
+def test_second_run_replaces_the_tiles_of_its_images_only(room):
     folder, _ = room
     predict_big_pic.main()
     stale = folder / "img_cache" / "pre_predict" / "a b_r07_c09.png"
     other = folder / "img_cache" / "pre_predict" / "a b_r07_c09_r00_c00.png"
     for path in (stale, other):
-        write_picture(path, np.zeros((2, 2, 3), np.uint8))
+        write_image(path, np.zeros((2, 2, 3), np.uint8))
     assert predict_big_pic.main(files=[folder / "images" / "a b.png"]) == 0
     assert not stale.exists() and other.exists()
     assert (folder / "img_cache" / "pre_predict" / "图[2]_r00_c00.png").exists()
 
 
-def test_a_bad_picture_does_not_stop_the_others(room, capsys):
+def test_a_bad_image_does_not_stop_the_others(room, capsys):
     folder, _ = room
-    (folder / "images" / "broken.png").write_bytes(b"no picture")
-    assert predict_big_pic.main(tile_pictures=False) == 1
+    (folder / "images" / "broken.png").write_bytes(b"no image")
+    assert predict_big_pic.main(tile_images=False) == 1
     assert (folder / "img_cache" / "a b_predicted.json").exists()
     assert not (folder / "img_cache" / "broken_predicted.json").exists()
     assert not (folder / "img_cache" / "pre_predict").exists()
     printed = capsys.readouterr()
-    assert "2 of 3 pictures" in printed.out
+    assert "2 of 3 images" in printed.out
     assert printed.err.startswith("error: ") and "broken.png" in printed.err
 
 
@@ -360,8 +360,8 @@ def test_a_name_too_long_and_a_file_that_cannot_be_read_do_not_stop_the_others(
     room, capsys, monkeypatch
 ):
     folder, _ = room
-    write_picture(folder / "images" / f"{'a' * 236}.png", blobs(80, 60)[0])
-    write_picture(folder / "images" / f"{'分' * 80}b.png", blobs(80, 60)[0])  # 241 bytes
+    write_image(folder / "images" / f"{'a' * 236}.png", blobs(80, 60)[0])
+    write_image(folder / "images" / f"{'分' * 80}b.png", blobs(80, 60)[0])  # 241 bytes
     (folder / "images" / "a b_convert.json").write_bytes(b"{damaged")
     real, shown = predict_image.draw_molecules, []
 
@@ -372,10 +372,10 @@ def test_a_name_too_long_and_a_file_that_cannot_be_read_do_not_stop_the_others(
         return real(*arguments, **more)
 
     monkeypatch.setattr(predict_image, "draw_molecules", fails_once)
-    write_picture(folder / "images" / "z.png", blobs(80, 60)[0])
-    assert predict_big_pic.main(tile_pictures=False, report=False) == 1
+    write_image(folder / "images" / "z.png", blobs(80, 60)[0])
+    assert predict_big_pic.main(tile_images=False, report=False) == 1
     printed = capsys.readouterr()
-    assert "2 of 5 pictures" in printed.out
+    assert "2 of 5 images" in printed.out
     lines = printed.err.splitlines()
     assert len(lines) == 3 and all(line.startswith("error: ") for line in lines)
     assert "a b_convert.json: is not valid JSON" in printed.err
@@ -390,7 +390,7 @@ def test_a_full_disk_ends_the_run(room, monkeypatch):
 
     monkeypatch.setattr(predict_image, "draw_molecules", full)
     with pytest.raises(OSError, match="No space"):
-        predict_big_pic.main(tile_pictures=False, report=False)
+        predict_big_pic.main(tile_images=False, report=False)
 
 
 @pytest.mark.parametrize(
@@ -406,11 +406,9 @@ def test_a_result_that_is_hardly_meant_is_told(room, monkeypatch, capsys, zoom, 
     folder, _ = room
     monkeypatch.setattr("engine.predict.load_detector", lambda *a: fake(molecule_size=size))
     if zoom is None:
-        write_picture(folder / "images" / "a b.png", np.zeros((150, 210, 3), np.uint8) + 9)
+        write_image(folder / "images" / "a b.png", np.zeros((150, 210, 3), np.uint8) + 9)
     assert (
-        predict_big_pic.main(
-            files=[folder / "images" / "a b.png"], tile_pictures=False, report=False
-        )
+        predict_big_pic.main(files=[folder / "images" / "a b.png"], tile_images=False, report=False)
         == 0
     )
     printed = capsys.readouterr().out
@@ -421,7 +419,7 @@ def test_a_file_that_nothing_reads_is_named_and_the_others_are_predicted(room, c
     folder, _ = room
     for name in ("scan.dat", "scan.002"):
         (folder / "images" / name).write_bytes(b"of another program")
-    assert predict_big_pic.main(tile_pictures=False, report=False) == 1
+    assert predict_big_pic.main(tile_images=False, report=False) == 1
     assert (folder / "img_cache" / "a b_predicted.json").exists()
     said = capsys.readouterr().err
     assert "scan.dat: no reader here" in said and "scan.002: not a NanoScope file" in said
@@ -431,7 +429,7 @@ def test_a_file_that_nothing_reads_is_named_and_the_others_are_predicted(room, c
 def test_nothing_to_do_is_one_sentence(room):
     folder, _ = room
     (folder / "empty").mkdir()
-    with pytest.raises(InputError, match="empty.*no picture"):
+    with pytest.raises(InputError, match="empty.*no image"):
         predict_big_pic.main(in_dir=folder / "empty")
     with pytest.raises(InputError, match="no trained weights"):
         predict_big_pic.main(log_dir=folder / "empty")
@@ -473,9 +471,9 @@ def test_same_name_in_two_folders(tmp_path):
 def test_named_files_and_folders(tmp_path):
     for name in ("b10.png", "b2.png", "note.txt"):
         (tmp_path / name).write_bytes(b"")
-    names = [p.name for p in find_pictures([tmp_path / "b10.png", tmp_path], tmp_path)]
+    names = [p.name for p in find_images([tmp_path / "b10.png", tmp_path], tmp_path)]
     assert names == ["b10.png", "b2.png"]
-    assert find_pictures([tmp_path / "missing.png"], tmp_path) == [tmp_path / "missing.png"]
+    assert find_images([tmp_path / "missing.png"], tmp_path) == [tmp_path / "missing.png"]
 
 
 def test_remove_tiles_in_a_folder_that_is_not_there(tmp_path):
@@ -520,7 +518,7 @@ def test_load_detector_builds_the_network_of_the_file(tmp_path):
     assert detector.class_names == CLASSES and detector.input_size == 64
     assert (detector.scale, detector.score_threshold, detector.molecule_size) == (0.7, 0.4, 20)
     assert detector.batch_size == 2
-    molecules = predict_picture(detector, blobs(90, 120)[0], Settings(score_threshold=0.0))
+    molecules = find_molecules(detector, blobs(90, 120)[0], Settings(score_threshold=0.0))
     assert all(m.class_name in CLASSES for m in molecules)
 
     metadata = {**network.metadata, "config": network.config.to_dict()}

@@ -24,7 +24,7 @@ from spm.dataset.annotated_images import digest_of, outlined_sources
 from spm.dataset.index import load_masks, read_index
 from spm.errors import InputError
 from spm.evaluation.instances import from_annotation, from_prediction
-from spm.io.images import encode_png, write_picture
+from spm.io.images import encode_png, write_image
 from spm.similarity.outlined_crops import cut_crops
 from spm.structures.annotation import read_annotation
 from spm.structures.classes import ClassChoice, Classes
@@ -77,7 +77,7 @@ def refused(call):
 
 
 @pytest.fixture(scope="module")
-def picture():
+def image():
     return textured(HEIGHT, WIDTH)
 
 
@@ -85,11 +85,11 @@ def picture():
           suppress_health_check=[HealthCheck.too_slow])  # fmt: skip
 @given(st.lists(drawn(), max_size=5))
 def test_every_door_sees_the_same_molecules(tmp_path_factory, shapes):
-    picture = textured(HEIGHT, WIDTH)
+    image = textured(HEIGHT, WIDTH)
     base = tmp_path_factory.mktemp("doors")
     folder = base / "in"
     folder.mkdir()
-    write_picture(folder / "a.png", picture)
+    write_image(folder / "a.png", image)
     data = {
         "version": "6.3.1", "flags": {}, "shapes": shapes, "imagePath": "a.png",
         "imageData": None, "imageHeight": HEIGHT, "imageWidth": WIDTH,
@@ -128,7 +128,7 @@ def test_every_door_sees_the_same_molecules(tmp_path_factory, shapes):
     turned = load_masks(next(e for name, e in entries.items() if name != "a.json").masks)
     assert np.allclose(turned.sum(axis=(0, 1)), planes.sum(axis=(0, 1)), rtol=0.25, atol=9)
 
-    scene = Scene(picture, source.read_outlines(), np.ones(len(names), int))
+    scene = Scene(image, source.read_outlines(), np.ones(len(names), int))
     seen = dict(scene.moved_masks(UNMOVED, 64))
     assert list(seen) == list(range(len(names)))
     for k, mask in seen.items():
@@ -150,9 +150,9 @@ def test_every_door_sees_the_same_molecules(tmp_path_factory, shapes):
         assert np.array_equal(labels == k + 1, on_top)
 
 
-def test_a_bad_outline_stops_a_training_that_nobody_checked(tmp_path, picture):
+def test_a_bad_outline_stops_a_training_that_nobody_checked(tmp_path, image):
     """train_test.py alone, AUGMENT = "online": no traceback of an outline that is a point."""
-    write_picture(tmp_path / "a.png", picture)
+    write_image(tmp_path / "a.png", image)
     shape = {"label": "A1", "points": [[3, 3]], "shape_type": "point"}
     data = {"shapes": [shape], "imagePath": "a.png", "imageHeight": HEIGHT, "imageWidth": WIDTH}
     (tmp_path / "a.json").write_text(json.dumps(data))

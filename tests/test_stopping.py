@@ -20,7 +20,7 @@ import train_test
 from engine import callbacks
 from mrcnn.weights import whole_file
 from spm.inference.detector import Detector
-from spm.io.images import write_picture
+from spm.io.images import write_image
 from spm.run import command_line
 from spm.run.files import folder_lock
 
@@ -67,20 +67,20 @@ def _flat(call):
 
 
 def test_ctrl_c_in_a_prediction(tmp_path, monkeypatch, capsys):
-    """The picture before is whole, of the interrupted one there is nothing half."""
+    """The image before is whole, of the interrupted one there is nothing half."""
     looked = []
 
-    def detect(pictures):
+    def detect(images):
         looked.append(1)
         if len(looked) == 2:
             raise KeyboardInterrupt
-        return [detections() for _ in pictures]
+        return [detections() for _ in images]
 
     detector = Detector(["A"], 1.0, 64, 0.5, detect)
     monkeypatch.setattr("engine.predict.load_detector", lambda *_: detector)
     (tmp_path / "in").mkdir()
     for name in "ab":
-        write_picture(tmp_path / "in" / f"{name}.png", textured(50, 60))
+        write_image(tmp_path / "in" / f"{name}.png", textured(50, 60))
     out = tmp_path / "out"
     argv = ["--in-dir", tmp_path / "in", "--out-dir", out, "--weights", "w.h5", "--no-report"]
     assert run(predict_big_pic.main, *argv) == 130

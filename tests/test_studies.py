@@ -1,4 +1,4 @@
-"""studies/: points are measured once and outlive a kill; tables and figures; pictures."""
+"""studies/: points are measured once and outlive a kill; tables and figures; images."""
 
 import csv
 import json
@@ -17,7 +17,7 @@ from detectors import detections
 
 from spm.errors import InputError
 from spm.inference.detector import Detector
-from spm.io.images import read_picture
+from spm.io.images import read_image
 from studies import augmentation, networks, nms_filter, resolution, results, systems
 from studies.points import Point, Store, run_points
 
@@ -124,22 +124,22 @@ def _lines(path):
     return path.read_text().split() if path.exists() else []
 
 
-# --- pictures ----------------------------------------------------------------------------------
+# --- images ----------------------------------------------------------------------------------
 
 
 def test_resampled_outlines_stay_on_their_molecules():
     [scene] = networks.draw({"system": "A+B", "size": 300, "count": 1, "seed": 3})
-    picture, truth = networks.resampled(scene, 0.35)
-    assert picture.shape == (105, 105, 3) and (truth.height, truth.width) == (105, 105)
+    image, truth = networks.resampled(scene, 0.35)
+    assert image.shape == (105, 105, 3) and (truth.height, truth.width) == (105, 105)
     np.testing.assert_allclose(
         truth.shapes[0].points, scene[1].shapes[0].points * 105 / 300, atol=1e-9
     )
-    assert networks.diameter([(picture, truth)]) == pytest.approx(
+    assert networks.diameter([(image, truth)]) == pytest.approx(
         0.35 * networks.diameter([scene]), rel=1e-6
     )
-    inside = np.zeros(picture.shape[:2], np.uint8)
+    inside = np.zeros(image.shape[:2], np.uint8)
     cv2.fillPoly(inside, [np.round(s.points).astype(np.int32) for s in truth.shapes], 1)
-    assert picture[inside == 1].mean() > 1.5 * picture[inside == 0].mean()
+    assert image[inside == 1].mean() > 1.5 * image[inside == 0].mean()
 
 
 def test_slivers_without_a_pixel_are_left_out():
@@ -147,7 +147,7 @@ def test_slivers_without_a_pixel_are_left_out():
     small = networks.resampled(scene, 0.08)
     assert 0 < len(small[1].shapes) < len(scene[1].shapes)
     truths, _ = networks.answers(
-        Detector(["003a", "020a"], 1.0, 32, 0.5, lambda pictures: [detections()] * len(pictures)),
+        Detector(["003a", "020a"], 1.0, 32, 0.5, lambda images: [detections()] * len(images)),
         [small],
     )
     assert len(truths[0]) == len(small[1].shapes)
@@ -160,11 +160,11 @@ def test_what_is_trained_on_is_what_a_person_would_outline(tmp_path):
     networks.write_scenes(tmp_path, scenes)
     sources = outlined_sources(tmp_path)
     assert len(sources) == 2
-    for source, (picture, truth) in zip(sources, scenes, strict=True):
+    for source, (image, truth) in zip(sources, scenes, strict=True):
         whole = [s for s in truth.shapes if s.extra["visible"] >= networks.OUTLINED_SHARE]
         assert 0 < len(whole) < len(truth.shapes)
         assert source.labels == [s.label for s in whole]
-        np.testing.assert_array_equal(source.read_picture(), picture)
+        np.testing.assert_array_equal(source.read_image(), image)
 
 
 def test_copies_are_made_by_the_named_techniques(tmp_path):
@@ -172,11 +172,11 @@ def test_copies_are_made_by_the_named_techniques(tmp_path):
     from spm.dataset.index import read_index
 
     scenes = networks.draw({"system": "A", "size": 64, "count": 1, "seed": 3})
-    networks.write_scenes(tmp_path / "pictures", scenes)
+    networks.write_scenes(tmp_path / "images", scenes)
     for techniques, shrink_list, count in (([], (0.5,), 144), (["dropout", "elastic"], (), 72)):
         dataset = tmp_path / f"dataset{count}"
         networks._make_copies(
-            tmp_path / "pictures", tmp_path / "copies", dataset, ["003a"], techniques, 1,
+            tmp_path / "images", tmp_path / "copies", dataset, ["003a"], techniques, 1,
             shrink_list, 0,
         )  # fmt: skip
         assert len(read_index(dataset)) == count
@@ -185,11 +185,11 @@ def test_copies_are_made_by_the_named_techniques(tmp_path):
 # --- the studies -------------------------------------------------------------------------------
 
 
-def bright_places(pictures):
+def bright_places(images):
     """Stands for a network: every bright place is a molecule of either class."""
     answers = []
-    for picture in pictures:
-        bright = (picture[..., 0] > 150).astype(np.uint8)
+    for image in images:
+        bright = (image[..., 0] > 150).astype(np.uint8)
         count, labels, stats, _ = cv2.connectedComponentsWithStats(bright)
         chosen = [k for k in range(1, count) if stats[k, cv2.CC_STAT_AREA] > 40]
         boxes = [
@@ -205,7 +205,7 @@ def bright_places(pictures):
 
 @pytest.fixture
 def trainings(monkeypatch):
-    """Small pictures, and `bright_places` in place of every trained network."""
+    """Small images, and `bright_places` in place of every trained network."""
     made = []
 
     def train(scenes, names, folder, **settings):
@@ -248,7 +248,7 @@ def test_a_study_trains_each_point_once_and_writes_table_and_figure(
     assert sum(float(row["truths"]) for row in table) > rows
     record = json.loads(stem.with_suffix(".json").read_text("utf-8"))
     assert record["quick"] and len(record["points"]) == count
-    assert read_picture(stem.with_suffix(".png")).shape[1] > 1000
+    assert read_image(stem.with_suffix(".png")).shape[1] > 1000
     assert stem.with_suffix(".svg").stat().st_size > 0
     assert f"{name}_quick.csv" in capsys.readouterr().out
 
@@ -256,9 +256,9 @@ def test_a_study_trains_each_point_once_and_writes_table_and_figure(
 def test_the_extra_nms_takes_the_second_name_away(trainings, tmp_path):
     nms_filter.main(quick=True, out=tmp_path)
     rows = json.loads((tmp_path / "nms_filter_quick.json").read_text("utf-8"))["rows"]
-    pairs = {(r["system"], r["pictures"], r["extra_nms"]): r["false_positives"] for r in rows}
-    system, pictures = "A+B", "like the crop"
-    assert pairs[system, pictures, "without"] > pairs[system, pictures, "with"]
+    pairs = {(r["system"], r["images"], r["extra_nms"]): r["false_positives"] for r in rows}
+    system, images = "A+B", "like the crop"
+    assert pairs[system, images, "without"] > pairs[system, images, "with"]
 
 
 def test_full_settings_differ_from_quick_ones(trainings):

@@ -16,14 +16,14 @@ from spm.dataset.anchors import anchor_scales, box_sides, network_scale
 from spm.dataset.annotated_images import classify, median_diameter, outlined_sources, split
 from spm.errors import InputError
 from spm.evaluation.threshold import middle_of_plateau
-from spm.io.images import write_picture
+from spm.io.images import write_image
 from spm.structures.annotation import Annotation, write_annotation
 from spm.structures.classes import Classes
 from spm.structures.shape import Shape
 
 
 def annotate(folder, stem, labels, side=20.0, flags=None):
-    """A black picture with squares of `side` pixels in a row."""
+    """A black image with squares of `side` pixels in a row."""
     folder.mkdir(exist_ok=True)
     shapes = []
     for k, label in enumerate(labels):
@@ -31,7 +31,7 @@ def annotate(folder, stem, labels, side=20.0, flags=None):
         points = np.array([[x, 5], [x + side, 5], [x + side, 5 + side], [x, 5 + side]], float)
         shapes.append(Shape(label, points))
     width = int(10 + len(labels) * (side + 5))
-    write_picture(folder / f"{stem}.png", np.zeros((40, width, 3), np.uint8))
+    write_image(folder / f"{stem}.png", np.zeros((40, width, 3), np.uint8))
     annotation = Annotation(shapes, 40, width, f"{stem}.png", flags=flags or {})
     write_annotation(folder / f"{stem}.json", annotation)
 
@@ -41,7 +41,7 @@ class Fake:
         self.group, self.origin = group, origin
 
 
-def test_no_l1_picture_has_copies_in_training_and_in_validation():
+def test_no_l1_image_has_copies_in_training_and_in_validation():
     """Pitfall 11: the validation set was part of the training set."""
     sources = [Fake(f"00({15 * k})", "00") for k in range(20) for _ in range(7)]
     training, validation = split(sources, 0.1, seed=0)
@@ -49,19 +49,19 @@ def test_no_l1_picture_has_copies_in_training_and_in_validation():
     assert not {s.group for s in training} & {s.group for s in validation}
 
 
-def test_with_several_pictures_whole_pictures_are_set_apart():
+def test_with_several_images_whole_images_are_set_apart():
     sources = [Fake(f"{o}({k})", o) for o in "abcde" for k in range(6)]
     training, validation = split(sources, 0.2, seed=1)
     assert not {s.origin for s in training} & {s.origin for s in validation}
     assert len({s.origin for s in validation}) == 1
 
 
-def test_a_single_picture_trains_without_validation():
+def test_a_single_image_trains_without_validation():
     training, validation = split([Fake("00", "00")], 0.1, seed=0)
     assert len(training) == 1 and validation == []
 
 
-def test_an_unknown_label_is_named_with_its_picture_and_the_classes(tmp_path):
+def test_an_unknown_label_is_named_with_its_image_and_the_classes(tmp_path):
     annotate(tmp_path, "scan", ["003a1", "13", "typo7"])
     with pytest.raises(InputError) as error:
         classify(outlined_sources(tmp_path), Classes(["003a", "3"]))
@@ -136,7 +136,7 @@ def test_pretrained_weights_train_the_heads_first(tmp_path):
     assert plan_stages(config, start, None, None) == [("heads", 1, 1.0), ("all", 1, 0.1)]
 
 
-def test_a_dataset_gives_whole_pictures_and_views(tmp_path):
+def test_a_dataset_gives_whole_images_and_views(tmp_path):
     annotate(tmp_path, "scan", ["a1", "b1", "a2"], side=20.0)
     sources = outlined_sources(tmp_path)
     start = find_start("none", True, tmp_path, ["A"])
@@ -146,13 +146,13 @@ def test_a_dataset_gives_whole_pictures_and_views(tmp_path):
     masks, ids = dataset.load_mask(0)
     assert masks.shape == (40, 85, 3) and masks.sum() == 3 * 400
     np.testing.assert_array_equal(ids, [1, 2, 1])
-    picture, ids, masks, ignored = dataset.load_sample(0, np.random.default_rng(0))
+    image, ids, masks, ignored = dataset.load_sample(0, np.random.default_rng(0))
     side = config.IMAGE_MAX_DIM
-    assert picture.shape == (side, side, 3) and masks.shape == (side, side, len(ids))
+    assert image.shape == (side, side, 3) and masks.shape == (side, side, len(ids))
     assert ignored.shape[1] == 4
 
 
-def test_views_can_keep_the_colours_of_their_pictures(tmp_path):
+def test_views_can_keep_the_colours_of_their_images(tmp_path):
     annotate(tmp_path, "scan", ["a1", "a2"], side=20.0)
     sources = outlined_sources(tmp_path)
     start = find_start("none", True, tmp_path, ["a"])
@@ -164,7 +164,7 @@ def test_views_can_keep_the_colours_of_their_pictures(tmp_path):
         dataset = make_dataset(sources, ["a"], config)
         views = [dataset.load_sample(0, np.random.default_rng(k))[0] for k in range(8)]
         spreads.append(np.ptp(np.stack(views)))
-    # The picture is black all over.
+    # The image is black all over.
     assert spreads[0] > 0 and spreads[1] == 0
 
 
@@ -178,7 +178,7 @@ def test_classes_that_are_mirror_images_of_one_another_are_not_mirrored(tmp_path
     assert len(turned) == 2  # as it is, and turned
     mirrored = [s for s in every if s.mirrored]
     monkeypatch.setattr("engine.train.folder_sources", lambda _: mirrored)
-    with pytest.raises(InputError, match="all pictures are mirrored"):
+    with pytest.raises(InputError, match="all images are mirrored"):
         find_sources("folder", dataset, source, mirror=False)
     start = find_start("none", True, tmp_path, ["a"])
     for mirror in (True, False):

@@ -58,7 +58,7 @@ def test_every_step_leaves_its_files(house):
         assert (house["out_dir"] / f"00-cut_{name}").stat().st_size > 0
 
 
-def test_every_mask_belongs_to_its_picture(house):
+def test_every_mask_belongs_to_its_image(house):
     """Pitfall 8: masks were paired by listing order."""
     entries = read_index(house["dataset_dir"])
     for entry in entries[::9]:
@@ -68,7 +68,7 @@ def test_every_mask_belongs_to_its_picture(house):
         drawn, stored = instance_masks(annotation), load_masks(entry.masks)
         assert stored.shape == drawn.shape == (entry.height, entry.width, 22)
         assert (stored != drawn).mean() < 0.001
-        assert entry.picture.read_bytes() == copy.with_suffix(".png").read_bytes()
+        assert entry.image.read_bytes() == copy.with_suffix(".png").read_bytes()
 
 
 def test_a_second_run_replaces_and_augments_nothing_twice(house):
@@ -87,7 +87,7 @@ def test_a_second_run_replaces_and_augments_nothing_twice(house):
 def test_wrong_input_is_said_before_any_work(house, tmp_path):
     with pytest.raises(InputError, match="'003a1' belongs to no known class"):
         run({**house, "copies_dir": tmp_path / "none"}, class_names=["molecule"])
-    with pytest.raises(InputError, match="no picture to recognise"):
+    with pytest.raises(InputError, match="no image to recognise"):
         run({**house, "images_dir": tmp_path})
     assert not (tmp_path / "none").exists()
 
@@ -95,7 +95,7 @@ def test_wrong_input_is_said_before_any_work(house, tmp_path):
 def test_a_second_round_learns_from_what_was_recognised(house, monkeypatch, capsys):
     """Two steps teach a network nothing: the truth stands in for what the first one found."""
     truth = read_annotation(house["source_dir"] / "00-cut.json")
-    truth.picture_name = "00-cut.png"
+    truth.image_name = "00-cut.png"
     recognise, weights = predict_big_pic.main, []
 
     def predict(**settings):
@@ -106,12 +106,12 @@ def test_a_second_round_learns_from_what_was_recognised(house, monkeypatch, caps
         return status
 
     monkeypatch.setattr(predict_big_pic, "main", predict)
-    assert run(house, augment="online", second_round=True) == 0
+    assert run(house, augment="online", self_training=True) == 0
     assert len(weights) == 2 and weights[0] != weights[1]
-    lessons = house["log_dir"] / "second_round"
-    assert sorted(p.name for p in lessons.glob("*.json")) == ["found0.json", "own0.json"]
-    assert len(read_annotation(lessons / "found0.json").shapes) >= 10
-    assert "on 2 pictures (online; none for validation)" in capsys.readouterr().out
+    pseudo_labels = house["log_dir"] / "self_training"
+    assert sorted(p.name for p in pseudo_labels.glob("*.json")) == ["found0.json", "own0.json"]
+    assert len(read_annotation(pseudo_labels / "found0.json").shapes) >= 10
+    assert "on 2 images (online; none for validation)" in capsys.readouterr().out
 
 
 def test_a_second_round_without_molecules_is_one_sentence(house, monkeypatch):
@@ -123,5 +123,5 @@ def test_a_second_round_without_molecules_is_one_sentence(house, monkeypatch):
         return 0
 
     monkeypatch.setattr(predict_big_pic, "main", predict)
-    with pytest.raises(InputError, match="too few molecules were recognised for a second round"):
-        run(house, augment="online", second_round=True)
+    with pytest.raises(InputError, match="too few molecules were recognised for self-training"):
+        run(house, augment="online", self_training=True)

@@ -1,6 +1,6 @@
-"""Corrected predictions as training pictures: checking them and putting them with the others.
+"""Corrected predictions as training images: checking them and putting them with the others.
 
-A prediction `NAME_predicted.json` names its picture by a path (`../images/NAME.png`). Only the
+A prediction `NAME_predicted.json` names its image by a path (`../images/NAME.png`). Only the
 file's name in it is used, in folders that the user knows: a JSON from elsewhere must not make us
 read any file that it likes.
 """
@@ -14,13 +14,13 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from spm.errors import InputError
-from spm.io.images import SUFFIXES, decode_picture, read_bytes
+from spm.io.images import SUFFIXES, decode_image, read_bytes
 from spm.run.files import folder_lock, is_file, remove_leftovers, safe_name, write_bytes
 from spm.run.manifest import digest
 from spm.structures.annotation import (
     Annotation,
     check_annotation,
-    find_picture,
+    find_image,
     iter_annotations,
     read_annotation,
     write_annotation,
@@ -28,7 +28,7 @@ from spm.structures.annotation import (
 from spm.structures.classes import ClassChoice
 from spm.structures.shape import Shape
 
-# Top-level JSON keys: of a prediction, and of a corrected one among the training pictures.
+# Top-level JSON keys: of a prediction, and of a corrected one among the training images.
 PREDICTION, CORRECTED = "prediction", "corrected"
 SUFFIX = "_predicted"
 # What a prediction says of a molecule and a corrected outline does not.
@@ -40,16 +40,16 @@ class Correction:
     """A corrected annotation that is to be trained on.
 
     Attributes:
-        annotation: as the user left it; `picture_bytes` holds its picture.
-        file: name for the picture in the folder of the training pictures.
-        picture: digest of the picture's pixels, by which it is known again.
+        annotation: as the user left it; `image_bytes` holds its image.
+        file: name for the image in the folder of the training images.
+        image: digest of the image's pixels, by which it is known again.
         replaces: an earlier version of it is there.
         in_place: the user's file lies there itself.
     """
 
     annotation: Annotation
     file: str
-    picture: str
+    image: str
     replaces: bool = False
     in_place: bool = False
 
@@ -60,7 +60,7 @@ class Correction:
 
     @property
     def results(self) -> set[str]:
-        """What the results of its picture may be called."""
+        """What the results of its image may be called."""
         return {self.name, self.annotation.path.stem.removesuffix(SUFFIX)}
 
     def said(self, source_dir: Path) -> str:
@@ -74,25 +74,25 @@ class Correction:
     @property
     def outlined(self) -> str:
         """How much is outlined, in words."""
-        partial = ", of a part of the picture" if self.annotation.partial else ""
+        partial = ", of a part of the image" if self.annotation.partial else ""
         return f"{len(self.annotation.shapes)} outlines{partial}"
 
 
-def mark_prediction(annotation: Annotation, picture: np.ndarray) -> None:
-    """Store in a prediction which picture and which outlines it was made with; labelme keeps it.
+def mark_prediction(annotation: Annotation, image: np.ndarray) -> None:
+    """Store in a prediction which image and which outlines it was made with; labelme keeps it.
 
     Args:
-        picture: (H, W, 3) uint8 RGB.
+        image: (H, W, 3) uint8 RGB.
     """
     annotation.extra[PREDICTION] = {
-        "picture": picture_digest(picture),
+        "image": image_digest(image),
         "outlines": outlines_digest(annotation.shapes),
     }
 
 
-def picture_digest(picture: np.ndarray) -> str:
-    """Return a short hash of a picture's pixels (H, W, 3) and size."""
-    return digest(list(picture.shape), np.ascontiguousarray(picture).tobytes())
+def image_digest(image: np.ndarray) -> str:
+    """Return a short hash of an image's pixels (H, W, 3) and size."""
+    return digest(list(image.shape), np.ascontiguousarray(image).tobytes())
 
 
 def outlines_digest(shapes: Sequence[Shape]) -> str:
@@ -110,8 +110,8 @@ def examine(
 
     Args:
         paths: labelme JSON files.
-        source_dir: folder of the training pictures; need not exist.
-        images_dir: where pictures are looked for that do not lie beside their JSON.
+        source_dir: folder of the training images; need not exist.
+        images_dir: where images are looked for that do not lie beside their JSON.
         choice: of the known classes.
 
     Raises:
@@ -122,7 +122,7 @@ def examine(
     for path in {Path(path).resolve(): Path(path) for path in paths}.values():
         try:
             annotation = read_annotation(path)
-            annotation = _saved_beside_picture(annotation, Path(images_dir)) or annotation
+            annotation = _saved_beside_image(annotation, Path(images_dir)) or annotation
             annotation = annotation.classified(choice.of(annotation.labels))
             wrong = check_annotation(annotation)
             if wrong:
@@ -131,8 +131,8 @@ def examine(
         except InputError as error:
             problems += str(error).splitlines()
             continue
-        if any(other.picture == correction.picture for other in found):
-            problems.append(f"{path}: its picture is that of another file named; name one of them.")
+        if any(other.image == correction.image for other in found):
+            problems.append(f"{path}: its image is that of another file named; name one of them.")
         elif any(other.name.casefold() == correction.name.casefold() for other in found):
             problems.append(f"{path}: is called like another file named; add one after the other.")
         found.append(correction)
@@ -142,9 +142,9 @@ def examine(
 
 
 def store(corrections: Sequence[Correction], source_dir: Path) -> None:
-    """Put pictures and cleaned annotations into the folder of the training pictures.
+    """Put images and cleaned annotations into the folder of the training images.
 
-    The picture is whole before its JSON is there, and an earlier version stays until it is
+    The image is whole before its JSON is there, and an earlier version stays until it is
     replaced. Files of the user's own are never touched.
     """
     with folder_lock(source_dir) as folder:
@@ -153,7 +153,7 @@ def store(corrections: Sequence[Correction], source_dir: Path) -> None:
             if correction.in_place:
                 continue
             if not correction.replaces:
-                write_bytes(folder / correction.file, correction.annotation.picture_bytes)
+                write_bytes(folder / correction.file, correction.annotation.image_bytes)
             write_annotation(folder / f"{correction.name}.json", cleaned(correction))
 
 
@@ -165,8 +165,8 @@ def cleaned(correction: Correction) -> Annotation:
         for shape in annotation.shapes
     ]
     extra = {key: value for key, value in annotation.extra.items() if key != PREDICTION}
-    extra[CORRECTED] = {"picture": correction.picture, "from": annotation.path.name}
-    return replace(annotation, shapes=shapes, picture_name=correction.file, extra=extra)
+    extra[CORRECTED] = {"image": correction.image, "from": annotation.path.name}
+    return replace(annotation, shapes=shapes, image_name=correction.file, extra=extra)
 
 
 def _without_answer(shape: Shape) -> Shape:
@@ -181,18 +181,18 @@ def _without_answer(shape: Shape) -> Shape:
 def _examine_one(annotation: Annotation, source_dir: Path, images_dir: Path) -> Correction:
     path = annotation.path
     if annotation.derived is not None:
-        raise InputError(f"{path}: is a copy that a step made; correct the picture it comes from.")
+        raise InputError(f"{path}: is a copy that a step made; correct the image it comes from.")
     in_place = path.resolve().parent == source_dir.resolve()
     made = annotation.extra.get(PREDICTION)
     made = made if isinstance(made, dict) else {}
-    data, suffix, picture = _read(annotation, source_dir if in_place else images_dir, made)
-    annotation = replace(annotation, picture_bytes=data)
+    data, suffix, image = _read(annotation, source_dir if in_place else images_dir, made)
+    annotation = replace(annotation, image_bytes=data)
     if in_place:
-        return Correction(annotation, path.name, picture, in_place=True)
-    earlier = _same_picture(annotation, picture, source_dir)
+        return Correction(annotation, path.name, image, in_place=True)
+    earlier = _same_image(annotation, image, source_dir)
     if earlier and CORRECTED not in earlier.extra:
         raise InputError(
-            f"{path}: {earlier.path} is your own annotation of the same picture; correct that one, "
+            f"{path}: {earlier.path} is your own annotation of the same image; correct that one, "
             "or move it away."
         )
     if made.get("outlines") == outlines_digest(annotation.shapes):
@@ -202,15 +202,15 @@ def _examine_one(annotation: Annotation, source_dir: Path, images_dir: Path) -> 
             f"it{again}."
         )
     if earlier:
-        return Correction(annotation, earlier.picture_path().name, picture, replaces=True)
-    return Correction(annotation, _free_name(path, suffix, data, source_dir), picture)
+        return Correction(annotation, earlier.image_path().name, image, replaces=True)
+    return Correction(annotation, _free_name(path, suffix, data, source_dir), image)
 
 
-def _saved_beside_picture(annotation: Annotation, images_dir: Path) -> Annotation | None:
-    """Return the correction of this very prediction that lies beside the picture, if one does.
+def _saved_beside_image(annotation: Annotation, images_dir: Path) -> Annotation | None:
+    """Return the correction of this very prediction that lies beside the image, if one does.
 
     labelme 6 saves on its own after each change: not in the file that was opened, but beside the
-    picture and under the picture's name. Of two corrections the later one is taken.
+    image and under the image's name. Of two corrections the later one is taken.
     """
     made = annotation.extra.get(PREDICTION)
     if not isinstance(made, dict):
@@ -236,30 +236,30 @@ def _saved_beside_picture(annotation: Annotation, images_dir: Path) -> Annotatio
 
 
 def _read(annotation: Annotation, images_dir: Path, made: dict) -> tuple[bytes, str, str]:
-    """Return the picture's file content, its suffix, and the digest of its pixels.
+    """Return the image's file content, its suffix, and the digest of its pixels.
 
     Raises:
         InputError: when there is none, or it is another one than was predicted or annotated.
     """
     path = annotation.path
-    if annotation.picture_bytes is not None:
-        files = [(annotation.picture_bytes, ".png", f"{path} (embedded picture)")]
+    if annotation.image_bytes is not None:
+        files = [(annotation.image_bytes, ".png", f"{path} (embedded image)")]
     else:
         places = _places(annotation, images_dir)
         files = [(read_bytes(place), place.suffix, str(place)) for place in places]
     wrong = ""
     for data, suffix, where in files:
-        picture = decode_picture(data, where)
-        known = picture_digest(picture)
-        if picture.shape[:2] != (annotation.height, annotation.width):
+        image = decode_image(data, where)
+        known = image_digest(image)
+        if image.shape[:2] != (annotation.height, annotation.width):
             wrong = wrong or (
-                f"{path}: its picture {where} is {picture.shape[1]} x {picture.shape[0]} pixels, "
+                f"{path}: its image {where} is {image.shape[1]} x {image.shape[0]} pixels, "
                 f"but the annotation is for {annotation.width} x {annotation.height}; put the "
-                "right picture there."
+                "right image there."
             )
-        elif made.get("picture", known) != known:
+        elif made.get("image", known) != known:
             wrong = wrong or (
-                f"{path}: {where} is not the picture that was predicted, or was changed since; "
+                f"{path}: {where} is not the image that was predicted, or was changed since; "
                 "predict it again."
             )
         else:
@@ -268,8 +268,8 @@ def _read(annotation: Annotation, images_dir: Path, made: dict) -> tuple[bytes, 
 
 
 def _places(annotation: Annotation, images_dir: Path) -> list[Path]:
-    """Return the files that may be the annotation's picture, the likeliest first."""
-    path, said = annotation.path, annotation.picture_name.replace("\\", "/")
+    """Return the files that may be the annotation's image, the likeliest first."""
+    path, said = annotation.path, annotation.image_name.replace("\\", "/")
     name = PurePosixPath(said).name
     folders = [images_dir, path.parent] if "/" in said else [path.parent, images_dir]
     places = [folder / name for folder in folders]
@@ -277,15 +277,15 @@ def _places(annotation: Annotation, images_dir: Path) -> list[Path]:
     if found:
         return found
     if not path.stem.endswith(SUFFIX):
-        return [find_picture(path, name)]
+        return [find_image(path, name)]
     # Never that of the same stem: NAME_predicted.png has the outlines drawn in.
     raise InputError(
-        f"{path}: its picture {name!r} is neither beside it nor in {images_dir}; copy it there."
+        f"{path}: its image {name!r} is neither beside it nor in {images_dir}; copy it there."
     )
 
 
-def _same_picture(annotation: Annotation, picture: str, folder: Path) -> Annotation | None:
-    """Return the annotation of the same picture among the training pictures, if there is one."""
+def _same_image(annotation: Annotation, image: str, folder: Path) -> Annotation | None:
+    """Return the annotation of the same image among the training images, if there is one."""
     for path in iter_annotations(folder) if folder.is_dir() else ():
         try:
             other = read_annotation(path)
@@ -294,22 +294,22 @@ def _same_picture(annotation: Annotation, picture: str, folder: Path) -> Annotat
                 annotation.width,
             ):
                 continue
-            if picture_digest(other.read_picture()) == picture:
+            if image_digest(other.read_image()) == image:
                 return other
         except InputError:
-            continue  # the look at all training pictures that follows says what is wrong with it
+            continue  # the look at all training images that follows says what is wrong with it
     return None
 
 
 def _free_name(path: Path, suffix: str, data: bytes, folder: Path) -> str:
-    """Return a name for the picture that no file of another picture or annotation has."""
+    """Return a name for the image that no file of another image or annotation has."""
     stem = safe_name(path.stem.removesuffix(SUFFIX))
     files = list(folder.iterdir()) if folder.is_dir() else []
     number = 1
     while True:
         name = stem if number == 1 else f"{stem}_{number}"
         taken = [file for file in files if file.stem.casefold() == name.casefold()]
-        # A run that was killed left the picture and no annotation.
+        # A run that was killed left the image and no annotation.
         left = [folder / f"{name}{suffix}"]
         if not taken or (taken == left and taken[0].read_bytes() == data):
             return f"{name}{suffix}"

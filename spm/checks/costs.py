@@ -16,7 +16,7 @@ import numpy as np
 
 from spm.run.parallel import worker_count
 
-# Measured on the reference machine, with pictures of REFERENCE_SIDE pixels and 22 molecules.
+# Measured on the reference machine, with images of REFERENCE_SIDE pixels and 22 molecules.
 REFERENCE_SIDE = 320
 COPY_SECONDS = 0.042  # of one core, all data steps, for each L2/L3 copy
 COPY_MEGABYTES = 0.2  # on disk, all folders together
@@ -34,7 +34,7 @@ class Costs:
     """What a run is expected to need.
 
     Attributes:
-        copies: L2/L3 pictures.
+        copies: L2/L3 images.
         data_minutes: of the data steps when nothing is there yet.
         training_minutes: None when the training is not the light one.
         memory_gb: the largest at one time; None as above.
@@ -70,7 +70,7 @@ def estimate(
     """Estimate a run.
 
     Args:
-        sizes: (height, width) of each annotated picture.
+        sizes: (height, width) of each annotated image.
         copies_of_each: L2/L3 copies made of each in the end.
         light_steps: steps of the light training; None for another one, which was not measured.
         folder: where the copies go; need not exist yet.
@@ -79,12 +79,12 @@ def estimate(
     """
     speed = machine_speed() if speed is None else speed
     # Work and bytes grow with the area.
-    pictures = sum(height * width for height, width in sizes) / REFERENCE_SIDE**2
+    images = sum(height * width for height, width in sizes) / REFERENCE_SIDE**2
     largest = max((height * width for height, width in sizes), default=0) / REFERENCE_SIDE**2
     # The product runs on all cores of either machine; the reference has two.
     core_speed = max(speed * 2 / worker_count(0), SLOWEST)
     cores = min(worker_count(workers), worker_count(0))
-    seconds = pictures * copies_of_each * COPY_SECONDS / core_speed / cores
+    seconds = images * copies_of_each * COPY_SECONDS / core_speed / cores
     training = None if light_steps is None else light_steps * STEP_SECONDS / speed / 60
     memory = None if light_steps is None else max(TRAINING_GIGABYTES, DATA_GIGABYTES * largest)
     return Costs(
@@ -92,7 +92,7 @@ def estimate(
         data_minutes=seconds / 60,
         training_minutes=training,
         memory_gb=memory,
-        disk_gb=pictures * copies_of_each * COPY_MEGABYTES / 1000,
+        disk_gb=images * copies_of_each * COPY_MEGABYTES / 1000,
         free_gb=free_gigabytes(folder),
         speed=speed,
     )

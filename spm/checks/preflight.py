@@ -12,14 +12,14 @@ from pathlib import Path
 import numpy as np
 
 from spm.checks.source_folder import folder_hints
-from spm.checks.unlike import Look, alike, seen, unlike
+from spm.checks.unlike import Appearance, alike, seen, unlike
 from spm.errors import InputError
 from spm.geometry.polygons import diameter
-from spm.instruments.inputs import left_out_sentences, list_inputs, open_picture
-from spm.similarity.unlabelled import find_lookalikes
+from spm.instruments.inputs import left_out_sentences, list_inputs, open_image
+from spm.similarity.unlabelled import find_unlabelled
 from spm.structures.annotation import (
     Annotation,
-    check_with_picture,
+    check_with_image,
     iter_annotations,
     read_annotation,
 )
@@ -30,7 +30,7 @@ from spm.structures.shape import region, region_area
 
 OVERLAP = 0.05  # IoU of two outlines, above which they are reported
 TWICE = 0.6  # ... above which one molecule seems to be outlined twice
-LEAVES = 0.5  # pixels out of the picture
+LEAVES = 0.5  # pixels out of the image
 OUTLIER = 1.6  # diameters that many times larger or smaller than the class's median
 RARE = 5  # times fewer molecules than of the most frequent class
 FEW = 8  # molecules of a class that are hardly enough to learn from
@@ -76,9 +76,9 @@ class Findings:
         names: the classes.
         read: lines on what was understood of the labels, where they name the classes.
         classes: class name -> sizes.
-        sizes: (height, width) of each annotated picture that can be used.
-        annotated: how many annotated pictures there are, usable or not.
-        to_recognise: how many pictures are there to be recognised.
+        sizes: (height, width) of each annotated image that can be used.
+        annotated: how many annotated images there are, usable or not.
+        to_recognise: how many images are there to be recognised.
     """
 
     problems: list[str] = field(default_factory=list)
@@ -104,11 +104,11 @@ class Findings:
 def look(
     source_dir: Path, images_dir: Path, choice: ClassChoice = LABELS_DECIDE, hints: bool = True
 ) -> Findings:
-    """Read all annotated pictures and the pictures to recognise.
+    """Read all annotated images and the images to recognise.
 
     Args:
         source_dir: folder of NAME.png and NAME.json; copies that a step made are left out.
-        images_dir: folder of the pictures to recognise.
+        images_dir: folder of the images to recognise.
         choice: of the classes.
         hints: also look for what may be meant; takes longer.
     """
@@ -122,21 +122,21 @@ def look(
     read = [one for one in read if isinstance(one, InputError) or one.derived is None]
     _decide_classes([one for one in read if isinstance(one, Annotation)], choice, findings)
     findings.annotated = len(read)
-    own, looks = _look_at_sources(read, findings, hints)
+    own, appearances = _look_at_sources(read, findings, hints)
     if hints and paths:
         for kind, sentences in folder_hints(paths[0].parent, own).items():
             findings.hint(kind, sentences)
-        findings.hint("annotated pictures that are unlike each other", unlike(looks))
-        findings.hint("copies of one picture, each annotated", alike(looks))
+        findings.hint("annotated images that are unlike each other", unlike(appearances))
+        findings.hint("copies of one image, each annotated", alike(appearances))
     if missing or not read:
         findings.problems.append(
             missing
-            or f"{source_dir}: there is no annotated picture; put NAME.png and labelme's "
+            or f"{source_dir}: there is no annotated image; put NAME.png and labelme's "
             "NAME.json there."
         )
     elif not findings.problems and not sum(findings.counts.values()):
         findings.problems.append(
-            f"{source_dir}: no molecule is outlined in any picture; outline some in labelme."
+            f"{source_dir}: no molecule is outlined in any image; outline some in labelme."
         )
     _look_at_images(Path(images_dir), findings, hints)
     if hints:
@@ -178,20 +178,20 @@ def nameless(classes: Classes, labels: Sequence[str]) -> list[str]:
 
 def _look_at_sources(
     read: Sequence[Annotation | InputError], findings: Findings, hints: bool
-) -> tuple[list[Annotation], list[Look]]:
-    """Look at the user's annotations, usable or not; return those that can be read, and with hints
+) -> tuple[list[Annotation], list[Appearance]]:
+    """Appearance at the user's annotations, usable or not; return those that can be read, and with hints
     what the usable ones look like."""
-    own, looks = [], []
+    own, appearances = [], []
     for annotation in read:
         if isinstance(annotation, InputError):
             findings.problems.append(str(annotation))
             continue
         annotation = annotation.classified(findings.names)
         own.append(annotation)
-        wrong = check_with_picture(annotation)
+        wrong = check_with_image(annotation)
         if not wrong:
             try:
-                picture = annotation.read_picture()
+                image = annotation.read_image()
             except InputError as error:
                 wrong.append(str(error))
         if wrong:
@@ -200,30 +200,30 @@ def _look_at_sources(
         findings.sizes.append((annotation.height, annotation.width))
         _measure(annotation, findings)
         if hints:
-            looks.append(seen(annotation, picture))
+            looks.append(seen(annotation, image))
             findings.hint("overlapping outlines", overlaps(annotation))
-            findings.hint("outlines that leave the picture", leaving(annotation))
+            findings.hint("outlines that leave the image", leaving(annotation))
             findings.hint("looks like a molecule but has no outline",
-                          unlabelled(annotation, picture))  # fmt: skip
+                          unlabelled(annotation, image))  # fmt: skip
     findings.problems += [sentence for _, sentence in annotated_twice(own)]
     return own, looks
 
 
 def _look_at_images(folder: Path, findings: Findings, thoroughly: bool) -> None:
-    pictures = list_inputs(folder) if folder.is_dir() else []
-    findings.to_recognise = len(pictures)
-    if not pictures:
+    images = list_inputs(folder) if folder.is_dir() else []
+    findings.to_recognise = len(images)
+    if not images:
         findings.problems.append(
-            f"{folder}: there is no picture to recognise; put some there (the picture that "
+            f"{folder}: there is no image to recognise; put some there (the image that "
             "the annotated crop comes from, for example)."
         )
     broken = []
-    for path in pictures if thoroughly else ():
+    for path in images if thoroughly else ():
         try:
-            open_picture(path)
+            open_image(path)
         except InputError as error:
             broken.append(str(error))
-    findings.hint("pictures that cannot be recognised (the others can)", broken)
+    findings.hint("images that cannot be recognised (the others can)", broken)
     findings.hint(
         "files that nothing here reads", left_out_sentences(folder) if folder.is_dir() else []
     )
@@ -254,7 +254,7 @@ def overlaps(annotation: Annotation) -> list[str]:
 
 
 def leaving(annotation: Annotation) -> list[str]:
-    """Return a sentence for each outline that leaves the picture by more than LEAVES pixels."""
+    """Return a sentence for each outline that leaves the image by more than LEAVES pixels."""
     size = annotation.width, annotation.height
     found = []
     for shape in annotation.shapes:
@@ -265,15 +265,15 @@ def leaving(annotation: Annotation) -> list[str]:
     return found
 
 
-def unlabelled(annotation: Annotation, picture: np.ndarray) -> list[str]:
+def unlabelled(annotation: Annotation, image: np.ndarray) -> list[str]:
     """Return a sentence for each place that looks like a molecule and has no outline."""
     outlines = [region(shape) for shape in annotation.shapes]
     names = [annotation.class_of(shape) for shape in annotation.shapes]
-    partial = " (the picture is marked partial)" if annotation.partial else ""
+    partial = " (the image is marked partial)" if annotation.partial else ""
     return [
         f"{annotation.path.name}: x {place.x:.0f}, y {place.y:.0f}, like {place.class_name} "
         f"(correlation {place.correlation:.2f}){partial}"
-        for place in find_lookalikes(picture, outlines, names)
+        for place in find_unlabelled(image, outlines, names)
     ]
 
 
@@ -290,7 +290,7 @@ def _compare_classes(findings: Findings) -> None:
             sentences.append(f"{name}: {most / count:.0f} times fewer than the most frequent class")
         elif 0 < count < FEW:
             sentences.append(
-                f"{name}: only {count} outlined; {FEW} or more are better, or --second-round"
+                f"{name}: only {count} outlined; {FEW} or more are better, or --self-training"
             )
     findings.hint("few molecules of a class", sentences)
 
@@ -298,8 +298,8 @@ def _compare_classes(findings: Findings) -> None:
 def report(findings: Findings) -> list[str]:
     """Return the findings as lines of text, problems left out."""
     said = [
-        f"{len(findings.sizes)} of {findings.annotated} annotated picture(s) can be used, "
-        f"{findings.to_recognise} picture(s) to recognise"
+        f"{len(findings.sizes)} of {findings.annotated} annotated image(s) can be used, "
+        f"{findings.to_recognise} image(s) to recognise"
     ]
     said += [f"  {sizes.line(name)}" for name, sizes in findings.classes.items()]
     for kind, sentences in findings.hints.items():
@@ -312,7 +312,7 @@ def report(findings: Findings) -> list[str]:
     return said
 
 
-def verdict(findings: Findings) -> str:
+def conclusion(findings: Findings) -> str:
     """Return the last line: whether a run can be started."""
     if not findings.problems:
         return "nothing stands in the way of a run (nothing was started)"

@@ -8,7 +8,7 @@ from pathlib import Path
 from spm import instruments
 from spm.errors import InputError
 from spm.instruments.inputs import NO_IMAGES
-from spm.io.images import SUFFIXES, list_pictures
+from spm.io.images import SUFFIXES, list_images
 from spm.run.files import natural_sorted
 from spm.structures.annotation import Annotation, iter_annotations
 from spm.structures.other_formats import IMPORT
@@ -23,12 +23,12 @@ def folder_hints(folder: Path, own: Sequence[Annotation]) -> dict[str, list[str]
         own: the user's own annotations in it.
     """
     return {
-        "pictures embedded in an annotation that differ": _of_each(own, embedded_differs),
-        "annotations that name another picture": _of_each(own, names_another),
+        "images embedded in an annotation that differ": _of_each(own, embedded_differs),
+        "annotations that name another image": _of_each(own, names_another),
         "outlines that one group number joins into one molecule": _groups(own),
         "one group number for different labels": _mixed_groups(own),
-        "annotated pictures marked partial by the flag of an outline": _partial_by_outline(own),
-        "pictures without an annotation (not used)": _without_annotation(folder, own),
+        "annotated images marked partial by the flag of an outline": _partial_by_outline(own),
+        "images without an annotation (not used)": _without_annotation(folder, own),
         "folders that are not looked into": _subfolders(folder),
         "files that nothing here reads": _unread(folder),
     }
@@ -40,7 +40,7 @@ def _of_each(own: Sequence[Annotation], say) -> list[str]:
         try:
             found.append(say(annotation))
         except InputError:
-            continue  # its picture is missing: a problem, and told as such
+            continue  # its image is missing: a problem, and told as such
     return [sentence for sentence in found if sentence]
 
 
@@ -83,12 +83,12 @@ def _without_annotation(folder: Path, own: Sequence[Annotation]) -> list[str]:
     used = set()
     for annotation in own:
         try:
-            used.add(annotation.picture_path().name)
+            used.add(annotation.image_path().name)
         except InputError:
             continue
     return [
         path.name
-        for path in list_pictures(folder)
+        for path in list_images(folder)
         if path.stem not in stems and path.name not in used
     ]
 
@@ -100,9 +100,9 @@ def _subfolders(folder: Path) -> list[str]:
             continue
         files = [p for p in place.iterdir() if p.is_file()]
         count = sum(p.suffix.lower() == ".json" for p in files)
-        pictures = sum(p.suffix.lower() in SUFFIXES for p in files)
+        images = sum(p.suffix.lower() in SUFFIXES for p in files)
         found.append(
-            f"{place}: {count} JSON file(s) and {pictures} picture(s) are not used; move them up "
+            f"{place}: {count} JSON file(s) and {images} image(s) are not used; move them up "
             f"into {folder} if they belong to it"
         )
     return found
@@ -125,5 +125,5 @@ def _unread(folder: Path) -> list[str]:
                 f"turn them into labelme's (python -m {IMPORT.rpartition(' ')[2]} FILE)"
             )
         elif suffix not in NO_IMAGES:
-            found.append(f"{path.name}: is left out; save a picture as PNG or TIFF")
+            found.append(f"{path.name}: is left out; save an image as PNG or TIFF")
     return found

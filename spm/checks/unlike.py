@@ -1,4 +1,4 @@
-"""Whether the annotated images show molecules of one size and look."""
+"""Whether the annotated images show molecules of one size and appearance."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CONTRAST = 10.0  # grey levels between molecules and the rest that are a contras
 
 
 @dataclass(frozen=True)
-class Look:
+class Appearance:
     """What an annotated image looks like.
 
     Attributes:
@@ -38,34 +38,34 @@ class Look:
     pixels: str
 
 
-def seen(annotation: Annotation, picture: np.ndarray) -> Look:
+def seen(annotation: Annotation, image: np.ndarray) -> Appearance:
     """Return the look of an image.
 
     Args:
         annotation: with the class of each molecule.
-        picture: (H, W, 3) uint8 RGB.
+        image: (H, W, 3) uint8 RGB.
     """
     masks = shape_masks(annotation)
     by_class: dict[str, list[int]] = {}
-    inside = np.zeros(picture.shape[:2], bool)
+    inside = np.zeros(image.shape[:2], bool)
     for mask, shape in zip(masks, annotation.shapes, strict=True):
         by_class.setdefault(annotation.class_of(shape), []).append(mask.area)
         inside[mask.place] |= mask.pixels
     sizes = {name: float(diameter(np.median(areas))) for name, areas in by_class.items()}
-    spread = picture.max(axis=2).astype(np.int16) - picture.min(axis=2)
-    grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
+    spread = image.max(axis=2).astype(np.int16) - image.min(axis=2)
+    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     contrast = 0.0
     if inside.any() and not inside.all():
         contrast = float(np.median(grey[inside])) - float(np.median(grey[~inside]))
-    pixels = digest(list(picture.shape), np.ascontiguousarray(picture).tobytes())
-    return Look(annotation.path.name, sizes, bool(spread.mean() > COLOURED), contrast, pixels)
+    pixels = digest(list(image.shape), np.ascontiguousarray(image).tobytes())
+    return Appearance(annotation.path.name, sizes, bool(spread.mean() > COLOURED), contrast, pixels)
 
 
-def alike(looks: Sequence[Look]) -> list[str]:
+def alike(appearances: Sequence[Appearance]) -> list[str]:
     """Return a sentence for each set of annotations whose images have the same pixels."""
     groups: dict[str, list[str]] = {}
-    for look in looks:
-        groups.setdefault(look.pixels, []).append(look.name)
+    for appearance in appearances:
+        groups.setdefault(appearance.pixels, []).append(appearance.name)
     return [
         f"{_some(names)}: if their outlines differ, each teaches as background what it lacks"
         for names in groups.values()
@@ -73,15 +73,19 @@ def alike(looks: Sequence[Look]) -> list[str]:
     ]
 
 
-def unlike(looks: Sequence[Look]) -> list[str]:
+def unlike(appearances: Sequence[Appearance]) -> list[str]:
     """Return a sentence for each way in which some images are unlike the others."""
-    return [*_sizes(looks), *_colours(looks), *_contrasts(looks)]
+    return [*_sizes(appearances), *_colours(appearances), *_contrasts(appearances)]
 
 
-def _sizes(looks: Sequence[Look]) -> list[str]:
+def _sizes(appearances: Sequence[Appearance]) -> list[str]:
     found = []
-    for name in dict.fromkeys(name for look in looks for name in look.sizes):
-        sizes = {look.name: look.sizes[name] for look in looks if look.sizes.get(name, 0) > 0}
+    for name in dict.fromkeys(name for appearance in appearances for name in appearance.sizes):
+        sizes = {
+            appearance.name: appearance.sizes[name]
+            for appearance in appearances
+            if appearance.sizes.get(name, 0) > 0
+        }
         if not sizes:
             continue
         (small, low), (large, high) = (
@@ -90,25 +94,25 @@ def _sizes(looks: Sequence[Look]) -> list[str]:
         if high > FACTOR * low:
             found.append(
                 f"{name}: {low:.0f} pixels in {small}, {high:.0f} in {large} (median diameter); "
-                "one network has one scale, so resize the pictures to one scale first"
+                "one network has one scale, so resize the images to one scale first"
             )
     return found
 
 
-def _colours(looks: Sequence[Look]) -> list[str]:
-    grey = [look.name for look in looks if not look.coloured]
-    coloured = [look.name for look in looks if look.coloured]
+def _colours(appearances: Sequence[Appearance]) -> list[str]:
+    grey = [appearance.name for appearance in appearances if not appearance.coloured]
+    coloured = [appearance.name for appearance in appearances if appearance.coloured]
     if not (grey and coloured):
         return []
     return [
         f"coloured: {_some(coloured)}; grey: {_some(grey)}; convert them with one colour map, that "
-        "of the pictures to recognise"
+        "of the images to recognise"
     ]
 
 
-def _contrasts(looks: Sequence[Look]) -> list[str]:
-    bright = [look.name for look in looks if look.contrast > CONTRAST]
-    dark = [look.name for look in looks if look.contrast < -CONTRAST]
+def _contrasts(appearances: Sequence[Appearance]) -> list[str]:
+    bright = [appearance.name for appearance in appearances if appearance.contrast > CONTRAST]
+    dark = [appearance.name for appearance in appearances if appearance.contrast < -CONTRAST]
     if not (bright and dark):
         return []
     return [

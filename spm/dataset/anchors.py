@@ -11,10 +11,10 @@ from spm.geometry.polygons import polygon_area
 
 
 def box_sides(sources: Sequence[Source], limit: int = 40) -> np.ndarray:
-    """Sides sqrt(height x width) of the outlines' boxes in picture pixels, any order.
+    """Sides sqrt(height x width) of the outlines' boxes in image pixels, any order.
 
     Args:
-        limit: pictures looked at, evenly spread over the list.
+        limit: images looked at, evenly spread over the list.
     """
     step = max(len(sources) // limit, 1)
     sides = []
@@ -32,8 +32,8 @@ def anchor_scales(sides: np.ndarray, scale: float, levels: int, finest_stride: i
     every molecule up to 2^levels times as large has an anchor within a factor of sqrt(2).
 
     Args:
-        sides: of the outlines' boxes, in picture pixels.
-        scale: network pixels per picture pixel.
+        sides: of the outlines' boxes, in image pixels.
+        scale: network pixels per image pixel.
         finest_stride: network pixels per cell of the finest level; an anchor is at least twice
             that, or its cells would be too coarse to place it.
     """
@@ -45,9 +45,9 @@ def anchor_scales(sides: np.ndarray, scale: float, levels: int, finest_stride: i
 
 
 def network_scale(diameter: float, wanted: float) -> float:
-    """Network pixels per picture pixel that make the median molecule `wanted` network pixels wide.
+    """Network pixels per image pixel that make the median molecule `wanted` network pixels wide.
 
     Args:
-        diameter: median diameter of the outlined molecules in picture pixels.
+        diameter: median diameter of the outlined molecules in image pixels.
     """
     return float(wanted / diameter)

@@ -1,4 +1,4 @@
-"""The annotated pictures that training draws from: dataset copies, or the user's originals."""
+"""The annotated images that training draws from: dataset copies, or the user's originals."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from spm.errors import InputError
 from spm.geometry import polygons
 from spm.geometry.cropped_mask import CroppedMask
 from spm.geometry.polygons import polygon_area
-from spm.io.images import read_picture
+from spm.io.images import read_image
 from spm.run.manifest import digest
 from spm.structures.annotation import (
     Annotation,
-    check_with_picture,
+    check_with_image,
     iter_annotations,
     read_annotation,
 )
@@ -31,18 +31,18 @@ from spm.structures.shape import region
 
 @dataclass
 class Source:
-    """An annotated picture.
+    """An annotated image.
 
     Attributes:
-        name: of the picture.
-        group: pictures of one group are copies of one L1 picture; they go to training or to
+        name: of the image.
+        group: images of one group are copies of one L1 image; they go to training or to
             validation together.
-        origin: stem of the user's own picture.
-        path: picture or annotation file, for messages.
+        origin: stem of the user's own image.
+        path: image or annotation file, for messages.
         labels: N labels, in the order of masks and outlines.
-        valid: (4, 2) x, y: the user's picture within this one.
+        valid: (4, 2) x, y: the user's image within this one.
         partial: not every molecule is outlined.
-        simulated: the simulator made the picture.
+        simulated: the simulator made the image.
         unclear: polygons (n, 2) of what teaches nothing (the JSON file's key `unclear`).
         class_ids: (N,) int32 place of each molecule's class among the known ones, from 0; None
             before `classify`.
@@ -64,12 +64,12 @@ class Source:
 
     @property
     def mirrored(self) -> bool:
-        """Whether the picture is a mirror image of the user's own."""
+        """Whether the image is a mirror image of the user's own."""
         (x0, y0), (x1, y1), _, (x3, y3) = self.valid
         return bool((x1 - x0) * (y3 - y0) - (y1 - y0) * (x3 - x0) < 0)
 
-    def read_picture(self) -> np.ndarray:
-        """The picture, (H, W, 3) uint8 RGB."""
+    def read_image(self) -> np.ndarray:
+        """The image, (H, W, 3) uint8 RGB."""
         raise NotImplementedError
 
     def read_masks(self) -> np.ndarray:
@@ -85,7 +85,7 @@ class Source:
         raise NotImplementedError
 
     def digest(self) -> str:
-        """Hash of what the picture teaches: pixels, masks or outlines, labels and the rest."""
+        """Hash of what the image teaches: pixels, masks or outlines, labels and the rest."""
         rest = [self.name, self.group, self.origin, self.labels, self.partial, self.simulated]
         polygons = [np.asarray(points, float).tolist() for points in (self.valid, *self.unclear)]
         return digest(rest, polygons, *self._content())
@@ -96,19 +96,19 @@ class Source:
 
 
 class FolderSource(Source):
-    """A picture of train_dataset/, read anew each time: there may be thousands."""
+    """An image of train_dataset/, read anew each time: there may be thousands."""
 
     masks_are_stored = True
 
     def __init__(self, entry: Entry):
         super().__init__(
-            entry.name, entry.source, entry.origin, entry.picture, entry.labels, entry.valid,
+            entry.name, entry.source, entry.origin, entry.image, entry.labels, entry.valid,
             entry.partial,
         )  # fmt: skip
         self._masks = entry.masks
 
-    def read_picture(self) -> np.ndarray:
-        return read_picture(self.path)
+    def read_image(self) -> np.ndarray:
+        return read_image(self.path)
 
     def read_masks(self) -> np.ndarray:
         return load_masks(self._masks)
@@ -128,7 +128,7 @@ class FolderSource(Source):
 
 
 class OutlinedSource(Source):
-    """A picture that the user annotated, kept in memory."""
+    """An image that the user annotated, kept in memory."""
 
     def __init__(self, annotation: Annotation):
         stem = annotation.path.stem
@@ -141,15 +141,15 @@ class OutlinedSource(Source):
         self._annotation = annotation
 
     @functools.cached_property
-    def _picture(self) -> np.ndarray:
-        return self._annotation.read_picture()
+    def _image(self) -> np.ndarray:
+        return self._annotation.read_image()
 
     @functools.cached_property
     def _outlines(self) -> list[np.ndarray]:
         return [region(shape) for shape in self._annotation.shapes]
 
-    def read_picture(self) -> np.ndarray:
-        return self._picture
+    def read_image(self) -> np.ndarray:
+        return self._image
 
     def read_masks(self) -> np.ndarray:
         return instance_masks(self._annotation).astype(bool)
@@ -158,16 +158,16 @@ class OutlinedSource(Source):
         return self._outlines
 
     def _content(self) -> list[bytes]:
-        picture = np.ascontiguousarray(self._picture)
+        image = np.ascontiguousarray(self._image)
         masks = shape_masks(self._annotation)
         boxes = np.array([mask.box for mask in masks], np.int64)
         pixels = [np.packbits(mask.pixels).tobytes() for mask in masks]
         outlines = [np.ascontiguousarray(points).tobytes() for points in self._outlines]
-        return [picture.tobytes(), boxes.tobytes(), *pixels, *outlines]
+        return [image.tobytes(), boxes.tobytes(), *pixels, *outlines]
 
 
 def digest_of(sources: Sequence[Source]) -> str:
-    """Return a hash of all that a training learns from: pictures, outlines and labels.
+    """Return a hash of all that a training learns from: images, outlines and labels.
 
     Files of a dataset are read once more for it (500 MB took 0.5 s from the memory of the system).
     """
@@ -193,7 +193,7 @@ def _unclear(annotation: Annotation) -> list[np.ndarray]:
 
 
 def folder_sources(folder: Path) -> list[Source]:
-    """The pictures of a dataset folder.
+    """The images of a dataset folder.
 
     Raises:
         InputError: when there are none.
@@ -205,7 +205,7 @@ def folder_sources(folder: Path) -> list[Source]:
 
 
 def outlined_sources(folder: Path) -> list[Source]:
-    """The user's own annotated pictures in a folder; copies that a step made are left out.
+    """The user's own annotated images in a folder; copies that a step made are left out.
 
     Raises:
         InputError: when there are none, or some cannot be read (all are reported together).
@@ -215,7 +215,7 @@ def outlined_sources(folder: Path) -> list[Source]:
         try:
             annotation = read_annotation(path)
             if annotation.derived is None:
-                problems += check_with_picture(annotation)
+                problems += check_with_image(annotation)
                 own.append(annotation)
         except InputError as error:
             problems.append(str(error))
@@ -231,7 +231,7 @@ def outlined_sources(folder: Path) -> list[Source]:
         raise InputError.joined(problems)
     if not found:
         raise InputError(
-            f"{folder}: there is no annotated picture; put NAME.png and labelme's NAME.json there."
+            f"{folder}: there is no annotated image; put NAME.png and labelme's NAME.json there."
         )
     return found
 
@@ -240,7 +240,7 @@ def classify(sources: Sequence[Source], classes: Sequence[str]) -> dict[str, int
     """Set the `class_ids` of each source; return how many molecules of each class they show.
 
     Raises:
-        InputError: naming the labels that belong to no class, and their pictures.
+        InputError: naming the labels that belong to no class, and their images.
     """
     classes = Classes.of(classes)
     problems: dict[str, None] = {}
@@ -264,10 +264,10 @@ def own_labels(sources: Sequence[Source]) -> list[str]:
 
 
 def median_diameter(sources: Sequence[Source], limit: int = 40) -> float:
-    """Median diameter sqrt(4 area / pi) of the outlined molecules, in picture pixels.
+    """Median diameter sqrt(4 area / pi) of the outlined molecules, in image pixels.
 
     Args:
-        limit: pictures looked at, evenly spread over the list.
+        limit: images looked at, evenly spread over the list.
 
     Raises:
         InputError: when none of them shows a molecule.
@@ -279,16 +279,16 @@ def median_diameter(sources: Sequence[Source], limit: int = 40) -> float:
     diameter = polygons.median_diameter(areas)
     if not diameter:
         raise InputError(
-            f"{sources[0].path}: no molecule is outlined in the training pictures; "
+            f"{sources[0].path}: no molecule is outlined in the training images; "
             "outline some in labelme."
         )
     return diameter
 
 
 def split(sources: Sequence[Source], share: float, seed: int) -> tuple[list[Source], list[Source]]:
-    """Training and validation pictures; no L1 picture has copies in both.
+    """Training and validation images; no L1 image has copies in both.
 
-    With several pictures by the user whole pictures are set apart, else L1 copies.
+    With several images by the user whole images are set apart, else L1 copies.
 
     Args:
         share: of the groups that go to validation, 0..0.5. With a single group none does.

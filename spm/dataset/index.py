@@ -1,6 +1,6 @@
 """The dataset folder `train_dataset/`: what lies where, and reading it back.
 
-One entry is a five-digit name with `imgs/NAME.png` (the picture), `mask/NAME.png` (label picture),
+One entry is a five-digit name with `imgs/NAME.png` (the image), `mask/NAME.png` (label image),
 `yaml/NAME.yaml` (label names), `label_viz/NAME.png` (to look at) and `rw_mask/NAME.npz` (instance
 masks). `index.csv` says which file each entry came from; it is written last, so that a dataset with
 an index is whole.
@@ -29,7 +29,7 @@ from spm.geometry.cropped_mask import CroppedMask
 FOLDERS = ("imgs", "mask", "yaml", "label_viz", "rw_mask")
 INDEX = "index.csv"
 COLUMNS = (
-    "name", "source", "origin", "picture", "masks", "labels", "height", "width", "valid",
+    "name", "source", "origin", "image", "masks", "labels", "height", "width", "valid",
     "partial", "file",
 )  # fmt: skip
 
@@ -43,26 +43,26 @@ _DAMAGE = (
 
 @dataclass
 class Entry:
-    """One picture of the dataset.
+    """One image of the dataset.
 
     Attributes:
         name: five digits, `00012`.
-        source: stem of the picture in aug_test_in/ (or before/) that it is a copy of.
-        origin: stem of the user's own annotated picture.
-        picture: PNG file, (H, W, 3).
+        source: stem of the image in aug_test_in/ (or before/) that it is a copy of.
+        origin: stem of the user's own annotated image.
+        image: PNG file, (H, W, 3).
         masks: npz file, (H, W, N) uint8 under key `arr_0`.
         labels: N labels in the masks' order.
         height, width: size in pixels.
-        valid: (4, 2) x, y, the user's original picture's rectangle in this picture; outside of it
+        valid: (4, 2) x, y, the user's original image's rectangle in this image; outside of it
             a copy is black canvas.
-        partial: not every molecule of the picture is outlined.
-        file: name of the picture in before/.
+        partial: not every molecule of the image is outlined.
+        file: name of the image in before/.
     """
 
     name: str
     source: str
     origin: str
-    picture: Path
+    image: Path
     masks: Path
     labels: list[str]
     height: int
@@ -77,7 +77,7 @@ class Entry:
             self.name,
             self.source,
             self.origin,
-            f"{self.picture.parent.name}/{self.picture.name}",
+            f"{self.image.parent.name}/{self.image.name}",
             f"{self.masks.parent.name}/{self.masks.name}",
             json.dumps(self.labels, ensure_ascii=False),
             str(self.height),
@@ -94,7 +94,7 @@ def entry_name(number: int) -> str:
 
 
 def full_rectangle(height: int, width: int) -> np.ndarray:
-    """Return the (4, 2) float64 x, y rectangle of a whole picture."""
+    """Return the (4, 2) float64 x, y rectangle of a whole image."""
     return np.array([(0, 0), (width, 0), (width, height), (0, height)], np.float64)
 
 
@@ -137,7 +137,7 @@ def _entry(row: dict[str, str], folder: Path) -> Entry:
         name=row["name"],
         source=row["source"],
         origin=row["origin"],
-        picture=_inside(folder, row["picture"]),
+        image=_inside(folder, row["image"]),
         masks=_inside(folder, row["masks"]),
         labels=[str(label) for label in json.loads(row["labels"])],
         height=int(row["height"]),
@@ -165,7 +165,7 @@ def _check_files(entries: list[Entry], index: Path) -> None:
     missing = [
         path
         for entry in entries
-        for path in (entry.picture, entry.masks)
+        for path in (entry.image, entry.masks)
         if path.name not in present.get(path.parent.name, ())
     ]
     if missing:
@@ -255,12 +255,12 @@ def save_cropped_masks(
 ) -> None:
     """Write the same file as `save_masks` from cropped masks.
 
-    Besides `arr_0` it holds these (`boxes` and `bits`): a picture of thousands of molecules
+    Besides `arr_0` it holds these (`boxes` and `bits`): an image of thousands of molecules
     has gigabytes of masks, which are nearly all zeros.
 
     Args:
         masks: one an instance.
-        height, width: of the picture.
+        height, width: of the image.
     """
     shape = height, width, len(masks)
     write_sparse(path, shape, _pieces(masks, height, width), _packed(masks))

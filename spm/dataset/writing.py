@@ -1,7 +1,7 @@
 """Writing the five folders of a dataset entry; `dataset_folder` says what they are.
 
-Each entry is made from one annotated picture alone, so that a mask cannot end up with another
-picture, whatever order a folder is listed in.
+Each entry is made from one annotated image alone, so that a mask cannot end up with another
+image, whatever order a folder is listed in.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ import numpy as np
 from spm.dataset.index import FOLDERS, Entry, entry_name, full_rectangle, save_cropped_masks
 from spm.errors import InputError
 from spm.io.images import (
-    decode_picture,
+    decode_image,
     is_plain_png,
     read_bytes,
-    write_palette_picture,
-    write_picture,
+    write_image,
+    write_palette_image,
 )
 from spm.run.files import link_or_copy, make_folder, remove_leftovers, write_text
-from spm.run.manifest import Ledger, digest, stamp
+from spm.run.manifest import Manifest, digest, stamp
 from spm.run.parallel import run_jobs
 from spm.run.words import counted
 from spm.structures.annotation import (
@@ -49,7 +49,7 @@ ENTRIES_A_JOB = 16
 
 @dataclass(frozen=True)
 class Item:
-    """An annotated picture that becomes an entry."""
+    """An annotated image that becomes an entry."""
 
     name: str
     json_path: Path
@@ -66,7 +66,7 @@ class Job:
 
 
 def list_items(folder: Path) -> tuple[list[Item], list[str]]:
-    """Return the annotated pictures in a folder, numbered in natural order, and what is wrong.
+    """Return the annotated images in a folder, numbered in natural order, and what is wrong.
 
     Raises:
         InputError: when there is none.
@@ -74,12 +74,12 @@ def list_items(folder: Path) -> tuple[list[Item], list[str]]:
     paths = iter_annotations(folder)
     if not paths:
         raise InputError(
-            f"{folder}: there is no annotated picture; run color_aug_img_json.py first, or put "
+            f"{folder}: there is no annotated image; run color_aug_img_json.py first, or put "
             "NAME.png and NAME.json there."
         )
     items = []
     for number, path in enumerate(paths):
-        # The picture nearly always has the annotation's stem; a changed one changes the digest.
+        # The image nearly always has the annotation's stem; a changed one changes the digest.
         stamps = [stamp(path), stamp(path.with_name(f"{path.stem}.png"))]
         items.append(Item(entry_name(number), path, digest(VERSION, path.name, stamps)))
     return items, []
@@ -99,11 +99,11 @@ def shapes_digest(annotation: Annotation) -> str:
 
 def shared_masks(cache: Path) -> dict[str, Path]:
     """Return the mask files in re_mask_cache/ by the digest of their outlines."""
-    ledger = Ledger(cache, "pre_draw")
+    manifest = Manifest(cache, "pre_draw")
     return {
         item["note"]["shapes"]: cache / "rw_mask" / f"{name}.npz"
-        for name, item in ledger.items.items()
-        if item["note"] and ledger.untouched(name)
+        for name, item in manifest.items.items()
+        if item["note"] and manifest.untouched(name)
     }
 
 
@@ -113,13 +113,13 @@ def write_masks(
     """Write folder/rw_mask/NAME.npz for each item.
 
     A mask is a link to the one in re_mask_cache/ with exactly the same outlines (only colours
-    changed), and is drawn anew otherwise (pixels moved, or the picture is the user's own).
+    changed), and is drawn anew otherwise (pixels moved, or the image is the user's own).
 
     Returns:
         How many were written, and the problems.
     """
-    ledger = Ledger(folder, "rw_mask")
-    todo = _prepare(items, ledger, force)
+    manifest = Manifest(folder, "rw_mask")
+    todo = _prepare(items, manifest, force)
     jobs = _jobs(todo, folder, shared_masks(cache))
     problems = []
     sizes = [len(job.items) for job in jobs]
@@ -128,8 +128,8 @@ def write_masks(
             if isinstance(outcome, InputError):
                 problems.append(str(outcome))
             else:
-                ledger.add(item.name, item.digest, [outcome])
-    ledger.compact()
+                manifest.add(item.name, item.digest, [outcome])
+    manifest.compact()
     return len(todo), problems
 
 
@@ -141,8 +141,8 @@ def write_entries(
     Returns:
         The rows of index.csv, how many entries were written, and the problems.
     """
-    ledger = Ledger(folder, "entries")
-    todo = _prepare(items, ledger, force)
+    manifest = Manifest(folder, "entries")
+    todo = _prepare(items, manifest, force)
     jobs = _jobs(todo, folder, {})
     problems = []
     sizes = [len(job.items) for job in jobs]
@@ -152,9 +152,9 @@ def write_entries(
                 problems.append(str(outcome))
             else:
                 row, files = outcome
-                ledger.add(item.name, item.digest, files, note=row)
-    ledger.compact()
-    rows = [ledger.items[i.name]["note"] for i in items if ledger.done(i.name, i.digest)]
+                manifest.add(item.name, item.digest, files, note=row)
+    manifest.compact()
+    rows = [manifest.items[i.name]["note"] for i in items if manifest.done(i.name, i.digest)]
     return rows, len(todo), problems
 
 
@@ -162,8 +162,8 @@ def pending(items: Sequence[Item], folder: Path, force: bool = False) -> bool:
     """Return whether `write_masks` or `write_entries` would change anything in the folder."""
     names = {item.name for item in items}
     for step in ("rw_mask", "entries"):
-        ledger = Ledger(folder, step)
-        if set(ledger.items) != names or not all(ledger.done(i.name, i.digest) for i in items):
+        manifest = Manifest(folder, step)
+        if set(manifest.items) != names or not all(manifest.done(i.name, i.digest) for i in items):
             return True
     return force
 
@@ -191,12 +191,12 @@ def unknown_labels(rows: Sequence[Sequence[str]], choice: ClassChoice) -> list[s
     return problems
 
 
-def _prepare(items: Sequence[Item], ledger: Ledger, force: bool) -> list[Item]:
+def _prepare(items: Sequence[Item], manifest: Manifest, force: bool) -> list[Item]:
     """Delete the files of entries that no longer exist; return the items to make."""
     names = {item.name for item in items}
-    for name in [name for name in ledger.items if name not in names]:
-        ledger.forget(name)
-    return [item for item in items if force or not ledger.done(item.name, item.digest)]
+    for name in [name for name in manifest.items if name not in names]:
+        manifest.forget(name)
+    return [item for item in items if force or not manifest.done(item.name, item.digest)]
 
 
 def _jobs(items: Sequence[Item], folder: Path, shared: dict[str, Path]) -> list[Job]:
@@ -251,7 +251,7 @@ def read_checked(path: Path) -> Annotation:
 
 
 def write_entry(item: Item, folder: Path) -> tuple[list[str], list[str]]:
-    """Write picture, label picture, label names and overlay of one item.
+    """Write image, label image, label names and overlay of one item.
 
     Returns:
         The entry's row of index.csv, and the files, relative to the folder.
@@ -259,9 +259,9 @@ def write_entry(item: Item, folder: Path) -> tuple[list[str], list[str]]:
     annotation = read_checked(item.json_path)
     names = [f"imgs/{item.name}.png", f"mask/{item.name}.png", f"label_viz/{item.name}.png"]
     files = [*names, f"yaml/{item.name}.yaml"]
-    picture = _store_picture(annotation, folder / names[0])
+    image = _store_image(annotation, folder / names[0])
     write_labels(folder / names[1], label_image(annotation))
-    _write_view(folder / names[2], picture, annotation)
+    _write_view(folder / names[2], image, annotation)
     labels = [shape.label for shape in annotation.shapes]
     write_text(folder / files[3], _label_yaml(labels), durable=False)
     made = annotation.derived or {}
@@ -270,7 +270,7 @@ def write_entry(item: Item, folder: Path) -> tuple[list[str], list[str]]:
         name=item.name,
         source=str(made.get("source") or item.json_path.stem),
         origin=str(made.get("origin") or item.json_path.stem),
-        picture=folder / names[0],
+        image=folder / names[0],
         masks=folder / "rw_mask" / f"{item.name}.npz",
         labels=labels,
         height=height,
@@ -282,28 +282,28 @@ def write_entry(item: Item, folder: Path) -> tuple[list[str], list[str]]:
     return entry.row(), files
 
 
-def _store_picture(annotation: Annotation, target: Path) -> np.ndarray:
-    """Put the picture at `target`, as the same file where it is an RGB PNG; return it."""
-    if annotation.picture_bytes is None:
-        source = annotation.picture_path()
+def _store_image(annotation: Annotation, target: Path) -> np.ndarray:
+    """Put the image at `target`, as the same file where it is an RGB PNG; return it."""
+    if annotation.image_bytes is None:
+        source = annotation.image_path()
         data = read_bytes(source)
         if is_plain_png(data):
             width, height = struct.unpack(">II", data[16:24])
             if (height, width) == (annotation.height, annotation.width):
-                picture = decode_picture(data, str(source))
+                image = decode_image(data, str(source))
                 link_or_copy(source, target)
-                return picture
-    picture = annotation.read_picture()
-    write_picture(target, picture)
-    return picture
+                return image
+    image = annotation.read_image()
+    write_image(target, image)
+    return image
 
 
 def write_labels(path: Path, labels: np.ndarray) -> None:
-    """Write a label picture: a palette PNG up to 255 instances, 16-bit grey above."""
+    """Write a label image: a palette PNG up to 255 instances, 16-bit grey above."""
     if labels.dtype == np.uint8:
-        write_palette_picture(path, labels, label_colours())
+        write_palette_image(path, labels, label_colours())
     else:
-        write_picture(path, labels)
+        write_image(path, labels)
 
 
 def label_colours(count: int = 256) -> np.ndarray:
@@ -318,10 +318,10 @@ def label_colours(count: int = 256) -> np.ndarray:
     return rgb
 
 
-def _write_view(path: Path, picture: np.ndarray, annotation: Annotation) -> None:
-    """Write the overlay: the picture in 192 greys, outlines in one colour for each class."""
-    scale = min(1.0, VIEW_SIDE / max(picture.shape[:2]))
-    grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
+def _write_view(path: Path, image: np.ndarray, annotation: Annotation) -> None:
+    """Write the overlay: the image in 192 greys, outlines in one colour for each class."""
+    scale = min(1.0, VIEW_SIDE / max(image.shape[:2]))
+    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     if scale < 1:
         size = tuple(max(1, round(side * scale)) for side in grey.shape[::-1])
         grey = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
@@ -334,7 +334,7 @@ def _write_view(path: Path, picture: np.ndarray, annotation: Annotation) -> None
             points = np.rint((outline(part) * scale - 0.5) * 16).astype(np.int32)
             cv2.polylines(view, [points[:, None]], True, colour, 1, cv2.LINE_8, 4)
     greys = np.repeat(np.linspace(0, 255, 192)[:, None], 3, axis=1)
-    write_palette_picture(path, view, np.vstack([greys, label_colours(65)[1:]]).astype(np.uint8))
+    write_palette_image(path, view, np.vstack([greys, label_colours(65)[1:]]).astype(np.uint8))
 
 
 def _label_yaml(labels: list[str]) -> str:

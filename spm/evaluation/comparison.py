@@ -1,7 +1,7 @@
-"""Two predictions of the same pictures, compared in numbers: before and after a correction.
+"""Two predictions of the same images, compared in numbers: before and after a correction.
 
 Each molecule of the first prediction is matched with at most one of the second (mask IoU, by
-falling score). Where a picture's corrected annotation is at hand, both are measured against it; at
+falling score). Where an image's corrected annotation is at hand, both are measured against it; at
 an overlap of 0.5 only: most of its outlines are those of the first prediction, which fits them
 perfectly, so that stricter overlaps would always favour the first.
 """
@@ -20,7 +20,7 @@ from spm.evaluation.confusion import FALSE, RIGHT, WRONG_CLASS
 from spm.evaluation.instances import Instance, from_annotation, from_molecules, from_prediction
 from spm.evaluation.metrics import ALL, Comparison
 from spm.inference.detector import Detector
-from spm.inference.predict import Settings, predict_picture
+from spm.inference.predict import Settings, find_molecules
 from spm.run.files import write_csv
 from spm.structures.annotation import Annotation, read_annotation
 from spm.structures.classes import Classes
@@ -34,7 +34,7 @@ IGNORE_FLAGS = ("edge", "ignore")
 COUNTS = ("molecules_before", "molecules_after", "same_class", "other_class", "new", "gone")
 QUALITIES = ("precision", "recall", "ap50")
 HEADER = (
-    "picture",
+    "image",
     *COUNTS,
     "corrected",
     *(f"{quality}_{when}" for quality in QUALITIES for when in ("before", "after")),
@@ -43,7 +43,7 @@ HEADER = (
 
 @dataclass
 class Answers:
-    """What a network says of one picture.
+    """What a network says of one image.
 
     Attributes:
         molecules: from the score LOWEST on where it is known, else what was reported.
@@ -60,10 +60,10 @@ class Answers:
 
 
 def ask(detector: Detector, annotation: Annotation) -> Answers:
-    """Predict the picture of an annotation, down to the score LOWEST."""
-    picture = annotation.read_picture()
-    molecules = predict_picture(detector, picture, Settings(score_threshold=LOWEST))
-    return Answers(from_molecules(molecules, *picture.shape[:2]), detector.score_threshold)
+    """Predict the image of an annotation, down to the score LOWEST."""
+    image = annotation.read_image()
+    molecules = find_molecules(detector, image, Settings(score_threshold=LOWEST))
+    return Answers(from_molecules(molecules, *image.shape[:2]), detector.score_threshold)
 
 
 def read_results(names: Sequence[str], folder: Path, classes: Classes) -> dict[str, Answers]:
@@ -87,13 +87,13 @@ def compare_results(first: dict[str, Answers], folder: Path, classes: Classes) -
 def count_changes(before: Answers, after: Answers) -> dict[str, int]:
     """How many molecules stayed, changed their class, are new or gone; the keys are COUNTS."""
     first, second = before.reported, after.reported
-    (verdicts,) = Comparison([first], [second]).verdicts(IOU, 0.0)
-    kinds = Counter(kind for _, kind in verdicts.predictions)
+    (outcomes,) = Comparison([first], [second]).outcomes(IOU, 0.0)
+    kinds = Counter(kind for _, kind in outcomes.predictions)
     return dict(
         zip(
             COUNTS,
             (len(first), len(second), kinds[RIGHT], kinds[WRONG_CLASS], kinds[FALSE],
-             len(verdicts.missed)),
+             len(outcomes.missed)),
             strict=True,
         )
     )  # fmt: skip
@@ -104,17 +104,17 @@ def measure(annotations: Sequence[Annotation], answers: Sequence[Answers]) -> di
 
     Args:
         annotations: the corrected ones, with classes.
-        answers: of the same pictures, in the same order, of one network.
+        answers: of the same images, in the same order, of one network.
 
     Returns:
-        The numbers under QUALITIES; NaN for those that do not exist. In pictures of which only a
+        The numbers under QUALITIES; NaN for those that do not exist. In images of which only a
         part is outlined (`partial`) nobody knows which answers are false: then only the recall
         does.
     """
     truths = [from_annotation(a, IGNORE_FLAGS) for a in annotations]
     # Classes are those that occur: the old network may have known others.
     reported = Comparison(truths, [a.reported for a in answers])
-    _, right, counted, _ = reported.claims(IOU)
+    _, right, counted, _ = reported.matches(IOU)
     found, wanted = int((right & counted).sum()), reported.truth_count()
     numbers = dict.fromkeys(QUALITIES, math.nan)
     numbers["recall"] = found / wanted if wanted else math.nan
@@ -131,12 +131,12 @@ def row(
     after: Answers,
     corrected: Annotation | None = None,
 ) -> dict:
-    """One picture's line of the table, under the keys of HEADER.
+    """One image's line of the table, under the keys of HEADER.
 
     Args:
-        corrected: the picture's corrected annotation, if it was added.
+        corrected: the image's corrected annotation, if it was added.
     """
-    line = {"picture": name, **count_changes(before, after), "corrected": ""}
+    line = {"image": name, **count_changes(before, after), "corrected": ""}
     if corrected is None:
         return line
     line["corrected"] = len(corrected.shapes)
@@ -156,7 +156,7 @@ def sentences(rows: Sequence[dict]) -> list[str]:
     said = []
     for line in rows:
         said.append(
-            f"{line['picture']}: {line['molecules_before']} molecules before, "
+            f"{line['image']}: {line['molecules_before']} molecules before, "
             f"{line['molecules_after']} after; {line['same_class']} the same, "
             f"{line['other_class']} with another class, {line['new']} new, {line['gone']} gone"
         )

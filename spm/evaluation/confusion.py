@@ -2,29 +2,29 @@
 
 Average precision matches each class by itself. Here all classes compete: the prediction of
 highest score that covers a truth is the answer for that place, whatever it is called. From these
-verdicts come the confusion matrix, the recognition rate and the coloured picture.
+outcomes come the confusion matrix, the recognition rate and the coloured image.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from spm.evaluation.matching import UNCLAIMED, Overlaps, match
+from spm.evaluation.matching import UNMATCHED, Overlaps, match
 
-__all__ = ["FALSE", "IGNORED", "RIGHT", "WRONG_CLASS", "Verdicts", "confusion_matrix", "judge"]
+__all__ = ["FALSE", "IGNORED", "RIGHT", "WRONG_CLASS", "Outcomes", "confusion_matrix", "judge"]
 
 RIGHT, WRONG_CLASS, FALSE, IGNORED = "right", "wrong class", "false", "ignored"
 
 
 @dataclass(frozen=True)
-class Verdicts:
-    """What became of one picture's molecules.
+class Outcomes:
+    """What became of one image's molecules.
 
     Attributes:
-        predictions: list of (Instance, verdict) for each prediction at or above the threshold;
-            verdict is RIGHT, WRONG_CLASS, FALSE (nothing there, or there already) or IGNORED
+        predictions: list of (Instance, outcome) for each prediction at or above the threshold;
+            outcome is RIGHT, WRONG_CLASS, FALSE (nothing there, or there already) or IGNORED
             (on an ignored truth).
-        missed: list of Instance, counted truths that no prediction claims.
+        missed: list of Instance, counted truths that no prediction matches.
         names: list of (true name or None, predicted name or None), one per counted truth and
             per false prediction; None stands for the background.
     """
@@ -35,26 +35,26 @@ class Verdicts:
 
 
 def judge(truths, predictions, overlaps, iou=0.5, score_threshold=0.5):
-    """Gives every molecule of a picture its verdict.
+    """Gives every molecule of an image its outcome.
 
     Args:
-        truths, predictions: lists of Instance of one picture.
+        truths, predictions: lists of Instance of one image.
         overlaps: their `matching.Overlaps`.
-        iou: lowest overlap of a good claim.
+        iou: lowest overlap of a good match.
         score_threshold: predictions below it are left out.
 
     Returns:
-        Verdicts.
+        Outcomes.
     """
     scores = np.array([p.score for p in predictions], np.float64)
     kept = scores >= score_threshold
     ignored = np.array([t.ignore for t in truths], bool)
     allowed = kept[overlaps.prediction] & _may_forgive(truths, predictions, overlaps)
-    claims, _ = match(overlaps, scores, ignored, iou, allowed)
+    matches, _ = match(overlaps, scores, ignored, iou, allowed)
     judged, names, taken = [], [], set()
     for d in np.flatnonzero(kept):
-        prediction, truth = predictions[d], claims[d]
-        if truth == UNCLAIMED:
+        prediction, truth = predictions[d], matches[d]
+        if truth == UNMATCHED:
             judged.append((prediction, FALSE))
             names.append((None, prediction.class_name))
         elif ignored[truth]:
@@ -66,7 +66,7 @@ def judge(truths, predictions, overlaps, iou=0.5, score_threshold=0.5):
             names.append((truths[truth].class_name, prediction.class_name))
     missed = [t for k, t in enumerate(truths) if not t.ignore and k not in taken]
     names += [(t.class_name, None) for t in missed]
-    return Verdicts(judged, missed, names)
+    return Outcomes(judged, missed, names)
 
 
 def _may_forgive(truths, predictions, overlaps: Overlaps):
@@ -80,11 +80,11 @@ def _may_forgive(truths, predictions, overlaps: Overlaps):
     )
 
 
-def confusion_matrix(verdicts, class_names):
+def confusion_matrix(outcomes, class_names):
     """Counts true against predicted names.
 
     Args:
-        verdicts: list of Verdicts, one per picture.
+        outcomes: list of Outcomes, one per image.
         class_names: list of C names.
 
     Returns:
@@ -93,7 +93,7 @@ def confusion_matrix(verdicts, class_names):
     """
     place = {name: k for k, name in enumerate(class_names)} | {None: len(class_names)}
     matrix = np.zeros((len(class_names) + 1,) * 2, np.int64)
-    for picture in verdicts:
-        for true_name, predicted_name in picture.names:
+    for image in outcomes:
+        for true_name, predicted_name in image.names:
             matrix[place[true_name], place[predicted_name]] += 1
     return matrix

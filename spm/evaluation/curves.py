@@ -50,11 +50,11 @@ class PrecisionRecall:
 
 
 def precision_recall(scores, right, truths):
-    """Walks down the scores of all pictures together.
+    """Walks down the scores of all images together.
 
     Args:
-        scores: (K,) float, one per counted prediction, in picture order.
-        right: (K,) bool, whether the prediction claimed a truth.
+        scores: (K,) float, one per counted prediction, in image order.
+        right: (K,) bool, whether the prediction matched a truth.
         truths: how many truths there are to find.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Figures of an evaluation, for screen and print: curves, confusion matrix, judged picture.
+"""Figures of an evaluation, for screen and print: curves, confusion matrix, judged image.
 
 Colours are those of Okabe and Ito (2008), which people with any colour vision tell apart; line
 styles differ too, so that the figures survive a black-and-white printer.
@@ -33,8 +33,8 @@ COLUMN = 3.5
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 STYLES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (8, 3)), (0, (1, 1)))
 MISSED = "missed"
-# verdict -> colour, line style, width in points. All light: a dark rim sets them off any picture.
-VERDICT_LINES = {
+# outcome -> colour, line style, width in points. All light: a dark rim sets them off any image.
+OUTCOME_LINES = {
     RIGHT: ("#56B4E9", "-", 1.2),
     WRONG_CLASS: ("#F0E442", (0, (4, 1.5)), 1.6),
     MISSED: ("#FFFFFF", (0, (1, 1)), 1.6),
@@ -221,44 +221,44 @@ def _cell(number, share, row, column, background):
     return f"{number}\n{share:.1%}" if number else "0"
 
 
-def judged_figure(picture, verdicts, title=""):
-    """Draws every molecule's outline over the picture, coloured by its verdict.
+def judged_figure(image, outcomes, title=""):
+    """Draws every molecule's outline over the image, coloured by its outcome.
 
     Args:
-        picture: (H, W, 3) uint8 RGB.
-        verdicts: `spm.evaluation.confusion.Verdicts` of the picture. A molecule without outline is
+        image: (H, W, 3) uint8 RGB.
+        outcomes: `spm.evaluation.confusion.Outcomes` of the image. A molecule without outline is
             drawn as its box.
-        title: text above the picture.
+        title: text above the image.
 
     Returns:
-        matplotlib Figure with at least one dot per pixel of the picture.
+        matplotlib Figure with at least one dot per pixel of the image.
     """
-    groups = {verdict: [] for verdict in VERDICT_LINES}
-    for molecule, verdict in verdicts.predictions:
-        groups[verdict].append(molecule)
-    groups[MISSED] = list(verdicts.missed)
-    height, width = picture.shape[:2]
+    groups = {outcome: [] for outcome in OUTCOME_LINES}
+    for molecule, outcome in outcomes.predictions:
+        groups[outcome].append(molecule)
+    groups[MISSED] = list(outcomes.missed)
+    height, width = image.shape[:2]
     with style():
         inches = 6.5
         figure = new_figure(inches, np.clip(inches * height / width, 1.0, 30.0) + 0.6)
         figure.set_dpi(max(DPI, width / inches))
         axes = figure.add_subplot()
         # Annotations measure from the corner of the first pixel, imshow from its centre.
-        axes.imshow(picture, extent=(0, width, height, 0), interpolation="nearest")
+        axes.imshow(image, extent=(0, width, height, 0), interpolation="nearest")
         axes.set_axis_off()
         if title:
             axes.set_title(title)
-        for verdict, molecules in groups.items():
+        for outcome, molecules in groups.items():
             for molecule in molecules:
-                for line in _lines(*_outline(molecule), verdict):
+                for line in _lines(*_outline(molecule), outcome):
                     axes.add_line(line)
-                if verdict == WRONG_CLASS:
+                if outcome == WRONG_CLASS:
                     _name(axes, molecule)
         axes.set(xlim=(0, width), ylim=(height, 0))
         shown = [v for v in groups if groups[v] or v != IGNORED]
         figure.legend(
-            [_lines([], [], verdict) for verdict in shown],
-            [f"{verdict} ({len(groups[verdict])})" for verdict in shown],
+            [_lines([], [], outcome) for outcome in shown],
+            [f"{outcome} ({len(groups[outcome])})" for outcome in shown],
             loc="outside lower center",
             ncols=len(shown),
             handlelength=4,
@@ -274,12 +274,12 @@ def _outline(molecule):
     return np.array([[x1, x2, x2, x1, x1], [y1, y1, y2, y2, y1]])
 
 
-def _lines(x, y, verdict):
-    """A dark rim and the verdict's line on it: one of the two stands out from any picture.
+def _lines(x, y, outcome):
+    """A dark rim and the outcome's line on it: one of the two stands out from any image.
 
     The rim is a line of its own and not a path effect, which would have gaps where the line has.
     """
-    colour, style, width = VERDICT_LINES[verdict]
+    colour, style, width = OUTCOME_LINES[outcome]
     return (
         Line2D(x, y, color="black", lw=width + 1.2),
         Line2D(x, y, color=colour, ls=style, lw=width),
@@ -294,7 +294,7 @@ def _name(axes, molecule):
         (x1 + x2) / 2,
         (y1 + y2) / 2,
         molecule.class_name,
-        color=VERDICT_LINES[WRONG_CLASS][0],
+        color=OUTCOME_LINES[WRONG_CLASS][0],
         fontsize=5,
         ha="center",
         va="center",

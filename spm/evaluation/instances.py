@@ -1,7 +1,7 @@
 """Molecules as metrics see them: a class name, a score, a box and a mask cropped to that box.
 
-A full-picture mask per molecule costs H x W bytes each; a thousand molecules on a 4096 x 4096
-picture would fill 16 GB. Here a mask is as large as its molecule.
+A full-image mask per molecule costs H x W bytes each; a thousand molecules on a 4096 x 4096
+image would fill 16 GB. Here a mask is as large as its molecule.
 """
 
 from dataclasses import dataclass, replace
@@ -20,7 +20,7 @@ __all__ = ["Instance", "from_annotation", "from_molecules", "from_prediction"]
 
 @dataclass(frozen=True, eq=False)
 class Instance:
-    """One molecule of one picture, true or predicted.
+    """One molecule of one image, true or predicted.
 
     Attributes:
         class_name: name of its class; None for an ignored truth that answers to any class.
@@ -57,7 +57,7 @@ class Instance:
 
         Args:
             class_name: name of the class, or None.
-            mask: CroppedMask, or an array of the whole picture, non-zero inside.
+            mask: CroppedMask, or an array of the whole image, non-zero inside.
             **fields: score, ignore, outline, label.
 
         Returns:
@@ -75,7 +75,7 @@ class Instance:
         Args:
             class_name: name of the class, or None.
             points: (n, 2) float (x, y) in labelme's continuous pixel coordinates.
-            height, width: size of the picture; what lies outside is cut off.
+            height, width: size of the image; what lies outside is cut off.
             **fields: score, ignore, label; outline defaults to the polygon itself.
 
         Returns:
@@ -95,7 +95,7 @@ class Instance:
 
 
 def from_annotation(annotation, ignore_flags=(), ignore_unlisted=False):
-    """Turns the labelled molecules of a picture into truths.
+    """Turns the labelled molecules of an image into truths.
 
     Args:
         annotation: `spm.structures.annotation.Annotation`, with the classes that are to be found.
@@ -148,7 +148,7 @@ def from_molecules(molecules, height, width):
 
     Args:
         molecules: list of `spm.structures.molecule.Molecule`.
-        height, width: size of the picture.
+        height, width: size of the image.
 
     Returns:
         A list of Instance. The mask is that of the outline, the box the molecule's own.

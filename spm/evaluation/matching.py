@@ -1,9 +1,9 @@
-"""Which prediction claims which truth: overlaps, and the one-to-one matching by falling score.
+"""Which prediction matches which truth: overlaps, and the one-to-one matching by falling score.
 
 The rule is COCO's (pycocotools, `cocoeval.py`): predictions are served in order of falling
-score, and each claims the free truth it overlaps most, if by at least the threshold. A truth is
-claimed once, so that a second prediction of it is a false one. Ignored truths come last, may be
-claimed by any number of predictions, and whoever claims one is not counted. As for COCO's crowds
+score, and each matches the free truth it overlaps most, if by at least the threshold. A truth is
+matched once, so that a second prediction of it is a false one. Ignored truths come last, may be
+matched by any number of predictions, and whoever matches one is not counted. As for COCO's crowds
 the overlap with an ignored truth is the share of the *prediction* that lies on it: an outline
 cut by the border says little about how large the whole would be.
 """
@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["UNCLAIMED", "Overlaps", "find_overlaps", "match"]
+__all__ = ["UNMATCHED", "Overlaps", "find_overlaps", "match"]
 
-UNCLAIMED = -1
+UNMATCHED = -1
 # COCO lets a threshold of 1.0 accept an overlap that rounding left just below 1.
 _ALMOST_ONE = 1 - 1e-10
 # Rows of the box-against-box table worked on at once: bounds memory at thousands of molecules.
@@ -23,7 +23,7 @@ _CHUNK = 512
 
 @dataclass(frozen=True)
 class Overlaps:
-    """The pairs of one picture that touch at all.
+    """The pairs of one image that touch at all.
 
     Attributes:
         prediction: (P,) int, index of the pair's prediction; pairs are sorted by it, then by
@@ -39,11 +39,11 @@ class Overlaps:
 
 
 def find_overlaps(truths, predictions, kind="mask"):
-    """Compares every prediction of a picture with every truth whose box it touches.
+    """Compares every prediction of an image with every truth whose box it touches.
 
     Args:
-        truths: list of Instance, one picture's.
-        predictions: list of Instance of the same picture.
+        truths: list of Instance, one image's.
+        predictions: list of Instance of the same image.
         kind: "mask" for pixel masks, "box" for boxes.
 
     Returns:
@@ -84,27 +84,27 @@ def find_overlaps(truths, predictions, kind="mask"):
 
 
 def match(overlaps, scores, ignored, threshold, allowed=None):
-    """Lets the predictions of one picture claim its truths at one IoU threshold.
+    """Lets the predictions of one image match its truths at one IoU threshold.
 
     Args:
-        overlaps: Overlaps of the picture.
+        overlaps: Overlaps of the image.
         scores: (D,) float, the predictions' scores. Equal scores are served in list order.
         ignored: (T,) bool, truths that count neither way.
-        threshold: lowest overlap that makes a claim good, 0..1.
+        threshold: lowest overlap that makes a match good, 0..1.
         allowed: (P,) bool, pairs to consider (say: of equal class). All by default.
 
     Returns:
-        claims: (D,) int, the index of the truth that each prediction claims or UNCLAIMED.
-        overlap: (D,) float64, the claimed pair's overlap, 0 without a claim.
+        matches: (D,) int, the index of the truth that each prediction matches or UNMATCHED.
+        overlap: (D,) float64, the matched pair's overlap, 0 without a match.
     """
-    claims = np.full(len(scores), UNCLAIMED)
-    claimed_overlap = np.zeros(len(scores))
+    matches = np.full(len(scores), UNMATCHED)
+    matched_overlap = np.zeros(len(scores))
     good = overlaps.overlap >= min(threshold, _ALMOST_ONE)
     if allowed is not None:
         good &= allowed
     predictions, truths = overlaps.prediction[good], overlaps.truth[good]
     values = overlaps.overlap[good]
-    # Best claim first for each prediction; COCO takes the later truth of two equal overlaps.
+    # Best match first for each prediction; COCO takes the later truth of two equal overlaps.
     order = np.lexsort((-truths, -values, ignored[truths], predictions))
     predictions, truths, values = predictions[order], truths[order], values[order]
     starts = np.searchsorted(predictions, np.arange(len(scores) + 1))
@@ -115,9 +115,9 @@ def match(overlaps, scores, ignored, threshold, allowed=None):
             if taken[truth] and not ignored[truth]:
                 continue
             taken[truth] = True
-            claims[d], claimed_overlap[d] = truth, values[k]
+            matches[d], matched_overlap[d] = truth, values[k]
             break
-    return claims, claimed_overlap
+    return matches, matched_overlap
 
 
 def _boxes(instances):

@@ -1,12 +1,12 @@
 """Measured results: average precision, recall, precision, F1, recognition rate, mean IoU.
 
 Usage:
-    truths = [[Instance, ...], ...]         # one list per picture, see spm.evaluation.instances
-    predictions = [[Instance, ...], ...]    # the same pictures in the same order
+    truths = [[Instance, ...], ...]         # one list per image, see spm.evaluation.instances
+    predictions = [[Instance, ...], ...]    # the same images in the same order
     average_precision(truths, predictions, iou=0.5, kind="mask")
     summary(truths, predictions)
 
-All predictions count, however many a picture has (pycocotools stops at 100 by default). A class
+All predictions count, however many an image has (pycocotools stops at 100 by default). A class
 without truth has no average precision (NaN) and does not enter the mean.
 """
 
@@ -23,7 +23,7 @@ from spm.evaluation.curves import (
     precision_recall,
     twice_area,
 )
-from spm.evaluation.matching import UNCLAIMED, find_overlaps, match
+from spm.evaluation.matching import UNMATCHED, find_overlaps, match
 
 __all__ = ["Comparison", "average_precision", "average_precisions", "report", "summary"]
 
@@ -33,11 +33,11 @@ ALL = "all classes"
 
 
 class Comparison:
-    """Truths and predictions of some pictures, matched at any threshold.
+    """Truths and predictions of some images, matched at any threshold.
 
     Args:
-        truths: list with one list of Instance per picture.
-        predictions: the same for the predictions, pictures in the same order.
+        truths: list with one list of Instance per image.
+        predictions: the same for the predictions, images in the same order.
         kind: what overlaps: "mask" or "box".
         class_names: order of the classes; those that occur, sorted, by default.
 
@@ -49,8 +49,8 @@ class Comparison:
     def __init__(self, truths, predictions, kind="mask", class_names=None):
         if len(truths) != len(predictions):
             raise ValueError(
-                "truths and predictions must hold one list per picture, in the same order. "
-                f"Received: {len(truths)} and {len(predictions)} pictures."
+                "truths and predictions must hold one list per image, in the same order. "
+                f"Received: {len(truths)} and {len(predictions)} images."
             )
         self.truths, self.predictions, self.kind = truths, predictions, kind
         pairs = zip(truths, predictions, strict=True)
@@ -62,7 +62,7 @@ class Comparison:
         self._ignored = [np.array([t.ignore for t in ts], bool) for ts in truths]
         self._same_class = [self._pairs_of_one_class(k) for k in range(len(truths))]
         self._names = np.array([p.class_name for ps in predictions for p in ps], object)
-        self._claims = {}
+        self._matches = {}
         self._counts = Counter((t.class_name, t.ignore) for ts in truths for t in ts)
         self._counts += Counter((ALL, t.ignore) for ts in truths for t in ts)
 
@@ -78,29 +78,29 @@ class Comparison:
         """Number of truths of a class (or of ALL) that count, or of those ignored."""
         return self._counts[class_name, ignored]
 
-    def claims(self, iou):
+    def matches(self, iou):
         """Matches every class by itself.
 
         Args:
-            iou: lowest overlap of a good claim.
+            iou: lowest overlap of a good match.
 
         Returns:
-            Arrays over the predictions of all pictures together: scores (D,), right (D,) bool,
+            Arrays over the predictions of all images together: scores (D,), right (D,) bool,
             counted (D,) bool (False: on an ignored truth), overlap (D,).
         """
         iou = float(iou)
-        if iou not in self._claims:
+        if iou not in self._matches:
             right, counted, overlap = [], [], []
             for k, scores in enumerate(self._scores):
-                claimed, value = match(
+                matched, value = match(
                     self.overlaps[k], scores, self._ignored[k], iou, self._same_class[k]
                 )
-                # A last False answers for UNCLAIMED, which is -1.
-                forgiven = np.append(self._ignored[k], False)[claimed]
-                right.append((claimed != UNCLAIMED) & ~forgiven)
+                # A last False answers for UNMATCHED, which is -1.
+                forgiven = np.append(self._ignored[k], False)[matched]
+                right.append((matched != UNMATCHED) & ~forgiven)
                 counted.append(~forgiven)
                 overlap.append(value)
-            self._claims[iou] = tuple(
+            self._matches[iou] = tuple(
                 np.concatenate(parts) if parts else np.zeros(0, kind)
                 for parts, kind in zip(
                     (self._scores, right, counted, overlap),
@@ -108,23 +108,23 @@ class Comparison:
                     strict=True,
                 )
             )
-        return self._claims[iou]
+        return self._matches[iou]
 
     def of_class(self, class_name):
-        """(D,) bool over all pictures' predictions: those of the class, or of ALL."""
+        """(D,) bool over all images' predictions: those of the class, or of ALL."""
         if class_name == ALL:
             return np.ones(len(self._names), bool)
         return self._names == class_name
 
     def curve(self, class_name=ALL, iou=0.5):
         """The precision-recall curve of a class, or of ALL classes' predictions together."""
-        scores, right, counted, _ = self.claims(iou)
+        scores, right, counted, _ = self.matches(iou)
         chosen = self.of_class(class_name) & counted
         return precision_recall(scores[chosen], right[chosen], self.truth_count(class_name))
 
     def recall(self, class_name, iou):
         """Share of the class's truths found by any prediction, at one IoU; NaN without truth."""
-        _, right, _, _ = self.claims(iou)
+        _, right, _, _ = self.matches(iou)
         truths = self.truth_count(class_name)
         return np.count_nonzero(right & self.of_class(class_name)) / truths if truths else np.nan
 
@@ -149,8 +149,8 @@ class Comparison:
         areas = [area_under(self.curve(class_name, t), protocol) for t in np.atleast_1d(iou)]
         return float(np.mean(areas))
 
-    def verdicts(self, iou=0.5, score_threshold=0.5):
-        """`spm.evaluation.confusion.Verdicts` of each picture, all classes competing."""
+    def outcomes(self, iou=0.5, score_threshold=0.5):
+        """`spm.evaluation.confusion.Outcomes` of each image, all classes competing."""
         return [
             judge(self.truths[k], self.predictions[k], self.overlaps[k], iou, score_threshold)
             for k in range(len(self.truths))
@@ -189,8 +189,8 @@ def average_precision(truths, predictions, iou=0.5, kind="mask", protocol="coco"
     """Mean over the classes of the average precision.
 
     Args:
-        truths: list with one list of `spm.evaluation.instances.Instance` per picture.
-        predictions: the same pictures' predictions, in the same order.
+        truths: list with one list of `spm.evaluation.instances.Instance` per image.
+        predictions: the same images' predictions, in the same order.
         iou: lowest overlap of a right prediction; a sequence gives the mean, so that
             `spm.evaluation.curves.COCO_THRESHOLDS` gives AP@[.5:.95].
         kind: "mask" or "box".
@@ -217,12 +217,12 @@ def summary(
         truths, predictions: as for `average_precision`.
         kinds: which of "mask" and "box" to measure.
         class_names: order of the classes; those that occur by default.
-        iou: overlap at which precision, recall, F1 and verdicts are taken.
+        iou: overlap at which precision, recall, F1 and outcomes are taken.
         score_threshold: predictions below it are left out of these; AP and AR use all.
         protocol: "coco" or "paper".
 
     Returns:
-        dict with `protocol`, `iou`, `score_threshold`, `pictures`, `class_names`, and for each
+        dict with `protocol`, `iou`, `score_threshold`, `images`, `class_names`, and for each
         kind a dict of `per_class` (class name, and ALL -> the dict of `measure`) and
         `confusion` (nested list, see `spm.evaluation.confusion.confusion_matrix`). Numbers that do
             not         exist are NaN.
@@ -243,7 +243,7 @@ def report(comparisons, iou=0.5, score_threshold=0.5, protocol="coco"):
         "protocol": protocol,
         "iou": iou,
         "score_threshold": score_threshold,
-        "pictures": len(first.truths),
+        "images": len(first.truths),
         "class_names": first.class_names,
     }
     for kind, comparison in comparisons.items():
@@ -266,7 +266,7 @@ def measure(comparison, iou=0.5, score_threshold=0.5, protocol="coco"):
         mean_iou: of the true positives;
         best_f1, best_f1_score: highest F1 on the curve, and the score threshold that gives it.
     """
-    matrix = confusion_matrix(comparison.verdicts(iou, score_threshold), comparison.class_names)
+    matrix = confusion_matrix(comparison.outcomes(iou, score_threshold), comparison.class_names)
     per_class = {}
     for k, name in enumerate([*comparison.class_names, ALL]):
         right = int(np.trace(matrix[:-1, :-1]) if name == ALL else matrix[k, k])
@@ -286,7 +286,7 @@ def measure(comparison, iou=0.5, score_threshold=0.5, protocol="coco"):
 
 
 def _counts(comparison, name, iou, score_threshold):
-    scores, right, counted, overlap = comparison.claims(iou)
+    scores, right, counted, overlap = comparison.matches(iou)
     chosen = comparison.of_class(name) & counted & (scores >= score_threshold)
     truths = comparison.truth_count(name)
     true_positives = int(np.count_nonzero(right & chosen))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from spm.evaluation.instances import Instance
-from spm.evaluation.matching import UNCLAIMED, find_overlaps, match
+from spm.evaluation.matching import UNMATCHED, find_overlaps, match
 from spm.geometry.polygons import polygon_area
 
 SAME = 0.5  # mask IoU from which a prediction outlines a truth
@@ -52,11 +52,11 @@ def outline_errors(
     same_class = np.array([truths[t].class_name == predictions[p].class_name for t, p in pairs])
     scores = np.array([p.score for p in predictions])
     ignored = np.array([t.ignore for t in truths], bool)
-    claimed, iou = match(overlaps, scores, ignored, SAME, same_class.astype(bool))
+    matched, iou = match(overlaps, scores, ignored, SAME, same_class.astype(bool))
     rows = [
         (*_compare(truths[t].outline, predictions[p].outline), iou[p])
-        for p, t in enumerate(claimed)
-        if t != UNCLAIMED and not truths[t].ignore and _is_clear(truths[t].outline, height, width)
+        for p, t in enumerate(matched)
+        if t != UNMATCHED and not truths[t].ignore and _is_clear(truths[t].outline, height, width)
     ]
     return OutlineErrors(*np.array(rows, float).reshape(-1, 4).T)
 

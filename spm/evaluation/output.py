@@ -111,29 +111,29 @@ def write_figures(out: Path, numbers: dict, comparisons: dict[str, Comparison]) 
         )
 
 
-def draw_pictures(
+def draw_images(
     out: Path, annotations: list[Annotation], comparison: Comparison, numbers: dict
 ) -> None:
-    """Writes the first pictures with right, wrong, missed and false molecules, PNG and SVG.
+    """Writes the first images with right, wrong, missed and false molecules, PNG and SVG.
 
     Args:
-        out: folder; the figures go to its subfolder `pictures`.
-        annotations: truths of the pictures to draw.
-        comparison: the masks' Comparison, whose first pictures these are.
+        out: folder; the figures go to its subfolder `images`.
+        annotations: truths of the images to draw.
+        comparison: the masks' Comparison, whose first images these are.
         numbers: dict of `spm.evaluation.metrics.report`.
     """
     from spm.evaluation import figures
 
-    folder = files.make_folder(out / "pictures")
-    verdicts = comparison.verdicts(numbers["iou"], numbers["score_threshold"])
-    for annotation, verdict in zip(annotations, verdicts, strict=False):
+    folder = files.make_folder(out / "images")
+    outcomes = comparison.outcomes(numbers["iou"], numbers["score_threshold"])
+    for annotation, outcome in zip(annotations, outcomes, strict=False):
         try:
-            picture = annotation.read_picture()
+            image = annotation.read_image()
         except InputError as error:
             print(f"note: not drawn: {error}", file=sys.stderr)
             continue
         name = annotation.path.stem
-        figures.save(figures.judged_figure(picture, verdict, name), folder / name)
+        figures.save(figures.judged_figure(image, outcome, name), folder / name)
 
 
 def table(numbers: dict) -> str:
@@ -143,7 +143,7 @@ def table(numbers: dict) -> str:
         numbers: dict of `spm.evaluation.metrics.report`.
     """
     lines = [
-        f"{numbers['pictures']} pictures, protocol {numbers['protocol']}, "
+        f"{numbers['images']} images, protocol {numbers['protocol']}, "
         f"IoU {numbers['iou']:g}, score from {numbers['score_threshold']:g}"
     ]
     names = [*numbers["class_names"], ALL]

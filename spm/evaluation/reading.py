@@ -1,8 +1,8 @@
-"""What an evaluation reads: a folder of labelled pictures and a folder of predictions.
+"""What an evaluation reads: a folder of labelled images and a folder of predictions.
 
 A truth `NAME.json` belongs to the prediction `NAME_predicted.json`, or else `NAME.json` of the
 other folder. Every truth needs a prediction file, if only an empty one: a missing file is a
-picture that nobody predicted, not one without molecules.
+image that nobody predicted, not one without molecules.
 """
 
 import sys
@@ -16,12 +16,12 @@ from spm.structures.classes import ClassChoice
 from spm.structures.same_image import annotated_twice
 
 __all__ = [
-    "Pictures",
+    "Images",
     "check_labels",
     "find_predictions",
     "find_truths",
     "read_all",
-    "read_pictures",
+    "read_images",
     "read_truths",
 ]
 
@@ -29,12 +29,12 @@ PREDICTED = "_predicted"
 
 
 @dataclass
-class Pictures:
-    """Truths and predictions of some pictures, in one order.
+class Images:
+    """Truths and predictions of some images, in one order.
 
     Attributes:
-        annotations: the truths' Annotation, one per picture.
-        truths, predictions: one list of Instance per picture.
+        annotations: the truths' Annotation, one per image.
+        truths, predictions: one list of Instance per image.
         class_names: the classes evaluated.
         notices: sentences about what the user should know.
     """
@@ -47,7 +47,7 @@ class Pictures:
 
 
 def find_truths(folder):
-    """Returns the annotation files of labelled pictures in a folder, predictions left out.
+    """Returns the annotation files of labelled images in a folder, predictions left out.
 
     Raises:
         InputError: if there is no such folder or no annotation in it.
@@ -55,8 +55,8 @@ def find_truths(folder):
     paths = [p for p in iter_annotations(folder) if not p.stem.endswith(PREDICTED)]
     if not paths:
         raise InputError(
-            f"{folder}: no labelled picture is in this folder; label some with labelme and put "
-            "picture and JSON file there."
+            f"{folder}: no labelled image is in this folder; label some with labelme and put "
+            "image and JSON file there."
         )
     return paths
 
@@ -79,19 +79,19 @@ def read_all(paths):
 
 
 def read_truths(folder):
-    """Returns the Annotation of each picture that the user labelled in a folder.
+    """Returns the Annotation of each image that the user labelled in a folder.
 
     Copies that a step made of them are left out, with a line that says so.
 
     Raises:
-        InputError: naming all files that cannot be read, and those that label one picture twice.
+        InputError: naming all files that cannot be read, and those that label one image twice.
     """
     found = read_all(find_truths(folder))
     own = [annotation for annotation in found if annotation.derived is None]
     if not own:
         raise InputError(
             f"{folder}: all {len(found)} annotations are copies that a step made; give the folder "
-            "of your own pictures."
+            "of your own images."
         )
     if len(own) < len(found):
         print(f"note: {folder}: {len(found) - len(own)} copies that a step made are left out.",
@@ -112,7 +112,7 @@ def find_predictions(truths, folder):
         A list of paths in the order of the truths.
 
     Raises:
-        InputError: naming the pictures without a prediction.
+        InputError: naming the images without a prediction.
     """
     folder = Path(folder)
     if not folder.is_dir():
@@ -122,14 +122,14 @@ def find_predictions(truths, folder):
     if missing:
         shown = ", ".join(missing[:5]) + (" and more" if len(missing) > 5 else "")
         raise InputError(
-            f"{folder}: {len(missing)} of {len(truths)} labelled pictures have no prediction "
+            f"{folder}: {len(missing)} of {len(truths)} labelled images have no prediction "
             f"there ({shown}); predict them too, or give their weights with --weights."
         )
     return found
 
 
 def _prediction_of(truth, folder):
-    stems = dict.fromkeys([truth.path.stem, Path(truth.picture_name.replace("\\", "/")).stem])
+    stems = dict.fromkeys([truth.path.stem, Path(truth.image_name.replace("\\", "/")).stem])
     names = [f"{stem}{PREDICTED}.json" for stem in stems] + [f"{stem}.json" for stem in stems]
     paths = (folder / name for name in names)
     # In one folder with the truths, a truth is not its own prediction.
@@ -143,7 +143,7 @@ def check_labels(annotations):
         annotations: list of Annotation, with the classes that are evaluated.
 
     Raises:
-        InputError: with one line for each picture that has others.
+        InputError: with one line for each image that has others.
     """
     problems = []
     for annotation in annotations:
@@ -159,7 +159,7 @@ def check_labels(annotations):
         raise InputError.joined(problems)
 
 
-def read_pictures(truths, predicted_paths, given=None, ignore_flags=(), ignore_unlisted=False):
+def read_images(truths, predicted_paths, given=None, ignore_flags=(), ignore_unlisted=False):
     """Reads all molecules and checks that truths and predictions fit each other.
 
     Args:
@@ -170,7 +170,7 @@ def read_pictures(truths, predicted_paths, given=None, ignore_flags=(), ignore_u
             of unlisted classes are left out.
 
     Returns:
-        Pictures.
+        Images.
 
     Raises:
         InputError: with one line per defect.
@@ -188,7 +188,7 @@ def read_pictures(truths, predicted_paths, given=None, ignore_flags=(), ignore_u
     truths, predicted = ([one.classified(classes) for one in some] for some in (truths, predicted))
     if not ignore_unlisted:
         check_labels([*truths, *predicted])
-    result = Pictures(truths, [], [], list(classes), notices)
+    result = Images(truths, [], [], list(classes), notices)
     problems = []
     for truth, prediction in zip(truths, predicted, strict=True):
         try:
@@ -210,8 +210,8 @@ def _check_sizes(truth, prediction):
     sizes = [(a.width, a.height) for a in (truth, prediction)]
     if sizes[0] != sizes[1]:
         raise InputError(
-            f"{prediction.path}: is for a picture of {sizes[1][0]} x {sizes[1][1]} pixels, but "
-            f"{truth.path.name} is for {sizes[0][0]} x {sizes[0][1]}; predict the same picture."
+            f"{prediction.path}: is for an image of {sizes[1][0]} x {sizes[1][1]} pixels, but "
+            f"{truth.path.name} is for {sizes[0][0]} x {sizes[0][1]}; predict the same image."
         )
 
 
@@ -235,7 +235,7 @@ def _encloses(shape):
     return shape.shape_type in ("rectangle", "circle", "mask") and len(shape.points) > 1
 
 
-def _notices(truths, predicted, pictures):
+def _notices(truths, predicted, images):
     """Sentences about inputs that are well-defined but may not be what the user means."""
     notices = [
         f"{truth.path.name} is marked as partly labelled: predictions of its unlabelled "
@@ -243,12 +243,12 @@ def _notices(truths, predicted, pictures):
         for truth in truths
         if truth.partial
     ]
-    if not any(not t.ignore for ts in pictures.truths for t in ts):
+    if not any(not t.ignore for ts in images.truths for t in ts):
         notices.append("no molecule is labelled: recall and average precision do not exist.")
-    if not any(pictures.predictions):
-        notices.append("nothing is predicted in any picture.")
-    labelled = {t.class_name for ts in pictures.truths for t in ts}
-    found = {p.class_name for ps in pictures.predictions for p in ps}
+    if not any(images.predictions):
+        notices.append("nothing is predicted in any image.")
+    labelled = {t.class_name for ts in images.truths for t in ts}
+    found = {p.class_name for ps in images.predictions for p in ps}
     if labelled and (unknown := sorted(found - labelled)):
         notices.append(
             f"predicted but labelled nowhere: {', '.join(unknown)}; these predictions count as "

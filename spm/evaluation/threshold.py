@@ -1,4 +1,4 @@
-"""The score threshold of a trained network, chosen on pictures with known answers."""
+"""The score threshold of a trained network, chosen on images with known answers."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from spm.evaluation.instances import Instance, from_molecules
 from spm.evaluation.metrics import Comparison
 from spm.geometry.cropped_mask import polygon_mask
 from spm.inference.detector import Detector
-from spm.inference.predict import Settings, predict_picture
+from spm.inference.predict import Settings, find_molecules
 
 LOWEST = 0.05  # score down to which answers are looked at
-BOUNDS = (0.2, 0.6)  # a threshold outside of them says more of the few pictures than of the network
+BOUNDS = (0.2, 0.6)  # a threshold outside of them says more of the few images than of the network
 TOLERANCE = 0.005  # F1 that counts as equally good
 
 
 def middle_of_plateau(scores: np.ndarray, right: np.ndarray, truths: int) -> float:
     """Returns the middle of the range of thresholds with the best F1.
 
-    The best threshold itself would hug the scores of the few pictures at hand; any in the range
-    serves them equally, and its middle serves new pictures best.
+    The best threshold itself would hug the scores of the few images at hand; any in the range
+    serves them equally, and its middle serves new images best.
 
     Args:
         scores: (K,) of all answers.
@@ -41,14 +41,14 @@ def middle_of_plateau(scores: np.ndarray, right: np.ndarray, truths: int) -> flo
 
 
 def choose_threshold(detector: Detector, sources: Sequence[Source], limit: int = 6) -> float:
-    """Predicts annotated pictures and returns the threshold that names most of them rightly.
+    """Predicts annotated images and returns the threshold that names most of them rightly.
 
-    Answers in the rim of a picture do not count: molecules that its border cuts are usually not
+    Answers in the rim of an image do not count: molecules that its border cuts are usually not
     outlined.
 
     Args:
         detector: the trained network.
-        sources: annotated pictures, classified by the detector's classes; one of each L1 picture,
+        sources: annotated images, classified by the detector's classes; one of each L1 image,
             `limit` in all, is looked at. Those that are only partly outlined cannot tell a wrong
             answer from a right one.
     """
@@ -57,9 +57,9 @@ def choose_threshold(detector: Detector, sources: Sequence[Source], limit: int =
     chosen = chosen[:: max(len(chosen) // limit, 1)][:limit]
     truths, predictions = [], []
     for source in chosen:
-        picture = source.read_picture()
-        height, width = picture.shape[:2]
-        found = predict_picture(detector, picture, Settings(score_threshold=LOWEST))
+        image = source.read_image()
+        height, width = image.shape[:2]
+        found = find_molecules(detector, image, Settings(score_threshold=LOWEST))
         inner = polygon_mask(_inner(source.valid, detector.molecule_size or 0), height, width)
         predictions.append([p for p in from_molecules(found, height, width) if _at(inner, p)])
         truths.append(
@@ -75,7 +75,7 @@ def choose_threshold(detector: Detector, sources: Sequence[Source], limit: int =
     if not chosen:
         return 0.5
     comparison = Comparison(truths, predictions, class_names=detector.class_names)
-    scores, right, counted, _ = comparison.claims(0.5)
+    scores, right, counted, _ = comparison.matches(0.5)
     return middle_of_plateau(scores[counted], right[counted], comparison.truth_count())
 
 

@@ -1,4 +1,4 @@
-"""Affine maps of pictures: one matrix moves the pixels and the points.
+"""Affine maps of images: one matrix moves the pixels and the points.
 
 A map is a (2, 3) float64 matrix A that takes a point (x, y) of the source to
 A[:, :2] @ (x, y) + A[:, 2] in the copy, in labelme's continuous coordinates (a pixel's centre is
@@ -24,11 +24,11 @@ def compose(second: np.ndarray, first: np.ndarray) -> np.ndarray:
 
 
 def rotation(angle: float, height: int, width: int) -> tuple[np.ndarray, int, int]:
-    """Return the rotation about the picture's centre onto a canvas that holds all of it.
+    """Return the rotation about the image's centre onto a canvas that holds all of it.
 
     Args:
         angle: degrees, counter-clockwise as seen on the screen.
-        height, width: of the picture.
+        height, width: of the image.
 
     Returns:
         (2, 3) map, and height and width of the canvas.
@@ -51,37 +51,37 @@ def flip(kind: str, height: int, width: int) -> np.ndarray:
 
 
 def shrink(ratio: float, height: int, width: int) -> np.ndarray:
-    """Return the (2, 3) map that shrinks a picture about its centre, on a canvas of its own size.
+    """Return the (2, 3) map that shrinks an image about its centre, on a canvas of its own size.
 
-    It is the paper's padding: the picture set on a black canvas of side / ratio, resized back.
+    It is the paper's padding: the image set on a black canvas of side / ratio, resized back.
     """
     centre = np.array([width, height]) / 2
     return np.column_stack([np.eye(2) * ratio, centre * (1 - ratio)])
 
 
-def warp(picture: np.ndarray, matrix: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Return the picture moved by a map onto a black canvas of height x width.
+def warp(image: np.ndarray, matrix: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Return the image moved by a map onto a black canvas of height x width.
 
     Turns by multiples of 90 degrees and flips copy the pixels exactly; all else is interpolated
     with cubic polynomials, after a low-pass filter when the map shrinks (else fine detail would
     alias).
 
     Args:
-        picture: (H, W) or (H, W, 3) uint8 or float32.
+        image: (H, W) or (H, W, 3) uint8 or float32.
     """
-    exact = _exact_warp(picture, matrix, height, width)
+    exact = _exact_warp(image, matrix, height, width)
     if exact is not None:
         return exact
     scale = np.sqrt(abs(np.linalg.det(matrix[:, :2])))
     if scale < 0.99:
         # A pixel of the copy covers 1/scale pixels; its own width is already in the source's.
         sigma = 0.5 * np.sqrt(1 / scale**2 - 1)
-        picture = cv2.GaussianBlur(picture, (0, 0), sigma)
+        image = cv2.GaussianBlur(image, (0, 0), sigma)
     # OpenCV's integer coordinates are pixel centres, half a pixel off ours.
     half = np.array([0.5, 0.5])
     shift = matrix[:, :2] @ half + matrix[:, 2] - half
     centred = np.column_stack([matrix[:, :2], shift])
-    return cv2.warpAffine(picture, centred, (width, height), flags=cv2.INTER_CUBIC)
+    return cv2.warpAffine(image, centred, (width, height), flags=cv2.INTER_CUBIC)
 
 
 def _exact(value: float) -> float:
@@ -91,7 +91,7 @@ def _exact(value: float) -> float:
 
 
 def _exact_warp(
-    picture: np.ndarray, matrix: np.ndarray, height: int, width: int
+    image: np.ndarray, matrix: np.ndarray, height: int, width: int
 ) -> np.ndarray | None:
     """Return the copy for quarter turns and flips that fill the canvas, None for other maps."""
     linear = matrix[:, :2]
@@ -100,15 +100,15 @@ def _exact_warp(
     ):
         return None
     if linear[0, 0] == 0:
-        picture = picture.swapaxes(0, 1)
+        image = image.swapaxes(0, 1)
         linear = linear[:, ::-1]
-    if picture.shape[:2] != (height, width):
+    if image.shape[:2] != (height, width):
         return None
     flips_x, flips_y = linear[0, 0] < 0, linear[1, 1] < 0
     if not np.allclose(matrix[:, 2], (width * flips_x, height * flips_y)):
         return None
     if flips_x:
-        picture = picture[:, ::-1]
+        image = image[:, ::-1]
     if flips_y:
-        picture = picture[::-1]
-    return np.ascontiguousarray(picture)
+        image = image[::-1]
+    return np.ascontiguousarray(image)

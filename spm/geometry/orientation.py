@@ -4,7 +4,7 @@ A threefold molecule has no principal axis, and its farthest point hops between 
 is well defined is the phase of the outline's radial profile r(theta) (distance from the centroid
 to the farthest outline point in that direction): its Fourier coefficient of order n is large when
 the shape repeats after 360 / n degrees, and its phase says where the n lobes lie. The profile is
-taken with theta anticlockwise as seen on the picture (y upwards), 0 to the right.
+taken with theta anticlockwise as seen on the image (y upwards), 0 to the right.
 
 The order n (1 to 6) belongs to the class, not to the molecule: it is the one whose amplitude has
 the largest median over the class's molecules, so that one dented outline does not change the

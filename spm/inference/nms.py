@@ -1,6 +1,6 @@
 """From what each tile and view shows to one answer per place.
 
-Everything here lives on the picture's lattice (see `spm.inference.tiles`), which all tiles share
+Everything here lives on the image's lattice (see `spm.inference.tiles`), which all tiles share
 pixel for pixel, so that masks of different tiles and views are compared without resampling.
 
 Overlaps are measured on masks, not on boxes: the boxes of two slanted rods lying side by side

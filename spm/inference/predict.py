@@ -1,4 +1,4 @@
-"""One picture through a detector: tiles, views, merging, molecules. Knows no network.
+"""One image through a detector: tiles, views, merging, molecules. Knows no network.
 
 See `spm.inference.detector` for what it asks of a network.
 """
@@ -26,9 +26,9 @@ from spm.inference.tiles import (
 )
 from spm.structures.molecule import Molecule, set_orientations
 
-# Share of a detection's pixels that must lie on the picture and not on the padding beyond it.
-ON_PICTURE = 0.5
-# A molecule nearer to the picture's border than this share of its diameter (at least one pixel)
+# Share of a detection's pixels that must lie on the image and not on the padding beyond it.
+ON_IMAGE = 0.5
+# A molecule nearer to the image's border than this share of its diameter (at least one pixel)
 # is flagged as `edge`: boxes and outlines are no more exact than that.
 EDGE_SHARE = 0.03
 
@@ -41,7 +41,7 @@ class Settings:
         score_threshold: score from which a molecule is reported, 0..1.
         nms_iou: mask IoU above which the lower of two answers goes, whatever their classes.
         nms_across_classes: False compares answers of the same class only, as Mask R-CNN alone.
-        tile_scale: network pixels per picture pixel.
+        tile_scale: network pixels per image pixel.
         views: flipped and turned copies of each tile that vote: 1, 2, 4 or 8.
         overlap: smallest overlap of neighbouring tiles, network pixels.
         uncertain_ratio: a molecule is uncertain when its second class has at least this share of
@@ -57,14 +57,14 @@ class Settings:
     uncertain_ratio: float = 0.5
 
 
-def predict_picture(
+def find_molecules(
     detector: Detector,
     rgb: np.ndarray,
     settings: Settings | None = None,
     on_tile: Callable[[Tile, np.ndarray, list[Molecule]], None] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[Molecule]:
-    """Finds the molecules of a picture of any size.
+    """Finds the molecules of an image of any size.
 
     Args:
         detector: the network, see `Detector`.
@@ -75,24 +75,24 @@ def predict_picture(
         progress: called with (tiles done, tiles in all) after each tile.
 
     Returns:
-        Molecules in picture coordinates, from top to bottom; none below the score threshold.
+        Molecules in image coordinates, from top to bottom; none below the score threshold.
 
     Raises:
         InputError: for a scale or a number of views that cannot be.
     """
     settings = settings or Settings()
-    grid = picture_grid(detector, rgb.shape[0], rgb.shape[1], settings)
+    grid = image_grid(detector, rgb.shape[0], rgb.shape[1], settings)
     threshold = (
         detector.score_threshold if settings.score_threshold is None else settings.score_threshold
     )
     margin = max(2.0, CUT_MARGIN * grid.size)
     found: list[Detection] = []
     tile_count = len(grid.rows) * len(grid.columns)
-    for done, (tile, picture, seen) in enumerate(_look(detector, rgb, grid, settings.views), 1):
+    for done, (tile, image, seen) in enumerate(_look(detector, rgb, grid, settings.views), 1):
         if on_tile is not None:
             size = (grid.size, grid.size)
             shown = [d for d in seen if d.score >= threshold]
-            on_tile(tile, picture, _molecules(shown, detector, 1.0, size, settings))
+            on_tile(tile, image, _molecules(shown, detector, 1.0, size, settings))
         found += _placed(seen, grid, tile, margin)
         if progress is not None:
             progress(done, tile_count)
@@ -102,8 +102,8 @@ def predict_picture(
     return sorted(set_orientations(molecules), key=lambda m: (m.centroid[1], m.centroid[0]))
 
 
-def picture_grid(detector: Detector, height: int, width: int, settings: Settings) -> Grid:
-    """Returns the tiles that a picture of this size is cut into."""
+def image_grid(detector: Detector, height: int, width: int, settings: Settings) -> Grid:
+    """Returns the tiles that an image of this size is cut into."""
     view_count_ok(settings.views, detector.mirror)
     scale = settings.tile_scale or detector.scale_for(height, width)
     overlap = settings.overlap
@@ -115,14 +115,14 @@ def picture_grid(detector: Detector, height: int, width: int, settings: Settings
 def _look(
     detector: Detector, rgb: np.ndarray, grid: Grid, views: int
 ) -> Iterator[tuple[Tile, np.ndarray, list[Detection]]]:
-    """Yields (tile, its picture, its detections in tile pixels); batches go across tiles."""
+    """Yields (tile, its image, its detections in tile pixels); batches go across tiles."""
     pending: list[tuple[Tile, np.ndarray]] = []
     seen: list[Detection] = []
     for jobs in _batched(_jobs(rgb, grid, views), detector.batch_size):
-        results = detector.detect([picture for _, view, picture in jobs])
-        for (tile, view, picture), result in zip(jobs, results, strict=True):
+        results = detector.detect([image for _, view, image in jobs])
+        for (tile, view, image), result in zip(jobs, results, strict=True):
             if view == 0:
-                pending.append((tile, picture))
+                pending.append((tile, image))
             seen += _detections(result, view, grid.size)
             if view == views - 1:
                 yield *pending.pop(), vote(seen, views) if views > 1 else seen
@@ -131,9 +131,9 @@ def _look(
 
 def _jobs(rgb, grid, views) -> Iterator[tuple[Tile, int, np.ndarray]]:
     for tile in grid.tiles():
-        picture = grid.cut(rgb, tile)
+        image = grid.cut(rgb, tile)
         for view in range(views):
-            yield tile, view, turn(picture, view)
+            yield tile, view, turn(image, view)
 
 
 def _batched(jobs: Iterator, size: int) -> Iterator[list]:
@@ -174,19 +174,19 @@ def _placed(seen: list[Detection], grid: Grid, tile: Tile, margin: float) -> lis
         if drop:
             continue
         on_lattice = detection.moved(box, tile.y, tile.x, bool(whole))
-        cropped = _on_picture(on_lattice, height, width)
+        cropped = _on_image(on_lattice, height, width)
         if cropped is not None:
             placed.append(cropped)
     return placed
 
 
-def _on_picture(detection: Detection, height: float, width: float) -> Detection | None:
+def _on_image(detection: Detection, height: float, width: float) -> Detection | None:
     """Cuts off what lies on the padding; None when that is most of the detection."""
-    # A lattice pixel belongs to the picture when its centre does.
+    # A lattice pixel belongs to the image when its centre does.
     cut = detection.mask.clipped(round(height), round(width))
     if cut.pixels.shape == detection.packed.shape:
         return detection
-    if cut.area < max(1, ON_PICTURE * detection.area):
+    if cut.area < max(1, ON_IMAGE * detection.area):
         return None
     box = np.clip(detection.box, 0, (height, width, height, width))
     cropped = Detection.from_mask(box, detection.class_scores, cut, detection.view)
@@ -198,12 +198,12 @@ def _molecules(
     detections: list[Detection],
     detector: Detector,
     scale: float,
-    picture_size: tuple[int, int],
+    image_size: tuple[int, int],
     settings: Settings,
 ) -> list[Molecule]:
-    """Turns detections on the lattice into molecules in picture coordinates."""
+    """Turns detections on the lattice into molecules in image coordinates."""
     return [
-        molecule_of(d, detector.class_names, scale, picture_size, settings.uncertain_ratio)
+        molecule_of(d, detector.class_names, scale, image_size, settings.uncertain_ratio)
         for d in detections
     ]
 
@@ -212,7 +212,7 @@ def molecule_of(
     detection: Detection,
     class_names: list[str],
     scale: float,
-    picture_size: tuple[int, int],
+    image_size: tuple[int, int],
     uncertain_ratio: float,
 ) -> Molecule:
     """Turns one detection into a molecule, without orientation.
@@ -220,11 +220,11 @@ def molecule_of(
     Args:
         detection: on the lattice.
         class_names: the classes, background left out.
-        scale: network pixels per picture pixel.
-        picture_size: (height, width) of the picture; outline and box are clipped to it.
+        scale: network pixels per image pixel.
+        image_size: (height, width) of the image; outline and box are clipped to it.
         uncertain_ratio: see `Settings`.
     """
-    height, width = picture_size
+    height, width = image_size
     mask = detection.mask
     # Continuous coordinates: scaling needs no half-pixel shift (see spm.inference.tiles).
     points = np.clip(mask.outline() / scale, 0, (width, height))

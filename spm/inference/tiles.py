@@ -1,9 +1,9 @@
-"""Cutting a picture into overlapping square tiles at the network's scale, and turning tiles.
+"""Cutting an image into overlapping square tiles at the network's scale, and turning tiles.
 
-The *lattice* of a picture is the picture resampled by `scale` (network pixels per picture pixel).
-It is never made as a whole: each tile is resampled on its own, straight from the 8-bit picture, so
-that memory is bounded by a tile. Lattice and picture share their top-left corner; a point (x, y)
-of the picture in continuous coordinates (the first pixel covers [0, 1)) lies at (x, y) * scale on
+The *lattice* of an image is the image resampled by `scale` (network pixels per image pixel).
+It is never made as a whole: each tile is resampled on its own, straight from the 8-bit image, so
+that memory is bounded by a tile. Lattice and image share their top-left corner; a point (x, y)
+of the image in continuous coordinates (the first pixel covers [0, 1)) lies at (x, y) * scale on
 the lattice, exactly and in both directions: nothing is squashed to fit.
 """
 
@@ -18,7 +18,7 @@ import numpy as np
 from spm.errors import InputError
 
 # Smallest overlap of neighbouring tiles as a share of the tile, when the molecules' size is not
-# known. A square picture of 5/3 tiles gets four tiles of 3/5 of its side (they overlap by 1/3).
+# known. A square image of 5/3 tiles gets four tiles of 3/5 of its side (they overlap by 1/3).
 DEFAULT_OVERLAP = 0.3
 # The overlap in molecule diameters when their size is known: each molecule is whole in one tile.
 OVERLAP_DIAMETERS = 1.3
@@ -30,7 +30,7 @@ SCALE_RANGE = (0.02, 50.0)
 class Tile:
     """One tile: its place in the grid and its top-left corner (y, x) on the lattice.
 
-    The corner is negative where a picture smaller than a tile is padded on all sides.
+    The corner is negative where an image smaller than a tile is padded on all sides.
     """
 
     row: int
@@ -41,11 +41,11 @@ class Tile:
 
 @dataclass(frozen=True)
 class Grid:
-    """The tiles of one picture.
+    """The tiles of one image.
 
     Attributes:
-        height, width: the picture's size in pixels.
-        scale: network pixels per picture pixel.
+        height, width: the image's size in pixels.
+        scale: network pixels per image pixel.
         size: side of a tile in network pixels.
         rows, columns: first lattice row (column) of each row (column) of tiles.
     """
@@ -63,17 +63,17 @@ class Grid:
             Tile(r, c, y, x) for r, y in enumerate(self.rows) for c, x in enumerate(self.columns)
         ]
 
-    def cut(self, picture: np.ndarray, tile: Tile) -> np.ndarray:
-        """Resamples one tile from the picture.
+    def cut(self, image: np.ndarray, tile: Tile) -> np.ndarray:
+        """Resamples one tile from the image.
 
         Args:
-            picture: (height, width, 3) uint8.
+            image: (height, width, 3) uint8.
             tile: one of `tiles()`.
 
         Returns:
-            (size, size, 3) uint8. Beyond the picture's border its last pixels are repeated.
+            (size, size, 3) uint8. Beyond the image's border its last pixels are repeated.
         """
-        return cut_square(picture, tile.y, tile.x, self.size, self.scale)
+        return cut_square(image, tile.y, tile.x, self.size, self.scale)
 
     def sees_clearly(self, boxes: np.ndarray, tile: Tile, margin: float) -> np.ndarray:
         """Says which boxes a tile shows whole.
@@ -84,7 +84,7 @@ class Grid:
             margin: a box nearer than this to an inner tile border counts as cut (lattice pixels).
 
         Returns:
-            (N,) bool. The picture's own border cuts nothing: no other tile sees beyond it.
+            (N,) bool. The image's own border cuts nothing: no other tile sees beyond it.
         """
         rows = _clear(boxes[:, 0], boxes[:, 2], (tile.y,), self.rows, self.size, margin)
         columns = _clear(boxes[:, 1], boxes[:, 3], (tile.x,), self.columns, self.size, margin)
@@ -105,27 +105,27 @@ def make_grid(
     size: int,
     overlap: int | None = None,
 ) -> Grid:
-    """Lays tiles over a picture so that each pixel of it is in at least one.
+    """Lays tiles over an image so that each pixel of it is in at least one.
 
     Args:
-        height, width: the picture's size in pixels.
-        scale: network pixels per picture pixel.
+        height, width: the image's size in pixels.
+        scale: network pixels per image pixel.
         size: side of a tile in network pixels.
         overlap: smallest overlap of neighbours in network pixels. Defaults to
             `DEFAULT_OVERLAP * size`.
 
     Raises:
         InputError: for a scale outside SCALE_RANGE.
-        ValueError: for a picture without pixels.
+        ValueError: for an image without pixels.
     """
     low, high = SCALE_RANGE
     if not low <= scale <= high:
         raise InputError(
-            f"The tile scale must lie between {low} and {high} network pixels per picture pixel; "
+            f"The tile scale must lie between {low} and {high} network pixels per image pixel; "
             f"check --tile-scale or the weights file. Received: {scale}."
         )
     if height < 1 or width < 1:
-        raise ValueError(f"A picture needs pixels. Received: {height} x {width}.")
+        raise ValueError(f"An image needs pixels. Received: {height} x {width}.")
     if overlap is None:
         overlap = int(DEFAULT_OVERLAP * size)
     overlap = min(overlap, int(LARGEST_OVERLAP * size))
@@ -137,34 +137,34 @@ def make_grid(
 
 
 def overlap_for(molecule_size: float | None, scale: float) -> int | None:
-    """Returns the overlap in network pixels for molecules of a diameter in picture pixels."""
+    """Returns the overlap in network pixels for molecules of a diameter in image pixels."""
     if not molecule_size:
         return None
     return math.ceil(OVERLAP_DIAMETERS * molecule_size * scale)
 
 
-def cut_square(picture: np.ndarray, y: int, x: int, size: int, scale: float) -> np.ndarray:
-    """Resamples the square [y, y + size) x [x, x + size) of the lattice from a picture.
+def cut_square(image: np.ndarray, y: int, x: int, size: int, scale: float) -> np.ndarray:
+    """Resamples the square [y, y + size) x [x, x + size) of the lattice from an image.
 
-    Bilinear; when shrinking, the picture is smoothed first so that fine noise does not alias.
+    Bilinear; when shrinking, the image is smoothed first so that fine noise does not alias.
     Only the part that the square needs is touched, in 8 bits.
 
     Args:
-        picture: (H, W, 3) uint8.
+        image: (H, W, 3) uint8.
         y, x: the square's corner on the lattice.
         size: its side in network pixels.
-        scale: network pixels per picture pixel.
+        scale: network pixels per image pixel.
 
     Returns:
-        (size, size, 3) uint8, edge pixels repeated beyond the picture.
+        (size, size, 3) uint8, edge pixels repeated beyond the image.
     """
-    height, width = picture.shape[:2]
-    # Standard deviation, in picture pixels, that makes up for the lower sampling rate.
+    height, width = image.shape[:2]
+    # Standard deviation, in image pixels, that makes up for the lower sampling rate.
     sigma = 0.5 * math.sqrt(max(1 / scale**2 - 1, 0.0))
     margin = 2 + math.ceil(3 * sigma)
     top, bottom = _span(y, size, scale, margin, height)
     left, right = _span(x, size, scale, margin, width)
-    part = picture[top:bottom, left:right]
+    part = image[top:bottom, left:right]
     if sigma > 0.1:
         part = cv2.GaussianBlur(part, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE)
     # From a centre on the lattice to one in `part`: continuous coordinates conjugated by half a
@@ -191,29 +191,29 @@ def view_count_ok(views: int, mirror: bool = True) -> int:
         raise InputError(f"views must be 1, 2, 4 or 8. Received: {views}.")
     if views == 8 and not mirror:
         raise InputError(
-            "views = 8 mirrors the picture, but these weights were trained without mirror images "
+            "views = 8 mirrors the image, but these weights were trained without mirror images "
             "(mirror = False); use 4."
         )
     return views
 
 
-def turn(picture: np.ndarray, view: int) -> np.ndarray:
-    """Returns one of the 8 flipped and turned copies of a square picture.
+def turn(image: np.ndarray, view: int) -> np.ndarray:
+    """Returns one of the 8 flipped and turned copies of a square image.
 
     Views 0 to 3 are turns by 0, 180, 90 and 270 degrees, 4 to 7 their mirror images. Turns come
     first because they keep the handedness of chiral molecules.
 
     Args:
-        picture: (S, S) or (S, S, C) array.
+        image: (S, S) or (S, S, C) array.
         view: 0 to 7.
     """
-    turned = np.rot90(picture, _quarter_turns(view))
+    turned = np.rot90(image, _quarter_turns(view))
     return np.ascontiguousarray(turned[:, ::-1] if view >= 4 else turned)
 
 
-def turn_back(picture: np.ndarray, view: int) -> np.ndarray:
+def turn_back(image: np.ndarray, view: int) -> np.ndarray:
     """Undoes `turn`; the array need not be square (a mask cropped to its box)."""
-    upright = picture[:, ::-1] if view >= 4 else picture
+    upright = image[:, ::-1] if view >= 4 else image
     return np.ascontiguousarray(np.rot90(upright, -_quarter_turns(view)))
 
 
@@ -249,7 +249,7 @@ def _starts(length: int, size: int, overlap: int) -> tuple[int, ...]:
 
 
 def _span(start: int, size: int, scale: float, margin: int, length: int) -> tuple[int, int]:
-    """Returns the picture's rows (columns) that a tile's rows (columns) are made of."""
+    """Returns the image's rows (columns) that a tile's rows (columns) are made of."""
     first = min(max(math.floor(start / scale) - margin, 0), length - 1)
     last = min(max(math.ceil((start + size) / scale) + margin, first + 1), length)
     return first, last

@@ -1,4 +1,4 @@
-"""From the measured heights of an instrument file to the picture that the network sees."""
+"""From the measured heights of an instrument file to the image that the network sees."""
 
 from __future__ import annotations
 
@@ -33,16 +33,16 @@ FLAT = 1e-9
 
 @dataclass
 class Opened:
-    """A picture ready for the network, and what is known of its size.
+    """An image ready for the network, and what is known of its size.
 
     Attributes:
-        picture: (H, W, 3) uint8 RGB with square pixels.
+        image: (H, W, 3) uint8 RGB with square pixels.
         nm_per_pixel: None where it is not known.
         heights_nm: (H, W) float64 levelled heights, None where they are not known.
-        settings: how it was made; empty for a picture that was not converted.
+        settings: how it was made; empty for an image that was not converted.
     """
 
-    picture: np.ndarray
+    image: np.ndarray
     nm_per_pixel: float | None
     heights_nm: np.ndarray | None
     settings: dict[str, Any]
@@ -58,7 +58,7 @@ def convert_file(
     high: float = HIGH,
     colour_map: str = COLOUR_MAP,
 ) -> Opened:
-    """Make a picture of one channel of an instrument file.
+    """Make an image of one channel of an instrument file.
 
     Lines that were never scanned are cut off, other missing pixels drawn at the median height,
     and pixels that are not square are resampled to the finer of their two sides.
@@ -105,8 +105,8 @@ def convert_file(
         "scan": chosen.extra,
         "versions": {"python": platform.python_version(), "numpy": np.__version__},
     }
-    picture = colour_maps.colour(shown, colour_map)
-    return Opened(picture, nm_per_pixel, heights if chosen.is_height else None, settings)
+    image = colour_maps.colour(shown, colour_map)
+    return Opened(image, nm_per_pixel, heights if chosen.is_height else None, settings)
 
 
 def _tell_if_flat(path: Path, values: np.ndarray, contrast: float) -> None:

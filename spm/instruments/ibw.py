@@ -38,7 +38,7 @@ def read(path: Path) -> list[instruments.Channel]:
     values = np.asarray(wave["wData"])
     if values.ndim not in (2, 3) or not np.issubdtype(values.dtype, np.number):
         raise InputError(
-            f"{path}: the wave has {values.ndim} dimensions; a picture has 2, or 3 with channels."
+            f"{path}: the wave has {values.ndim} dimensions; an image has 2, or 3 with channels."
         )
     values = values.real.astype(np.float64).reshape(*values.shape[:2], -1)
     note = _note(wave)
@@ -89,8 +89,7 @@ def _check_sizes(path: Path) -> None:
     order = "<" if head[:1] and head[0] else ">"  # the version is below 256
     if len(head) < 148 or struct.unpack(f"{order}h", head[:2])[0] != 5:
         raise InputError(
-            f"{path}: not a picture of Igor's (its waves of version 5 hold pictures); check the "
-            "file."
+            f"{path}: not an image of Igor's (its waves of version 5 hold images); check the file."
         )
     lengths = struct.unpack(f"{order}13i", head[4:56])
     dimensions = struct.unpack(f"{order}4i", head[132:148])

@@ -1,4 +1,4 @@
-"""The pictures and instrument files of a folder, and opening either."""
+"""The images and instrument files of a folder, and opening either."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from spm.errors import InputError
 from spm.instruments.heights import Opened, convert_file
 from spm.instruments.notices import tell
 from spm.io import pixel_size
-from spm.io.images import SUFFIXES, read_picture
+from spm.io.images import SUFFIXES, read_image
 from spm.run.files import is_file, natural_sorted
 
 # What lies beside images and is none: notes, tables, results, droppings of systems.
@@ -31,8 +31,8 @@ NO_IMAGES = frozenset(
 SCALA_NUMBERS = re.compile(r"\.[ts][fb]\d+")  # read by way of the .par beside them
 
 
-def open_picture(path: Path, nm_per_pixel: float | None = None, **settings: Any) -> Opened:
-    """Open a picture or an instrument file.
+def open_image(path: Path, nm_per_pixel: float | None = None, **settings: Any) -> Opened:
+    """Open an image or an instrument file.
 
     Args:
         path: any file of `list_inputs`.
@@ -49,16 +49,16 @@ def open_picture(path: Path, nm_per_pixel: float | None = None, **settings: Any)
     if instruments.module_name(path):
         return _with_scale(convert_file(path, **settings), nm_per_pixel)
     try:
-        picture = read_picture(path)
+        image = read_image(path)
     except InputError:
         if path.suffix.lower() in SUFFIXES or not path.is_file():
             raise
-        # Neither a picture nor a file with a reader here: Gwyddion may know it.
+        # Neither an image nor a file with a reader here: Gwyddion may know it.
         return _with_scale(convert_file(path, **settings), nm_per_pixel)
-    if (picture == picture[0, 0]).all():
+    if (image == image[0, 0]).all():
         tell(path, "has the same colour everywhere; nothing can be recognised in it.")
-    heights = _stored_heights(path, picture.shape[:2])
-    return Opened(picture, nm_per_pixel or pixel_size.read_scale(path), heights, settings_of(path))
+    heights = _stored_heights(path, image.shape[:2])
+    return Opened(image, nm_per_pixel or pixel_size.read_scale(path), heights, settings_of(path))
 
 
 def _with_scale(opened: Opened, nm_per_pixel: float | None) -> Opened:
@@ -66,7 +66,7 @@ def _with_scale(opened: Opened, nm_per_pixel: float | None) -> Opened:
 
 
 def list_inputs(folder: Path) -> list[Path]:
-    """Return pictures and instrument files of a folder, naturally sorted.
+    """Return images and instrument files of a folder, naturally sorted.
 
     Not among them are hidden files, Matrix parameter files and curves, Matrix channels other than
     the height where the height is there, and instrument files whose converted PNG lies beside them;
@@ -77,8 +77,8 @@ def list_inputs(folder: Path) -> list[Path]:
         raise InputError(f"{folder}: there is no such folder; check the name.")
     found = [p for p in folder.iterdir() if p.is_file() and not p.name.startswith(".")]
     files = instrument_files(found)
-    pictures = [p for p in found if p.suffix.lower() in SUFFIXES and p not in files]
-    return natural_sorted(pictures + [p for p in files if not _is_converted(p)])
+    images = [p for p in found if p.suffix.lower() in SUFFIXES and p not in files]
+    return natural_sorted(images + [p for p in files if not _is_converted(p)])
 
 
 def left_out(folder: Path) -> list[Path]:
@@ -114,22 +114,22 @@ def left_out_sentences(folder: Path) -> list[str]:
 
 
 def _is_converted(path: Path) -> bool:
-    return _source_of(picture_path(path, path.parent)) == path.name
+    return _source_of(image_path(path, path.parent)) == path.name
 
 
-def _source_of(picture: Path) -> Any:
-    """Return the file that a picture was made from, None if it is not known.
+def _source_of(image: Path) -> Any:
+    """Return the file that an image was made from, None if it is not known.
 
-    Damaged settings are told when their picture is opened; a list of others goes on.
+    Damaged settings are told when their image is opened; a list of others goes on.
     """
     try:
-        return settings_of(picture).get("source")
+        return settings_of(image).get("source")
     except InputError:
         return None
 
 
 def instrument_files(found: list[Path]) -> list[Path]:
-    """Return the files to convert among `found`, one per picture."""
+    """Return the files to convert among `found`, one per image."""
     known = [p for p in found if instruments.module_name(p) and p.suffix.lower() != ".mtrx"]
     known = [p for p in known if "(" not in p.suffix]  # Matrix: spectroscopy curves
     with_height = {p.name.rpartition(".")[0] for p in known if p.suffix.lower() == ".z_mtrx"}
@@ -142,7 +142,7 @@ def instrument_files(found: list[Path]) -> list[Path]:
     ]
 
 
-def picture_path(path: Path, folder: Path) -> Path:
+def image_path(path: Path, folder: Path) -> Path:
     """Return the PNG of an instrument file.
 
     A Matrix channel goes into the name, and so does the number of a NanoScope file NAME.001, and
@@ -154,16 +154,16 @@ def picture_path(path: Path, folder: Path) -> Path:
         stem = f"{stem}_{suffix[:-5]}"
     elif suffix.isdigit():
         stem = f"{stem}_{suffix}"
-    picture = folder / f"{stem}.png"
-    if _source_of(picture) not in (None, path.name):
-        picture = folder / f"{stem}_{suffix}.png"
-    return picture
+    image = folder / f"{stem}.png"
+    if _source_of(image) not in (None, path.name):
+        image = folder / f"{stem}_{suffix}.png"
+    return image
 
 
-def settings_of(picture: Path) -> dict[str, Any]:
-    """Return the convert settings stored beside a picture, {} if there are none."""
-    path = picture.with_name(f"{picture.stem}_convert.json")
-    return read_settings(path) if is_file(picture) and is_file(path) else {}
+def settings_of(image: Path) -> dict[str, Any]:
+    """Return the convert settings stored beside an image, {} if there are none."""
+    path = image.with_name(f"{image.stem}_convert.json")
+    return read_settings(path) if is_file(image) and is_file(path) else {}
 
 
 def read_settings(path: Path) -> dict[str, Any]:
@@ -178,9 +178,9 @@ def read_settings(path: Path) -> dict[str, Any]:
     return settings
 
 
-def _stored_heights(picture: Path, shape: tuple[int, int]) -> np.ndarray | None:
-    """Return the heights stored beside a picture if they fit its size."""
-    path = picture.with_name(f"{picture.stem}_heights.npz")
+def _stored_heights(image: Path, shape: tuple[int, int]) -> np.ndarray | None:
+    """Return the heights stored beside an image if they fit its size."""
+    path = image.with_name(f"{image.stem}_heights.npz")
     if not is_file(path):
         return None
     try:

@@ -27,7 +27,7 @@ def level(heights: np.ndarray, method: str = "both") -> np.ndarray:
         (H, W) float64 in the same unit.
 
     Raises:
-        ValueError: for an unknown method or an array that is not a picture.
+        ValueError: for an unknown method or an array that is not an image.
     """
     heights = np.array(heights, dtype=np.float64)
     if heights.ndim != 2 or heights.size == 0:
@@ -78,7 +78,7 @@ def plane(heights: np.ndarray, rounds: int = 12) -> np.ndarray:
         rounds: number of re-weighted fits.
 
     Returns:
-        (H, W) float64, zero at the picture's centre.
+        (H, W) float64, zero at the image's centre.
     """
     h, w = heights.shape
     slope_y, slope_x = _common_slope(heights, axis=0), _common_slope(heights, axis=1)
@@ -157,7 +157,7 @@ def contrast(
         high_percent: percentile drawn as the brightest colour, above `low_percent`.
 
     Returns:
-        (values (H, W) float64 in [0, 1], low, high); a flat picture is 0 everywhere.
+        (values (H, W) float64 in [0, 1], low, high); a flat image is 0 everywhere.
 
     Raises:
         ValueError: when the percentiles are not in order.

@@ -1,4 +1,4 @@
-"""NT-MDT files (.mdt): a chain of frames, of which scans and MDA images hold pictures.
+"""NT-MDT files (.mdt): a chain of frames, of which scans and MDAn images hold images.
 
 The layout is that of NT-MDT's own description as published in the Kaitai format gallery, and for
 MDA frames that of a real file. Checked against Gwyddion 2.62: an MDA file of GaAs, and a scan frame
@@ -30,7 +30,7 @@ _TYPES = {-1: "<i1", 1: "<u1", -2: "<i2", 2: "<u2", -4: "<i4", 4: "<u4", -8: "<i
 
 
 def read(path: Path) -> list[instruments.Channel]:
-    """Return the pictures of all frames, in the order of the file."""
+    """Return the images of all frames, in the order of the file."""
     data = raw.read_bytes(path)
     if not data.startswith(_MAGIC):
         raise instruments.UnknownVariant(f"{path}: not an NT-MDT file; {instruments.WAY_OUT}.")
@@ -104,7 +104,7 @@ def _mda(path: Path, data: bytes, start: int) -> instruments.Channel | None:
 
 
 class _Axis:
-    """The calibration of one axis of an MDA image: value = number * step + bias."""
+    """The calibration of one axis of an MDAn image: value = number * step + bias."""
 
     def __init__(self, data: bytes, place: int) -> None:
         size, length, name, comment, unit = struct.unpack_from("<5I", data, place)

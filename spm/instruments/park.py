@@ -73,7 +73,7 @@ def read(path: Path) -> list[instruments.Channel]:
 
 
 def _tags(path: Path, data: bytes, order: str) -> dict[int, bytes]:
-    """Return number -> bytes of the tags of the first picture in a TIFF."""
+    """Return number -> bytes of the tags of the first image in a TIFF."""
     (place,) = struct.unpack_from(f"{order}I", data, 4)
     (count,) = struct.unpack_from(f"{order}H", data, place)
     tags = {}

@@ -73,7 +73,7 @@ def _scan_class(reader: Any) -> type:
             data = np.fromfile(self.fname, dtype=self.data_format, offset=self.byte_offset)
             if len(data) < len(planes) * rows * columns:
                 raise InputError(
-                    f"{self.fname}: the file ends before its {len(planes)} pictures of "
+                    f"{self.fname}: the file ends before its {len(planes)} images of "
                     f"{rows} x {columns} pixels do; copy it again from the microscope."
                 )
             data = data[: len(planes) * rows * columns].reshape(len(planes), rows, columns)

@@ -1,7 +1,7 @@
 """The colour maps in which microscope programs draw heights: height 0..1 to RGB.
 
 Each map is a list of knots joined by straight lines: no plotting library is needed, and the same
-knots give the same picture everywhere. Training and prediction should see the same map; convert's
+knots give the same image everywhere. Training and prediction should see the same map; convert's
 settings file names the one that was used.
 """
 
@@ -14,7 +14,7 @@ from spm.errors import InputError
 # name: list of (position 0..1, (red, green, blue) 0..255).
 COLOUR_MAPS: dict[str, list[tuple[float, tuple[int, int, int]]]] = {
     "grey": [(0.0, (0, 0, 0)), (1.0, (255, 255, 255))],
-    # Black, red, yellow: the impression of many published STM pictures.
+    # Black, red, yellow: the impression of many published STM images.
     "hot": [
         (0.0, (0, 0, 0)),
         (0.41, (234, 0, 0)),
@@ -87,7 +87,7 @@ def lookup_table(name: str) -> np.ndarray:
 
 
 def colour(height: np.ndarray, name: str) -> np.ndarray:
-    """Colour a (H, W) float height picture; heights beyond 0..1 are clipped.
+    """Colour a (H, W) float height image; heights beyond 0..1 are clipped.
 
     Returns:
         (H, W, 3) uint8 RGB.

@@ -19,7 +19,7 @@ from spm.errors import InputError
 
 TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 # Grey values of more than 8 bits are spread over 0..255 between these percentiles, so that a few
-# spikes of the tip do not make the rest of the picture dark.
+# spikes of the tip do not make the rest of the image dark.
 PERCENTILES = (0.1, 99.9)
 _PNG = b"\x89PNG\r\n\x1a\n"
 _BIT_DEPTHS = (8, 10, 12, 14, 16)  # of cameras
@@ -52,9 +52,7 @@ def decode_deep(data: bytes, name: str) -> np.ndarray | None:
         if array is None:
             return None
         if len(file.pages) > 1:
-            print(
-                f"{name}: has {len(file.pages)} pictures; the first one is used.", file=sys.stderr
-            )
+            print(f"{name}: has {len(file.pages)} images; the first one is used.", file=sys.stderr)
         inverted = int(page.photometric) == int(tifffile.PHOTOMETRIC.MINISWHITE)
         return _turned(_eight_bits(array, inverted, name), _orientation(page))
 
@@ -76,7 +74,7 @@ def deep_size(data: bytes, name: str) -> tuple[int, int] | None:
 def scale_grey(values: np.ndarray) -> np.ndarray:
     """Spread numbers of any type and shape over 0..255 between the 0.1 and 99.9 percentiles.
 
-    NaN and infinity become 0; a constant picture becomes 0 everywhere.
+    NaN and infinity become 0; a constant image becomes 0 everywhere.
     """
     values = values.astype(np.float64)
     finite = np.isfinite(values)
@@ -103,7 +101,7 @@ class _damage:
         if isinstance(error, Exception) and not isinstance(error, InputError | MemoryError):
             words = " ".join(str(error).split())[:120]
             raise InputError(
-                f"{self.name}: the picture is damaged or truncated ({words}); copy it again."
+                f"{self.name}: the image is damaged or truncated ({words}); copy it again."
             ) from error
 
 

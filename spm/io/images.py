@@ -1,6 +1,6 @@
-"""Reading and writing pictures: whatever a microscope's program saved becomes (H, W, 3) uint8 RGB.
+"""Reading and writing images: whatever a microscope's program saved becomes (H, W, 3) uint8 RGB.
 
-Pictures are known by their content, never by the ending of their name. Paths go through Python's
+Images are known by their content, never by the ending of their name. Paths go through Python's
 own file functions, because OpenCV's cannot open names outside the system's code page on Windows.
 """
 
@@ -27,7 +27,7 @@ from spm.run.files import natural_sorted, write_bytes
 SUFFIXES = frozenset(
     {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".gif", ".webp", ".jp2", ".ppm", ".pgm"}
 )
-# A picture of more pixels is refused before it is unpacked, for it could fill the memory. The
+# An image of more pixels is refused before it is unpacked, for it could fill the memory. The
 # switch is the environment variable SPM_MAX_MEGAPIXELS. The default lets 16384 x 16384 pass.
 MAX_MEGAPIXELS = 300.0
 
@@ -35,26 +35,26 @@ _PNG = b"\x89PNG\r\n\x1a\n"
 _PNG_END = b"IEND\xaeB`\x82"
 
 
-def read_picture(path: str | os.PathLike) -> np.ndarray:
-    """Read a picture of any common format.
+def read_image(path: str | os.PathLike) -> np.ndarray:
+    """Read an image of any common format.
 
     Grey becomes three equal channels. 16-bit, 32-bit and float grey is spread linearly between its
     0.1 and 99.9 percentiles (NaN becomes black); 16-bit colour keeps the upper 8 of the bits that
-    it uses (`spm.io.deep_colour`). A transparent picture is laid on black. The EXIF rotation is
-    applied. Of an animation or a stack the first picture is taken, with a notice on stderr.
+    it uses (`spm.io.deep_colour`). A transparent image is laid on black. The EXIF rotation is
+    applied. Of an animation or a stack the first image is taken, with a notice on stderr.
 
     Returns:
         (H, W, 3) uint8 RGB, C order.
 
     Raises:
-        InputError: when the file is missing, truncated, too large or no picture.
+        InputError: when the file is missing, truncated, too large or no image.
     """
     path = Path(path)
-    return decode_picture(read_bytes(path), str(path))
+    return decode_image(read_bytes(path), str(path))
 
 
-def decode_picture(data: bytes, name: str) -> np.ndarray:
-    """Decode the bytes of a picture file like `read_picture`; `name` is for messages."""
+def decode_image(data: bytes, name: str) -> np.ndarray:
+    """Decode the bytes of an image file like `read_image`; `name` is for messages."""
     if is_plain_png(data):
         array = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
         if array is not None:
@@ -69,13 +69,13 @@ def decode_picture(data: bytes, name: str) -> np.ndarray:
     with _opened(data, name) as image:
         frames = getattr(image, "n_frames", 1)
         if frames > 1 and image.format != "MPO":  # MPO: a photograph with its preview
-            print(f"{name}: has {frames} pictures; the first one is used.", file=sys.stderr)
+            print(f"{name}: has {frames} images; the first one is used.", file=sys.stderr)
         image.load()
         return np.ascontiguousarray(_to_rgb(ImageOps.exif_transpose(image)))
 
 
-def picture_size(path: str | os.PathLike) -> tuple[int, int]:
-    """Return (H, W) as `read_picture` would give it, from the file's header only."""
+def image_size(path: str | os.PathLike) -> tuple[int, int]:
+    """Return (H, W) as `read_image` would give it, from the file's header only."""
     path = Path(path)
     try:
         with path.open("rb") as file:
@@ -116,7 +116,7 @@ def image_header(path: str | os.PathLike) -> ImageHeader:
 
 
 def decoded_size(data: bytes, name: str) -> tuple[int, int]:
-    """Return (H, W) of the picture in `data` without unpacking its pixels."""
+    """Return (H, W) of the image in `data` without unpacking its pixels."""
     if size := deep_size(data, name):
         check_pixels(size[1], size[0], name)
         return size
@@ -130,7 +130,7 @@ def encode_png(array: np.ndarray, level: int = 1) -> bytes:
     """Return the PNG file of (H, W, 3) uint8 RGB, or (H, W) uint8 or uint16 grey.
 
     Args:
-        level: 0 to 9. At 1 the cheapest filter and run-length matching are used: on noisy pictures
+        level: 0 to 9. At 1 the cheapest filter and run-length matching are used: on noisy images
             twice as fast as zlib's own level 1, and smaller.
     """
     options = [cv2.IMWRITE_PNG_COMPRESSION, level]
@@ -140,7 +140,7 @@ def encode_png(array: np.ndarray, level: int = 1) -> bytes:
     return _encode(".png", array, options)
 
 
-def write_picture(
+def write_image(
     path: str | os.PathLike, array: np.ndarray, level: int = 1, durable: bool = False
 ) -> None:
     """Write (H, W, 3) uint8 RGB or (H, W) uint8/uint16 grey atomically, format by suffix.
@@ -148,7 +148,7 @@ def write_picture(
     Args:
         path: a name that ends in .png (lossless, what the steps use), .jpg, .tif or .bmp.
         level: PNG compression 0 to 9.
-        durable: see `spm.run.files.atomic_path`; most pictures are copies by the thousand.
+        durable: see `spm.run.files.atomic_path`; most images are copies by the thousand.
     """
     suffix = Path(path).suffix.lower()
     if suffix == ".png":
@@ -158,10 +158,10 @@ def write_picture(
     elif suffix in (".tif", ".tiff", ".bmp"):
         write_bytes(path, _encode(suffix, array, []), durable)
     else:
-        raise InputError(f"{path}: pictures are written as .png, .jpg, .tif or .bmp; rename it.")
+        raise InputError(f"{path}: images are written as .png, .jpg, .tif or .bmp; rename it.")
 
 
-def write_palette_picture(path: str | os.PathLike, array: np.ndarray, palette: np.ndarray) -> None:
+def write_palette_image(path: str | os.PathLike, array: np.ndarray, palette: np.ndarray) -> None:
     """Write (H, W) uint8 indices with a palette (n <= 256, 3) uint8 RGB as a palette PNG."""
     image = Image.fromarray(np.ascontiguousarray(array, np.uint8))
     image.putpalette(np.ascontiguousarray(palette, np.uint8).tobytes())
@@ -170,8 +170,8 @@ def write_palette_picture(path: str | os.PathLike, array: np.ndarray, palette: n
     write_bytes(path, buffer.getvalue(), durable=False)
 
 
-def list_pictures(folder: str | os.PathLike) -> list[Path]:
-    """Return the files with a picture's suffix in a folder, naturally sorted, none hidden."""
+def list_images(folder: str | os.PathLike) -> list[Path]:
+    """Return the files with an image's suffix in a folder, naturally sorted, none hidden."""
     folder = Path(folder)
     if not folder.is_dir():
         raise InputError(f"{folder}: there is no such folder; check the name.")
@@ -196,7 +196,7 @@ def _encode(suffix: str, array: np.ndarray, options: list[int]) -> bytes:
         array = cv2.cvtColor(array, cv2.COLOR_RGB2BGR)
     elif array.ndim != 2 or array.dtype not in (np.uint8, np.uint16):
         raise ValueError(
-            "A picture must be (H, W, 3) uint8, or (H, W) uint8 or uint16. "
+            "An image must be (H, W, 3) uint8, or (H, W) uint8 or uint16. "
             f"Received: shape {array.shape}, {array.dtype}."
         )
     done, data = cv2.imencode(suffix, np.ascontiguousarray(array), options)
@@ -206,7 +206,7 @@ def _encode(suffix: str, array: np.ndarray, options: list[int]) -> bytes:
 
 
 def read_bytes(path: Path) -> bytes:
-    """Return the bytes of a picture file; InputError when it is missing or cannot be read."""
+    """Return the bytes of an image file; InputError when it is missing or cannot be read."""
     try:
         return path.read_bytes()
     except OSError as error:
@@ -215,12 +215,12 @@ def read_bytes(path: Path) -> bytes:
 
 def _unreadable(path: Path, error: OSError) -> InputError:
     if isinstance(error, FileNotFoundError):
-        return InputError(f"{path}: there is no such picture; put it there or correct the name.")
+        return InputError(f"{path}: there is no such image; put it there or correct the name.")
     return InputError(f"{path}: cannot be read ({error.strerror}); check the file.")
 
 
 def check_pixels(width: int, height: int, name: str) -> None:
-    """Raise InputError when a picture of this size is more than is read (MAX_MEGAPIXELS)."""
+    """Raise InputError when an image of this size is more than is read (MAX_MEGAPIXELS)."""
     limit = max_pixels()
     if width * height > limit:
         raise InputError(
@@ -233,7 +233,7 @@ def check_pixels(width: int, height: int, name: str) -> None:
 def _opened(data: bytes, name: str) -> Iterator[Image.Image]:
     """Yield the Pillow image of `data`; every way of failing becomes an InputError."""
     if not data:
-        raise InputError(f"{name}: the file is empty; copy the picture again.")
+        raise InputError(f"{name}: the file is empty; copy the image again.")
     try:
         with warnings.catch_warnings(), _unlimited_pillow():
             warnings.simplefilter("ignore")  # on odd metadata that does not concern the pixels
@@ -242,7 +242,7 @@ def _opened(data: bytes, name: str) -> Iterator[Image.Image]:
                 yield image
     except UnidentifiedImageError:
         raise InputError(
-            f"{name}: is not a picture in a known format; save it as PNG or TIFF."
+            f"{name}: is not an image in a known format; save it as PNG or TIFF."
         ) from None
     except InputError:
         raise
@@ -250,7 +250,7 @@ def _opened(data: bytes, name: str) -> Iterator[Image.Image]:
             IndexError) as error:  # fmt: skip
         # Pillow's decoders raise all of these on damaged files.
         raise InputError(
-            f"{name}: the picture is damaged or truncated ({error}); copy it again."
+            f"{name}: the image is damaged or truncated ({error}); copy it again."
         ) from error
 
 

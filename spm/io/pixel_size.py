@@ -22,15 +22,15 @@ KEY = "nm_per_pixel"
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
-def write_scaled_png(path: Path, picture: np.ndarray, nm_per_pixel: float | None) -> None:
-    """Write a picture as PNG with its scale, atomically.
+def write_scaled_png(path: Path, image: np.ndarray, nm_per_pixel: float | None) -> None:
+    """Write an image as PNG with its scale, atomically.
 
     Args:
         path: ends in .png.
-        picture: (H, W, 3) uint8 RGB or (H, W) uint8/uint16.
+        image: (H, W, 3) uint8 RGB or (H, W) uint8/uint16.
         nm_per_pixel: None writes no scale.
     """
-    data = encode_png(picture)
+    data = encode_png(image)
     if nm_per_pixel is not None:
         text = KEY.encode("ascii") + b"\0" + repr(check(nm_per_pixel)).encode("ascii")
         end = len(_SIGNATURE) + 25  # the header chunk has 25 bytes and must come first

@@ -52,7 +52,7 @@ class Domain:
 
 @dataclass
 class Order:
-    """What is ordered in a picture; domains largest first.
+    """What is ordered in an image; domains largest first.
 
     Attributes:
         domains: may be empty.
@@ -78,8 +78,8 @@ def analyse(
     Args:
         points: (N, 2) float64 centroids (x, y), pixels.
         class_names: class of each point.
-        height, width: size of the picture, pixels.
-        whole: (N,) bool, False for molecules cut by the picture's border: their centroids are
+        height, width: size of the image, pixels.
+        whole: (N,) bool, False for molecules cut by the image's border: their centroids are
             those of the visible part, so that they only show that a place is not empty. Defaults
             to all True.
         turns: (N,) complex, exp(i * symmetry * orientation) of each molecule, NaN for round ones:

@@ -1,4 +1,4 @@
-"""Figures of a picture's statistics: sizes, orientations, neighbours, lattice."""
+"""Figures of an image's statistics: sizes, orientations, neighbours, lattice."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _MUTED = "#b8bcc4"
 
 
 def figures(found: Statistics) -> dict[str, Figure]:
-    """Return one figure for each question that the picture can answer, by title."""
+    """Return one figure for each question that the image can answer, by title."""
     return {title: _drawn([panel], 1, SIZE, found) for title, panel in _panels(found).items()}
 
 

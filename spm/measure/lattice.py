@@ -103,7 +103,7 @@ def find_vectors(
     Args:
         points: (N, 2) float64 centroids (x, y).
         kinds: (N,) int; only points of the same kind can be copies of one another.
-        height, width: size of the picture, pixels: partners outside it are not missed.
+        height, width: size of the image, pixels: partners outside it are not missed.
         tolerance: pixels. Defaults to `TOLERANCE` nearest-neighbour distances.
 
     Returns:
@@ -139,7 +139,7 @@ def find_vectors(
     # Molecules with at least 7 of 8 partners all round prove a lattice, be it in one domain only:
     # then their neighbours have them too, while a part of a cell's molecules (as in a kagome
     # lattice, whose rows are denser than the cell) may have a finer lattice of their own.
-    # A picture of two or three cells has room for single cells at best.
+    # An image of two or three cells has room for single cells at best.
     for column, least in ((4, 0.15), (5, 0.75)):
         best = max((pair[column] for pair in pairs), default=0.0)
         if best < 0.2:

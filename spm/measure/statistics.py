@@ -1,8 +1,8 @@
-"""What a surface-science group reads off a picture: counts, sizes, neighbours, lattice.
+"""What a surface-science group reads off an image: counts, sizes, neighbours, lattice.
 
 Lengths are nanometres where the scale is known and pixels where it is not; each number stands
-beside its unit, and no unit is invented. Angles are degrees anticlockwise from the picture's right,
-as seen (y upwards). Molecules cut by the picture's border count for density by the share of a
+beside its unit, and no unit is invented. Angles are degrees anticlockwise from the image's right,
+as seen (y upwards). Molecules cut by the image's border count for density by the share of a
 whole molecule that is visible, and are left out of sizes, neighbours and lattice.
 """
 
@@ -45,12 +45,12 @@ class Pair:
 
 @dataclass
 class Statistics:
-    """All measurements of a picture.
+    """All measurements of an image.
 
     Attributes:
         molecules: what was measured.
         class_names: in the order of their colours.
-        height, width: of the picture, pixels.
+        height, width: of the image, pixels.
         nm_per_pixel: None where it is not known.
         pairs: nearest neighbours for each ordered pair of classes.
         order: lattices, domains, vacancies.
@@ -88,17 +88,17 @@ def measure(
     heights_nm: np.ndarray | None = None,
     class_names: Sequence[str] | None = None,
 ) -> Statistics:
-    """Measure the molecules of a picture.
+    """Measure the molecules of an image.
 
     Args:
         molecules: may be empty.
-        height, width: of the picture, pixels.
+        height, width: of the image, pixels.
         nm_per_pixel: nanometres a pixel. Defaults to None, not known.
-        heights_nm: (height, width) float, levelled heights of the picture. Defaults to None.
+        heights_nm: (height, width) float, levelled heights of the image. Defaults to None.
         class_names: all classes, in the order of their colours. Defaults to those met, sorted.
 
     Raises:
-        InputError: when the heights are of another size than the picture.
+        InputError: when the heights are of another size than the image.
     """
     molecules = list(molecules)
     met = sorted({m.class_name for m in molecules})
@@ -157,7 +157,7 @@ def nearest_pairs(
 ) -> list[Pair]:
     """Return the nearest neighbours for each ordered pair of classes.
 
-    A molecule nearer to the picture's border than to its neighbour is left out: a nearer one may
+    A molecule nearer to the image's border than to its neighbour is left out: a nearer one may
     lie outside.
     """
     from scipy.spatial import cKDTree
@@ -190,7 +190,7 @@ def summarise(found: Statistics) -> dict[str, Any]:
     area = found.height * found.width * factor**2
     masks = coverage_masks(found.molecules, found.height, found.width)
     summary: dict[str, Any] = {
-        "picture": {
+        "image": {
             "height_px": found.height,
             "width_px": found.width,
             "nm_per_pixel": found.nm_per_pixel,
@@ -257,10 +257,10 @@ def _class_summary(
 
 
 def visible_shares(molecules: Sequence[Molecule]) -> list[float]:
-    """Return the share of each molecule that lies in the picture, 0 to 1.
+    """Return the share of each molecule that lies in the image, 0 to 1.
 
     For one that is cut by the border it is its area over its class's median area: their sum over a
-    picture's area estimates the density without the bias of counting cut molecules as whole ones.
+    image's area estimates the density without the bias of counting cut molecules as whole ones.
     """
     medians: dict[str, float] = {}
     for name in {m.class_name for m in molecules}:
@@ -368,7 +368,7 @@ def _molecule_heights(
     if heights_nm.shape != (height, width):
         raise InputError(
             f"the heights have {heights_nm.shape[0]} x {heights_nm.shape[1]} pixels and the "
-            f"picture {height} x {width}; convert the instrument file again."
+            f"image {height} x {width}; convert the instrument file again."
         )
     base = np.nanpercentile(heights_nm, BASE_PERCENTILE)
     tops = np.full(len(molecules), np.nan)

@@ -1,6 +1,6 @@
-"""Drawing recognised molecules into a picture: tint, outline and label in the colour of the class.
+"""Drawing recognised molecules into an image: tint, outline and label in the colour of the class.
 
-Everything is drawn into the small surroundings of each molecule, so that a picture of 16384 x 16384
+Everything is drawn into the small surroundings of each molecule, so that an image of 16384 x 16384
 needs no second copy.
 """
 
@@ -18,7 +18,7 @@ TINT = 0.38  # share of the class colour inside a molecule, 0..1
 LINE_WIDTH = 0.035  # outline, in typical molecule diameters
 TEXT_HEIGHT = 0.13  # label, in typical molecule diameters
 TEXT_LIMITS = (8, 40)  # pixels
-SMALL = 700  # a picture with no side above this is drawn at twice its size (pixels)
+SMALL = 700  # an image with no side above this is drawn at twice its size (pixels)
 
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _FONT_HEIGHT = 22  # pixels of a capital at scale 1
@@ -26,33 +26,33 @@ _SHIFT = 4  # OpenCV draws at 1/16 pixel
 
 
 def draw_molecules(
-    picture: np.ndarray,
+    image: np.ndarray,
     molecules: Sequence[Molecule],
     class_names: Sequence[str],
     zoom: int | None = None,
     in_place: bool = False,
 ) -> np.ndarray:
-    """Draws outlines, tints and class names over a picture.
+    """Draws outlines, tints and class names over an image.
 
     A label of an uncertain molecule ends with "?". A class whose name OpenCV's font does not have
     (other than Latin letters) is labelled with its number, "#2".
 
     Args:
-        picture: (H, W, 3) uint8 RGB.
-        molecules: in the picture's coordinates.
+        image: (H, W, 3) uint8 RGB.
+        molecules: in the image's coordinates.
         class_names: all classes; the order gives the colours.
-        zoom: enlargement, a whole number. Defaults to 2 for small pictures, 1 for others.
-        in_place: draw into `picture` itself where it is not enlarged; saves a copy.
+        zoom: enlargement, a whole number. Defaults to 2 for small images, 1 for others.
+        in_place: draw into `image` itself where it is not enlarged; saves a copy.
 
     Returns:
         (H * zoom, W * zoom, 3) uint8 RGB.
     """
     if zoom is None:
-        zoom = 2 if max(picture.shape[:2]) <= SMALL else 1
+        zoom = 2 if max(image.shape[:2]) <= SMALL else 1
     if zoom > 1:
-        canvas = cv2.resize(picture, None, fx=zoom, fy=zoom, interpolation=cv2.INTER_CUBIC)
+        canvas = cv2.resize(image, None, fx=zoom, fy=zoom, interpolation=cv2.INTER_CUBIC)
     else:
-        canvas = picture if in_place else picture.copy()
+        canvas = image if in_place else image.copy()
     size = typical_size(molecules) * zoom
     colours = dict(zip(class_names, class_colours(len(class_names)), strict=True))
     width = max(1, round(LINE_WIDTH * size))
@@ -63,7 +63,7 @@ def draw_molecules(
     for molecule in molecules:
         text = _label(molecule, class_names)
         if _surroundings(canvas, molecule.outline * zoom, 0)[1].size == 0:
-            continue  # nothing of it is on the picture
+            continue  # nothing of it is on the image
         _text(canvas, text, np.array(molecule.centroid) * zoom, TEXT_HEIGHT * size)
     return canvas
 
@@ -102,7 +102,7 @@ def _text(canvas, text, centre, height) -> None:
     scale = float(np.clip(height, low, high)) / _FONT_HEIGHT
     thickness = max(1, round(1.7 * scale))
     (width, above), _ = cv2.getTextSize(text, _FONT, scale, thickness)
-    # Kept inside the picture, where it is large enough.
+    # Kept inside the image, where it is large enough.
     limits = np.array(canvas.shape[1::-1]) - (width + 2, 2)
     start = np.round(centre + (-width / 2, above / 2)).astype(int)
     start = np.maximum(np.minimum(start, limits), (2, above + 2))

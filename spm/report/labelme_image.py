@@ -37,7 +37,7 @@ def shown_by_labelme(path: Path) -> bool:
 
 
 def image_for_labelme(
-    path: Path, picture: np.ndarray, nm_per_pixel: float | None, out_dir: Path, name: str
+    path: Path, image: np.ndarray, nm_per_pixel: float | None, out_dir: Path, name: str
 ) -> str:
     """Return the image's path for the JSON, as seen from `out_dir`.
 
@@ -46,7 +46,7 @@ def image_for_labelme(
 
     Args:
         path: the predicted file, an image or an instrument file.
-        picture: (H, W, 3) uint8 RGB, what was predicted.
+        image: (H, W, 3) uint8 RGB, what was predicted.
         nm_per_pixel: None when it is not known.
         out_dir: folder of the results.
         name: NAME of the results, see `output_names`.
@@ -56,5 +56,5 @@ def image_for_labelme(
     copy = out_dir / f"{name}.png"
     if copy.exists() and copy.samefile(path):
         copy = out_dir / f"{name}_8bit.png"
-    write_scaled_png(copy, picture, nm_per_pixel)
+    write_scaled_png(copy, image, nm_per_pixel)
     return link(copy, out_dir)

@@ -1,6 +1,6 @@
-"""NAME_report.html: one self-contained page with the picture, its molecules and the statistics.
+"""NAME_report.html: one self-contained page with the image, its molecules and the statistics.
 
-The page needs no network, no other file and no server. Outlines are SVG over the embedded picture;
+The page needs no network, no other file and no server. Outlines are SVG over the embedded image;
 without scripts (a mail preview) and on paper everything but the switches is there.
 """
 
@@ -18,7 +18,7 @@ import numpy as np
 
 from spm.measure.statistics import Statistics
 from spm.report import tables
-from spm.report.svg_image import class_colour_texts, picture_svg
+from spm.report.svg_image import class_colour_texts, image_svg
 from spm.report.tables import number_text
 from spm.run.files import write_text
 from spm.structures.molecule import Molecule, labels_of
@@ -28,19 +28,19 @@ TEMPLATE = Path(__file__).with_name("report_page.html")
 
 def write_report(
     path: Path,
-    picture: np.ndarray,
+    image: np.ndarray,
     found: Statistics,
     *,
     title: str,
     settings: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write the report of one picture, atomically.
+    """Write the report of one image, atomically.
 
     Args:
         path: of the HTML file.
-        picture: (H, W, 3) uint8 RGB, without drawings.
+        image: (H, W, 3) uint8 RGB, without drawings.
         found: of `spm.measure.statistics.measure`; it carries the molecules.
-        title: heading, such as the picture's file name.
+        title: heading, such as the image's file name.
         settings: what made the result, name -> value, shown as it is; nested mappings get a
             heading each. Defaults to none.
     """
@@ -55,7 +55,7 @@ def write_report(
     fields = {
         "title": escape(title),
         "subtitle": escape(_subtitle(found)),
-        "svg": picture_svg(picture, found),
+        "svg": image_svg(image, found),
         "toggles": _toggles(found),
         "lowest": f"{_lowest_score(found):.2f}",
         "layers": _layers(found),
@@ -143,5 +143,5 @@ def _extra_lines(found: Statistics, index: int, m: Molecule) -> list[str]:
     if m.uncertain:
         lines.append(f"perhaps {m.second_class} ({m.second_score:.2f})")
     if m.edge:
-        lines.append("cut by the picture's border")
+        lines.append("cut by the image's border")
     return lines

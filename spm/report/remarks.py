@@ -24,7 +24,7 @@ def remark(molecules: Sequence[Molecule], trained: float | None, scaled: bool) -
         size = f", where molecules were {trained:.0f} pixels wide" if trained else ""
         return (
             "nothing was recognised; are colours, contrast and scale those of the annotated "
-            f"pictures{size}? Convert it with the same colour map; for another scale give "
+            f"images{size}? Convert it with the same colour map; for another scale give "
             "--tile-scale"
         )
     whole = [molecule.area for molecule in molecules if not molecule.edge]

@@ -1,4 +1,4 @@
-"""Which pictures to predict and what their results are called."""
+"""Which images to predict and what their results are called."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from spm.inference.tiles import Tile
 from spm.instruments.inputs import left_out_sentences, list_inputs
 
 LONGEST_NAME = 255  # bytes of a file's name, on the file systems in use
-LONGEST_ENDING = len("_predicted.json")  # of what is put behind a picture's stem
+LONGEST_ENDING = len("_predicted.json")  # of what is put behind an image's stem
 
 
-def find_pictures(files: Sequence[Path] | None, in_dir: Path) -> list[Path]:
-    """Returns the named pictures (of a folder all), or those of `in_dir`; none twice.
+def find_images(files: Sequence[Path] | None, in_dir: Path) -> list[Path]:
+    """Returns the named images (of a folder all), or those of `in_dir`; none twice.
 
     Raises:
-        InputError: when there is no picture at all. A missing file is reported later, by itself.
+        InputError: when there is no image at all. A missing file is reported later, by itself.
     """
     paths: dict[Path, Path] = {}
     for path in map(Path, files or [in_dir]):
-        for picture in list_inputs(path) if path.is_dir() or not files else [path]:
-            paths.setdefault(picture.resolve(), picture)
+        for image in list_inputs(path) if path.is_dir() or not files else [path]:
+            paths.setdefault(image.resolve(), image)
     if not paths:
         where = " ".join(str(path) for path in files) if files else in_dir
-        sentence = f"{where}: there is no picture in it; put the pictures to predict there."
+        sentence = f"{where}: there is no image in it; put the images to predict there."
         raise InputError.joined([*unread(files, in_dir), sentence])
     return list(paths.values())
 
@@ -40,7 +40,7 @@ def unread(files: Sequence[Path] | None, in_dir: Path) -> list[str]:
 
 
 def check_name(path: Path, name: str) -> None:
-    """Raise InputError when the results of a picture would have names that the system refuses."""
+    """Raise InputError when the results of an image would have names that the system refuses."""
     too_long = len(os.fsencode(name)) - (LONGEST_NAME - LONGEST_ENDING)
     if too_long > 0:
         raise InputError(
@@ -50,7 +50,7 @@ def check_name(path: Path, name: str) -> None:
 
 
 def output_names(paths: list[Path]) -> list[str]:
-    """Returns a distinct NAME for the results of each picture: its stem wherever that is enough.
+    """Returns a distinct NAME for the results of each image: its stem wherever that is enough.
 
     Of `a.png` and `a.jpg` in one folder the results are called `a_png` and `a_jpg`, also when only
     one of them is predicted, so that neither run overwrites the other's. Case does not count: on
@@ -76,12 +76,12 @@ def output_names(paths: list[Path]) -> list[str]:
 
 
 def tile_name(name: str, tile: Tile) -> str:
-    """Returns the file name of a tile's picture: `NAME_r00_c01.png`."""
+    """Returns the file name of a tile's image: `NAME_r00_c01.png`."""
     return f"{name}_r{tile.row:02}_c{tile.column:02}.png"
 
 
 def remove_tiles(out_dir: Path, name: str) -> None:
-    """Deletes the tile pictures that an earlier run wrote for NAME, and nobody else's."""
+    """Deletes the tile images that an earlier run wrote for NAME, and nobody else's."""
     tile = re.compile(re.escape(name) + r"_r\d{2,}_c\d{2,}\.png")
     for folder in (out_dir / "pre_predict", out_dir / "post_predict"):
         if folder.is_dir():
@@ -90,9 +90,9 @@ def remove_tiles(out_dir: Path, name: str) -> None:
                     path.unlink()
 
 
-def link(picture: Path, folder: Path) -> str:
-    """Returns the picture's path as seen from `folder`, as labelme wants it in the JSON."""
+def link(image: Path, folder: Path) -> str:
+    """Returns the image's path as seen from `folder`, as labelme wants it in the JSON."""
     try:
-        return Path(os.path.relpath(picture, folder)).as_posix()
+        return Path(os.path.relpath(image, folder)).as_posix()
     except ValueError:  # another drive on Windows
-        return picture.name
+        return image.name

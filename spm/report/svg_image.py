@@ -1,4 +1,4 @@
-"""The picture of a report: inline SVG with outlines, cells, vacancies and scale bar."""
+"""The image of a report: inline SVG with outlines, cells, vacancies and scale bar."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from spm.io.images import encode_png
 from spm.measure.statistics import Statistics
 from spm.report.tables import data_uri, number_text
 
-# A larger picture is embedded as JPEG, and one with a longer side is made smaller: a page of more
+# A larger image is embedded as JPEG, and one with a longer side is made smaller: a page of more
 # than some ten megabytes is slow to open and to mail.
 MOST_PNG_BYTES = 4_000_000
 LONGEST_SIDE = 4096
 
 
-def picture_svg(picture: np.ndarray, found: Statistics) -> str:
-    """Return the picture with outlines, cells, vacancies and scale bar as inline SVG."""
-    height, width = picture.shape[:2]
+def image_svg(image: np.ndarray, found: Statistics) -> str:
+    """Return the image with outlines, cells, vacancies and scale bar as inline SVG."""
+    height, width = image.shape[:2]
     groups = []
     for k, (name, colour) in enumerate(class_colour_texts(found)):
         paths = [
@@ -31,10 +31,10 @@ def picture_svg(picture: np.ndarray, found: Statistics) -> str:
         groups.append(f'<g data-group="{k}" style="--c:{colour}">{"".join(paths)}</g>')
     return (
         f'<svg viewBox="0 0 {width} {height}" role="img" '
-        f'aria-label="picture with {len(found.molecules)} outlined molecules" '
+        f'aria-label="image with {len(found.molecules)} outlined molecules" '
         'xmlns="http://www.w3.org/2000/svg">'
         f'<image width="{width}" height="{height}" preserveAspectRatio="none" '
-        f'href="{_picture_uri(picture)}"/>'
+        f'href="{_image_uri(image)}"/>'
         f"{''.join(groups)}{_cells(found)}{_holes(found)}{_scale_bar(found)}</svg>"
     )
 
@@ -43,15 +43,15 @@ def _path(points: np.ndarray, closed: bool = True) -> str:
     return "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in points) + ("Z" if closed else "")
 
 
-def _picture_uri(picture: np.ndarray) -> str:
-    """Return the picture as a data URI: PNG, or JPEG where that would be too large."""
-    data = encode_png(picture, level=6)
-    if len(data) <= MOST_PNG_BYTES and max(picture.shape[:2]) <= LONGEST_SIDE:
+def _image_uri(image: np.ndarray) -> str:
+    """Return the image as a data URI: PNG, or JPEG where that would be too large."""
+    data = encode_png(image, level=6)
+    if len(data) <= MOST_PNG_BYTES and max(image.shape[:2]) <= LONGEST_SIDE:
         return data_uri("image/png", data)
-    shrink = min(1.0, LONGEST_SIDE / max(picture.shape[:2]))
+    shrink = min(1.0, LONGEST_SIDE / max(image.shape[:2]))
     if shrink < 1:
-        picture = cv2.resize(picture, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA)
-    bgr = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
+        image = cv2.resize(image, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA)
+    bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
     _, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, 90])
     return data_uri("image/jpeg", data.tobytes())
 

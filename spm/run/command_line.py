@@ -64,7 +64,7 @@ def run(main: Callable[..., Any], argv: Sequence[str] | None = None) -> None:
     except OSError as error:
         _report(error, _os_sentence(error), debug)
     except MemoryError as error:
-        _report(error, "not enough memory; close other programs or use smaller pictures.", debug)
+        _report(error, "not enough memory; close other programs or use smaller images.", debug)
     except Exception as error:
         if _fills_the_disk(error):
             _report(error, DISK_IS_FULL, debug)

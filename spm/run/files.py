@@ -19,7 +19,7 @@ from typing import Any
 from spm.errors import InputError
 
 LOCK_NAME = ".lock"
-# Temporary files start with a dot, so that no step takes a dead run's leftover for a picture.
+# Temporary files start with a dot, so that no step takes a dead run's leftover for an image.
 TEMPORARY = re.compile(r"^\.~[0-9a-f]{8}~")
 
 

@@ -1,9 +1,9 @@
 """What a step has finished: so that a second run skips it and a killed run goes on.
 
-A ledger is a file `.ledger_STEP.jsonl` in the step's output folder. A line is added when an item's
-files are written: the item's name, a digest of everything it was made from, and each file's size
-and time. A kill can at worst lose the last line; then that item is made again. An item counts as
-done only while its files are there as they were left.
+A manifest is a file `.manifest_STEP.jsonl` in the step's output folder. A line is added when an
+item's files are written: the item's name, a digest of everything it was made from, and each file's
+size and time. A kill can at worst lose the last line; then that item is made again. An item counts
+as done only while its files are there as they were left.
 """
 
 from __future__ import annotations
@@ -48,17 +48,17 @@ def _inside(file: str) -> bool:
     return not PureWindowsPath(file).drive and not {"", ".", ".."} & set(parts)
 
 
-class Ledger:
+class Manifest:
     """The finished items of one step in one folder.
 
     Args:
-        folder: the output folder; file names in the ledger are relative to it.
+        folder: the output folder; file names in the manifest are relative to it.
         step: a short name, part of the file's name.
     """
 
     def __init__(self, folder: str | os.PathLike, step: str):
         self.folder = Path(folder)
-        self.path = self.folder / f".ledger_{step}.jsonl"
+        self.path = self.folder / f".manifest_{step}.jsonl"
         self.planned: set[str] = set()
         self.items: dict[str, dict[str, Any]] = {}
         self._read()
@@ -67,13 +67,13 @@ class Ledger:
         try:
             lines = self.path.read_text(encoding="utf-8").splitlines()
         except (OSError, UnicodeDecodeError):
-            return  # no ledger, or not ours: everything is made again
+            return  # no manifest, or not ours: everything is made again
         for line in lines:
             try:
                 record = json.loads(line)
                 named = record.get("planned") or [record["name"], *record["files"]]
                 if not all(_inside(file) for file in named):
-                    continue  # a ledger from elsewhere may not have our files deleted
+                    continue  # a manifest from elsewhere may not have our files deleted
                 if "planned" in record:
                     self.planned |= set(record["planned"])
                 else:
@@ -124,7 +124,7 @@ class Ledger:
             (self.folder / file).unlink(missing_ok=True)
 
     def compact(self) -> None:
-        """Write the ledger anew with one line for each item, at the end of a whole run."""
+        """Write the manifest anew with one line for each item, at the end of a whole run."""
         self.planned = set()
         lines = [json.dumps({"name": name, **item}) for name, item in sorted(self.items.items())]
         write_text(self.path, "".join(f"{line}\n" for line in lines))

@@ -52,7 +52,7 @@ def run_jobs(
         function: a module-level function; it and its jobs are sent to other processes.
         workers: see `worker_count`. One worker means this process.
         title: shown before the progress bar.
-        sizes: how many pictures each job is, for the bar.
+        sizes: how many images each job is, for the bar.
         threads: use threads, for short work inside OpenCV and NumPy that frees the interpreter.
     """
     from tqdm import tqdm
@@ -60,7 +60,7 @@ def run_jobs(
     sizes = sizes or [1] * len(jobs)
     count = min(worker_count(workers), max(1, len(jobs)))
     # Shown on a terminal only: a log file would fill with it.
-    bar = tqdm(total=sum(sizes), desc=title, unit="picture", disable=None, file=sys.stderr)
+    bar = tqdm(total=sum(sizes), desc=title, unit="image", disable=None, file=sys.stderr)
     with bar:
         for number, result in _results(function, jobs, count, threads):
             bar.update(sizes[number])

@@ -18,7 +18,7 @@ def load_crops(folders: list[Path], classes: list[str], margin: float, mask: boo
         InputError: when the folders are of both kinds, of none, or hold fewer than four crops.
     """
     if not folders:
-        raise InputError("give one folder of crops per class, or a folder of annotated pictures.")
+        raise InputError("give one folder of crops per class, or a folder of annotated images.")
     problems = Classes(classes).problems()
     problems += [
         f"{folder}: no such folder or file; check the name."

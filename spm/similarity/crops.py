@@ -31,7 +31,7 @@ class Crop:
         index: position of the shape in the annotation; None for a crop file.
         patch: (PATCH, PATCH) float32, grey 0..255: what is shown and mapped.
         scored: the same with the surroundings masked, where an outline is known.
-        weight: (PATCH, PATCH) float32, 0 where the patch reaches beyond the picture, else 1.
+        weight: (PATCH, PATCH) float32, 0 where the patch reaches beyond the image, else 1.
     """
 
     name: str
@@ -47,14 +47,14 @@ def read_crop_folder(folder: Path, class_name: str | None = None) -> list[Crop]:
     """Read the crops of one class; the class is the folder's name unless given.
 
     Raises:
-        InputError: when the folder is missing, holds no picture, or a picture cannot be read.
+        InputError: when the folder is missing, holds no image, or an image cannot be read.
     """
     folder = Path(folder)
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; give one folder of crops per class.")
-    paths = images.list_pictures(folder)
+    paths = images.list_images(folder)
     if not paths:
-        raise InputError(f"{folder}: holds no pictures; put the crops of one class there.")
+        raise InputError(f"{folder}: holds no images; put the crops of one class there.")
     name = class_name or folder.resolve().name
     return [crop_from_file(path, name) for path in paths]
 
@@ -64,7 +64,7 @@ def crop_from_file(path: Path, class_name: str) -> Crop:
 
     A crop that is not square is completed to a square by repeating its border, not squashed.
     """
-    grey = cv2.cvtColor(images.read_picture(path), cv2.COLOR_RGB2GRAY).astype(np.float32)
+    grey = cv2.cvtColor(images.read_image(path), cv2.COLOR_RGB2GRAY).astype(np.float32)
     if min(grey.shape) < 4:
         raise InputError(
             f"{path}: the crop is {grey.shape[1]} x {grey.shape[0]} pixels; crop a whole molecule."
@@ -77,7 +77,7 @@ def crop_from_file(path: Path, class_name: str) -> Crop:
 
 
 def _read_alpha(path: Path) -> np.ndarray | None:
-    """Return the (H, W) uint8 transparency of a picture file, or None when it has none."""
+    """Return the (H, W) uint8 transparency of an image file, or None when it has none."""
     from PIL import Image, ImageOps
 
     with Image.open(path) as image:

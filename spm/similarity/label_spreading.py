@@ -1,7 +1,7 @@
 """Names by likeness: the class of found molecules, told by a few outlined examples, or by all.
 
-A network that was shown two outlines of each class finds nearly every molecule of a picture, but
-gives one in four another's name; one that was shown simulated pictures alone, too. The molecules
+A network that was shown two outlines of each class finds nearly every molecule of an image, but
+gives one in four another's name; one that was shown simulated images alone, too. The molecules
 themselves know better: those of one class look alike. Each is compared with each, whichever way it
 is turned, and the examples' names, or the network's own, spread from neighbour to neighbour (Zhou
 et al., "Learning with Local and Global Consistency", NIPS 2003).
@@ -18,28 +18,28 @@ import numpy as np
 
 from spm.geometry.polygons import polygon_centroid
 
-RADII, ANGLES = 14, 64  # of the polar picture of a molecule
-REACH = 1.2  # radius of that picture, in radii of the median molecule
+RADII, ANGLES = 14, 64  # of the polar image of a molecule
+REACH = 1.2  # radius of that image, in radii of the median molecule
 SMOOTH = 0.035  # standard deviation of the blur before, in diameters: noise is no likeness
 NEIGHBOURS = 12  # molecules that each one passes names on to
-SPREAD = 0.99  # how far names travel: the share of a neighbour's opinion against one's own
-SPREAD_OPINIONS = 0.95  # where every molecule starts with one, they need not travel as far
+SPREAD = 0.99  # how far names travel: the share of a neighbour's scores against one's own
+SPREAD_SCORES = 0.95  # where every molecule starts with one, they need not travel as far
 HARDLY = 0.02  # share of the names that a network gives, below which a class may not show at all
 
 
 @dataclass
 class Examples:
-    """Outlined molecules, all pictures at the scale of those that are to be named.
+    """Outlined molecules, all images at the scale of those that are to be named.
 
     Attributes:
-        pictures: (H, W, 3) uint8 each.
-        outlines: of each picture the (K, 2) outlines of its molecules, x and y in pixels.
-        classes: of each picture the classes of its molecules, from 0.
+        images: (H, W, 3) uint8 each.
+        outlines: of each image the (K, 2) outlines of its molecules, x and y in pixels.
+        classes: of each image the classes of its molecules, from 0.
         class_count: number of classes.
         diameter: of the median molecule, pixels.
     """
 
-    pictures: Sequence[np.ndarray]
+    images: Sequence[np.ndarray]
     outlines: Sequence[Sequence[np.ndarray]]
     classes: Sequence[Sequence[int]]
     class_count: int
@@ -47,63 +47,63 @@ class Examples:
 
     @functools.cached_property
     def centroids(self) -> list[np.ndarray]:
-        """Of each picture the (x, y) of its molecules, (N, 2) pixels."""
+        """Of each image the (x, y) of its molecules, (N, 2) pixels."""
         return [
             np.array([polygon_centroid(points) for points in one]).reshape(-1, 2)
             for one in self.outlines
         ]
 
     @functools.cached_property
-    def looks(self) -> np.ndarray:
-        """What they look like, see `polar_looks`."""
-        pairs = zip(self.pictures, self.centroids, strict=True)
-        return np.concatenate([polar_looks(p, c, self.diameter) for p, c in pairs])
+    def descriptors(self) -> np.ndarray:
+        """What they look like, see `polar_descriptors`."""
+        pairs = zip(self.images, self.centroids, strict=True)
+        return np.concatenate([polar_descriptors(p, c, self.diameter) for p, c in pairs])
 
 
-def polar_looks(
-    picture: np.ndarray, centroids: Sequence[tuple[float, float]], diameter: float
+def polar_descriptors(
+    image: np.ndarray, centroids: Sequence[tuple[float, float]], diameter: float
 ) -> np.ndarray:
     """Return what molecules look like around their centroids, brightness and contrast made equal.
 
     Args:
-        picture: (H, W, 3) uint8.
+        image: (H, W, 3) uint8.
         centroids: N (x, y) in pixels.
         diameter: of the median molecule, pixels.
 
     Returns:
         (N, RADII, ANGLES) float32 of norm 1 each, so that their product is a correlation.
     """
-    grey = cv2.GaussianBlur(picture.sum(axis=2, dtype=np.float32), (0, 0), SMOOTH * diameter)
+    grey = cv2.GaussianBlur(image.sum(axis=2, dtype=np.float32), (0, 0), SMOOTH * diameter)
     radii = (np.arange(RADII) + 0.5) / RADII * REACH * diameter / 2
     angles = np.arange(ANGLES) * (2 * np.pi / ANGLES)
     weight = np.sqrt(radii / radii.sum() / ANGLES)[:, None]  # by area: outer rings are longer
-    looks = np.zeros((len(centroids), RADII, ANGLES), np.float32)
+    descriptors = np.zeros((len(centroids), RADII, ANGLES), np.float32)
     for k, (x, y) in enumerate(centroids):
         # remap counts in pixel centres.
         columns = (x - 0.5 + radii[:, None] * np.cos(angles)).astype(np.float32)
         rows = (y - 0.5 + radii[:, None] * np.sin(angles)).astype(np.float32)
         values = cv2.remap(grey, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         values = weight * (values - (weight**2 * values).sum())
-        looks[k] = values / max(np.linalg.norm(values), 1e-6)
-    return looks
+        descriptors[k] = values / max(np.linalg.norm(values), 1e-6)
+    return descriptors
 
 
-def look_distances(looks: np.ndarray, mirror: bool = True) -> np.ndarray:
-    """Return the (N, N) distances of looks, each pair turned (and mirrored) to its best fit.
+def descriptor_distances(descriptors: np.ndarray, mirror: bool = True) -> np.ndarray:
+    """Return the (N, N) distances of descriptors, each pair turned (and mirrored) to its best fit.
 
-    The distance is that of unit vectors: 0 for equal looks, sqrt(2) for uncorrelated ones.
+    The distance is that of unit vectors: 0 for equal descriptors, sqrt(2) for uncorrelated ones.
     """
-    best = _correlations(looks, looks, mirror)
+    best = _correlations(descriptors, descriptors, mirror)
     best = np.maximum(best, best.T)
     return np.sqrt(np.maximum(2 - 2 * best, 0))
 
 
-def _correlations(looks: np.ndarray, others: np.ndarray, mirror: bool) -> np.ndarray:
+def _correlations(descriptors: np.ndarray, others: np.ndarray, mirror: bool) -> np.ndarray:
     """(N, M) correlations, each pair turned (and mirrored) to its best fit."""
     turns = [others, others[:, :, ::-1]] if mirror else [others]
     waves = [np.fft.rfft(one, axis=2) for one in turns]
-    best = np.full((len(looks), len(others)), -1.0, np.float32)
-    for k, wave in enumerate(np.fft.rfft(looks, axis=2)):
+    best = np.full((len(descriptors), len(others)), -1.0, np.float32)
+    for k, wave in enumerate(np.fft.rfft(descriptors, axis=2)):
         for other in waves:
             turned = np.fft.irfft((wave.conj() * other).sum(axis=1), n=ANGLES, axis=1)
             np.maximum(best[k], turned.max(axis=1), out=best[k])
@@ -137,7 +137,7 @@ def spread_names(distances: np.ndarray, start: np.ndarray, spread: float) -> np.
 
 
 def name_by_examples(
-    picture: np.ndarray,
+    image: np.ndarray,
     centroids: Sequence[tuple[float, float]],
     examples: Examples,
     mirror: bool = True,
@@ -145,7 +145,7 @@ def name_by_examples(
     """Return the shares of each class for molecules that a network found.
 
     Args:
-        picture: (H, W, 3) uint8.
+        image: (H, W, 3) uint8.
         centroids: N (x, y) in it.
         examples: see `Examples`.
         mirror: whether mirror images are the same molecule.
@@ -153,31 +153,33 @@ def name_by_examples(
     Returns:
         (N, class_count).
     """
-    looks = np.concatenate([polar_looks(picture, centroids, examples.diameter), examples.looks])
+    descriptors = np.concatenate(
+        [polar_descriptors(image, centroids, examples.diameter), examples.descriptors]
+    )
     known = np.concatenate([np.full(len(centroids), -1), *examples.classes]).astype(int)
     start = (known[:, None] == np.arange(examples.class_count)).astype(float)
-    return spread_names(look_distances(looks, mirror), start, SPREAD)[: len(centroids)]
+    return spread_names(descriptor_distances(descriptors, mirror), start, SPREAD)[: len(centroids)]
 
 
 def likeness_to_examples(
-    picture: np.ndarray,
+    image: np.ndarray,
     centroids: Sequence[tuple[float, float]],
     examples: Examples,
     mirror: bool = True,
 ) -> np.ndarray:
     """Return (N,) the correlation, at most 1, of each place with the example most like it."""
-    looks = polar_looks(picture, centroids, examples.diameter)
-    return _correlations(looks, examples.looks, mirror).max(axis=1)
+    descriptors = polar_descriptors(image, centroids, examples.diameter)
+    return _correlations(descriptors, examples.descriptors, mirror).max(axis=1)
 
 
 def name_by_neighbours(
-    picture: np.ndarray,
+    image: np.ndarray,
     centroids: Sequence[tuple[float, float]],
-    opinions: np.ndarray,
+    class_scores: np.ndarray,
     diameter: float,
     mirror: bool = True,
 ) -> np.ndarray:
-    """Return the shares of each class where a network's opinions are all that there is.
+    """Return the shares of each class where a network's scores are all that there is.
 
     They are often lopsided: it may take nearly all molecules for one class, but leans to it most
     for those that are of it. So each class gets the same weight in all (as in Zhu, Ghahramani and
@@ -186,22 +188,22 @@ def name_by_neighbours(
     examples do: classes need not be equally frequent any more.
 
     Args:
-        picture: (H, W, 3) uint8.
+        image: (H, W, 3) uint8.
         centroids: N (x, y) in it.
-        opinions: (N, class_count) scores, 0 or greater.
+        class_scores: (N, class_count) scores, 0 or greater.
         diameter: of the median molecule, pixels.
         mirror: whether mirror images are the same molecule.
 
     Returns:
         (N, class_count).
     """
-    distances = look_distances(polar_looks(picture, centroids, diameter), mirror)
-    opinions = opinions / np.maximum(opinions.sum(axis=1, keepdims=True), 1e-9)
-    named = np.bincount(opinions.argmax(axis=1), minlength=opinions.shape[1])
-    start = opinions / np.maximum(opinions.sum(axis=0), 1e-9)
-    start[:, named < HARDLY * len(opinions)] = 0
-    shares = spread_names(distances, start, SPREAD_OPINIONS)
-    return spread_names(distances, _surer_half(shares), SPREAD_OPINIONS)
+    distances = descriptor_distances(polar_descriptors(image, centroids, diameter), mirror)
+    class_scores = class_scores / np.maximum(class_scores.sum(axis=1, keepdims=True), 1e-9)
+    named = np.bincount(class_scores.argmax(axis=1), minlength=class_scores.shape[1])
+    start = class_scores / np.maximum(class_scores.sum(axis=0), 1e-9)
+    start[:, named < HARDLY * len(class_scores)] = 0
+    shares = spread_names(distances, start, SPREAD_SCORES)
+    return spread_names(distances, _surer_half(shares), SPREAD_SCORES)
 
 
 def _surer_half(shares: np.ndarray) -> np.ndarray:

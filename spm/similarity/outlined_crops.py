@@ -1,4 +1,4 @@
-"""Cutting the outlined molecules out of annotated pictures, as crops for the t-SNE screening."""
+"""Cutting the outlined molecules out of annotated images, as crops for the t-SNE screening."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def cut_crops(
     margin: float = MARGIN,
     mask: bool = False,
 ) -> list[Crop]:
-    """Cut every outlined molecule out of annotated pictures, all with the same side length.
+    """Cut every outlined molecule out of annotated images, all with the same side length.
 
     Args:
         paths: labelme annotations.
@@ -45,7 +45,7 @@ def cut_crops(
             problems.append(str(error))
     classes = choice.of(label for annotation in read for label in annotation.labels)
     read = [annotation.classified(classes) for annotation in read]
-    problems += [problem for annotation in read for problem in ann.check_with_picture(annotation)]
+    problems += [problem for annotation in read for problem in ann.check_with_image(annotation)]
     problems += [sentence for _, sentence in annotated_twice(read)]
     for annotation in () if problems else read:
         for index, shape in enumerate(annotation.shapes):
@@ -81,7 +81,7 @@ def _cut_all(cuts: list[tuple], side: float, mask: bool) -> list[Crop]:
     for annotation, index, name, centre, _ in cuts:
         if annotation is not current:
             current = annotation
-            grey = cv2.cvtColor(annotation.read_picture(), cv2.COLOR_RGB2GRAY).astype(np.float32)
+            grey = cv2.cvtColor(annotation.read_image(), cv2.COLOR_RGB2GRAY).astype(np.float32)
             if side > VIEW:  # against moire when the crop is shrunk
                 smooth = cv2.GaussianBlur(grey, (0, 0), 0.4 * side / VIEW)
             else:
@@ -102,13 +102,13 @@ def cut_patch(
 
     Args:
         grey: (H, W) float32.
-        centre: (x, y), pixels, the picture's corner being (0, 0).
+        centre: (x, y), pixels, the image's corner being (0, 0).
         side: side of the crop, pixels.
         inside: (H, W) bool, the molecule.
 
     Returns:
         patch, the same with everything but the molecule at the level just outside of it, and
-        weight, which is 0 beyond the picture's border; all (PATCH, PATCH) float32.
+        weight, which is 0 beyond the image's border; all (PATCH, PATCH) float32.
     """
     scale = side / VIEW
     # Pixel centres: patch pixel p lies at centre + (p + 0.5 - PATCH/2) * scale, minus the half

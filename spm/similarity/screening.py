@@ -81,7 +81,7 @@ class Pair:
         return PIXEL_SHARE * self.pixel_accuracy + (1 - PIXEL_SHARE) * self.map_accuracy
 
     @property
-    def verdict(self) -> str:
+    def conclusion(self) -> str:
         """`separable`, `not separable`, or `too few crops`.
 
         Besides SEPARABLE, the accuracy must be beyond what chance gives at the 1 % level.
@@ -154,9 +154,11 @@ def screen(
     distances = pixel_distances(views, weight)
     repeats = _run_repeats(crops, turns, settings, perplexity)
     pairs = _pairs(labels, repeats)
-    twins = {frozenset((p.first, p.second)) for p in pairs if p.verdict != "separable"}
-    pixel_other = np.mean([other_share(r.pixel_distances, labels, twins) for r in repeats], 0)
-    map_other = np.mean([other_share(_euclidean(r.positions), labels, twins) for r in repeats], 0)
+    inseparable = {frozenset((p.first, p.second)) for p in pairs if p.conclusion != "separable"}
+    pixel_other = np.mean([other_share(r.pixel_distances, labels, inseparable) for r in repeats], 0)
+    map_other = np.mean(
+        [other_share(_euclidean(r.positions), labels, inseparable) for r in repeats], 0
+    )
     strange = strangeness(distances, roughness(views, weight), labels)
     for name, count in zip(*np.unique(labels, return_counts=True), strict=True):
         if count < 3:
@@ -248,21 +250,21 @@ def _repeat(crops, turns, settings: Settings, perplexity: float, number: int) ->
 
 
 def other_share(
-    distances: np.ndarray, labels: np.ndarray, twins: set[frozenset[str]] = frozenset()
+    distances: np.ndarray, labels: np.ndarray, inseparable: set[frozenset[str]] = frozenset()
 ) -> np.ndarray:
     """Return the share of each crop's nearest neighbours that belong to another class, (N,).
 
     Args:
         distances: (N, N).
         labels: (N,) class names.
-        twins: pairs of classes that look the same, which therefore count as one.
+        inseparable: pairs of classes that look the same, which therefore count as one.
 
     A class of n crops lets only n - 1 neighbours vote, at least one; a class of one crop cannot be
     judged and gets 0.
     """
     order = _order(distances)
     same = labels[:, None] == labels[None]
-    for a, b in twins:
+    for a, b in inseparable:
         same |= (labels[:, None] == a) & (labels[None] == b)
         same |= (labels[:, None] == b) & (labels[None] == a)
     sizes = (labels[:, None] == labels[None]).sum(1)

@@ -1,4 +1,4 @@
-"""What the t-SNE screening hands to the user: figures, tables, the verdict, cleaned annotations."""
+"""What the t-SNE screening hands to the user: figures, tables, conclusion, cleaned annotations."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ MARKERS = "os^Dv<>"
 
 
 def write_report(result: Screening, folder: Path) -> list[str]:
-    """Write everything into `folder` and return the verdict's lines.
+    """Write everything into `folder` and return the conclusion's lines.
 
-    Files: tsne.csv, tsne_pairs.csv, verdict.txt, tsne.png, tsne_annotated.png, and suspects.png
+    Files: tsne.csv, tsne_pairs.csv, conclusion.txt, tsne.png, tsne_annotated.png, and suspects.png
     (removed when nothing is suspicious).
     """
-    lines = verdict(result)
+    lines = conclusion(result)
     write_crop_table(result, folder / "tsne.csv")
     write_pair_table(result, folder / "tsne_pairs.csv")
     draw_map(result, folder / "tsne.png", annotated=False)
@@ -33,24 +33,24 @@ def write_report(result: Screening, folder: Path) -> list[str]:
         draw_suspects(result, folder / "suspects.png")
     else:
         (folder / "suspects.png").unlink(missing_ok=True)
-    files.write_text(folder / "verdict.txt", "\n".join(lines) + "\n")
+    files.write_text(folder / "conclusion.txt", "\n".join(lines) + "\n")
     return lines
 
 
-def verdict(result: Screening) -> list[str]:
+def conclusion(result: Screening) -> list[str]:
     """Say in words what was found: each pair of classes, then the labels to look at."""
     lines = list(result.notices)
     if not result.pairs:
         lines.append("one class only: nothing to separate; its strange crops are listed.")
     for pair in result.pairs:
         lines.append(
-            f"{pair.first} and {pair.second}: {pair.verdict} (nearest neighbour right in "
+            f"{pair.first} and {pair.second}: {pair.conclusion} (nearest neighbour right in "
             f"{pair.pixel_accuracy:.0%} by pixels, {pair.map_accuracy:.0%} on the map; silhouette "
             f"{pair.pixel_silhouette:.2f} and {pair.map_silhouette:.2f})."
         )
-    if any(pair.verdict == "not separable" for pair in result.pairs):
+    if any(pair.conclusion == "not separable" for pair in result.pairs):
         lines.append("classes that cannot be separated cannot be learnt either: merge them, or ")
-        lines[-1] += "record the picture anew; wrong labels between them cannot be found."
+        lines[-1] += "record the image anew; wrong labels between them cannot be found."
     suspects = [i for i in result.ranking if result.suspected[i]]
     if not suspects:
         lines.append(f"nothing suspicious among {len(result.crops)} crops.")
@@ -104,13 +104,13 @@ def write_crop_table(result: Screening, path: Path) -> None:
 
 def write_pair_table(result: Screening, path: Path) -> None:
     """Write one line per pair of classes."""
-    header = ["first", "second", "verdict", "separability", "pixel_accuracy", "map_accuracy"]
+    header = ["first", "second", "conclusion", "separability", "pixel_accuracy", "map_accuracy"]
     header += ["pixel_silhouette", "map_silhouette", "crops"]
     rows = []
     for p in result.pairs:
         figures = (p.accuracy, p.pixel_accuracy, p.map_accuracy)
         figures += (p.pixel_silhouette, p.map_silhouette)
-        rows.append([p.first, p.second, p.verdict, *(f"{f:.4f}" for f in figures), p.count])
+        rows.append([p.first, p.second, p.conclusion, *(f"{f:.4f}" for f in figures), p.count])
     files.write_csv(path, header, rows)
 
 
@@ -180,7 +180,7 @@ def _save(figure, path: Path) -> None:
 
 
 def write_cleaned(result: Screening, folder: Path) -> list[Path]:
-    """Write copies of the annotations without the suspicious shapes, pictures beside them.
+    """Write copies of the annotations without the suspicious shapes, images beside them.
 
     Args:
         result: a screening of outlined crops.
@@ -209,26 +209,26 @@ def write_cleaned(result: Screening, folder: Path) -> list[Path]:
         }
         annotation = read_annotation(source)
         annotation.shapes = [s for i, s in enumerate(annotation.shapes) if i not in wrong]
-        annotation.picture_name = _copy_picture(annotation, folder, source.stem)
+        annotation.image_name = _copy_image(annotation, folder, source.stem)
         path = Path(folder) / source.name
         write_annotation(path, annotation)
         written.append(path)
     return written
 
 
-def _copy_picture(annotation, folder: Path, stem: str) -> str:
-    """Copy the annotation's picture file, or unpack the embedded one; return its name."""
-    if annotation.picture_bytes is not None:
+def _copy_image(annotation, folder: Path, stem: str) -> str:
+    """Copy the annotation's image file, or unpack the embedded one; return its name."""
+    if annotation.image_bytes is not None:
         name = f"{stem}.png"
-        data = annotation.picture_bytes
+        data = annotation.image_bytes
         if data.startswith(b"\x89PNG"):
             files.write_bytes(Path(folder) / name, data)
         else:
-            from spm.io.images import write_picture
+            from spm.io.images import write_image
 
-            write_picture(Path(folder) / name, annotation.read_picture())
+            write_image(Path(folder) / name, annotation.read_image())
         return name
-    picture = annotation.picture_path()
-    with files.atomic_path(Path(folder) / picture.name) as temporary:
-        shutil.copyfile(picture, temporary)
-    return picture.name
+    image = annotation.image_path()
+    with files.atomic_path(Path(folder) / image.name) as temporary:
+        shutil.copyfile(image, temporary)
+    return image.name

@@ -1,8 +1,8 @@
-"""Places in an annotated picture that look like its outlined molecules and have no outline.
+"""Places in an annotated image that look like its outlined molecules and have no outline.
 
 A molecule that was forgotten teaches the network that it is background. The search is cheap, and a
 hint only: the mean outlined crop of each class, turned by 24 angles, is moved over the reduced
-picture, and where it correlates nearly as well as with its own molecules something is there.
+image, and where it correlates nearly as well as with its own molecules something is there.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 from spm.geometry.cropped_mask import polygon_mask
 from spm.geometry.polygons import median_diameter, polygon_area
 
-REDUCED = 14.0  # diameter of the molecules in the reduced picture, pixels
+REDUCED = 14.0  # diameter of the molecules in the reduced image, pixels
 SIDE = 1.3  # of the crops, in diameters
 ANGLES = np.arange(0, 360, 15)
 FEWEST = 4  # molecules of a class, below which its mean crop says little
@@ -29,12 +29,12 @@ NEAR = 0.25  # a place nearer than this to an outline, in diameters, belongs to 
 
 
 @dataclass(frozen=True)
-class Lookalike:
+class UnlabelledInstance:
     """A place that looks like a molecule.
 
     Attributes:
         class_name: which class it looks like most.
-        x, y: centre in picture pixels.
+        x, y: centre in image pixels.
         correlation: with the class's mean crop, -1..1.
     """
 
@@ -44,15 +44,15 @@ class Lookalike:
     correlation: float
 
 
-def find_lookalikes(
-    picture: np.ndarray, outlines: Sequence[np.ndarray], names: Sequence[str]
-) -> list[Lookalike]:
+def find_unlabelled(
+    image: np.ndarray, outlines: Sequence[np.ndarray], names: Sequence[str]
+) -> list[UnlabelledInstance]:
     """Find what looks like an outlined molecule and has no outline.
 
-    Places nearer to the picture's border than half a crop are not looked at.
+    Places nearer to the image's border than half a crop are not looked at.
 
     Args:
-        picture: (H, W, 3) uint8.
+        image: (H, W, 3) uint8.
         outlines: N polygons (n, 2) x, y.
         names: class of each outline.
 
@@ -64,7 +64,7 @@ def find_lookalikes(
     areas = np.array([polygon_area(points) for points in outlines])
     diameter = median_diameter(areas)
     scale = min(1.0, REDUCED / max(diameter, 1.0))
-    grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float32)
     size = [max(1, round(side * scale)) for side in grey.shape[::-1]]
     small = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
     factor = np.array(size) / grey.shape[::-1]  # of x and y, the sizes being whole numbers
@@ -76,17 +76,20 @@ def find_lookalikes(
         own = [p for p, c in zip(polygons, names, strict=True) if c == name]
         found += _of_class(small, own, free, name, reduced)
     found.sort(key=lambda place: -place.correlation)
-    kept: list[Lookalike] = []
+    kept: list[UnlabelledInstance] = []
     for place in found:
         if all(np.hypot(place.x - k.x, place.y - k.y) > APART * reduced for k in kept):
             kept.append(place)
-    return [Lookalike(k.class_name, k.x / factor[0], k.y / factor[1], k.correlation) for k in kept]
+    return [
+        UnlabelledInstance(k.class_name, k.x / factor[0], k.y / factor[1], k.correlation)
+        for k in kept
+    ]
 
 
 def _of_class(
     small: np.ndarray, own: list[np.ndarray], free: np.ndarray, name: str, diameter: float
-) -> list[Lookalike]:
-    """Return the free places of the reduced picture that look like one class."""
+) -> list[UnlabelledInstance]:
+    """Return the free places of the reduced image that look like one class."""
     side = 2 * int(np.ceil(SIDE * diameter / 2)) + 1
     half = side // 2
     centres = np.array([(p.min(axis=0) + p.max(axis=0)) / 2 for p in own])
@@ -108,7 +111,7 @@ def _of_class(
     peaks = response == cv2.dilate(response, np.ones((window, window)))
     rows, columns = np.nonzero(peaks & (response >= least) & free)
     return [
-        Lookalike(name, x + 0.5, y + 0.5, float(response[y, x]))
+        UnlabelledInstance(name, x + 0.5, y + 0.5, float(response[y, x]))
         for y, x in zip(rows, columns, strict=True)
     ]
 
@@ -135,10 +138,10 @@ def _turned(crop: np.ndarray, angle: float) -> np.ndarray:
     return cv2.warpAffine(crop, matrix, crop.shape, borderMode=cv2.BORDER_REPLICATE)
 
 
-def _correlate(picture: np.ndarray, template: np.ndarray, disk: np.ndarray) -> np.ndarray:
+def _correlate(image: np.ndarray, template: np.ndarray, disk: np.ndarray) -> np.ndarray:
     """Return the normalised correlation at each place where the template lies inside."""
-    response = cv2.matchTemplate(picture, template, cv2.TM_CCOEFF_NORMED, mask=disk)
-    # Where the picture is flat there is no correlation, and OpenCV divides by nothing.
+    response = cv2.matchTemplate(image, template, cv2.TM_CCOEFF_NORMED, mask=disk)
+    # Where the image is flat there is no correlation, and OpenCV divides by nothing.
     return np.where(np.abs(response) <= 1.001, response, -1.0).astype(np.float32)
 
 

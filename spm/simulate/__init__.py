@@ -1,13 +1,14 @@
-"""Simulated constant-current STM pictures of self-assembled molecules, with their exact truth.
+"""Simulated constant-current STM images of self-assembled molecules, with their exact truth.
 
     from spm.simulate import simulate
-    picture, truth = simulate("network", size=1024, seed=0)
+    image, truth = simulate("network", size=1024, seed=0)
 
-`simulate` makes a picture and its labelme annotation, `molecule_crops` single molecules.  The same
-arguments give the same picture, whatever the number of processes.
+`simulate` makes an image and its labelme annotation, `molecule_crops` single molecules.  The same
+arguments give the same image, whatever the number of processes.
 """
 
 from spm.simulate.appearance import Appearance
+from spm.simulate.image import simulate
 from spm.simulate.invented import invented_drawing, invented_drawings, invented_system
 from spm.simulate.lattice import Cell, Site
 from spm.simulate.molecules import (
@@ -20,7 +21,6 @@ from spm.simulate.molecules import (
     drawing_from_outline,
     drawings_from_annotation,
 )
-from spm.simulate.picture import simulate
 from spm.simulate.single import molecule_crops
 from spm.simulate.systems import SYSTEMS, System
 

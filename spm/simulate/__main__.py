@@ -1,6 +1,6 @@
-"""Make simulated pictures: ``python -m spm.simulate --system network --count 4 --out FOLDER``.
+"""Make simulated images: ``python -m spm.simulate --system network --count 4 --out FOLDER``.
 
-Every picture NAME.png gets its truth NAME.json beside it.  ``--demo`` makes the repository's demo
+Every image NAME.png gets its truth NAME.json beside it.  ``--demo`` makes the repository's demo
 files anew instead.
 """
 
@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 
 import numpy as np
 
-from spm.io.images import write_picture
+from spm.io.images import write_image
 from spm.run import command_line
 from spm.run.files import make_folder
 from spm.run.setting_kinds import ColourMap, Count, Positive, Range, Seed, Whole
@@ -89,8 +89,8 @@ def main(settings: Simulation) -> int:
         drawings = invented_drawings(invented, np.random.default_rng(seed))
     elif outlines is not None:
         annotation = read_annotation(outlines)
-        picture = None if settings.flat else annotation.read_picture()
-        drawings = drawings_from_annotation(annotation, picture=picture)
+        image = None if settings.flat else annotation.read_image()
+        drawings = drawings_from_annotation(annotation, image=image)
         chosen = System("own", shares=dict.fromkeys(drawings, 1.0))
     folder = make_folder(settings.out)
     overrides = {} if colour_map is None else {"colour_map": colour_map}
@@ -100,7 +100,7 @@ def main(settings: Simulation) -> int:
         path = folder / f"{stem}_{number:04d}.png"
         if invented:
             chosen = invented_system(drawings, np.random.default_rng([seed, number]))
-        picture, truth = simulate(
+        image, truth = simulate(
             chosen,
             settings.size,
             number,
@@ -109,10 +109,10 @@ def main(settings: Simulation) -> int:
             scrambled=settings.scrambled,
             random_appearance=settings.random_appearance,
             drawings=drawings,
-            picture_name=path.name,
+            image_name=path.name,
             **overrides,
         )
-        write_picture(path, picture)
+        write_image(path, image)
         write_annotation(path.with_suffix(".json"), truth)
         print(f"{path}: {len(truth.shapes)} molecules")
     return 0

@@ -1,4 +1,4 @@
-"""How a picture is recorded: the settings of tip, drift, surface, noise and colours."""
+"""How an image is recorded: the settings of tip, drift, surface, noise and colours."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from spm.io import colour_maps
 
 @dataclass(frozen=True)
 class Appearance:
-    """How a picture is recorded.  Lengths are drawing pixels (1/60 molecule), heights relative."""
+    """How an image is recorded.  Lengths are drawing pixels (1/60 molecule), heights relative."""
 
     # Tip
     blur: float = 5.0  # standard deviation of the sharp part of the tip, 2 to 7
@@ -21,14 +21,14 @@ class Appearance:
     double_tip: tuple[float, float] | None = None  # (x, y) of a second apex
     double_tip_height: float = 0.6  # how high the second apex shows molecules, 0 to 1
     compression: float = 8.0  # 0 linear; else log(1 + c h) / log(1 + c): heights go as log(density)
-    tip_changes: int = 0  # how often the tip changes within the picture
+    tip_changes: int = 0  # how often the tip changes within the image
     feedback: float = 1.2  # decay length of the feedback's lag along the scan line
     # Molecules
     class_heights: dict[str, float] = field(default_factory=dict)  # contrast per class
     height_spread: float = 0.025  # standard deviation of the molecules' heights
     # Drift
-    drift: tuple[float, float] = (0.0, 0.0)  # (x, y) over the scan, share of the picture height
-    creep: tuple[float, float] = (0.0, 0.0)  # (x, y), share of the picture's side
+    drift: tuple[float, float] = (0.0, 0.0)  # (x, y) over the scan, share of the image height
+    creep: tuple[float, float] = (0.0, 0.0)  # (x, y), share of the image's side
     # Surface
     background: float = 0.08  # amplitude of the slow background
     adsorbates: int = 0  # bright blobs that the colour scale clips
@@ -60,7 +60,7 @@ UNSTABLE_TIP = {
 def varied(base: Appearance, rng: np.random.Generator) -> Appearance:
     """Return an appearance drawn at random around usual values, for training sets.
 
-    Every picture gets its own tip, noise, drift, background and colour map; `base` keeps what is
+    Every image gets its own tip, noise, drift, background and colour map; `base` keeps what is
     not drawn (the contrast per class is multiplied by 0.85 to 1.15).
     """
     double = None

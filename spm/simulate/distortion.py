@@ -1,7 +1,7 @@
 """Drift and creep: the same map for pixels and for outlines.
 
 The tip scans row after row, so the drift shifts each row by what has accumulated since the start:
-a picture point (x, y) shows the surface at (x + dx(y) + c(x), y + dy(y)).  dx, dy hold the thermal
+an image point (x, y) shows the surface at (x + dx(y) + c(x), y + dy(y)).  dx, dy hold the thermal
 drift (linear in time) and the creep of the slow axis (dying away after the start), c the creep of
 the fast axis after each turn.  All are monotonic, so the inverse is two one-dimensional
 interpolations, exact to a thousandth of a pixel.
@@ -16,13 +16,13 @@ from spm.errors import InputError
 
 
 class Distortion:
-    """Map between surface coordinates and picture coordinates, both (x, y) pixels.
+    """Map between surface coordinates and image coordinates, both (x, y) pixels.
 
     Args:
-        shape: (height, width) of the picture.
-        drift: (x, y) shift of the surface over the whole scan, as a share of the picture height.
-        creep: (x, y) amplitude of the creep, as a share of the picture's side.
-        reach: how far beyond the picture the map must hold, pixels.
+        shape: (height, width) of the image.
+        drift: (x, y) shift of the surface over the whole scan, as a share of the image height.
+        creep: (x, y) amplitude of the creep, as a share of the image's side.
+        reach: how far beyond the image the map must hold, pixels.
 
     Raises:
         InputError: the map would not be monotonic.
@@ -40,11 +40,11 @@ class Distortion:
         self._source_x = self._x + creep[0] * width * turn
         if np.any(np.diff(self._source_y) <= 0) or np.any(np.diff(self._source_x) <= 0):
             raise InputError(
-                f"such drift and creep fold the picture over; use less. Received: {drift}, {creep}."
+                f"such drift and creep fold the image over; use less. Received: {drift}, {creep}."
             )
 
     def to_surface(self, points: np.ndarray) -> np.ndarray:
-        """Return the surface points (n, 2) that the picture points (n, 2) show."""
+        """Return the surface points (n, 2) that the image points (n, 2) show."""
         x, y = np.asarray(points, float).T
         return np.stack(
             [
@@ -54,20 +54,20 @@ class Distortion:
             axis=1,
         )
 
-    def to_picture(self, points: np.ndarray) -> np.ndarray:
-        """Return where the surface points (n, 2) appear in the picture."""
+    def to_image(self, points: np.ndarray) -> np.ndarray:
+        """Return where the surface points (n, 2) appear in the image."""
         x, y = np.asarray(points, float).T
         row = np.interp(y, self._source_y, self._y)
         shifted = x - np.interp(row, self._y, self._dx)
         return np.stack([np.interp(shifted, self._source_x, self._x), row], axis=1)
 
     def apply(self, surface: np.ndarray, shape: tuple[int, int], margin: int, pad: int):
-        """Sample a surface picture where each pixel of the scan looks.
+        """Sample a surface image where each pixel of the scan looks.
 
         Args:
             surface: (height + 2 margin, width + 2 margin) float32; the surface's (0, 0) is the
                 corner of its pixel (margin, margin).
-            pad: rim round the picture that the result keeps, pixels.
+            pad: rim round the image that the result keeps, pixels.
 
         Returns:
             (height + 2 pad, width + 2 pad) float32.

@@ -1,7 +1,7 @@
 """Molecules that nobody has made: random drawings and random crystals of them.
 
 A network that has learned to find and to tell apart many different shapes needs fewer outlines for
-the next ones. Such a start is trained on pictures of invented molecules (docs/recipe.md).
+the next ones. Such a start is trained on images of invented molecules (docs/recipe.md).
 """
 
 from __future__ import annotations
@@ -144,8 +144,8 @@ def _footprint(drawing: Drawing, angle: float) -> np.ndarray:
     """Return the cells of one drawing pixel that a turned molecule and its gap take."""
     points = drawing.outline @ rotation(angle).T
     half = int(np.ceil(drawing.radius + GAP)) + 1
-    picture = np.zeros((2 * half + 1, 2 * half + 1), np.uint8)
+    image = np.zeros((2 * half + 1, 2 * half + 1), np.uint8)
     corners = np.round((points + half) * 16).astype(np.int32)
-    cv2.fillPoly(picture, [corners], 1, shift=4)
+    cv2.fillPoly(image, [corners], 1, shift=4)
     reach = int(GAP)
-    return cv2.dilate(picture, np.ones((reach + 1, reach + 1), np.uint8)) > 0
+    return cv2.dilate(image, np.ones((reach + 1, reach + 1), np.uint8)) > 0

@@ -1,6 +1,6 @@
 """Where the molecules lie: crystal lattices with domains and defects, and random gas phases.
 
-All positions are (x, y) picture pixels before drift; lengths in a `Cell` are drawing pixels (see
+All positions are (x, y) image pixels before drift; lengths in a `Cell` are drawing pixels (see
 `spm.simulate.molecules`).  Angles are degrees, clockwise on the screen.
 """
 
@@ -13,7 +13,7 @@ import numpy as np
 
 from spm.simulate.molecules import Drawing
 
-STEP = 2.5  # grid step of the occupancy picture, drawing pixels: 24 a molecule
+STEP = 2.5  # grid step of the occupancy image, drawing pixels: 24 a molecule
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Placement:
-    """One molecule: class, centre (x, y) in picture pixels before drift, angle in degrees.
+    """One molecule: class, centre (x, y) in image pixels before drift, angle in degrees.
 
     `height` multiplies its drawing; `scrambled` molecules are spoilt by tip noise.
     """
@@ -78,17 +78,17 @@ def lattice_arrangement(
     swing: float = 1.5,
     margin: float = 90.0,
 ) -> Arrangement:
-    """Fill a picture with a crystal, in one domain or several.
+    """Fill an image with a crystal, in one domain or several.
 
     Args:
-        shape: (height, width) of the picture, pixels.
-        scale: picture pixels per drawing pixel.
+        shape: (height, width) of the image, pixels.
+        scale: image pixels per drawing pixel.
         angle: rotation of the first domain's lattice; random when None.  Further domains are
             turned by random angles.
         vacancies: share of the molecules that are missing, 0 to 1.
         jitter: standard deviation of each position, drawing pixels.
         swing: standard deviation of each molecule's angle, degrees.
-        margin: how far molecules go beyond the picture, drawing pixels.
+        margin: how far molecules go beyond the image, drawing pixels.
     """
     height, width = shape
     reach = margin * scale
@@ -134,14 +134,14 @@ def _apart(placements, drawings, shape, scale, reach) -> list[Placement]:
 
 
 def _occupancy(shape, scale, reach) -> tuple[np.ndarray, float]:
-    """Return an empty occupancy picture of the surface and its step in picture pixels."""
+    """Return an empty occupancy image of the surface and its step in image pixels."""
     step = max(STEP * scale, 0.5)
     rows, cols = (int((side + 2 * reach) / step) + 1 for side in shape)
     return np.zeros((rows, cols), np.uint8), step
 
 
 def _cells_covering(vectors, origin, width, height, reach) -> np.ndarray:
-    """Integer cell numbers (n, 2) whose cells can touch the picture grown by `reach`."""
+    """Integer cell numbers (n, 2) whose cells can touch the image grown by `reach`."""
     corners = np.array(
         [(x, y) for x in (-reach, width + reach) for y in (-reach, height + reach)], float
     )
@@ -188,7 +188,7 @@ def gas_arrangement(
         shares: class name -> relative frequency.
         coverage: share of the area that outlines are to cover; above about 0.45 the surface jams
             and fewer molecules than asked for find a place.
-        count: stop at this number of molecules whose centre lies in the picture, whatever the
+        count: stop at this number of molecules whose centre lies in the image, whatever the
             coverage.
         spacing: free rim round each outline, drawing pixels.
     """
@@ -222,7 +222,7 @@ def gas_arrangement(
 
 
 def _claim(taken: np.ndarray, outline: np.ndarray) -> bool:
-    """Mark the outline in the occupancy picture; False, and nothing marked, if it is not free."""
+    """Mark the outline in the occupancy image; False, and nothing marked, if it is not free."""
     low = np.maximum(np.floor(outline.min(0)).astype(int) - 1, 0)
     high = np.ceil(outline.max(0)).astype(int) + 2
     window = taken[low[1] : high[1], low[0] : high[0]]
@@ -260,7 +260,7 @@ def without_patches(
 
     Args:
         radius: mean radius of a patch, pixels.
-        at_border: centre the patches on the picture's border, as islands end there; else anywhere.
+        at_border: centre the patches on the image's border, as islands end there; else anywhere.
     """
     height, width = shape
     for _ in range(patches):

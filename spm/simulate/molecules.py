@@ -1,6 +1,6 @@
 """Molecules as small drawings: a height drawing and the outline a person would click.
 
-A drawing is measured in drawing pixels: one of them is one picture pixel when a system is
+A drawing is measured in drawing pixels: one of them is one image pixel when a system is
 simulated at ``pixels_per_molecule=60`` (`STANDARD_SIZE`), the width of the filled triangle.  The
 centre of a molecule is (0, 0), x runs to the right and y down, and a positive angle turns clockwise
 on the screen.  Heights are relative: 1.0 is the top of an ordinary molecule above the bare surface.
@@ -16,8 +16,8 @@ import numpy as np
 
 from spm.errors import InputError
 
-STANDARD_SIZE = 60.0  # drawing pixels across molecule A; the size that picture scales refer to
-OVERSAMPLING = 2  # grid points per picture pixel in a rendered drawing
+STANDARD_SIZE = 60.0  # drawing pixels across molecule A; the size that image scales refer to
+OVERSAMPLING = 2  # grid points per image pixel in a rendered drawing
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Drawing:
         class_name: name that labels start with.
         outline: (n, 2) float64, drawing pixels, around the visible blob as a person outlines it.
         parts: lobes and plates; the highest one wins where they overlap.
-        relief: (h, w) float32 height picture centred on the molecule, one grid point per drawing
+        relief: (h, w) float32 height image centred on the molecule, one grid point per drawing
             pixel; used instead of `parts` for a user's own molecule.
         symmetry: order of the rotational symmetry (3 for the triangle).
     """
@@ -69,11 +69,11 @@ class Drawing:
         return float(np.hypot(*self.outline.T).max())
 
     def grid(self, scale: float) -> np.ndarray:
-        """Height drawing at `scale` picture pixels per drawing pixel.
+        """Height drawing at `scale` image pixels per drawing pixel.
 
         Returns:
             (k, k) float32 with odd k and the molecule's centre in the middle grid point;
-            `OVERSAMPLING` grid points per picture pixel.
+            `OVERSAMPLING` grid points per image pixel.
         """
         key = round(scale, 6)
         if key not in self._grids:
@@ -197,7 +197,7 @@ def drawing_from_outline(class_name: str, points: np.ndarray, symmetry: int = 1)
     """Make a flat molecule of the user's own from its outline alone.
 
     Args:
-        points: (n, 2) float xy, pixels of the user's picture.  Simulated at
+        points: (n, 2) float xy, pixels of the user's image.  Simulated at
             `pixels_per_molecule=60` the molecule comes out in that size.
     """
     points, _ = _centred(class_name, points)
@@ -216,19 +216,19 @@ def drawing_from_mask(class_name: str, mask: np.ndarray, symmetry: int = 1) -> D
 
 
 def drawing_from_crop(
-    class_name: str, picture: np.ndarray, points: np.ndarray, symmetry: int = 1
+    class_name: str, image: np.ndarray, points: np.ndarray, symmetry: int = 1
 ) -> Drawing:
-    """Make a molecule of the user's own with the relief it has in a picture.
+    """Make a molecule of the user's own with the relief it has in an image.
 
     Args:
-        picture: (H, W, 3) uint8 RGB whose brightness grows with the height (sum of the channels).
-        points: (n, 2) float xy outline in that picture, pixels.
+        image: (H, W, 3) uint8 RGB whose brightness grows with the height (sum of the channels).
+        points: (n, 2) float xy outline in that image, pixels.
     """
     points, centre = _centred(class_name, points)
     half = int(np.ceil(np.hypot(*points.T).max())) + 4
     grid = np.arange(-half, half + 1, dtype=np.float32)
     x, y = np.meshgrid(grid + centre[0] - 0.5, grid + centre[1] - 0.5)
-    brightness = picture.astype(np.float32).sum(axis=2)
+    brightness = image.astype(np.float32).sum(axis=2)
     relief = cv2.remap(
         brightness,
         x.astype(np.float32),
@@ -241,7 +241,7 @@ def drawing_from_crop(
     low, high = np.percentile(brightness, 2), np.percentile(relief[inside > 0], 95)
     if high <= low:
         raise InputError(
-            f"{class_name}: the outline encloses nothing brighter than the picture's background; "
+            f"{class_name}: the outline encloses nothing brighter than the image's background; "
             "outline a molecule that stands out."
         )
     soft = cv2.GaussianBlur(inside.astype(np.float32), (0, 0), 1.5)
@@ -253,13 +253,13 @@ def drawing_from_crop(
     )
 
 
-def drawings_from_annotation(annotation, classes=None, picture=None) -> dict[str, Drawing]:
+def drawings_from_annotation(annotation, classes=None, image=None) -> dict[str, Drawing]:
     """Make one drawing per class from the first outline of each class in an annotation.
 
     Args:
         annotation: spm.structures.annotation.Annotation with at least one shape.
         classes: the known ones; by default those that the labels suggest.
-        picture: (H, W, 3) uint8 RGB for the relief; without it the molecules are flat.
+        image: (H, W, 3) uint8 RGB for the relief; without it the molecules are flat.
 
     Raises:
         InputError: the annotation has no shape, or a label belongs to no class.
@@ -267,17 +267,17 @@ def drawings_from_annotation(annotation, classes=None, picture=None) -> dict[str
     from spm.structures.shape import outline
 
     if not annotation.shapes:
-        raise InputError(f"{annotation.picture_name}: no outline to draw a molecule from.")
+        raise InputError(f"{annotation.image_name}: no outline to draw a molecule from.")
     annotation = annotation.classified(classes)
     drawings: dict[str, Drawing] = {}
     for shape in annotation.shapes:
         name = annotation.class_of(shape)
         if name in drawings:
             continue
-        if picture is None:
+        if image is None:
             drawings[name] = drawing_from_outline(name, outline(shape))
         else:
-            drawings[name] = drawing_from_crop(name, picture, outline(shape))
+            drawings[name] = drawing_from_crop(name, image, outline(shape))
     return drawings
 
 

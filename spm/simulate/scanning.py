@@ -105,16 +105,16 @@ def _scan(surface: np.ndarray, tip: Appearance, scale: float) -> np.ndarray:
     return _lagging(sharp, tip.feedback * scale)
 
 
-def _blurred(picture: np.ndarray, sigma_x: float, sigma_y: float) -> np.ndarray:
+def _blurred(image: np.ndarray, sigma_x: float, sigma_y: float) -> np.ndarray:
     return cv2.GaussianBlur(
-        picture, (0, 0), max(sigma_x, 0.1), sigmaY=max(sigma_y, 0.1), borderType=cv2.BORDER_REFLECT
+        image, (0, 0), max(sigma_x, 0.1), sigmaY=max(sigma_y, 0.1), borderType=cv2.BORDER_REFLECT
     )
 
 
-def _lagging(picture: np.ndarray, length: float) -> np.ndarray:
+def _lagging(image: np.ndarray, length: float) -> np.ndarray:
     """Smear along the scan direction as a slow feedback does, without moving the mean position."""
     if length < 0.1:
-        return picture
+        return image
     decay = np.exp(-np.arange(np.ceil(5 * length) + 1) / length)
     decay /= decay.sum()
     # The mean lag is taken out: whole pixels by the anchor, the rest by mixing two kernels.
@@ -123,8 +123,8 @@ def _lagging(picture: np.ndarray, length: float) -> np.ndarray:
     # filter2D correlates: the newest sample is the last of the row, older ones lie to its left.
     row = centred[::-1].astype(np.float32)[None, :]
     anchor = (decay.size - 1 - int(lag), 0)
-    return cv2.filter2D(picture, -1, row, anchor=anchor, borderType=cv2.BORDER_REFLECT)
+    return cv2.filter2D(image, -1, row, anchor=anchor, borderType=cv2.BORDER_REFLECT)
 
 
-def _inner(picture: np.ndarray, pad: int) -> np.ndarray:
-    return picture[pad:-pad, pad:-pad] if pad else picture
+def _inner(image: np.ndarray, pad: int) -> np.ndarray:
+    return image[pad:-pad, pad:-pad] if pad else image

@@ -1,4 +1,4 @@
-"""`molecule_crops`: pictures of single molecules, for screening and tests."""
+"""`molecule_crops`: images of single molecules, for screening and tests."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from spm.errors import InputError
 from spm.io.colour_maps import colour
 from spm.simulate import recording
 from spm.simulate.appearance import Appearance
-from spm.simulate.lattice import Arrangement, Placement
-from spm.simulate.molecules import STANDARD_SIZE, Drawing
-from spm.simulate.picture import (
+from spm.simulate.image import (
     changed_appearance,
     check_overrides,
     known_drawings,
     make_distortion,
     scanned_heights,
 )
+from spm.simulate.lattice import Arrangement, Placement
+from spm.simulate.molecules import STANDARD_SIZE, Drawing
 
 # Flat lines and surface: one molecule fills the crop, and levelling would follow it.
 SINGLE = Appearance(class_heights={"003a": 0.94}, line_levelling=0.0, background=0.04)

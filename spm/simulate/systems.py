@@ -22,11 +22,11 @@ class System:
     angle: float | None = None  # of the (first) lattice, degrees; None draws one
     domains: int = 1  # crystal domains
     vacancies: float = 0.0  # share of missing molecules
-    patches: float = 0.0  # bare patches per 1000 drawing pixels of the picture's side
+    patches: float = 0.0  # bare patches per 1000 drawing pixels of the image's side
     patch_radius: float = 110.0  # mean radius of a bare patch
     patches_at_border: bool = True
     coverage: float = 0.3  # share of the area covered in a gas, up to about 0.45
-    count: int | None = None  # molecules in the picture, for a gas; overrides coverage
+    count: int | None = None  # molecules in the image, for a gas; overrides coverage
     jitter: float = 0.7  # standard deviation of positions in a crystal
     swing: float = 1.5  # standard deviation of angles in a crystal, degrees
     appearance: Appearance = field(default_factory=Appearance)
@@ -39,7 +39,7 @@ class System:
 
 
 # Four triangles, pairwise edge to edge, and eight three-lobed molecules in chains between rows of
-# lens-shaped pores: the kind of two-component network that the paper's pictures show.
+# lens-shaped pores: the kind of two-component network that the paper's images show.
 NETWORK_CELL = Cell(
     a=(139.0, 108.0),
     b=(-194.0, 211.0),

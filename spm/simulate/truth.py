@@ -1,4 +1,4 @@
-"""The exact truth of a simulated picture as a labelme annotation."""
+"""The exact truth of a simulated image as a labelme annotation."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ SMALLEST_VISIBLE = 0.02  # share of a molecule below which the truth does not me
 def placed_outline(
     placement: Placement, drawing: Drawing, scale: float, distortion: Distortion
 ) -> np.ndarray:
-    """Return the whole outline (n, 2) of a placed molecule in picture coordinates."""
+    """Return the whole outline (n, 2) of a placed molecule in image coordinates."""
     surface = drawing.outline @ rotation(placement.angle).T * scale + (placement.x, placement.y)
-    return distortion.to_picture(surface)
+    return distortion.to_image(surface)
 
 
 def truth_annotation(
@@ -29,20 +29,20 @@ def truth_annotation(
     scale: float,
     distortion: Distortion,
     *,
-    picture_name: str,
+    image_name: str,
     facts: dict,
 ) -> Annotation:
-    """Outline every molecule that shows in the picture.
+    """Outline every molecule that shows in the image.
 
     Args:
         shape: (height, width), pixels.
-        scale: picture pixels per drawing pixel.
-        facts: what the annotation says about the whole picture (key "simulation").
+        scale: image pixels per drawing pixel.
+        facts: what the annotation says about the whole image (key "simulation").
 
     Returns:
-        The annotation; labels are numbered per class from the top of the picture.  Points are
-        clipped to the picture.  Shape.flags: "edge" True when the picture's border cuts the
-        molecule.  Shape.extra: "visible" (share of the area in the picture, 0..1), "centre"
+        The annotation; labels are numbered per class from the top of the image.  Points are
+        clipped to the image.  Shape.flags: "edge" True when the image's border cuts the
+        molecule.  Shape.extra: "visible" (share of the area in the image, 0..1), "centre"
         [x, y] and "angle" (degrees, clockwise), and, when cut, "full_points" (whole outline).
     """
     height, width = shape
@@ -63,7 +63,7 @@ def truth_annotation(
     shapes = []
     for placement, full, points, cut, visible in found:
         numbers[placement.class_name] = numbers.get(placement.class_name, 0) + 1
-        centre = distortion.to_picture(np.array([[placement.x, placement.y]]))[0]
+        centre = distortion.to_image(np.array([[placement.x, placement.y]]))[0]
         extra = {
             "visible": round(visible, 4),
             "centre": np.round(centre, 2).tolist(),
@@ -76,4 +76,4 @@ def truth_annotation(
         if placement.scrambled:
             flags["scrambled"] = True
         shapes.append(Shape(label, np.round(points, 2), flags=flags, extra=extra))
-    return Annotation(shapes, height, width, picture_name, extra={"simulation": facts})
+    return Annotation(shapes, height, width, image_name, extra={"simulation": facts})

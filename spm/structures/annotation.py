@@ -1,6 +1,6 @@
 """Annotation files: labelme's JSON, versions 3.x to 6.x, read and written without labelme.
 
-Points are (x, y) in labelme's continuous pixel coordinates, (0, 0) at the picture's corner.
+Points are (x, y) in labelme's continuous pixel coordinates, (0, 0) at the image's corner.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from spm.errors import InputError
 from spm.io.images import (
     SUFFIXES,
     check_pixels,
-    decode_picture,
+    decode_image,
     decoded_size,
-    picture_size,
-    read_picture,
+    image_size,
+    read_image,
 )
 from spm.run.files import is_file, natural_sorted, write_json
 from spm.structures.classes import Classes
@@ -32,7 +32,7 @@ from spm.structures.labelme_file import (
     TOP_KEYS,
     check_derived,
     clean_text,
-    embedded_picture,
+    embedded_image,
     load_json,
     other_keys,
     read_flags,
@@ -46,15 +46,15 @@ CONVERT_KEYS = {"channel", "levelling", "colour_map"}
 
 @dataclass
 class Annotation:
-    """A picture's outlined molecules.
+    """An image's outlined molecules.
 
     Attributes:
         shapes: in the order of the file.
-        height, width: size of the picture in pixels.
-        picture_name: the picture's file name, in the folder of the JSON file.
-        flags: of the whole picture, name -> bool.
+        height, width: size of the image in pixels.
+        image_name: the image's file name, in the folder of the JSON file.
+        flags: of the whole image, name -> bool.
         path: the JSON file it came from.
-        picture_bytes: the embedded picture file, if there is one.
+        image_bytes: the embedded image file, if there is one.
         extra: top-level JSON keys that labelme does not know, for example `derived`.
         classes: by which the shapes got their class, see `classified`; None before.
     """
@@ -62,10 +62,10 @@ class Annotation:
     shapes: list[Shape]
     height: int
     width: int
-    picture_name: str
+    image_name: str
     flags: dict[str, bool] = field(default_factory=dict)
     path: Path | None = None
-    picture_bytes: bytes | None = None
+    image_bytes: bytes | None = None
     version: str = "5.0.1"
     extra: dict[str, Any] = field(default_factory=dict)
     classes: Classes | None = None
@@ -93,7 +93,7 @@ class Annotation:
             raise ValueError("The annotation has no classes yet; see Annotation.classified.")
         if shape.class_name is None:
             (unknown,) = self.classes.unknown([shape.label])
-            raise InputError(f"{self.path or self.picture_name}: {unknown}.")
+            raise InputError(f"{self.path or self.image_name}: {unknown}.")
         return shape.class_name
 
     @property
@@ -103,16 +103,16 @@ class Annotation:
 
     @property
     def partial(self) -> bool:
-        """Whether the user says that not every molecule in the picture is outlined.
+        """Whether the user says that not every molecule in the image is outlined.
 
-        It is a flag `partial` of the picture (labelme: `labelme --flags partial`), a key of the
+        It is a flag `partial` of the image (labelme: `labelme --flags partial`), a key of the
         JSON file of that name, or a flag of any outline; in upper or lower case.
         """
         return _says_partial(self.flags) or _says_partial(self.extra) or self.partial_by_outline
 
     @property
     def partial_by_outline(self) -> bool:
-        """Whether an outline has the flag `partial`, and neither the picture nor the file."""
+        """Whether an outline has the flag `partial`, and neither the image nor the file."""
         if _says_partial(self.flags) or _says_partial(self.extra):
             return False
         parts = (part for shape in self.shapes for part in shape.all_parts)
@@ -126,44 +126,44 @@ class Annotation:
             return made
         return {} if self.flags.get("derived") else None
 
-    def read_picture(self) -> np.ndarray:
-        """Return the picture, (H, W, 3) uint8 RGB.
+    def read_image(self) -> np.ndarray:
+        """Return the image, (H, W, 3) uint8 RGB.
 
         The embedded one if there is one, else the file beside the JSON.
 
         Raises:
             InputError: when there is none, it cannot be read, or its size is not the JSON's.
         """
-        if self.picture_bytes is not None:
-            picture = decode_picture(self.picture_bytes, f"{self.path} (embedded picture)")
+        if self.image_bytes is not None:
+            image = decode_image(self.image_bytes, f"{self.path} (embedded image)")
         else:
-            picture = read_picture(self.picture_path())
-        if picture.shape[:2] != (self.height, self.width):
-            raise _other_size(self.path, picture.shape[:2], (self.height, self.width))
-        return picture
+            image = read_image(self.image_path())
+        if image.shape[:2] != (self.height, self.width):
+            raise _other_size(self.path, image.shape[:2], (self.height, self.width))
+        return image
 
     def check_size(self) -> None:
-        """Compare the picture's size with the JSON's by the picture file's header alone.
+        """Compare the image's size with the JSON's by the image file's header alone.
 
         Raises:
-            InputError: when there is no picture or its size is not the JSON's.
+            InputError: when there is no image or its size is not the JSON's.
         """
-        if self.picture_bytes is not None:
-            size = decoded_size(self.picture_bytes, f"{self.path} (embedded picture)")
+        if self.image_bytes is not None:
+            size = decoded_size(self.image_bytes, f"{self.path} (embedded image)")
         else:
-            size = picture_size(self.picture_path())
+            size = image_size(self.image_path())
         if size != (self.height, self.width):
             raise _other_size(self.path, size, (self.height, self.width))
 
-    def picture_path(self) -> Path:
-        """Return the picture file beside the JSON file: its imagePath, or else the same stem.
+    def image_path(self) -> Path:
+        """Return the image file beside the JSON file: its imagePath, or else the same stem.
 
         Raises:
             InputError: when neither exists. An imagePath outside the folder is never followed.
         """
         if self.path is None:
-            raise ValueError("The annotation was not read from a file: it has no picture path.")
-        return find_picture(self.path, self.picture_name)
+            raise ValueError("The annotation was not read from a file: it has no image path.")
+        return find_image(self.path, self.image_name)
 
 
 def classes_of(annotations: Iterable[Annotation]) -> Classes:
@@ -175,11 +175,11 @@ def _says_partial(flags: dict[str, Any]) -> bool:
     return any(value and name.strip().casefold() == "partial" for name, value in flags.items())
 
 
-def find_picture(json_path: Path, picture_name: str) -> Path:
-    """Return the picture of an annotation file; see `Annotation.picture_path`."""
+def find_image(json_path: Path, image_name: str) -> Path:
+    """Return the image of an annotation file; see `Annotation.image_path`."""
     folder = json_path.parent
-    named = folder / PurePosixPath(picture_name.replace("\\", "/")).name
-    if picture_name and named.suffix.lower() != ".json":
+    named = folder / PurePosixPath(image_name.replace("\\", "/")).name
+    if image_name and named.suffix.lower() != ".json":
         if is_file(named):
             return named
         # Windows and macOS take a.Tif for a.tif, so that files come from there named either way.
@@ -193,7 +193,7 @@ def find_picture(json_path: Path, picture_name: str) -> Path:
             if path.is_file():
                 return path
     raise InputError(
-        f"{json_path}: its picture {named.name!r} is not beside it; copy the picture there."
+        f"{json_path}: its image {named.name!r} is not beside it; copy the image there."
     )
 
 
@@ -246,16 +246,16 @@ def read_annotation(path: str | os.PathLike) -> Annotation:
     data = load_json(path)
     shapes = [read_shape(item, i, path) for i, item in enumerate(data["shapes"])]
     shapes = grouped(shapes)
-    embedded = embedded_picture(data.get("imageData"), path)
+    embedded = embedded_image(data.get("imageData"), path)
     name = data.get("imagePath") or ""
     if not isinstance(name, str):
         raise InputError(f"{path}: imagePath must be a text; save the annotation again in labelme.")
     height, width = data.get("imageHeight"), data.get("imageWidth")
     if height is None or width is None:  # labelme before 3.6 did not write them
         if embedded is not None:
-            height, width = decoded_size(embedded, f"{path} (embedded picture)")
+            height, width = decoded_size(embedded, f"{path} (embedded image)")
         else:
-            height, width = picture_size(find_picture(path, name))
+            height, width = image_size(find_image(path, name))
     if not all(isinstance(n, int) and not isinstance(n, bool) and n > 0 for n in (height, width)):
         raise InputError(
             f"{path}: imageHeight and imageWidth must be whole numbers above 0, not {height!r} and "
@@ -268,17 +268,17 @@ def read_annotation(path: str | os.PathLike) -> Annotation:
         shapes=shapes,
         height=height,
         width=width,
-        picture_name=clean_text(name),
+        image_name=clean_text(name),
         flags=read_flags(data.get("flags")),
         path=path,
-        picture_bytes=embedded,
+        image_bytes=embedded,
         version=clean_text(data.get("version") or "5.0.1"),
         extra=extra,
     )
 
 
 def write_annotation(path: str | os.PathLike, annotation: Annotation, durable: bool = True) -> None:
-    """Write labelme JSON atomically; the picture is not embedded but lies beside it.
+    """Write labelme JSON atomically; the image is not embedded but lies beside it.
 
     Args:
         path: the file.
@@ -289,7 +289,7 @@ def write_annotation(path: str | os.PathLike, annotation: Annotation, durable: b
         "version": annotation.version,
         "flags": annotation.flags,
         "shapes": [_shape_json(part) for shape in annotation.shapes for part in shape.all_parts],
-        "imagePath": annotation.picture_name,
+        "imagePath": annotation.image_name,
         "imageData": None,
         "imageHeight": int(annotation.height),
         "imageWidth": int(annotation.width),
@@ -321,10 +321,10 @@ def check_annotation(annotation: Annotation) -> list[str]:
     return problems
 
 
-def check_with_picture(annotation: Annotation) -> list[str]:
-    """Return all problems like `check_annotation`; only the picture's where that does not fit.
+def check_with_image(annotation: Annotation) -> list[str]:
+    """Return all problems like `check_annotation`; only the image's where that does not fit.
 
-    Outlines that leave a picture of the wrong size are not wrong themselves.
+    Outlines that leave an image of the wrong size are not wrong themselves.
     """
     try:
         annotation.check_size()
@@ -391,10 +391,10 @@ def _mask_text(mask: np.ndarray) -> str:
 def _other_size(path: Path | None, real: tuple[int, int], said: tuple[int, int]) -> InputError:
     if real == said[::-1]:
         return InputError(
-            f"{path}: the picture is {real[1]} x {real[0]} pixels, and the annotation has width "
+            f"{path}: the image is {real[1]} x {real[0]} pixels, and the annotation has width "
             "and height exchanged; correct imageWidth and imageHeight, or draw it again in labelme."
         )
     return InputError(
-        f"{path}: the picture is {real[1]} x {real[0]} pixels but the annotation says "
-        f"{said[1]} x {said[0]}; open the right picture in labelme and save again."
+        f"{path}: the image is {real[1]} x {real[0]} pixels but the annotation says "
+        f"{said[1]} x {said[0]}; open the right image in labelme and save again."
     )

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from spm.errors import InputError
-from spm.io.images import decode_picture
+from spm.io.images import decode_image
 from spm.structures.label_text import clean_label
 from spm.structures.other_formats import other_program
 from spm.structures.shape import Shape
@@ -55,7 +55,7 @@ def load_json(path: Path) -> dict[str, Any]:
             raise InputError(f"{path}: {other}.")
         raise InputError(
             f"{path}: is not a labelme annotation (it has no list of shapes); take it out of the "
-            "folder, or annotate the picture in labelme."
+            "folder, or annotate the image in labelme."
         )
     return data
 
@@ -185,7 +185,7 @@ def _mask(text: Any, where: str) -> np.ndarray:
     except (binascii.Error, AttributeError, TypeError, ValueError):
         raise InputError(f"{where} has a damaged mask; draw it again in labelme.") from None
     try:
-        return decode_picture(data, where)[:, :, 0] > 0
+        return decode_image(data, where)[:, :, 0] > 0
     except InputError:
         raise InputError(f"{where} has a damaged mask; draw it again in labelme.") from None
 
@@ -195,13 +195,13 @@ def _decoded(text: str) -> bytes:
     return base64.b64decode("".join(text.split()), validate=True)
 
 
-def embedded_picture(text: Any, path: Path) -> bytes | None:
-    """Return the bytes of the picture file in imageData, None when there is none."""
+def embedded_image(text: Any, path: Path) -> bytes | None:
+    """Return the bytes of the image file in imageData, None when there is none."""
     if not text:
         return None
     try:
         return _decoded(text)
     except (binascii.Error, AttributeError, TypeError, ValueError):
         raise InputError(
-            f"{path}: the embedded picture is damaged; save the annotation again in labelme."
+            f"{path}: the embedded image is damaged; save the annotation again in labelme."
         ) from None

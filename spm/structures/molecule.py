@@ -42,18 +42,18 @@ NM_HEADER = ("centroid_x_nm", "centroid_y_nm", "area_nm2")
 
 @dataclass(eq=False)  # arrays have no single truth value to compare
 class Molecule:
-    """One molecule of a picture.
+    """One molecule of an image.
 
     Attributes:
         class_name: its class.
         score: confidence, 0..1.
-        box: (4,) float64 (y1, x1, y2, x2) in picture pixels, ends exclusive.
+        box: (4,) float64 (y1, x1, y2, x2) in image pixels, ends exclusive.
         outline: (n, 2) float64 polygon (x, y) in labelme's continuous pixel coordinates.
         area: square pixels.
         centroid: (x, y) of its area.
         orientation: direction of a lobe in degrees, nan for round ones; see
             `spm.geometry.orientation`.
-        edge: it touches the picture's border, so that size and shape say little.
+        edge: it touches the image's border, so that size and shape say little.
         uncertain: the second class has a large share of the first one's score, by default half.
         second_class: the next best class, "" when the detector knows only one.
         second_score: its score.
@@ -83,7 +83,7 @@ def typical_size(molecules: Sequence[Molecule]) -> float:
 def set_orientations(molecules: Sequence[Molecule]) -> list[Molecule]:
     """Returns the molecules with `orientation` and `symmetry` filled in, class by class.
 
-    Molecules cut by the picture's border do not take part in finding their class's symmetry unless
+    Molecules cut by the image's border do not take part in finding their class's symmetry unless
     there are no others.
     """
     harmonics = [orientation.radial_harmonics(m.outline, m.centroid) for m in molecules]
@@ -117,14 +117,14 @@ def molecules_to_annotation(
     molecules: Sequence[Molecule],
     height: int,
     width: int,
-    picture_name: str,
+    image_name: str,
     nm_per_pixel: float | None = None,
 ) -> Annotation:
     """Returns the molecules as an annotation that labelme opens and a user can correct.
 
     Each is a polygon; `flags` carry edge and uncertain, `description` the score in words, and
     further keys, which labelme keeps, the numbers: score, box, second_class, second_score,
-    orientation, symmetry; for the whole picture nm_per_pixel, where it is known.
+    orientation, symmetry; for the whole image nm_per_pixel, where it is known.
     """
     shapes = [
         Shape(
@@ -144,7 +144,7 @@ def molecules_to_annotation(
         for label, molecule in zip(labels_of(molecules), molecules, strict=True)
     ]
     known = {} if nm_per_pixel is None else {pixel_size.KEY: nm_per_pixel}
-    return Annotation(shapes, height, width, picture_name, extra=known)
+    return Annotation(shapes, height, width, image_name, extra=known)
 
 
 def annotation_to_molecules(annotation: Annotation) -> list[Molecule]:
@@ -187,7 +187,7 @@ def write_table(
     """Writes the molecules as CSV, one line each, under TABLE_HEADER, with NM_HEADER where the
     size of a pixel is known.
 
-    Lengths are picture pixels, areas square pixels, the orientation degrees (empty for round
+    Lengths are image pixels, areas square pixels, the orientation degrees (empty for round
     molecules), edge and uncertain 0 or 1. `label` is the molecule's label in the JSON.
     """
     rows = [

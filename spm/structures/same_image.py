@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from spm.errors import InputError
-from spm.io.images import SUFFIXES, decode_picture, read_bytes
+from spm.io.images import SUFFIXES, decode_image, read_bytes
 from spm.structures.annotation import Annotation
 
 # Mean difference in grey levels from which two images are not one that was packed with losses.
@@ -37,7 +37,7 @@ def annotated_twice(annotations: Iterable[Annotation]) -> list[tuple[Annotation,
         found.append(
             (
                 annotation,
-                f"{path}: is of the same picture as {earlier.path.name}, and what one of them "
+                f"{path}: is of the same image as {earlier.path.name}, and what one of them "
                 f"lacks would be taken for background; keep one, move the other away{other}.",
             )
         )
@@ -48,9 +48,9 @@ def names_another(annotation: Annotation) -> str:
     """Return a sentence when the image of the annotation's own name lies there but its imagePath
     names another one, which is taken; else an empty text."""
     own = _own_image(annotation)
-    if annotation.picture_bytes is not None or own is None:
+    if annotation.image_bytes is not None or own is None:
         return ""
-    taken = annotation.picture_path().name
+    taken = annotation.image_path().name
     return (
         f"{annotation.path.name}: its imagePath is {taken}, which is taken; {own.name} beside it "
         "is not. If that is meant, open it in labelme and save again"
@@ -62,15 +62,15 @@ def embedded_differs(annotation: Annotation) -> str:
 
     A file beside it that cannot be read says nothing: it is not used.
     """
-    if annotation.picture_bytes is None:
+    if annotation.image_bytes is None:
         return ""
     try:
-        path = annotation.picture_path()
+        path = annotation.image_path()
         data = read_bytes(path)
-        if data == annotation.picture_bytes:
+        if data == annotation.image_bytes:
             return ""
-        beside = decode_picture(data, str(path))
-        inside = decode_picture(annotation.picture_bytes, f"{annotation.path} (embedded picture)")
+        beside = decode_image(data, str(path))
+        inside = decode_image(annotation.image_bytes, f"{annotation.path} (embedded image)")
     except InputError:
         return ""
     if beside.shape != inside.shape:
@@ -80,13 +80,13 @@ def embedded_differs(annotation: Annotation) -> str:
     else:
         return ""
     return (
-        f"{annotation.path.name}: the picture embedded in it is trained on, but {path.name} beside "
+        f"{annotation.path.name}: the image embedded in it is trained on, but {path.name} beside "
         f"it {how}; open {path.name} in labelme and save the outlines again, or delete it"
     )
 
 
 def tell_of_embedded(annotations: Iterable[Annotation]) -> None:
-    """Print a line for each annotation whose embedded picture is not the one beside it."""
+    """Print a line for each annotation whose embedded image is not the one beside it."""
     for sentence in filter(None, map(embedded_differs, annotations)):
         print(f"note: {sentence}.", file=sys.stderr)
 
@@ -99,18 +99,18 @@ def _difference(first: np.ndarray, second: np.ndarray) -> float:
 
 def _image_of(annotation: Annotation) -> str:
     """Return what an annotation's image is known by: its file, or its name where it is embedded."""
-    if annotation.picture_bytes is None:
+    if annotation.image_bytes is None:
         try:
-            return str(annotation.picture_path().resolve()).casefold()
+            return str(annotation.image_path().resolve()).casefold()
         except InputError:
             pass
-    name = annotation.picture_name.replace("\\", "/") or annotation.path.stem
+    name = annotation.image_name.replace("\\", "/") or annotation.path.stem
     return str((annotation.path.parent / name).resolve()).casefold()
 
 
 def _own_image(annotation: Annotation) -> Path | None:
     """Return the image with the annotation's own stem, if another name is in its imagePath."""
-    named = annotation.picture_name.replace("\\", "/").rpartition("/")[2]
+    named = annotation.image_name.replace("\\", "/").rpartition("/")[2]
     stem = annotation.path.stem
     if not named or Path(named).stem.casefold() == stem.casefold():
         return None

@@ -19,8 +19,8 @@ from spm.geometry.rings import bridged, mask_rings, oriented
 
 AREA_TYPES = ("polygon", "rectangle", "circle", "mask")
 CIRCLE_POINTS = 64
-# Points may leave the picture by this part of its longer side (a hand slips); beyond it the outline
-# belongs to another picture.
+# Points may leave the image by this part of its longer side (a hand slips); beyond it the outline
+# belongs to another image.
 MARGIN = 0.02
 MOST_POINTS = 10_000  # of one outline; more is no molecule, and takes minutes to check
 MOST_PARTS = 8  # outlines of one group; more are no molecule but a program's habit
@@ -164,7 +164,7 @@ def _cells(polygons: list[np.ndarray], fine: int) -> tuple[list[CroppedMask], np
 
 
 def check_shape(shape: Shape, height: int, width: int) -> list[str]:
-    """Return what is wrong with a shape in a picture of height x width pixels, its parts left out.
+    """Return what is wrong with a shape in an image of height x width pixels, its parts left out.
 
     Each problem is a clause such as "has 2 points; a polygon needs 3". Empty list: nothing.
     """
@@ -180,7 +180,7 @@ def check_shape(shape: Shape, height: int, width: int) -> list[str]:
     elif polygon_area(points) < 1e-6:
         problems.append("encloses no area; draw it again or delete it")
     elif not problems and not CroppedMask.of_polygon(points, height, width).area:
-        problems.append("covers no pixel of the picture; draw it larger or delete it")
+        problems.append("covers no pixel of the image; draw it larger or delete it")
     return problems
 
 
@@ -188,7 +188,7 @@ def check_form(shape: Shape, height: int, width: int, margin: float) -> str:
     """Return what makes a shape unusable for drawing and moving, or an empty text.
 
     Args:
-        margin: pixels by which it may reach out of the picture of height x width.
+        margin: pixels by which it may reach out of the image of height x width.
     """
     if not shape.label:
         return "has an empty label; write its class and a number"
@@ -197,7 +197,7 @@ def check_form(shape: Shape, height: int, width: int, margin: float) -> str:
     points = outline(shape)
     outside = np.maximum(points - (width, height), -points).max()
     if outside > margin:
-        return f"reaches {outside:.6g} pixels out of the picture; move or delete it"
+        return f"reaches {outside:.6g} pixels out of the image; move or delete it"
     return ""
 
 

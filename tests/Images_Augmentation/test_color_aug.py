@@ -13,7 +13,7 @@ from Images_Augmentation.color_aug_img_json import main, stream
 from Images_Augmentation.elastic import Field, random_field
 from spm.errors import InputError
 from spm.geometry.cropped_mask import polygon_mask
-from spm.io.images import read_picture
+from spm.io.images import read_image
 from spm.structures.annotation import read_annotation
 
 SMALL = {"aug_times": 4, "workers": 1}
@@ -27,7 +27,7 @@ def test_names_counts_and_marks(tmp_path):
     for path in (tmp_path / "out").glob("*.json"):
         read = read_annotation(path)
         made = read.derived
-        assert read.read_picture().shape == (40, 64, 3) and read.partial
+        assert read.read_image().shape == (40, 64, 3) and read.partial
         assert (made["source"], made["origin"], made["seed"]) == ("cut", "cut", 3)
         assert 1 <= len(made["techniques"]) <= 2
         assert made["moved"] == ("elastic" in made["techniques"])
@@ -48,14 +48,14 @@ def test_pitfall_6_same_files_with_any_number_of_processes(tmp_path):
 
 
 def test_pitfall_6_no_two_copies_share_a_draw(tmp_path):
-    """Pitfall 6: the same picture under two names gets two different sets of copies."""
+    """Pitfall 6: the same image under two names gets two different sets of copies."""
     for name in ("a", "b"):
         put(tmp_path / "in", name, seed=1)
-    # Elastic only: a block dropout of so small a picture may hit no block.
+    # Elastic only: a block dropout of so small an image may hit no block.
     settings = {"techniques": ["elastic"], "aug_times": 20, "workers": 1}
     main(in_dir=tmp_path / "in", out_dir=tmp_path / "out", **settings)
-    pictures = contents(tmp_path / "out", "*.png")
-    assert len(pictures) == 40 == len(set(pictures.values()))
+    images = contents(tmp_path / "out", "*.png")
+    assert len(images) == 40 == len(set(images.values()))
     draws = {stream(0, name, copy).random() for name in ("a", "b") for copy in range(50)}
     assert len(draws) == 100
 
@@ -70,7 +70,7 @@ def test_pitfall_7_outlines_move_with_the_pixels():
     field = smooth_field(60, 90)
     angle = np.linspace(0, 2 * np.pi, 200, endpoint=False)
     ring = np.stack([45 + 22 * np.cos(angle), 30 + 18 * np.sin(angle)], 1)
-    moved = field.move_picture(polygon_mask(ring, 60, 90).astype(np.uint8)) > 0
+    moved = field.move_image(polygon_mask(ring, 60, 90).astype(np.uint8)) > 0
     drawn = polygon_mask(field.move_points(ring), 60, 90)
     unmoved = polygon_mask(ring, 60, 90)
     assert (moved & drawn).sum() / (moved | drawn).sum() > 0.95
@@ -109,28 +109,28 @@ def test_pitfall_7_elastic_copies_in_the_files(tmp_path):
 
 
 def test_dropout_blackens_the_stated_part(rng):
-    picture = np.full((100, 120, 3), 200, np.uint8)
+    image = np.full((100, 120, 3), 200, np.uint8)
     parts = []
     for _ in range(200):
-        result = techniques.dropout(picture, rng)
+        result = techniques.dropout(image, rng)
         assert set(np.unique(result)) <= {0, 200}
         parts.append((result == 0).mean())
-    assert 0.04 < np.mean(parts) < 0.1 and max(parts) < 0.45 and (picture == 200).all()
+    assert 0.04 < np.mean(parts) < 0.1 and max(parts) < 0.45 and (image == 200).all()
 
 
 @pytest.mark.parametrize("name", techniques.TECHNIQUES)
-def test_each_technique_alters_the_picture_the_same_way_for_one_seed(name):
-    picture = textured(48, 56)
-    kept = picture.copy()
+def test_each_technique_alters_the_image_the_same_way_for_one_seed(name):
+    image = textured(48, 56)
+    kept = image.copy()
     results = []
     for seed in (0, 0, 1, 2, 3, 4, 5):
-        result, field = techniques.apply(name, picture, np.random.default_rng(seed))
-        assert result.shape == picture.shape and result.dtype == np.uint8
+        result, field = techniques.apply(name, image, np.random.default_rng(seed))
+        assert result.shape == image.shape and result.dtype == np.uint8
         assert (field is not None) == (name == "elastic")
         results.append(result)
-    assert np.array_equal(picture, kept)
+    assert np.array_equal(image, kept)
     assert np.array_equal(results[0], results[1])
-    assert any(not np.array_equal(result, picture) for result in results)
+    assert any(not np.array_equal(result, image) for result in results)
     if name != "invert":
         assert any(not np.array_equal(results[0], other) for other in results[2:])
 
@@ -215,7 +215,7 @@ def test_command_line_from_another_folder(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert len(contents(tmp_path / "before", "*.png")) == 2
-    assert read_picture(tmp_path / "before" / "cut_000.png").shape == (40, 64, 3)
+    assert read_image(tmp_path / "before" / "cut_000.png").shape == (40, 64, 3)
 
 
 def test_square_moves_less_than_the_field(rng):

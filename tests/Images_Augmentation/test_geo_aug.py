@@ -11,7 +11,7 @@ from spm.errors import InputError
 from spm.geometry import affine
 from spm.geometry.cropped_mask import polygon_mask
 from spm.geometry.polygons import polygon_area
-from spm.io.images import read_picture, write_picture
+from spm.io.images import read_image, write_image
 from spm.structures.annotation import read_annotation, write_annotation
 from spm.structures.shape import Shape
 
@@ -23,8 +23,8 @@ def iou(a, b):
     return (a & b).sum() / (a | b).sum()
 
 
-def test_plan_has_72_distinct_pictures():
-    """Pitfall 3: no two of the 72 pictures are the same map of the source."""
+def test_plan_has_72_distinct_images():
+    """Pitfall 3: no two of the 72 images are the same map of the source."""
     plan = plan_copies(ANGLES, ("tb", "lr"))
     assert len(plan) == 71 and len({copy.suffix for copy in plan}) == 71
     maps = [map_of(copy, 320, 200)[0][:, :2] for copy in [Copy(), *plan]]
@@ -34,13 +34,13 @@ def test_plan_has_72_distinct_pictures():
     assert "(180)(tb)" not in names and "(187.5)(tb)" in names  # (180)(tb) would be (lr) again
 
 
-def test_72_copies_are_72_different_pictures(tmp_path):
+def test_72_copies_are_72_different_images(tmp_path):
     """Pitfall 3, in the files."""
     put(tmp_path, height=48, width=64)
     assert main(in_dir=tmp_path) == 0
-    pictures = contents(tmp_path, "*.png")
-    assert len(pictures) == 72
-    assert len({read_picture(tmp_path / name).tobytes() for name in pictures}) == 72
+    images = contents(tmp_path, "*.png")
+    assert len(images) == 72
+    assert len({read_image(tmp_path / name).tobytes() for name in images}) == 72
 
 
 @pytest.mark.parametrize("size", [(200, 320), (320, 200), (256, 256), (201, 315)])
@@ -51,10 +51,10 @@ def test_pitfall_1_pixels_and_outline_go_together(size, angle):
     for flip in ("", "tb", "lr"):
         matrix, new_height, new_width = map_of(Copy(angle, flip), height, width)
         mask = polygon_mask(BLOB, height, width)
-        picture = affine.warp(mask.astype(np.uint8) * 255, matrix, new_height, new_width) > 127
+        image = affine.warp(mask.astype(np.uint8) * 255, matrix, new_height, new_width) > 127
         outline = affine.apply_to_points(matrix, BLOB)
-        assert iou(picture, polygon_mask(outline, new_height, new_width)) >= 0.98
-        # The canvas holds all of the picture and is no larger than needed.
+        assert iou(image, polygon_mask(outline, new_height, new_width)) >= 0.98
+        # The canvas holds all of the image and is no larger than needed.
         corners = affine.apply_to_points(
             matrix, np.array([(0, 0), (width, 0), (width, height), (0, height)])
         )
@@ -64,18 +64,18 @@ def test_pitfall_1_pixels_and_outline_go_together(size, angle):
 
 
 def test_quarter_turns_and_flips_copy_pixels_exactly():
-    picture = textured(4, 6)
+    image = textured(4, 6)
     expected = {
-        (0, "tb"): picture[::-1],
-        (0, "lr"): picture[:, ::-1],
-        (90, ""): np.rot90(picture),
-        (180, ""): np.rot90(picture, 2),
-        (270, ""): np.rot90(picture, 3),
-        (90, "lr"): np.rot90(picture)[:, ::-1],
+        (0, "tb"): image[::-1],
+        (0, "lr"): image[:, ::-1],
+        (90, ""): np.rot90(image),
+        (180, ""): np.rot90(image, 2),
+        (270, ""): np.rot90(image, 3),
+        (90, "lr"): np.rot90(image)[:, ::-1],
     }
     for (angle, flip), right in expected.items():
         matrix, height, width = map_of(Copy(angle, flip), 4, 6)
-        assert np.array_equal(affine.warp(picture, matrix, height, width), right)
+        assert np.array_equal(affine.warp(image, matrix, height, width), right)
 
 
 def test_turning_is_counter_clockwise_on_the_screen():
@@ -88,9 +88,9 @@ def test_interpolation_is_smooth():
     """Pitfall 3: nearest-neighbour turning leaves errors of whole grey steps; cubic does not."""
     rows, columns = np.mgrid[:120, :160]
     wave = 127 + 100 * np.sin(columns / 4) * np.cos(rows / 5)
-    picture = np.rint(wave).astype(np.uint8)
+    image = np.rint(wave).astype(np.uint8)
     matrix, height, width = affine.rotation(15, 120, 160)
-    turned = affine.warp(picture, matrix, height, width)
+    turned = affine.warp(image, matrix, height, width)
     inverse = np.linalg.inv(matrix[:, :2])
     y, x = np.mgrid[:height, :width] + 0.5
     xy = np.stack([x.ravel(), y.ravel()], 1) - matrix[:, 2]
@@ -104,9 +104,9 @@ def test_shrinking_keeps_the_size_and_does_not_alias(tmp_path):
     put(tmp_path, height=60, width=80)
     stripes = np.zeros((60, 80, 3), np.uint8)
     stripes[:, ::2] = 200
-    write_picture(tmp_path / "cut.png", stripes)
+    write_image(tmp_path / "cut.png", stripes)
     main(in_dir=tmp_path, angles=[], flips=[], shrink_list=[0.5])
-    small = read_picture(tmp_path / "cut(x0.5).png")
+    small = read_image(tmp_path / "cut(x0.5).png")
     assert small.shape == (60, 80, 3) and not small[:14].any() and not small[:, :19].any()
     assert np.abs(small[18:42, 25:55].astype(int) - 100).max() < 25  # grey, no stripes
     read = read_annotation(tmp_path / "cut(x0.5).json")
@@ -115,7 +115,7 @@ def test_shrinking_keeps_the_size_and_does_not_alias(tmp_path):
 
 
 def test_pitfall_2_json_and_png_have_the_same_size(tmp_path):
-    """Pitfall 2: the size in the JSON is the picture's, odd and not square sizes too."""
+    """Pitfall 2: the size in the JSON is the image's, odd and not square sizes too."""
     put(tmp_path, "a", 41, 65)
     put(tmp_path, "b", 40, 64)
     main(in_dir=tmp_path, shrink_list=[0.7])
@@ -123,7 +123,7 @@ def test_pitfall_2_json_and_png_have_the_same_size(tmp_path):
     assert len(paths) == 2 * 72 * 2
     for path in paths:
         read = read_annotation(path)
-        assert read.read_picture().shape == (read.height, read.width, 3)
+        assert read.read_image().shape == (read.height, read.width, 3)
 
 
 def test_copies_say_what_they_are(tmp_path):
@@ -137,9 +137,9 @@ def test_copies_say_what_they_are(tmp_path):
     assert (made["angle"], made["flip"], made["shrink"]) == (30, "lr", 1)
     valid = np.array(made["valid"])
     assert polygon_area(valid) == pytest.approx(40 * 64)
-    # Outside of `valid` there is nothing, inside there is the picture.
+    # Outside of `valid` there is nothing, inside there is the image.
     inside = polygon_mask(valid, read.height, read.width)
-    grey = read.read_picture().max(axis=2)
+    grey = read.read_image().max(axis=2)
     assert grey[~inside].mean() < 3 and (grey[inside] > 0).mean() > 0.99
 
 
@@ -164,7 +164,7 @@ def test_other_settings_and_lost_sources_remove_only_our_copies(tmp_path):
     put(tmp_path, "a")
     put(tmp_path, "b")
     (tmp_path / "notes.txt").write_text("mine")
-    write_picture(tmp_path / "a(99).png", textured(4, 4))  # the user's, looks like a copy
+    write_image(tmp_path / "a(99).png", textured(4, 4))  # the user's, looks like a copy
     main(in_dir=tmp_path)
     main(in_dir=tmp_path, angles=[90], flips=[])
     (tmp_path / "b.json").unlink()
@@ -175,7 +175,7 @@ def test_other_settings_and_lost_sources_remove_only_our_copies(tmp_path):
     }  # fmt: skip
 
 
-def test_a_lost_ledger_and_damaged_copies_are_repaired(tmp_path):
+def test_a_lost_manifest_and_damaged_copies_are_repaired(tmp_path):
     put(tmp_path)
     main(in_dir=tmp_path, angles=[90, 180], flips=[])
     whole = contents(tmp_path)
@@ -183,7 +183,7 @@ def test_a_lost_ledger_and_damaged_copies_are_repaired(tmp_path):
     (tmp_path / "cut(180).json").unlink()
     main(in_dir=tmp_path, angles=[90, 180], flips=[])
     assert contents(tmp_path) == whole
-    (tmp_path / ".ledger_geo.jsonl").unlink()
+    (tmp_path / ".manifest_geo.jsonl").unlink()
     main(in_dir=tmp_path, angles=[90], flips=[])
     assert set(contents(tmp_path)) == {"cut.png", "cut.json", "cut(90).png", "cut(90).json"}
 
@@ -191,7 +191,7 @@ def test_a_lost_ledger_and_damaged_copies_are_repaired(tmp_path):
 def test_files_of_the_user_are_never_overwritten(tmp_path):
     put(tmp_path)
     put(tmp_path, "cut(90)", seed=5)
-    write_picture(tmp_path / "cut(180).png", textured(4, 4))
+    write_image(tmp_path / "cut(180).png", textured(4, 4))
     before = contents(tmp_path)
     with pytest.raises(InputError, match="is not ours") as error:
         main(in_dir=tmp_path, angles=[90, 180, 270], flips=[])
@@ -201,13 +201,13 @@ def test_files_of_the_user_are_never_overwritten(tmp_path):
     assert "cut(270).png" in after and "cut(90)(270).png" in after  # the others are done
 
 
-def test_bad_pictures_are_reported_together_and_the_rest_is_done(tmp_path):
+def test_bad_images_are_reported_together_and_the_rest_is_done(tmp_path):
     put(tmp_path, "good")
     annotation = put(tmp_path, "crossed")
     annotation.shapes.append(Shape("A3", np.array([(5.0, 5), (25, 25), (25, 5), (5, 25)])))
     write_annotation(tmp_path / "crossed.json", annotation)
     put(tmp_path, "size", height=41)
-    write_picture(tmp_path / "size.png", textured(30, 30))
+    write_image(tmp_path / "size.png", textured(30, 30))
     put(tmp_path, "cut off")
     data = (tmp_path / "cut off.png").read_bytes()
     (tmp_path / "cut off.png").write_bytes(data[: len(data) // 2])
@@ -247,7 +247,7 @@ def test_wrong_settings(tmp_path, settings, match):
 
 
 def test_empty_folder(tmp_path):
-    with pytest.raises(InputError, match="no annotated picture"):
+    with pytest.raises(InputError, match="no annotated image"):
         main(in_dir=tmp_path)
 
 

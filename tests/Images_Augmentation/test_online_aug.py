@@ -25,10 +25,10 @@ def plain(**changes):
 
 
 def scene(outlines, height=160, width=200, **fields):
-    picture = np.zeros((height, width, 3), np.uint8)
+    image = np.zeros((height, width, 3), np.uint8)
     for points in outlines:
-        picture[polygon_mask(points, height, width)] = 255
-    return Scene(picture, outlines, np.arange(1, len(outlines) + 1), **fields)
+        image[polygon_mask(points, height, width)] = 255
+    return Scene(image, outlines, np.arange(1, len(outlines) + 1), **fields)
 
 
 def test_pixels_and_outlines_move_together():
@@ -37,7 +37,7 @@ def test_pixels_and_outlines_move_together():
     for seed in range(40):
         view = draw_view(one, plain(), np.random.default_rng(seed))
         if len(view.class_ids) == 1:
-            bright = view.picture[:, :, 0] > 127
+            bright = view.image[:, :, 0] > 127
             mask = view.masks[:, :, 0]
             assert (bright & mask).sum() / (bright | mask).sum() > 0.93
             compared += 1
@@ -54,16 +54,16 @@ def test_one_seed_one_view():
         draw_view(scene([TRIANGLE]), ViewSettings(96, 1.0), np.random.default_rng(5))
         for _ in range(2)
     )
-    np.testing.assert_array_equal(first.picture, second.picture)
+    np.testing.assert_array_equal(first.image, second.image)
     np.testing.assert_array_equal(first.ignored, second.ignored)
 
 
-def test_some_views_keep_the_colours_of_their_picture():
+def test_some_views_keep_the_colours_of_their_image():
     """`plain` is their share: of 60 views all, none, or some 18 look as without colour changes."""
     one = scene([TRIANGLE])
 
     def view(seed, **changes):
-        return draw_view(one, ViewSettings(96, 1.0, **changes), np.random.default_rng(seed)).picture
+        return draw_view(one, ViewSettings(96, 1.0, **changes), np.random.default_rng(seed)).image
 
     still = dict.fromkeys(COLOUR_CHANGES, 0)
 
@@ -129,7 +129,7 @@ def test_what_is_unclear_teaches_nothing_and_the_rest_does():
     assert shown > 3
 
 
-def test_what_lies_beyond_the_users_picture_is_ignored():
+def test_what_lies_beyond_the_users_image_is_ignored():
     """A copy on an enlarged black canvas: only the rectangle inside teaches."""
     valid = np.array([[50.0, 30.0], [150.0, 30.0], [150.0, 130.0], [50.0, 130.0]])
     turned = plain(scale_jitter=0, cell=4)
@@ -155,7 +155,7 @@ def test_the_rim_is_ignored_but_not_the_molecules_in_it():
     assert not region[30:50, 50:70].any()
 
 
-def test_in_a_partly_outlined_picture_only_the_outlined_molecules_teach():
+def test_in_a_partly_outlined_image_only_the_outlined_molecules_teach():
     one = scene([TRIANGLE], partial=True)
     for seed in range(20):
         view = draw_view(one, plain(cell=4), np.random.default_rng(seed))
@@ -181,12 +181,12 @@ def test_stored_masks_and_outlines_give_the_same_views():
     outlines = [TRIANGLE, TRIANGLE + 45]
     drawn = scene(outlines)
     masks = [*fill_polygons(outlines, 160, 200), EMPTY]
-    stored = Scene(drawn.picture, None, np.append(drawn.class_ids, 1), masks=masks)
+    stored = Scene(drawn.image, None, np.append(drawn.class_ids, 1), masks=masks)
     assert stored.molecule_size == pytest.approx(drawn.molecule_size, rel=0.02)
     same = 0
     for seed in range(12):
         one, other = (draw_view(s, plain(), np.random.default_rng(seed)) for s in (drawn, stored))
-        np.testing.assert_array_equal(one.picture, other.picture)
+        np.testing.assert_array_equal(one.image, other.image)
         if len(one.class_ids) and list(one.class_ids) == list(other.class_ids):
             union = (one.masks | other.masks).sum()
             assert (one.masks & other.masks).sum() / union > 0.93
@@ -194,7 +194,7 @@ def test_stored_masks_and_outlines_give_the_same_views():
     assert same >= 8
 
 
-def test_a_molecule_cut_by_the_picture_counts_as_one_cut_by_the_view():
+def test_a_molecule_cut_by_the_image_counts_as_one_cut_by_the_view():
     """A corrected prediction outlines molecules at the border down to slivers."""
     whole = np.array([[60.0, 40.0], [80.0, 40.0], [80.0, 60.0], [60.0, 60.0]])
     half, sliver = whole.copy(), whole.copy()

@@ -19,7 +19,7 @@ from mrcnn.model import MaskRCNN
 from mrcnn.weights import read_metadata
 from spm.errors import InputError
 from spm.inference.predict import Settings
-from spm.io.images import read_picture, write_picture
+from spm.io.images import read_image, write_image
 from spm.structures.annotation import Annotation, Shape, write_annotation
 
 CLASSES = ["disc", "方 b", "bar"]
@@ -60,7 +60,7 @@ def image():
 
 def table(folder, path, *, weights, **settings):
     status = predict_big_pic.main(
-        files=[path], weights=weights, out_dir=folder, tile_pictures=False, report=False, **settings
+        files=[path], weights=weights, out_dir=folder, tile_images=False, report=False, **settings
     )
     assert status == 0
     with (folder / f"{path.stem}_molecules.csv").open(encoding="utf-8", newline="") as file:
@@ -90,7 +90,7 @@ def test_detections_say_what_detect_says(trained):
 @pytest.mark.parametrize("views", [1, 4])
 def test_the_second_class_reaches_the_table(trained, tmp_path, views):
     """Each line's second class and score are those that the network gave to the same box."""
-    write_picture(tmp_path / "图 1.png", image())
+    write_image(tmp_path / "图 1.png", image())
     rows = table(
         tmp_path / "out",
         tmp_path / "图 1.png",
@@ -196,7 +196,7 @@ def test_a_file_of_no_older_network_is_refused(tmp_path, trained):
 
 def test_older_weights_predict_with_the_2022_cut(older, small, tmp_path, capsys):
     """Four tiles of 3/5 of the side, enlarged to the network's input; or a scale of one's own."""
-    write_picture(tmp_path / "a.png", image())
+    write_image(tmp_path / "a.png", image())
     names = ["003a,020a"]
     settings = {"weights": older, "class_names": names, "report": False, "score_threshold": 0.0}
     out = tmp_path / "out"
@@ -206,7 +206,7 @@ def test_older_weights_predict_with_the_2022_cut(older, small, tmp_path, capsys)
     tiles = sorted((out / "pre_predict").iterdir())
     assert len(tiles) == 4
     # The first tile shows the upper left 77 of 128 pixels, as large as the network's input.
-    first = read_picture(tiles[0])
+    first = read_image(tiles[0])
     assert first.shape == (128, 128, 3)
     expected = cv2.resize(image()[:77, :77], (128, 128), interpolation=cv2.INTER_LINEAR)
     inner = slice(2, 120)
@@ -216,13 +216,13 @@ def test_older_weights_predict_with_the_2022_cut(older, small, tmp_path, capsys)
 
     settings["tile_scale"] = 1.0
     assert predict_big_pic.main(files=[tmp_path / "a.png"], out_dir=out, **settings) == 0
-    assert "020a; 1 network pixels per picture pixel" in capsys.readouterr().out
+    assert "020a; 1 network pixels per image pixel" in capsys.readouterr().out
     assert len(list((out / "pre_predict").iterdir())) == 1
 
 
 def test_older_weights_are_evaluated(older, small, tmp_path, capsys):
     (tmp_path / "truth").mkdir()
-    write_picture(tmp_path / "truth" / "a.png", image())
+    write_image(tmp_path / "truth" / "a.png", image())
     corners = np.array([(20.0, 20), (60, 20), (60, 60), (20, 60)])
     shapes = [Shape("003a1", corners), Shape("020a1", corners + 50)]
     write_annotation(tmp_path / "truth" / "a.json", Annotation(shapes, 128, 128, "a.png"))

@@ -60,9 +60,9 @@ def largest_difference(one, two):
 
 @needs_torch
 def test_two_processes_train_to_the_weights_of_one(tmp_path):
-    """Two steps of 2 x 1 pictures and of 1 x 2: losses, weights and BatchNorm's statistics agree.
+    """Two steps of 2 x 1 images and of 1 x 2: losses, weights and BatchNorm's statistics agree.
 
-    The toys of the pictures differ in number and size, so that means over each worker's own
+    The toys of the images differ in number and size, so that means over each worker's own
     anchors and RoIs would not do.
     """
     shared = start_workers(tmp_path / "shared", 2, 1, 2)

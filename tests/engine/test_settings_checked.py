@@ -77,7 +77,7 @@ RECIPE = [
 
 @pytest.fixture
 def folders(tmp_path, monkeypatch):
-    """An empty folder to be in, and an annotated picture: nothing else may appear."""
+    """An empty folder to be in, and an annotated image: nothing else may appear."""
     monkeypatch.chdir(tmp_path)
     put(tmp_path / "aug_test_in")
     return tmp_path

@@ -249,7 +249,7 @@ def test_a_damaged_last_epoch_is_passed_over(runs, tmp_path, capsys):
     sources[0].labels.reverse()  # the user corrects two labels that had been exchanged
     corrected = {**record, "data": digest_of(sources)}
     assert find_interrupted(tmp_path, corrected, "shapes") is None
-    assert "other pictures, outlines or labels" in capsys.readouterr().out
+    assert "other images, outlines or labels" in capsys.readouterr().out
 
 
 @pytest.mark.skipif(not KILLS, reason="minutes; KILLS=20 runs it")

@@ -1,4 +1,4 @@
-"""Small annotated pictures for the tests of the data steps."""
+"""Small annotated images for the tests of the data steps."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from spm.io.images import write_picture
+from spm.io.images import write_image
 from spm.structures.annotation import Annotation, write_annotation
 from spm.structures.shape import Shape
 
@@ -15,7 +15,7 @@ SQUARE = np.array([(40.0, 12.0), (56.0, 12.0), (56.0, 28.0), (40.0, 28.0)])
 
 
 def textured(height: int, width: int, seed: int = 1) -> np.ndarray:
-    """Return an (H, W, 3) uint8 picture without any symmetry, channels unlike each other."""
+    """Return an (H, W, 3) uint8 image without any symmetry, channels unlike each other."""
     rng = np.random.default_rng(seed)
     rows, columns = np.mgrid[:height, :width]
     smooth = np.stack([rows * 255 // height, columns * 255 // width, 60 + (rows + columns) % 90], 2)
@@ -29,7 +29,7 @@ def put(
     folder.mkdir(parents=True, exist_ok=True)
     shapes = [Shape("A1", TRIANGLE), Shape("B2", SQUARE)]
     annotation = Annotation(shapes, height, width, f"{name}.png", **more)
-    write_picture(folder / f"{name}.png", textured(height, width, seed))
+    write_image(folder / f"{name}.png", textured(height, width, seed))
     write_annotation(folder / f"{name}.json", annotation)
     annotation.path = folder / f"{name}.json"
     return annotation

@@ -15,14 +15,14 @@ def load(weights, batch_size=None, settings=None, class_names=None):
 
 
 def load_and_die(weights, batch_size=None, settings=None, class_names=None):
-    """One of the workers kills itself in the middle of its picture."""
+    """One of the workers kills itself in the middle of its image."""
     mark = Path(weights).parent / "killed.txt"
 
-    def detect(pictures):
+    def detect(images):
         try:
             mark.touch(exist_ok=False)
         except FileExistsError:
-            return read_colours(pictures)
+            return read_colours(images)
         os.kill(os.getpid(), signal.SIGKILL)
 
     return fake(detect)

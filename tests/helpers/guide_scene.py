@@ -18,7 +18,7 @@ import numpy as np
 
 from spm.evaluation.instances import from_annotation
 from spm.evaluation.matching import find_overlaps
-from spm.io.images import read_picture
+from spm.io.images import read_image
 from spm.simulate import simulate
 from spm.structures.annotation import Annotation, read_annotation, write_annotation
 from spm.structures.classes import Classes
@@ -31,18 +31,18 @@ HAND = 0.4  # standard deviation of a hand's points, pixels
 
 
 def write_file(truth_path: Path, sxm: Path) -> None:
-    picture, truth = simulate(
+    image, truth = simulate(
         "network",
         SIDE,
         SEED,
         pixels_per_molecule=36,
         colour_map="grey",
         nm_per_pixel=NM / SIDE,
-        picture_name=f"{sxm.stem}.png",
+        image_name=f"{sxm.stem}.png",
     )
     rng = np.random.default_rng(SEED)
     rows, columns = np.mgrid[:SIDE, :SIDE]
-    surface = picture[..., 0] / 255 * 2e-10 + 1.5e-12 * columns - 0.8e-12 * rows
+    surface = image[..., 0] / 255 * 2e-10 + 1.5e-12 * columns - 0.8e-12 * rows
     passes = [
         surface
         + rng.normal(scale=5e-12, size=(SIDE, 1))
@@ -55,7 +55,7 @@ def write_file(truth_path: Path, sxm: Path) -> None:
 
 
 def outline_piece(truth_path: Path, piece: Path, left: int, top: int) -> None:
-    height, width = read_picture(piece).shape[:2]
+    height, width = read_image(piece).shape[:2]
     rng = np.random.default_rng(SEED)
     shapes = []
     for shape in read_annotation(truth_path).shapes:

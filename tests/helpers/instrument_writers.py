@@ -325,7 +325,7 @@ def write_mdt(path: Path, forward: np.ndarray, backward: np.ndarray) -> None:
 
 
 def write_mda(path: Path, forward: np.ndarray, backward: np.ndarray) -> None:
-    """Write two MDA images of NT-MDT's version 7 with heights in nanometres as float64."""
+    """Write two MDAn images of NT-MDT's version 7 with heights in nanometres as float64."""
     rows, columns = forward.shape
     data = b"\x01\xb0\x93\xff" + bytes(8) + struct.pack("<H", 1) + bytes(19)
     for values, name in ((forward, b"1F:Height"), (backward, b"1B:Height")):

@@ -1,4 +1,4 @@
-"""What the tests of the network share: settings, weights by recipe, toy pictures, comparisons."""
+"""What the tests of the network share: settings, weights by recipe, toy images, comparisons."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class TinyConfig(Config):
 
 
 class Toys(utils.Dataset):
-    """Pictures of 128 x 128 pixels with discs (class 1) and squares (class 2)."""
+    """Images of 128 x 128 pixels with discs (class 1) and squares (class 2)."""
 
     def load(self, count, seed=0, toys=3):
         self.add_class("toy", 1, "disc")
@@ -73,8 +73,8 @@ class Toys(utils.Dataset):
     def load_image(self, image_id):
         masks, class_ids = self.load_mask(image_id)
         rng = np.random.default_rng(self.image_info[image_id]["noise"])
-        picture = rng.normal(60, 10, (128, 128, 3)) + 50 * (masks @ class_ids)[..., None]
-        return picture.clip(0, 255).astype(np.uint8)
+        image = rng.normal(60, 10, (128, 128, 3)) + 50 * (masks @ class_ids)[..., None]
+        return image.clip(0, 255).astype(np.uint8)
 
 
 class SomeEmpty(Toys):
@@ -96,7 +96,7 @@ class Damaged(Toys):
 
     def load_image(self, image_id):
         if image_id in self.bad:
-            raise OSError(f"no picture\nin scan {image_id}.png")
+            raise OSError(f"no image\nin scan {image_id}.png")
         return super().load_image(image_id)
 
 
@@ -168,7 +168,7 @@ def fixed_rois_model(trainer, positives, parents=None):
     """The five losses of a detector in training mode for RoIs from outside.
 
     Args:
-        trainer: `MaskRCNN` in training mode, one picture a step; its layers are used.
+        trainer: `MaskRCNN` in training mode, one image a step; its layers are used.
         positives: number of RoIs that a mask target is given for; they come first.
         parents: (P,) indices of the anchors that became the first P RoIs, or None. With them, the
             box targets of these RoIs are computed from the RPN's deltas, as the older code did

@@ -1,9 +1,9 @@
 """One process of a training over several, for test_distributed.py: trains a tiny network on toys.
 
     PYTHONPATH=tests/helpers:. python tests/helpers/shared_training.py \\
-        FOLDER WORKERS PICTURES EPOCHS [kill]
+        FOLDER WORKERS IMAGES EPOCHS [kill]
 
-FOLDER gets the run folder and, from each process, `weights_RANK.npz`. PICTURES are of one worker.
+FOLDER gets the run folder and, from each process, `weights_RANK.npz`. IMAGES are of one worker.
 With `kill`, the last process kills itself at the start of epoch 2, but only once.
 """
 
@@ -36,10 +36,10 @@ class KillOnce(keras.callbacks.Callback):
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-def settings(workers, pictures):
+def settings(workers, images):
     changes = {
         "GPU_COUNT": workers,
-        "IMAGES_PER_GPU": pictures,
+        "IMAGES_PER_GPU": images,
         "IMAGE_MIN_DIM": 64,
         "IMAGE_MAX_DIM": 64,
         "STEPS_PER_EPOCH": 1,
@@ -52,13 +52,13 @@ def settings(workers, pictures):
     return type("Shared", (TinyConfig,), changes)()
 
 
-def train(folder, workers, pictures, epochs, kill=False):
+def train(folder, workers, images, epochs, kill=False):
     """Trains up to `epochs`, from the last weights in `folder` if there are some; the History."""
     distributed.join()
     rank = distributed.rank()
     # The processes begin with different weights and draws: those of number 0 must win.
     keras.utils.set_random_seed(1 + rank)
-    model = MaskRCNN("training", settings(workers, pictures), folder)
+    model = MaskRCNN("training", settings(workers, images), folder)
     with contextlib.suppress(FileNotFoundError):
         model.load_weights(model.find_last())
     callbacks = [KillOnce(folder / "killed")] if kill and rank == workers - 1 else []

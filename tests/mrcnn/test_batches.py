@@ -1,4 +1,4 @@
-"""Batches for training: what they hold, and which pictures they draw."""
+"""Batches for training: what they hold, and which images they draw."""
 
 import itertools
 import subprocess
@@ -35,7 +35,7 @@ def epoch_ids(batches):
 
 def test_what_a_batch_holds():
     batches = DataGenerator(Toys().load(3), config(), seed=1)
-    assert len(batches) == 2  # three pictures, two a step
+    assert len(batches) == 2  # three images, two a step
     image, meta, match, deltas, class_ids, boxes, masks = batches[0][0]
     assert image.shape == (2, 128, 128, 3) and image.dtype == np.float32
     assert -124 <= image.min() < 0 < image.max() < 160  # the mean colour is subtracted
@@ -58,11 +58,11 @@ def test_whole_masks():
     np.testing.assert_array_equal(extract_bboxes(masks[0]), boxes[0].astype(int))
 
 
-def test_each_picture_comes_once_before_any_comes_again():
-    """Pitfall 12: over epochs of any length, all pictures are drawn equally often."""
+def test_each_image_comes_once_before_any_comes_again():
+    """Pitfall 12: over epochs of any length, all images are drawn equally often."""
     batches = DataGenerator(Toys().load(7), config(), steps=3, seed=4)
     drawn = []
-    for _ in range(7):  # 7 epochs of 3 steps of 2: each picture six times
+    for _ in range(7):  # 7 epochs of 3 steps of 2: each image six times
         drawn += epoch_ids(batches)
         batches.on_epoch_end()
     for turn in range(6):
@@ -109,7 +109,7 @@ def test_without_shuffling():
     assert epoch_ids(batches) == [0, 1, 2, 3]
 
 
-def test_a_picture_without_molecules():
+def test_an_image_without_molecules():
     """A dataset that draws its own samples knows that there is nothing but background."""
 
     class Empty(Toys):
@@ -177,7 +177,7 @@ def test_five_images_that_cannot_be_loaded_are_left_out(processes, capsys):
     assert set(drawn) == set(range(12)) - set(bad)
     told = capsys.readouterr().out.splitlines()
     assert sorted(told) == [
-        f"Image left out: scan {i}.png: OSError: no picture in scan {i}.png" for i in bad
+        f"Image left out: scan {i}.png: OSError: no image in scan {i}.png" for i in bad
     ]
     again = DataGenerator(damaged(12, bad), config(), seed=3)
     assert_same(found, [again.batch(k) for k in range(30)])
@@ -215,7 +215,7 @@ def test_a_dataset_that_draws_its_own_samples():
     class Drawn(Toys):
         def load_sample(self, image_id, rng):
             masks, class_ids = self.load_mask(image_id)
-            masks[..., 0] = False  # moved out of the picture
+            masks[..., 0] = False  # moved out of the image
             image = rng.integers(0, 255, (128, 128, 3)).astype(np.uint8)
             return image, class_ids, masks, np.array([[0, 0, 40, 128]])
 
@@ -244,8 +244,8 @@ def test_augmentation_leaves_named_sources_alone():
     np.testing.assert_array_equal(plain, spared)
 
 
-def test_no_pictures_at_all():
-    with pytest.raises(ValueError, match="no pictures"):
+def test_no_images_at_all():
+    with pytest.raises(ValueError, match="no images"):
         DataGenerator(Toys().load(0), config())
 
 
@@ -268,16 +268,16 @@ def test_generator_of_the_older_api():
 
 
 class Seen(keras.metrics.Metric):
-    """The first picture of every batch that a model was trained with, over all epochs."""
+    """The first image of every batch that a model was trained with, over all epochs."""
 
     def __init__(self):
         super().__init__(name="seen")
         self.ids = self.add_variable((32,), initializer=keras.initializers.Constant(-1))
         self.count = self.add_variable((), initializer="zeros")
 
-    def update_state(self, picture):
+    def update_state(self, image):
         here = ops.equal(ops.arange(32, dtype="float32"), self.count)
-        self.ids.assign(ops.where(here, picture, self.ids))
+        self.ids.assign(ops.where(here, image, self.ids))
         self.count.assign(self.count + 1)
 
     def result(self):

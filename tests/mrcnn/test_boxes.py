@@ -11,7 +11,7 @@ from mrcnn import anchor_tools, box_tools
 def test_extract_bboxes_is_tight_and_exclusive():
     mask = np.zeros((6, 8, 3), bool)
     mask[1:4, 2:7, 0] = True
-    mask[5, 7, 2] = True  # the last pixel of the picture
+    mask[5, 7, 2] = True  # the last pixel of the image
     boxes = box_tools.extract_bboxes(mask)
     assert boxes.dtype == np.int32
     assert boxes.tolist() == [[1, 2, 4, 7], [0, 0, 0, 0], [5, 7, 6, 8]]

@@ -1,4 +1,4 @@
-"""Dataset: numbering of classes and pictures over several sources, and loading from files."""
+"""Dataset: numbering of classes and images over several sources, and loading from files."""
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ def two_sources():
     return dataset
 
 
-def test_prepare_numbers_classes_and_pictures(two_sources):
+def test_prepare_numbers_classes_and_images(two_sources):
     dataset = two_sources
     assert dataset.num_classes == 4
     assert dataset.class_names == ["BG", "triangle", "rod", "ring"]
@@ -77,9 +77,9 @@ def test_a_dataset_without_anything():
 )
 def test_load_image_gives_rgb(tmp_path, array, mode):
     path = tmp_path / "图 [1].png"
-    picture = Image.fromarray(array)
-    assert picture.mode == mode
-    picture.save(path)
+    stored = Image.fromarray(array)
+    assert stored.mode == mode
+    stored.save(path)
     dataset = Dataset()
     dataset.add_image("stm", 1, path)
     image = dataset.load_image(0)
@@ -92,7 +92,7 @@ def test_load_image_gives_rgb(tmp_path, array, mode):
 
 
 def test_load_image_keeps_red_red_pitfall_5(tmp_path):
-    """Pitfall 5: red and blue swapped in training pictures."""
+    """Pitfall 5: red and blue swapped in training images."""
     red = np.zeros((2, 2, 3), np.uint8)
     red[..., 0] = 250
     Image.fromarray(red).save(tmp_path / "red.bmp")
@@ -101,7 +101,7 @@ def test_load_image_keeps_red_red_pitfall_5(tmp_path):
     np.testing.assert_array_equal(dataset.load_image(0), red)
 
 
-@pytest.mark.parametrize("content", [None, b"no picture"])
+@pytest.mark.parametrize("content", [None, b"no image"])
 def test_load_image_names_a_bad_file(tmp_path, content):
     path = tmp_path / "lost.png"
     if content is not None:

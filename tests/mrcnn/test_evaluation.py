@@ -79,7 +79,7 @@ def test_without_detections_ap_is_zero():
 
 @pytest.mark.parametrize("found", [scene([], [], []), scene(CELLS[:1], [1], [0.9])])
 def test_without_truth_nothing_raises_pitfall_16(found):
-    """Pitfall 16: a picture without truth raised."""
+    """Pitfall 16: an image without truth raised."""
     truth = scene([], [])
     gt_match, pred_match, overlaps = evaluation.compute_matches(*truth, *found)
     assert len(gt_match) == 0 and (pred_match == -1).all()

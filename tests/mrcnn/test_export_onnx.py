@@ -13,7 +13,7 @@ from mrcnn.model import MaskRCNN
 
 
 class OnnxConfig(TinyConfig):
-    """The tiny network with scores that differ, and pictures that leave a margin free."""
+    """The tiny network with scores that differ, and images that leave a margin free."""
 
     DETECTION_MIN_CONFIDENCE = 0.3
 
@@ -77,9 +77,9 @@ def test_onnxruntime_finds_what_keras_finds(weights, capsys, monkeypatch):
     names = [x.name for x in session.get_outputs()]
     assert sorted(names) == ["boxes", "class_ids", "class_scores", "masks", "scores"]
 
-    picture = Toys().load(1, seed=5).load_image(0)
-    for shape in ((128, 128), (90, 128)):  # filling the network's picture, and with a margin
-        cut = picture[: shape[0], : shape[1]]
+    image = Toys().load(1, seed=5).load_image(0)
+    for shape in ((128, 128), (90, 128)):  # filling the network's image, and with a margin
+        cut = image[: shape[0], : shape[1]]
         molded, _, (window,) = model.mold_inputs([cut])
         fed = molded + model.config.MEAN_PIXEL.astype(np.float32)
         found = dict(

@@ -50,17 +50,17 @@ def sample(name, value):
 
 
 def stages(folder):
-    """{name: array} of the inference graph for a toy picture, and what detect() says of it."""
+    """{name: array} of the inference graph for a toy image, and what detect() says of it."""
     detector = MaskRCNN("inference", TinyConfig(), folder)
     _, digest = fill_by_recipe(detector.bank.layers.values(), DAMPED)
     # Without this, nearly all RoIs are taken for background.
     detector.bank.layers["mrcnn_class_logits"].bias.assign([-2.0, 0.0, 0.0])
-    picture = Toys().load(1, seed=2).load_image(0)
+    image = Toys().load(1, seed=2).load_image(0)
     graph = detector.keras_model
     wanted = [(name, graph.get_layer(name).output) for name in MAPS]
     wanted += list(zip(OUTPUTS, graph.outputs, strict=True))
-    found = detector.run_graph([picture], wanted)
-    result = detector.detect([picture])[0]
+    found = detector.run_graph([image], wanted)
+    result = detector.detect([image])[0]
     return {
         "digest": np.array(digest),
         **found,

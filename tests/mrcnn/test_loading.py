@@ -1,4 +1,4 @@
-"""Molding, meta vectors, ground truth of a picture, and the RPN's targets."""
+"""Molding, meta vectors, ground truth of an image, and the RPN's targets."""
 
 import subprocess
 import sys
@@ -26,7 +26,7 @@ def settings(**changes):
 
 
 class Squares(Dataset):
-    """One grey picture with bright squares, which are its instances."""
+    """One grey image with bright squares, which are its instances."""
 
     def __init__(self, boxes, class_ids, shape=(32, 48)):
         super().__init__()
@@ -76,7 +76,7 @@ def test_meta_there_and_back():
     assert parsed["active_class_ids"][0].tolist() == [1, 0, 1]
 
 
-def test_load_image_gt_resizes_picture_and_masks_together():
+def test_load_image_gt_resizes_image_and_masks_together():
     dataset = Squares([(2, 4, 10, 16), (20, 30, 32, 48)], [2, 3])
     image, meta, class_ids, boxes, masks = loading.load_image_gt(dataset, settings(), 0)
     assert image.shape == (64, 64, 3) and image.dtype == np.uint8
@@ -167,7 +167,7 @@ def test_augmentation_moves_the_masks_with_the_pixels_pitfall_7():
 
 
 def test_augmentation_depends_on_the_generator_alone_pitfall_6():
-    """Pitfall 6: workers shared one random stream, so that pictures got the same dropout."""
+    """Pitfall 6: workers shared one random stream, so that images got the same dropout."""
     from imgaug import augmenters
 
     dataset = Squares([(2, 4, 10, 16)], [2])
@@ -196,13 +196,13 @@ def test_colour_changes_leave_the_masks_alone():
 def test_an_augmentation_that_changes_the_size_is_refused():
     from imgaug import augmenters
 
-    with pytest.raises(ValueError, match="keep the picture's size"):
+    with pytest.raises(ValueError, match="keep the image's size"):
         loading.load_image_gt(
             Squares([(2, 4, 10, 16)], [2]), settings(), 0, augmentation=augmenters.Resize(32)
         )
 
 
-def test_masks_of_another_size_than_the_picture_are_refused():
+def test_masks_of_another_size_than_the_image_are_refused():
     dataset = Squares([], [])
     dataset.load_image = lambda image_id: np.zeros((32, 48, 3), np.uint8)
     dataset.load_mask = lambda image_id: (np.zeros((48, 32, 1), bool), np.array([1]))

@@ -63,7 +63,7 @@ def test_rpn_bbox_loss():
     assert value(losses.rpn_bbox_loss, match, target, deltas) == pytest.approx(1.625 / 8)
 
 
-def test_rpn_bbox_loss_keeps_pictures_apart():
+def test_rpn_bbox_loss_keeps_images_apart():
     match = i32([[[1], [1]], [[-1], [1]]])
     target = f32([[[1] * 4, [2] * 4], [[3] * 4, [0] * 4]])
     deltas = f32([[[1] * 4, [2] * 4], [[9] * 4, [5] * 4]])
@@ -83,7 +83,7 @@ def test_class_loss():
 
 
 def test_class_loss_passes_over_classes_of_other_datasets():
-    """A RoI taken for class 2 does not count where the picture's dataset does not know it."""
+    """A RoI taken for class 2 does not count where the image's dataset does not know it."""
     ids = i32([[1, 0]])
     logits = f32([[[0, LN2, 0], [0, 0, 5]]])
     assert value(losses.mrcnn_class_loss, ids, logits, i32([[1, 1, 0]])) == pytest.approx(LN2)

@@ -25,8 +25,8 @@ def test_resize_mask_equals_ndimage_zoom(shape, scale):
 
 
 @pytest.mark.parametrize("mode", ["none", "square", "pad64", "crop"])
-def test_masks_follow_their_picture(mode):
-    """A bright square on black: its mask, resized, covers the same place in the picture."""
+def test_masks_follow_their_image(mode):
+    """A bright square on black: its mask, resized, covers the same place in the image."""
     image = np.zeros((48, 70, 3), np.uint8)
     image[20:40, 30:50] = 255
     mask = (image[..., 0] > 0)[..., None]
@@ -113,7 +113,7 @@ def test_minimize_mask_names_an_empty_box():
         mask_tools.minimize_mask(np.zeros((1, 4), int), np.zeros((5, 5, 1), bool), (4, 4))
 
 
-def test_unmold_mask_leaves_out_what_is_beyond_the_picture():
+def test_unmold_mask_leaves_out_what_is_beyond_the_image():
     ones = np.ones((4, 4))
     full = mask_tools.unmold_mask(ones, [-2, 3, 6, 11], (5, 8))
     assert full.shape == (5, 8) and full.dtype == bool

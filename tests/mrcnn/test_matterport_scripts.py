@@ -247,9 +247,9 @@ def test_steps_of_the_rpn_for_images_of_two_sizes(nucleus):
     data = OblongToys().load(2, seed=5)
     sizes = set()
     for image_id in data.image_ids:
-        picture = data.load_image(image_id)[: 60 if image_id else 128]
-        image, window, scale, _, _ = utils.resize_image(picture, min_dim=64, mode="pad64")
-        meta = modellib.compose_image_meta(0, picture.shape, image.shape, window, scale, [1] * 3)
+        original = data.load_image(image_id)[: 60 if image_id else 128]
+        image, window, scale, _, _ = utils.resize_image(original, min_dim=64, mode="pad64")
+        meta = modellib.compose_image_meta(0, original.shape, image.shape, window, scale, [1] * 3)
         sizes.add(image.shape[:2])
         found = nucleus.run_graph(image[np.newaxis], rpn_steps(nucleus), meta[np.newaxis])
         check_rpn_steps(nucleus, image, found)
@@ -379,11 +379,11 @@ def test_images_of_many_sizes_need_one_graph(nucleus):
     rng = np.random.default_rng(0)
     for height in (64, 70, 100, 128, 130):
         for width in (64, 65, 190):
-            picture = rng.integers(0, 255, (height, width, 3), dtype=np.uint8)
-            result = nucleus.detect([picture])[0]
-            assert result["masks"].shape[:2] == picture.shape[:2]
+            image = rng.integers(0, 255, (height, width, 3), dtype=np.uint8)
+            result = nucleus.detect([image])[0]
+            assert result["masks"].shape[:2] == image.shape[:2]
             assert result["rois"].min(initial=0) >= 0
-            assert (result["rois"][:, 2:] <= picture.shape[:2]).all()
+            assert (result["rois"][:, 2:] <= image.shape[:2]).all()
     assert len(nucleus._runners) <= 2
     assert len(nucleus._anchor_cache) <= modellib.MAX_ANCHOR_SETS
 

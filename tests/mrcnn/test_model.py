@@ -40,13 +40,13 @@ def detector(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def pictures():
+def images():
     toys = Toys().load(3, seed=5)
     return [toys.load_image(k) for k in toys.image_ids]
 
 
 def assert_same_result(a, b, exact=True):
-    """Equal to the last bit; or within the rounding of batches of other pictures."""
+    """Equal to the last bit; or within the rounding of batches of other images."""
     for key in ("rois", "class_ids", "masks"):
         np.testing.assert_array_equal(a[key], b[key], err_msg=key)
     for key in ("scores", "class_scores"):
@@ -56,8 +56,8 @@ def assert_same_result(a, b, exact=True):
 # --- detection ---------------------------------------------------------------------------------
 
 
-def test_what_detect_returns(detector, pictures):
-    result = detector.detect(pictures[:2])[0]
+def test_what_detect_returns(detector, images):
+    result = detector.detect(images[:2])[0]
     count = len(result["rois"])
     assert 0 < count <= 20
     assert result["rois"].shape == (count, 4) and result["rois"].dtype == np.int32
@@ -75,28 +75,28 @@ def test_what_detect_returns(detector, pictures):
     np.testing.assert_array_equal(own, result["scores"])
 
 
-def test_any_number_of_pictures(detector, pictures):
-    """A batch is two pictures; one and three give what each picture gives in a full batch."""
-    three = detector.detect(pictures)
+def test_any_number_of_images(detector, images):
+    """A batch is two images; one and three give what each image gives in a full batch."""
+    three = detector.detect(images)
     assert len(three) == 3
-    assert_same_result(detector.detect([pictures[2]])[0], three[2], exact=False)
-    assert_same_result(detector.detect(pictures[1:])[0], three[1], exact=False)
+    assert_same_result(detector.detect([images[2]])[0], three[2], exact=False)
+    assert_same_result(detector.detect(images[1:])[0], three[1], exact=False)
     assert detector.detect([]) == []
 
 
-def test_detect_molded(detector, pictures):
-    molded, metas, windows = detector.mold_inputs(pictures[:2])
+def test_detect_molded(detector, images):
+    molded, metas, windows = detector.mold_inputs(images[:2])
     assert molded.shape == (2, 128, 128, 3) and metas.shape == (2, 15)
     assert windows.tolist() == [[0, 0, 128, 128]] * 2
     for a, b in zip(
-        detector.detect_molded(molded, metas), detector.detect(pictures[:2]), strict=True
+        detector.detect_molded(molded, metas), detector.detect(images[:2]), strict=True
     ):
         assert_same_result(a, b)
 
 
-def test_pictures_that_are_not_square(detector, pictures):
-    """In mode "square" a picture is padded; boxes and masks come back in its own pixels."""
-    result = detector.detect([pictures[0][:64]])[0]
+def test_images_that_are_not_square(detector, images):
+    """In mode "square" an image is padded; boxes and masks come back in its own pixels."""
+    result = detector.detect([images[0][:64]])[0]
     assert result["masks"].shape[:2] == (64, 128)
     assert result["rois"][:, [0, 2]].max(initial=0) <= 64
 
@@ -110,26 +110,26 @@ def test_pictures_that_are_not_square(detector, pictures):
         ("crop", {"IMAGE_MIN_DIM": 64}, (64, 64), (64, 64)),
     ],
 )
-def test_resize_modes(detector, pictures, mode, changes, shape, network, monkeypatch):
-    """One detector serves pictures of several sizes; each size has its own graph."""
+def test_resize_modes(detector, images, mode, changes, shape, network, monkeypatch):
+    """One detector serves images of several sizes; each size has its own graph."""
     monkeypatch.setattr(detector.config, "IMAGE_RESIZE_MODE", mode)
     for name, value in changes.items():
         monkeypatch.setattr(detector.config, name, value)
-    picture = np.ascontiguousarray(pictures[0][: shape[0], : shape[1]])
-    assert detector.mold_inputs([picture])[0].shape[1:3] == network
-    result = detector.detect([picture])[0]
+    image = np.ascontiguousarray(images[0][: shape[0], : shape[1]])
+    assert detector.mold_inputs([image])[0].shape[1:3] == network
+    result = detector.detect([image])[0]
     assert result["masks"].shape[:2] == shape
     if len(result["rois"]):
         assert (result["rois"][:, 2:] <= shape).all()
 
 
-def test_pictures_of_different_network_sizes(detector, pictures, monkeypatch):
+def test_images_of_different_network_sizes(detector, images, monkeypatch):
     monkeypatch.setattr(detector.config, "IMAGE_RESIZE_MODE", "none")
     with pytest.raises(ValueError, match="one size after resizing"):
-        detector.detect([pictures[0], pictures[1][:64]])
+        detector.detect([images[0], images[1][:64]])
 
 
-def test_wrong_mode(detector, pictures, tmp_path):
+def test_wrong_mode(detector, images, tmp_path):
     with pytest.raises(ValueError, match="'training' or 'inference'"):
         MaskRCNN("predict", config(), tmp_path)
     with pytest.raises(RuntimeError, match="mode='training'"):
@@ -139,13 +139,13 @@ def test_wrong_mode(detector, pictures, tmp_path):
 # --- weights -----------------------------------------------------------------------------------
 
 
-def test_saved_and_loaded_weights_give_equal_detections(detector, pictures, tmp_path):
+def test_saved_and_loaded_weights_give_equal_detections(detector, images, tmp_path):
     path = tmp_path / "mask_rcnn_tiny_0001.h5"
     detector.keras_model.save_weights(str(path))
     other = MaskRCNN("inference", config(IMAGES_PER_GPU=2), tmp_path)
     report = other.load_weights(str(path), by_name=True)
     assert not report.absent
-    for a, b in zip(detector.detect(pictures), other.detect(pictures), strict=True):
+    for a, b in zip(detector.detect(images), other.detect(images), strict=True):
         assert_same_result(a, b)
     with pytest.raises(FileExistsError, match="choose another name"):
         detector.keras_model.save_weights(str(path), overwrite=False)
@@ -222,10 +222,10 @@ def test_anchors_cannot_be_trained(trained):
     assert not [v for v in graph.variables if tuple(v.shape)[-2:] == shape]
 
 
-def test_run_graph(detector, pictures):
+def test_run_graph(detector, images):
     graph = detector.keras_model
     found = detector.run_graph(
-        pictures[:2],
+        images[:2],
         [
             ("rpn_class", graph.get_layer("rpn_class").output),
             ("proposals", graph.get_layer("ROI").output),
@@ -358,13 +358,13 @@ def test_an_epoch_that_was_reached(trained, capsys):
     assert "nothing to do" in capsys.readouterr().out
 
 
-def test_weights_of_a_run_in_the_detector(trained, pictures, tmp_path):
+def test_weights_of_a_run_in_the_detector(trained, images, tmp_path):
     model = MaskRCNN("inference", TrainConfig(), trained.model_dir)
     model.load_weights(model.find_last())
     assert model.epoch == 3
     for key, value in values(model).items():
         np.testing.assert_array_equal(value, trained.history[-1][key])
-    assert model.detect(pictures[:1])[0]["masks"].shape[:2] == (128, 128)
+    assert model.detect(images[:1])[0]["masks"].shape[:2] == (128, 128)
 
 
 def test_trained_batch_norm_and_a_loss_that_is_nan(tmp_path, eagerly):
@@ -385,7 +385,7 @@ def test_trained_batch_norm_and_a_loss_that_is_nan(tmp_path, eagerly):
     assert sorted(p.name for p in Path(model.log_dir).glob("*.h5")) == ["mask_rcnn_tiny_0001.h5"]
 
 
-def test_exact_masks_with_finer_features(tmp_path, eagerly, pictures):
+def test_exact_masks_with_finer_features(tmp_path, eagerly, images):
     """The light recipe's mask head trains, and its weights file predicts; a file without its
     finer layers is refused by their names, and loads where these are left out."""
     exact = {"EXACT_ROI_ALIGN": True, "EXACT_MASKS": True, "MASK_ROI_ERROR": 0.25}
@@ -398,7 +398,7 @@ def test_exact_masks_with_finer_features(tmp_path, eagerly, pictures):
 
     finder = MaskRCNN("inference", settings(), tmp_path)
     assert not finder.load_weights(model.find_last()).absent
-    assert finder.detect_cropped(pictures[:1])[0]["boxes"].shape[1] == 4
+    assert finder.detect_cropped(images[:1])[0]["boxes"].shape[1] == 4
     plain = tmp_path / "plain.h5"
     MaskRCNN("inference", TrainConfig(), tmp_path).save_weights(plain)
     finer = ["mrcnn_mask_fine", "mrcnn_mask_fine_conv"]

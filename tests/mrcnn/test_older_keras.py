@@ -17,7 +17,7 @@ import predict_big_pic
 import train_test
 from mrcnn import backbone, weights
 from mrcnn.model import MaskRCNN, WeightsError
-from spm.io.images import write_picture
+from spm.io.images import write_image
 from spm.structures.annotation import Annotation, write_annotation
 from spm.structures.shape import Shape
 
@@ -205,14 +205,14 @@ def test_the_recipe_for_a_graphics_card_starts_from_coco(
                  "PRE_NMS_LIMIT", "POST_NMS_ROIS_TRAINING", "POST_NMS_ROIS_INFERENCE"):  # fmt: skip
         monkeypatch.setattr(train_test.ShapesConfig, name, getattr(SmallConfig, name))
     monkeypatch.setattr(train_test.ShapesConfig, "COMPUTE_DTYPE", "float32")
-    picture, squares = np.full((90, 200, 3), 60, np.uint8), []
+    image, squares = np.full((90, 200, 3), 60, np.uint8), []
     for k in range(4):
         y, x = 20, 20 + 45 * k
-        picture[y : y + 25, x : x + 25] = 180
+        image[y : y + 25, x : x + 25] = 180
         corners = np.array([[x, y], [x + 25, y], [x + 25, y + 25], [x, y + 25]], float)
         squares.append(Shape(f"A{k}", corners))
     Path("aug_test_in").mkdir()
-    write_picture(Path("aug_test_in/a.png"), picture)
+    write_image(Path("aug_test_in/a.png"), image)
     write_annotation(Path("aug_test_in/a.json"), Annotation(squares, 90, 200, "a.png"))
 
     trained = train_test.train_main(

@@ -100,7 +100,7 @@ def detector(file, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def found(detector, expected):
-    """All stages for the fixture's picture, from one run of the graph."""
+    """All stages for the fixture's image, from one run of the graph."""
     graph = detector.keras_model
     names = [*MAPS.values(), "rpn_class_logits"]
     values = detector.run_graph(
@@ -209,7 +209,7 @@ def _swapped_rows(found, expected, stage):
 
 
 def _lost_in_older_rounding(expected, stage, points):
-    """(N, points, points) bool: sampling points on the picture's border that the older code's
+    """(N, points, points) bool: sampling points on the image's border that the older code's
     rounding put off the map, where they counted as zero (mrcnn/roi_align.py, BORDER).
 
     The older crop_and_resize computes low * last + k * ((high - low) * last / (points - 1)) in
@@ -328,8 +328,8 @@ def paired(result, expected):
     return partner, apart.min(axis=0), iou
 
 
-def test_detect_on_the_molded_picture(detector, expected, monkeypatch):
-    """What detect() returned, for the same molded picture: the same boxes and masks."""
+def test_detect_on_the_molded_image(detector, expected, monkeypatch):
+    """What detect() returned, for the same molded image: the same boxes and masks."""
     molded = expected["molded_image"], expected["image_meta"], expected["window"]
     monkeypatch.setattr(detector, "mold_inputs", lambda images: molded)
     result = detector.detect([expected["raw_image"]])[0]
@@ -341,8 +341,8 @@ def test_detect_on_the_molded_picture(detector, expected, monkeypatch):
     assert iou[~hit].min() > 0.999 and iou.min() > 0.99
 
 
-def test_detect_on_the_raw_picture(detector, expected):
-    """From the raw picture: it is resized with another scikit-image, and a few grey values differ
+def test_detect_on_the_raw_image(detector, expected):
+    """From the raw image: it is resized with another scikit-image, and a few grey values differ
     by one (see the NumPy side's parity test). A box may be rounded to the next pixel."""
     partner, apart, iou = paired(result := detector.detect([expected["raw_image"]])[0], expected)
     assert apart.max() <= 1 and (apart == 0).sum() > 45

@@ -45,7 +45,7 @@ def test_anchors(shared_parity):
         np.testing.assert_allclose(normalised, fixture["anchors"], rtol=0, atol=1e-7)
 
 
-def test_molded_picture_and_meta(shared_parity):
+def test_molded_image_and_meta(shared_parity):
     with np.load(shared_parity / "parity_256.npz") as fixture:
         raw, expected = fixture["raw_image"], fixture["molded_image"][0]
         expected_window, expected_meta = fixture["window"][0], fixture["image_meta"][0]

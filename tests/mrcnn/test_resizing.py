@@ -35,7 +35,7 @@ def test_resize_equals_scikit_image_to_the_last_bit(shape, goal, dtype):
 
 
 def test_resize_by_hand():
-    # Twice as wide: centres at -0.25, 0.25, 0.75, 1.25; zeros around the picture.
+    # Twice as wide: centres at -0.25, 0.25, 0.75, 1.25; zeros around the image.
     image = np.array([[80, 160]])
     np.testing.assert_allclose(resizing.resize_bilinear(image, (1, 4)), [[80, 100, 140, 120]])
 
@@ -72,7 +72,7 @@ def test_resize_of_nothing():
     assert resizing.resize_bilinear(np.zeros((4, 5, 0)), (8, 10)).shape == (8, 10, 0)
 
 
-def test_mode_none_gives_the_picture_itself():
+def test_mode_none_gives_the_image_itself():
     image = noise((10, 20, 3))
     same, window, scale, padding, crop = resizing.resize_image(image, 64, 128, mode="none")
     assert same is image
@@ -107,7 +107,7 @@ def test_mode_square_lets_max_dim_win_over_min_dim_and_min_scale():
     assert result.shape == (80, 80, 3)
 
 
-def test_mode_square_of_a_grey_picture():
+def test_mode_square_of_a_grey_image():
     result, _, _, padding, _ = resizing.resize_image(noise((10, 15)), 20, 64)
     assert result.shape == (64, 64)
     assert padding == [(22, 22), (17, 17)]

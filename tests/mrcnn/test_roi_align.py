@@ -9,7 +9,7 @@ from mrcnn.roi_align import RoIAlign, bilinear_crop
 
 
 def crop(image, boxes, size):
-    """Crops (R, rows, columns, C) of one picture (h, w, C)."""
+    """Crops (R, rows, columns, C) of one image (h, w, C)."""
     height, width, channels = image.shape
     count = len(boxes)
     return ops.convert_to_numpy(
@@ -75,7 +75,7 @@ def test_against_tensorflow(size):
 
 
 def constant_levels(batch, channels=3):
-    """P2..P5 of a 256 x 256 picture; every cell of level k of picture b holds 10 b + k."""
+    """P2..P5 of a 256 x 256 image; every cell of level k of image b holds 10 b + k."""
     return [
         ops.convert_to_tensor(
             np.broadcast_to(
@@ -88,7 +88,7 @@ def constant_levels(batch, channels=3):
 
 
 def square(side):
-    """A box of `side` pixels in a picture of 256, in its middle."""
+    """A box of `side` pixels in an image of 256, in its middle."""
     return [0.5 - side / 512, 0.5 - side / 512, 0.5 + side / 512, 0.5 + side / 512]
 
 
@@ -109,7 +109,7 @@ def test_level_goes_by_area():
     assert found[0, 0, 0, 0] == 3
 
 
-def test_each_picture_is_sampled_from_its_own_maps():
+def test_each_image_is_sampled_from_its_own_maps():
     rois = np.array([[square(224), square(56)], [square(56), square(224)]], "float32")
     found = ops.convert_to_numpy(RoIAlign(2, (256, 256))([rois, *constant_levels(2)]))
     assert found[:, 0, 0, 0].tolist() == [4, 2, 12, 14]
@@ -139,9 +139,9 @@ def test_exact_points_lie_where_the_boxes_are(side):
     pixel_boxes = np.array([[8, 8, 24, 40], [side - 25, side - 41, side - 9, side - 9]], float)
     boxes = ops.convert_to_tensor((pixel_boxes / (side - 1)).astype("float32"))
     count = ops.full((2,), len(cells), "int32")
-    for picture, error in (((side, side), 0.0), (None, 3.0)):
+    for shape, error in (((side, side), 0.0), (None, 3.0)):
         found = ops.convert_to_numpy(
-            bilinear_crop(flat, ops.zeros(2, "int32"), count, count, boxes, 3, picture)
+            bilinear_crop(flat, ops.zeros(2, "int32"), count, count, boxes, 3, shape)
         )
         for box, crops in zip(pixel_boxes, found, strict=True):
             wanted = np.linspace(box[0], box[2], 3) + 0.5
@@ -150,7 +150,7 @@ def test_exact_points_lie_where_the_boxes_are(side):
 
 
 def test_exact_points_reach_half_a_cell_beyond_the_centres():
-    """The picture's first pixel lies before the first cell's centre and is no hole in the map."""
+    """The image's first pixel lies before the first cell's centre and is no hole in the map."""
     flat = ops.ones((64, 1))
     count = ops.full((1,), 8, "int32")
     box = ops.convert_to_tensor(np.array([[0, 0, 1, 1]], "float32"))
@@ -182,7 +182,7 @@ def test_centred_points_lie_in_the_middle_of_equal_cells(side):
     np.testing.assert_allclose(found[0, :, 1], [24, 32, 40, 48], atol=1e-3)
 
 
-def test_centred_points_need_the_pictures_size():
+def test_centred_points_need_the_images_size():
     one = ops.full((1,), 4, "int32")
-    with pytest.raises(ValueError, match="picture=None"):
+    with pytest.raises(ValueError, match="image=None"):
         bilinear_crop(ops.ones((16, 1)), one * 0, one, one, ops.zeros((1, 4)), 2, centred=True)

@@ -28,7 +28,7 @@ def config(**changes):
 
 
 def targets(rois, class_ids, boxes=TRUE, masks=None, settings=None):
-    """Of one picture: rois (T, 4), ids (T,), deltas (T, 4), masks (P, h, w)."""
+    """Of one image: rois (T, 4), ids (T,), deltas (T, 4), masks (P, h, w)."""
     settings = settings or config()
     if masks is None:
         side = settings.MINI_MASK_SHAPE if settings.USE_MINI_MASK else (128, 128)
@@ -108,7 +108,7 @@ def test_threshold_of_one_half():
         assert (ids[0] > 0) == positive
 
 
-def test_a_picture_without_molecules():
+def test_an_image_without_molecules():
     """Nothing to find still teaches background, in all places for it."""
     drawn, ids, deltas, masks = targets([EMPTY] * 30, [0, 0, 0, 0], boxes=np.zeros((4, 4)))
     assert not ids.any() and not deltas.any() and not masks.any()

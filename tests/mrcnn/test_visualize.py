@@ -27,7 +27,7 @@ def no_display(monkeypatch, tmp_path):
 
 @pytest.fixture
 def scene():
-    """A grey picture with three instances of three classes."""
+    """A grey image with three instances of three classes."""
     image = np.full((40, 60, 3), 90, np.uint8)
     boxes = np.array([[2, 3, 12, 15], [20, 20, 38, 44], [5, 50, 9, 58]], np.int32)
     masks = np.zeros((40, 60, 3), bool)
@@ -40,7 +40,7 @@ def axes():
     return Figure(figsize=(3, 2)).subplots()
 
 
-def picture_in(ax):
+def image_in(ax):
     return np.asarray(ax.images[0].get_array())
 
 
@@ -74,7 +74,7 @@ def test_draw_box_stays_within_the_box():
     expected[3:6, 4:9] = False
     np.testing.assert_array_equal(image[..., 0] == 255, expected)
     assert not image[..., 1:].any()
-    visualize.draw_box(image, [-5, -5, 50, 50], (0, 255, 0))  # clipped to the picture
+    visualize.draw_box(image, [-5, -5, 50, 50], (0, 255, 0))  # clipped to the image
     assert (image[-2:, :, 1] == 255).all()
 
 
@@ -87,12 +87,12 @@ def test_display_instances_draws_every_instance(scene):
     )
     assert path is None
     assert list(Path.cwd().iterdir()) == []  # what has an `ax` writes nothing
-    shown = picture_in(ax)
+    shown = image_in(ax)
     for i, color in enumerate(colors):
         expected = (45 + 127.5 * np.array(color)).astype(np.uint8)
         assert (shown[masks[..., i]] == expected).all()
     assert (shown[~masks.any(axis=2)] == 90).all()
-    assert (image == 90).all()  # the caller's picture is left as it was
+    assert (image == 90).all()  # the caller's image is left as it was
     assert [text.get_text() for text in ax.texts] == ["003a 0.500", "020a 0.750", "rod 1.000"]
     boxes_drawn = [patch for patch in ax.patches if type(patch).__name__ == "Rectangle"]
     assert [patch.get_bbox().bounds for patch in boxes_drawn] == [
@@ -111,7 +111,7 @@ def test_display_instances_without_masks_and_boxes(scene):
         image, boxes, masks, class_ids, NAMES, ax=ax, show_mask=False, show_bbox=False,
         captions=["a", "b", "c"],
     )  # fmt: skip
-    assert (picture_in(ax) == 90).all()
+    assert (image_in(ax) == 90).all()
     assert [text.get_text() for text in ax.texts] == ["a", "c"]
     assert not [patch for patch in ax.patches if type(patch).__name__ == "Rectangle"]
 
@@ -121,7 +121,7 @@ def test_display_instances_of_none(scene, capsys):
     ax = axes()
     visualize.display_instances(image, boxes[:0], masks[..., :0], class_ids[:0], NAMES, ax=ax)
     assert "No instances" in capsys.readouterr().out
-    assert (picture_in(ax) == 90).all()
+    assert (image_in(ax) == 90).all()
 
 
 def test_display_instances_counts_its_arguments(scene):
@@ -223,12 +223,12 @@ def test_other_kinds_of_image(scene, kind):
     visualize.display_instances(*scene, NAMES, ax=plain)
     visualize.display_instances(image, *scene[1:], NAMES, ax=ax)
     visualize.draw_boxes(image, scene[1], masks=scene[2], ax=boxed)
-    np.testing.assert_array_equal(picture_in(ax), picture_in(plain))
-    np.testing.assert_array_equal(picture_in(boxed), picture_in(plain))
+    np.testing.assert_array_equal(image_in(ax), image_in(plain))
+    np.testing.assert_array_equal(image_in(boxed), image_in(plain))
     np.testing.assert_array_equal(image, before)
     visualize.display_images([image, image])
     visualize.display_top_masks(image, scene[2], scene[3], NAMES)
-    rgb = picture_in(pyplot.gcf().axes[0])
+    rgb = image_in(pyplot.gcf().axes[0])
     assert (rgb == 90).all() and rgb.shape == (40, 60, 3)
 
 
@@ -304,7 +304,7 @@ def test_padding_among_boxes_is_left_out(scene):
     ax = axes()
     visualize.draw_boxes(image, boxes, boxes + 1, masks, ["a", "b", "c"], ax=ax)
     assert [text.get_text() for text in ax.texts] == ["a", "c"]
-    assert len(ax.lines) == 2 and (picture_in(ax)[masks[..., 1]] == 90).all()
+    assert len(ax.lines) == 2 and (image_in(ax)[masks[..., 1]] == 90).all()
 
 
 def test_display_differences_captions_pair_score_and_iou(scene):
@@ -338,8 +338,8 @@ def test_display_differences_with_nothing_to_compare(scene, truth, found):
 def test_display_images_fills_a_grid(scene, tmp_path):
     image = scene[0]
     path = visualize.display_images([image] * 5, cols=2, save_path=tmp_path / "a.png")
-    with Image.open(path) as picture:
-        assert picture.height > picture.width
+    with Image.open(path) as grid:
+        assert grid.height > grid.width
     assert visualize.display_images([], save_path=tmp_path / "none.png").is_file()
 
 
@@ -397,8 +397,8 @@ def test_draw_rois(scene, capsys):
         "Positive RoIs: 2", "Negative RoIs: 1", "Positive share: 0.67"
     ]  # fmt: skip
     assert [text.get_text() for text in ax.texts] == ["003a", "020a"]
-    assert (picture_in(ax)[2:12, 3:15] != 90).any(axis=2).all()
-    assert (picture_in(ax)[20:38, 20:44] == 90).all()
+    assert (image_in(ax)[2:12, 3:15] != 90).any(axis=2).all()
+    assert (image_in(ax)[20:38, 20:44] == 90).all()
     ax = axes()
     many = np.repeat(boxes, 20, axis=0)
     visualize.draw_rois(image, many, many, np.ones((60, 4, 4)), np.zeros(60, int), NAMES, ax=ax)
@@ -416,8 +416,8 @@ def test_plots_write_files(tmp_path):
         [], [], [], np.zeros((0, 0)), NAMES, save_path=tmp_path / "nothing.png"
     )
     for path in (curve, matrix, nothing):
-        with Image.open(path) as picture:
-            assert picture.format == "PNG"
+        with Image.open(path) as image:
+            assert image.format == "PNG"
 
 
 def test_display_table_lines_up(capsys):

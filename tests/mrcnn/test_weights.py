@@ -478,7 +478,7 @@ def imagenet(tmp_path_factory):
 
 def test_imagenet_fills_the_trunk(imagenet):
     """Every layer of the trunk, and the first kernel's input axis turned: those weights know BGR,
-    our pictures are RGB."""
+    our images are RGB."""
     layers = trunk("resnet50")
     report = load_imagenet(layers, weights.read_groups(imagenet))
     names = [x.name for x in layers if x.weights]

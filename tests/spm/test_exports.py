@@ -58,7 +58,7 @@ def test_coco_is_what_pycocotools_reads(tmp_path):
         mask = coco.annToMask(entry).astype(bool)
         assert iou(mask, polygon_mask(exports.outline(shape), HEIGHT, WIDTH)) > 0.9
     last = coco.annToMask(entries[2])
-    assert last[-1, -1] == 1, "the picture's last row and column belong to it (pitfall 9)"
+    assert last[-1, -1] == 1, "the image's last row and column belong to it (pitfall 9)"
 
 
 def test_imagej_rois_keep_their_corners(tmp_path):

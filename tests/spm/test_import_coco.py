@@ -11,7 +11,7 @@ from hypothesis.extra import numpy as hnp
 
 from spm import exports, import_coco
 from spm.errors import InputError
-from spm.io.images import write_picture
+from spm.io.images import write_image
 from spm.structures.annotation import (
     Annotation,
     check_annotation,
@@ -58,14 +58,14 @@ def test_polygons_parts_boxes_and_masks(tmp_path, capsys):
         ],
         file_name="sub/folder\\a.png",
     )
-    write_picture(tmp_path / "a.png", textured(*SIZE))
+    write_image(tmp_path / "a.png", textured(*SIZE))
     assert import_coco.main(files=[path], out=tmp_path) == 0
     assert "1 annotations are marked iscrowd" in capsys.readouterr().err
     annotation = read_annotation(tmp_path / "a.json")
     assert [s.label for s in annotation.shapes] == ["003a1", "003a2", "13-1", "13-2"]
     assert check_annotation(annotation.classified(["003a", "13"])) == []
     assert [region_area(s) for s in annotation.shapes] == [100, 150, 30, 12]
-    assert annotation.read_picture().shape == (*SIZE, 3)
+    assert annotation.read_image().shape == (*SIZE, 3)
     assert annotation.shapes[1].extra == {"score": 0.5}
     mask = instance_masks(annotation)[:, :, 3]
     assert mask[5:11, 10:12].all() and mask.sum() == 12
@@ -137,7 +137,7 @@ def test_what_does_not_fit_is_one_sentence(tmp_path):
     assert not list(tmp_path.glob("out/*.json"))
 
 
-def test_missing_pictures_are_told(tmp_path, capsys):
+def test_missing_images_are_told(tmp_path, capsys):
     path = save(tmp_path / "c.json", [{"segmentation": [SQUARE]}])
     import_coco.main(files=[path], out=tmp_path / "in")
-    assert "copy the pictures into" in capsys.readouterr().err
+    assert "copy the images into" in capsys.readouterr().err

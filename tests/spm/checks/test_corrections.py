@@ -1,4 +1,4 @@
-"""A corrected prediction among the training pictures, and what the second prediction changes."""
+"""A corrected prediction among the training images, and what the second prediction changes."""
 
 import base64
 import csv
@@ -27,7 +27,7 @@ from spm.evaluation import comparison
 from spm.evaluation.comparison import Answers
 from spm.evaluation.instances import Instance
 from spm.inference.detector import Detector
-from spm.io.images import encode_png, read_picture, write_picture
+from spm.io.images import encode_png, read_image, write_image
 from spm.run import command_line
 from spm.structures.annotation import Annotation, read_annotation, write_annotation
 from spm.structures.classes import ClassChoice
@@ -37,20 +37,20 @@ from spm.structures.shape import Shape
 CLASSES = ["A", "B"]
 
 
-def predicted(base, name="scan", picture=None, shapes=None, folder="img_cache"):
+def predicted(base, name="scan", image=None, shapes=None, folder="img_cache"):
     """images/NAME.png and the prediction of it, as predict_big_pic.py leaves them; the JSON."""
-    picture = textured(96, 96, 5) if picture is None else picture
+    image = textured(96, 96, 5) if image is None else image
     for part in ("images", "in", folder):
         (base / part).mkdir(parents=True, exist_ok=True)
-    write_picture(base / "images" / f"{name}.png", picture)
+    write_image(base / "images" / f"{name}.png", image)
     answer = {"score": 0.9, "box": [5, 6, 27, 30], "second_class": "B", "second_score": 0.4}
     shapes = shapes or [
         Shape("A1", TRIANGLE, flags={"edge": True, "uncertain": True}, extra=answer,
               description="score 0.90, perhaps B (0.40)"),
         Shape("B1", SQUARE, flags={"edge": False, "uncertain": False}, extra=dict(answer)),
     ]  # fmt: skip
-    annotation = Annotation(shapes, *picture.shape[:2], f"../images/{name}.png")
-    mark_prediction(annotation, picture)
+    annotation = Annotation(shapes, *image.shape[:2], f"../images/{name}.png")
+    mark_prediction(annotation, image)
     path = base / folder / f"{name}_predicted.json"
     write_annotation(path, annotation)
     return path
@@ -71,7 +71,7 @@ def add(base, *paths):
 
 
 def message(base, *paths):
-    """The error of adding files, which leaves the training pictures as they were."""
+    """The error of adding files, which leaves the training images as they were."""
     before = contents(base / "in")
     with pytest.raises(InputError) as error:
         add(base, *paths)
@@ -79,7 +79,7 @@ def message(base, *paths):
     return str(error.value)
 
 
-def test_a_correction_becomes_a_training_picture_without_the_answers(tmp_path):
+def test_a_correction_becomes_a_training_image_without_the_answers(tmp_path):
     path = correct(predicted(tmp_path))
     before = path.read_bytes()
     (correction,) = add(tmp_path, path)
@@ -92,7 +92,7 @@ def test_a_correction_becomes_a_training_picture_without_the_answers(tmp_path):
     np.testing.assert_array_equal(stored.shapes[0].points, TRIANGLE)
     assert stored.shapes[0].extra == {} and stored.shapes[0].description == ""
     assert stored.shapes[0].flags == {"edge": True}
-    assert stored.derived is None and stored.picture_name == "scan.png"
+    assert stored.derived is None and stored.image_name == "scan.png"
     assert "copied to" in correction.said(tmp_path / "in")
 
 
@@ -129,7 +129,7 @@ def test_a_second_correction_replaces_the_first(tmp_path):
     assert correction.replaces and "earlier version" in correction.said(tmp_path / "in")
     assert sorted(contents(tmp_path / "in")) == ["scan.json", "scan.png"]
     assert read_annotation(tmp_path / "in/scan.json").shapes[0].label == "A7"
-    # Also under another name: the picture counts.
+    # Also under another name: the image counts.
     other = correct(predicted(tmp_path, "renamed"), "A8")
     add(tmp_path, other)
     assert sorted(contents(tmp_path / "in")) == ["scan.json", "scan.png"]
@@ -139,7 +139,7 @@ def test_a_second_correction_replaces_the_first(tmp_path):
 def test_files_of_the_user_are_never_replaced(tmp_path):
     path = correct(predicted(tmp_path))
     put(tmp_path / "in", "Scan")
-    write_picture(tmp_path / "in/scan_2.png", textured(9, 9))
+    write_image(tmp_path / "in/scan_2.png", textured(9, 9))
     before = contents(tmp_path / "in")
     add(tmp_path, path)
     after = contents(tmp_path / "in")
@@ -147,17 +147,17 @@ def test_files_of_the_user_are_never_replaced(tmp_path):
     assert {name: after[name] for name in before} == before
 
 
-def test_a_killed_run_left_the_picture_alone(tmp_path):
+def test_a_killed_run_left_the_image_alone(tmp_path):
     path = correct(predicted(tmp_path))
     (tmp_path / "in/scan.png").write_bytes((tmp_path / "images/scan.png").read_bytes())
     add(tmp_path, path)
     assert sorted(contents(tmp_path / "in")) == ["scan.json", "scan.png"]
 
 
-def test_the_users_own_annotation_of_the_picture_is_named(tmp_path):
-    path = correct(predicted(tmp_path, picture=textured(40, 64)))
+def test_the_users_own_annotation_of_the_image_is_named(tmp_path):
+    path = correct(predicted(tmp_path, image=textured(40, 64)))
     put(tmp_path / "in", "mine")
-    assert "mine.json is your own annotation of the same picture" in message(tmp_path, path)
+    assert "mine.json is your own annotation of the same image" in message(tmp_path, path)
 
 
 def test_an_uncorrected_prediction_is_not_taken_for_the_truth(tmp_path):
@@ -171,7 +171,7 @@ def test_an_uncorrected_prediction_is_not_taken_for_the_truth(tmp_path):
     assert correction.in_place and correction.annotation.shapes[0].label == "B"
 
 
-def test_what_labelme_saved_beside_the_picture_is_found(tmp_path):
+def test_what_labelme_saved_beside_the_image_is_found(tmp_path):
     """labelme 6 saves on its own, as images/scan.json, whichever file was opened."""
     path = predicted(tmp_path)
     saved = tmp_path / "images/scan.json"
@@ -193,30 +193,30 @@ def test_what_labelme_saved_beside_the_picture_is_found(tmp_path):
     assert "no outline was changed" in message(tmp_path, path)
 
 
-def test_the_picture_is_only_looked_for_in_folders_that_the_user_knows(tmp_path):
+def test_the_image_is_only_looked_for_in_folders_that_the_user_knows(tmp_path):
     path = correct(predicted(tmp_path))
-    picture = (tmp_path / "images/scan.png").read_bytes()
+    image = (tmp_path / "images/scan.png").read_bytes()
     (tmp_path / "images/scan.png").rename(tmp_path / "scan.png")
     data = json.loads(path.read_text())
     data["imagePath"] = "../scan.png"
     path.write_text(json.dumps(data))
-    # The drawn result of the same stem is no picture to train on either.
-    write_picture(path.with_suffix(".png"), textured(96, 96, 6))
+    # The drawn result of the same stem is no image to train on either.
+    write_image(path.with_suffix(".png"), textured(96, 96, 6))
     assert "'scan.png' is neither beside it nor in" in message(tmp_path, path)
-    (path.parent / "scan.png").write_bytes(picture)
+    (path.parent / "scan.png").write_bytes(image)
     add(tmp_path, path)
-    assert (tmp_path / "in/scan.png").read_bytes() == picture
+    assert (tmp_path / "in/scan.png").read_bytes() == image
 
 
-def test_another_picture_of_the_same_name_is_noticed(tmp_path):
+def test_another_image_of_the_same_name_is_noticed(tmp_path):
     path = correct(predicted(tmp_path))
-    write_picture(tmp_path / "images/scan.png", textured(96, 96, 6))
-    assert "is not the picture that was predicted" in message(tmp_path, path)
-    write_picture(tmp_path / "images/scan.png", textured(90, 96, 6))
+    write_image(tmp_path / "images/scan.png", textured(96, 96, 6))
+    assert "is not the image that was predicted" in message(tmp_path, path)
+    write_image(tmp_path / "images/scan.png", textured(90, 96, 6))
     assert "96 x 90 pixels, but the annotation is for 96 x 96" in message(tmp_path, path)
 
 
-def test_an_embedded_picture_is_taken_and_a_picture_of_one_s_own_too(tmp_path):
+def test_an_embedded_image_is_taken_and_an_image_of_one_s_own_too(tmp_path):
     own = put(tmp_path / "elsewhere", "own")
     data = json.loads(own.path.read_text())
     png = (tmp_path / "elsewhere/own.png").read_bytes()
@@ -227,8 +227,8 @@ def test_an_embedded_picture_is_taken_and_a_picture_of_one_s_own_too(tmp_path):
     assert sorted(contents(tmp_path / "in")) == ["own.json", "own.png"]
     (tmp_path / "elsewhere/own.png").unlink()
     (second,) = add(tmp_path, tmp_path / "elsewhere/other.json")
-    assert second.replaces and first.picture == second.picture
-    assert read_picture(tmp_path / "in/own.png").shape == (40, 64, 3)
+    assert second.replaces and first.image == second.image
+    assert read_image(tmp_path / "in/own.png").shape == (40, 64, 3)
 
 
 def test_everything_wrong_is_said_at_once_and_nothing_is_done(tmp_path):
@@ -245,12 +245,12 @@ def test_everything_wrong_is_said_at_once_and_nothing_is_done(tmp_path):
     assert "no outline was changed" in lines[2] and "no such annotation file" in lines[3]
 
 
-def test_one_picture_or_one_name_twice_is_refused(tmp_path):
+def test_one_image_or_one_name_twice_is_refused(tmp_path):
     first = correct(predicted(tmp_path, "a"))
     second = correct(predicted(tmp_path, "b"))
-    assert "its picture is that of another file named" in message(tmp_path, first, second)
+    assert "its image is that of another file named" in message(tmp_path, first, second)
     third = correct(predicted(tmp_path, "a", textured(96, 96, 7), folder="later"))
-    write_picture(first.parent / "a.png", textured(96, 96, 5))
+    write_image(first.parent / "a.png", textured(96, 96, 5))
     assert "is called like another file named" in message(tmp_path, first, third)
 
 
@@ -325,15 +325,15 @@ def weights_file(path, config=None, **metadata):
     return path
 
 
-def see(right, pictures):
+def see(right, images):
     """Stands for the network: a square and a triangle, one of which has a wrong name at first."""
     boxes = [(12, 40, 28, 56), (10, 10, 20, 20)]
-    return [detections(boxes, [1 if right else 0, 0], [0.9, 0.8]) for _ in pictures]
+    return [detections(boxes, [1 if right else 0, 0], [0.9, 0.8]) for _ in images]
 
 
 @pytest.fixture
 def house(tmp_path, monkeypatch):
-    """A house with one training picture, weights and their prediction; the network is faked."""
+    """A house with one training image, weights and their prediction; the network is faked."""
     calls = []
 
     def load(weights, *_, settings=None):
@@ -344,7 +344,7 @@ def house(tmp_path, monkeypatch):
         calls.append(settings)
         return weights_file(tmp_path / "logs/shapes20260102T0000/mask_rcnn_shapes_0002.h5")
 
-    quick = functools.partial(predict_big_pic.main, report=False, tile_pictures=False)
+    quick = functools.partial(predict_big_pic.main, report=False, tile_images=False)
     monkeypatch.setattr(predict_big_pic, "main", quick)
     monkeypatch.setattr("engine.predict.load_detector", load)
     monkeypatch.setattr("engine.retrain.load_detector", load)
@@ -387,7 +387,7 @@ def test_the_workflow_trains_on_and_compares(house, capsys):
     with (base / "img_cache/corrections.csv").open(newline="") as file:
         lines = list(csv.DictReader(file))
     assert tuple(lines[0]) == comparison.HEADER
-    assert [line["picture"] for line in lines] == ["scan", "other"]
+    assert [line["image"] for line in lines] == ["scan", "other"]
     for line in lines:
         assert [line[key] for key in comparison.COUNTS] == ["2", "2", "1", "1", "0", "0"]
     # The user took the triangle for the B: before, neither was right; now neither is.
@@ -395,7 +395,7 @@ def test_the_workflow_trains_on_and_compares(house, capsys):
     said = capsys.readouterr().out
     assert "scan: 2 molecules before, 2 after; 1 the same, 1 with another class" in said
     assert "shapes20260101T0000/mask_rcnn_shapes_0001.h5 and shapes20260102T0000" in said
-    # The result is the second prediction's; the corrections are kept with the training pictures.
+    # The result is the second prediction's; the corrections are kept with the training images.
     assert {s.label for s in read_annotation(path).shapes} == {"A1", "B1"}
 
 

@@ -14,8 +14,8 @@ import workflow
 from engine.expected_costs import expected_costs
 from spm.checks import costs, preflight
 from spm.errors import InputError
-from spm.io.images import write_picture
-from spm.similarity.unlabelled import find_lookalikes
+from spm.io.images import write_image
+from spm.similarity.unlabelled import find_unlabelled
 from spm.structures.annotation import Annotation, read_annotation, write_annotation
 from spm.structures.classes import ClassChoice
 from spm.structures.shape import Shape, outline
@@ -31,7 +31,7 @@ def square(x, y, side, label="A1"):
 
 def save(folder, shapes, name="a", height=100, width=120, **more):
     folder.mkdir(parents=True, exist_ok=True)
-    write_picture(folder / f"{name}.png", np.full((height, width, 3), 90, np.uint8))
+    write_image(folder / f"{name}.png", np.full((height, width, 3), 90, np.uint8))
     annotation = Annotation(shapes, height, width, f"{name}.png", **more)
     write_annotation(folder / f"{name}.json", annotation)
     annotation.path = folder / f"{name}.json"
@@ -42,7 +42,7 @@ def save(folder, shapes, name="a", height=100, width=120, **more):
 def images(tmp_path):
     folder = tmp_path / "images"
     folder.mkdir()
-    write_picture(folder / "big.png", np.zeros((50, 60, 3), np.uint8))
+    write_image(folder / "big.png", np.zeros((50, 60, 3), np.uint8))
     return folder
 
 
@@ -59,7 +59,7 @@ def test_sizes_counts_and_oddities(tmp_path, images):
     )
     assert "A: 5 outlined" in said and "largest 56.4" in said and "C: none outlined" in said
     assert "a.json: A5: diameter 56.4" in said and "molecules of unusual size: 1" in said
-    assert "a.json: B2, by 1.0 pixels" in said and "leave the picture: 1" in said
+    assert "a.json: B2, by 1.0 pixels" in said and "leave the image: 1" in said
     assert "C: no molecule is outlined" in said and "B: only 2 outlined" in said
 
 
@@ -92,12 +92,12 @@ def test_problems_are_reported_together_and_copies_are_left_out(tmp_path, images
     (images / "big.png").unlink()
     findings = preflight.look(folder, images, ClassChoice(["A", "A 1"]))
     said = "\n".join(findings.problems)
-    for part in ("collide", "'X1'", "out of the picture", "gone.json", "text.json", "recognise"):
+    for part in ("collide", "'X1'", "out of the image", "gone.json", "text.json", "recognise"):
         assert part in said
     assert len(findings.problems) == 6 and len(findings.sizes) == 1 and "copy.json" not in said
 
 
-def test_pictures_that_cannot_be_recognised_are_a_hint(tmp_path, images):
+def test_images_that_cannot_be_recognised_are_a_hint(tmp_path, images):
     save(tmp_path / "in", [square(5, 5, 20)])
     (images / "broken.png").write_bytes(b"")
     findings = preflight.look(tmp_path / "in", images, ClassChoice(CLASSES))
@@ -160,30 +160,30 @@ def test_nothing_is_promised_for_networks_that_were_not_measured(monkeypatch):
 
 
 def l_shapes(seed=3):
-    """A grey noisy picture with 20 L-shaped molecules in all directions, and their outlines."""
+    """A grey noisy image with 20 L-shaped molecules in all directions, and their outlines."""
     rng = np.random.default_rng(seed)
     corners = np.array([(-9, -9), (-2, -9), (-2, 2), (9, 2), (9, 9), (-9, 9)], float)
-    picture = rng.normal(70, 6, (200, 250))
+    image = rng.normal(70, 6, (200, 250))
     outlines = []
     for row in range(4):
         for column in range(5):
             angle = rng.uniform(0, 2 * np.pi)
             turn = np.array([(np.cos(angle), np.sin(angle)), (-np.sin(angle), np.cos(angle))])
             points = corners @ turn + (29 + 48 * column, 28 + 48 * row)
-            mask = np.zeros(picture.shape, np.uint8)
+            mask = np.zeros(image.shape, np.uint8)
             cv2.fillPoly(mask, [np.rint(points).astype(np.int32)], 1)
-            picture += 90 * mask
+            image += 90 * mask
             outlines.append(points)
-    grey = np.clip(cv2.GaussianBlur(picture, (0, 0), 1), 0, 255).astype(np.uint8)
+    grey = np.clip(cv2.GaussianBlur(image, (0, 0), 1), 0, 255).astype(np.uint8)
     return np.repeat(grey[:, :, None], 3, axis=2), outlines
 
 
 def test_forgotten_molecules_are_seen_and_nothing_else():
-    picture, outlines = l_shapes()
-    assert find_lookalikes(picture, outlines, ["A"] * 20) == []
+    image, outlines = l_shapes()
+    assert find_unlabelled(image, outlines, ["A"] * 20) == []
     forgotten = [2, 7, 13]
     kept = [points for k, points in enumerate(outlines) if k not in forgotten]
-    found = find_lookalikes(picture, kept, ["A"] * 17)
+    found = find_unlabelled(image, kept, ["A"] * 17)
     places = sorted((round(p.x / 48), round(p.y / 48)) for p in found)
     centres = [(29 + 48 * (k % 5), 28 + 48 * (k // 5)) for k in forgotten]
     assert len(places) == 3
@@ -193,19 +193,19 @@ def test_forgotten_molecules_are_seen_and_nothing_else():
 
 @pytest.mark.parametrize("count", [0, 1, 3])
 def test_too_few_molecules_say_nothing(count):
-    picture, outlines = l_shapes()
-    assert find_lookalikes(picture, outlines[:count], ["A"] * count) == []
-    flat = np.zeros_like(picture)
-    assert find_lookalikes(flat, outlines, ["A"] * 20) == []
-    assert find_lookalikes(flat[:9, :9], outlines[:5], ["A"] * 5) == []
+    image, outlines = l_shapes()
+    assert find_unlabelled(image, outlines[:count], ["A"] * count) == []
+    flat = np.zeros_like(image)
+    assert find_unlabelled(flat, outlines, ["A"] * 20) == []
+    assert find_unlabelled(flat[:9, :9], outlines[:5], ["A"] * 5) == []
 
 
 def test_the_demo_is_fully_outlined_and_a_forgotten_one_is_seen():
     annotation = read_annotation(ROOT / "aug_test_in" / "00-cut.json")
-    picture = annotation.read_picture()
+    image = annotation.read_image()
     outlines = [outline(shape) for shape in annotation.shapes]
     names = [shape.label[:4] for shape in annotation.shapes]
-    assert find_lookalikes(picture, outlines, names) == []
+    assert find_unlabelled(image, outlines, names) == []
     forgotten = outlines.pop(12)
-    [place] = find_lookalikes(picture, outlines, names[:12] + names[13:])
+    [place] = find_unlabelled(image, outlines, names[:12] + names[13:])
     assert np.hypot(*(forgotten.mean(axis=0) - (place.x, place.y))) < 10

@@ -1,4 +1,4 @@
-"""One picture annotated twice, two pictures in one file, what is passed over: at every door."""
+"""One image annotated twice, two images in one file, what is passed over: at every door."""
 
 import base64
 import json
@@ -16,7 +16,7 @@ from spm.checks import preflight
 from spm.dataset.annotated_images import outlined_sources
 from spm.errors import InputError
 from spm.evaluation.metrics import ALL
-from spm.io.images import encode_png, write_picture
+from spm.io.images import encode_png, write_image
 from spm.similarity.outlined_crops import cut_crops
 from spm.structures.annotation import Annotation, write_annotation
 from spm.structures.classes import ClassChoice
@@ -34,7 +34,7 @@ def change(path, **changes):
 @pytest.fixture
 def images(tmp_path):
     (tmp_path / "images").mkdir()
-    write_picture(tmp_path / "images" / "big.png", textured(50, 50))
+    write_image(tmp_path / "images" / "big.png", textured(50, 50))
     return tmp_path / "images"
 
 
@@ -62,33 +62,33 @@ def doors(folder):
     return said
 
 
-def test_one_picture_with_two_annotations(tmp_path, images):
+def test_one_image_with_two_annotations(tmp_path, images):
     """A browser's second download, `cut (1).json`, with fewer outlines."""
     folder = tmp_path / "in"
     annotation = put(folder)
     annotation.shapes.pop()
     write_annotation(folder / "cut (1).json", annotation)
-    expected = "cut.json: is of the same picture as cut (1).json"
+    expected = "cut.json: is of the same image as cut (1).json"
     assert [expected in text for text in doors(folder).values()] == [True] * 4
     sources, _ = read_sources(folder)
     assert len(sources) == 1  # the others of a folder are done all the same
     assert expected in "".join(look(folder, images).problems)
 
 
-def test_embedded_copies_of_one_picture_are_known_by_the_name(tmp_path):
+def test_embedded_copies_of_one_image_are_known_by_the_name(tmp_path):
     put(tmp_path)
     data = base64.b64encode((tmp_path / "cut.png").read_bytes()).decode()
     (tmp_path / "cut.png").unlink()
     change(tmp_path / "cut.json", imageData=data)
     shutil.copy(tmp_path / "cut.json", tmp_path / "other.json")
-    assert "same picture as cut.json" in read_sources(tmp_path)[1][0]
+    assert "same image as cut.json" in read_sources(tmp_path)[1][0]
 
 
-def test_copies_of_a_picture_under_other_names_are_told(tmp_path, images):
+def test_copies_of_an_image_under_other_names_are_told(tmp_path, images):
     folder = tmp_path / "in"
     put(folder, "a")
     put(folder, "b", seed=2)
-    assert "copies of one picture" not in hints(look(folder, images))
+    assert "copies of one image" not in hints(look(folder, images))
     put(folder, "c")
     assert "a.json, c.json: if their outlines differ" in hints(look(folder, images))
 
@@ -100,13 +100,13 @@ def test_two_partial_annotations_do_no_harm(tmp_path, images):
     assert read_sources(folder)[1] == [] and len(outlined_sources(folder)) == 2
 
 
-def test_a_name_that_leads_to_another_picture(tmp_path, images):
+def test_a_name_that_leads_to_another_image(tmp_path, images):
     folder = tmp_path / "in"
     put(folder, "a")
     put(folder, "b", seed=2)
     change(folder / "b.json", imagePath="a.png")
     (problem,) = read_sources(folder)[1]
-    assert "b.json: is of the same picture as a.json" in problem and "b.png lies beside" in problem
+    assert "b.json: is of the same image as a.json" in problem and "b.png lies beside" in problem
     (folder / "a.json").unlink()
     findings = look(folder, images)
     assert findings.problems == []
@@ -116,18 +116,18 @@ def test_a_name_that_leads_to_another_picture(tmp_path, images):
 
 
 @pytest.mark.parametrize("how", ["inverted", "same", "a JPEG of the same", "another size"])
-def test_an_embedded_picture_that_differs(tmp_path, images, how, capsys):
+def test_an_embedded_image_that_differs(tmp_path, images, how, capsys):
     import cv2
 
     folder = tmp_path / "in"
     put(folder)
-    picture = textured(40, 64)
-    inside = {"inverted": 255 - picture, "another size": textured(40, 64)}.get(how, picture)
+    image = textured(40, 64)
+    inside = {"inverted": 255 - image, "another size": textured(40, 64)}.get(how, image)
     data = encode_png(inside, level=9)
     if how == "a JPEG of the same":
-        data = cv2.imencode(".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))[1].tobytes()
+        data = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))[1].tobytes()
     if how == "another size":
-        write_picture(folder / "cut.png", textured(50, 64))
+        write_image(folder / "cut.png", textured(50, 64))
     change(folder / "cut.json", imageData=base64.b64encode(data).decode())
     differs = how in ("inverted", "another size")
     kind = "embedded in it is trained on, but cut.png beside it"
@@ -150,12 +150,12 @@ def test_what_is_passed_over_is_said(tmp_path, images):
     folder = tmp_path / "in"
     put(folder)
     put(folder / "more", "x")
-    write_picture(folder / "lonely.png", textured(9, 9))
+    write_image(folder / "lonely.png", textured(9, 9))
     (folder / "annotations.xml").write_text("<annotations/>")
     (folder / "scan.abc").write_bytes(b"?")
     said = hints(look(folder, images))
     for part in (
-        "more: 1 JSON file(s) and 1 picture(s) are not used",
+        "more: 1 JSON file(s) and 1 image(s) are not used",
         "  lonely.png",
         "annotations.xml: annotations of another program; export them as COCO",
         "scan.abc: is left out",
@@ -186,18 +186,18 @@ def square(x, y, side, label):
 
 
 def scene(folder, name, side, colour=(0, 0, 0), molecule=200, ground=60):
-    picture = np.full((200, 200, 3), ground, np.uint8)
+    image = np.full((200, 200, 3), ground, np.uint8)
     shapes = []
     for k in range(4):
-        picture[20 : 20 + side, 5 + 45 * k : 5 + 45 * k + side] = molecule
+        image[20 : 20 + side, 5 + 45 * k : 5 + 45 * k + side] = molecule
         shapes.append(square(5 + 45 * k, 20, side, f"A{k}"))
-    picture = np.clip(picture.astype(int) + colour, 0, 255).astype(np.uint8)
+    image = np.clip(image.astype(int) + colour, 0, 255).astype(np.uint8)
     folder.mkdir(exist_ok=True)
-    write_picture(folder / f"{name}.png", picture)
+    write_image(folder / f"{name}.png", image)
     write_annotation(folder / f"{name}.json", Annotation(shapes, 200, 200, f"{name}.png"))
 
 
-def test_pictures_of_another_scale_colour_or_contrast(tmp_path, images):
+def test_images_of_another_scale_colour_or_contrast(tmp_path, images):
     folder = tmp_path / "in"
     scene(folder, "a", 20)
     scene(folder, "same", 22)
@@ -238,19 +238,19 @@ def case(name, tmp_path):
             "11-two-jsons-one-picture",
             8,
             8,
-            "picture.json: is of the same picture",
+            "picture.json: is of the same image",
         ),
         ("embedded-picture-differs", 8, 14, "has other colours"),
-        ("imagepath-names-another-picture", 16, 28, "b.json: is of the same picture as a.json"),
+        ("imagepath-names-another-picture", 16, 28, "b.json: is of the same image as a.json"),
         ("oriented-rectangle", 8, 14, ""),
         ("own-convert-json-beside", 8, 14, ""),
-        ("partial-with-a-capital", 6, 0, "(the picture is marked partial)"),
+        ("partial-with-a-capital", 6, 0, "(the image is marked partial)"),
     ],
 )
 def test_cases(tmp_path, images, name, a, b, said):
     findings = look(case(name, tmp_path), images, ["003a", "020a"])
     text = "\n".join(findings.problems) + hints(findings)
     assert said in text
-    assert bool(findings.problems) == ("same picture" in said)
+    assert bool(findings.problems) == ("same image" in said)
     if not findings.problems:
         assert findings.counts == {"003a": a, "020a": b}

@@ -28,7 +28,7 @@ def make(folder, name="00000", **changes):
         (folder / sub / f"{name}.{suffix}").write_bytes(b"x")
     values = {
         "name": name, "source": "分子(15)", "origin": "分子", "height": 5, "width": 7,
-        "picture": folder / "imgs" / f"{name}.png", "masks": folder / "rw_mask" / f"{name}.npz",
+        "image": folder / "imgs" / f"{name}.png", "masks": folder / "rw_mask" / f"{name}.npz",
         "labels": ["A1", 'B "2", x'], "valid": full_rectangle(5, 7) + 0.1, "partial": True,
         "file": "分子(15)_000.json",
     }  # fmt: skip

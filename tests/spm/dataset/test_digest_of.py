@@ -11,7 +11,7 @@ import fast_json_to_dataset
 import pre_draw_mask
 import re_write_mask
 from spm.dataset.annotated_images import digest_of, folder_sources, outlined_sources
-from spm.io.images import write_picture
+from spm.io.images import write_image
 from spm.structures.annotation import read_annotation, write_annotation
 from spm.structures.shape import Shape
 
@@ -50,12 +50,12 @@ CHANGES = {
     "outline moved": lambda f: edit(f, moved),
     "a hole": lambda f: edit(f, hole),
     "partial": lambda f: edit(f, lambda a: replace(a, flags={"partial": True})),
-    "pixels": lambda f: write_picture(f / "cut.png", textured(40, 64, seed=2)),
+    "pixels": lambda f: write_image(f / "cut.png", textured(40, 64, seed=2)),
 }
 
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
-def test_outlines_and_pictures_of_the_user(tmp_path, change):
+def test_outlines_and_images_of_the_user(tmp_path, change):
     put(tmp_path)
     before = digest_of(outlined_sources(tmp_path))
     assert digest_of(outlined_sources(tmp_path)) == before

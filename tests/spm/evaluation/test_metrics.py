@@ -16,7 +16,7 @@ from spm.evaluation.curves import (
     twice_area,
 )
 from spm.evaluation.instances import Instance
-from spm.evaluation.matching import UNCLAIMED, find_overlaps, match
+from spm.evaluation.matching import UNMATCHED, find_overlaps, match
 from spm.evaluation.metrics import ALL, Comparison, average_precision, average_precisions, summary
 
 SIZE = 24
@@ -33,7 +33,7 @@ def square(class_name, top, left, side=10, height=60, width=60, **fields):
 
 
 def test_instance_of_a_polygon_is_cropped_and_cut_at_the_border():
-    # 4 x 3 pixels, of which a column lies left of the picture.
+    # 4 x 3 pixels, of which a column lies left of the image.
     polygon = np.array([[-1.0, 2.0], [3.0, 2.0], [3.0, 5.0], [-1.0, 5.0]])
     instance = Instance.from_polygon("a", polygon, height=20, width=30)
     np.testing.assert_array_equal(instance.box, [2, 0, 5, 3])
@@ -82,8 +82,8 @@ def test_one_truth_is_claimed_once_pitfall_16():
     truth = [square("a", 0, 0)]
     predictions = [square("a", 0, k, score=0.9 - k / 10) for k in range(3)]
     overlaps = find_overlaps(truth, predictions)
-    claims, _ = match(overlaps, [p.score for p in predictions], np.array([False]), 0.5)
-    np.testing.assert_array_equal(claims, [0, UNCLAIMED, UNCLAIMED])
+    matches, _ = match(overlaps, [p.score for p in predictions], np.array([False]), 0.5)
+    np.testing.assert_array_equal(matches, [0, UNMATCHED, UNMATCHED])
     row = summary([truth], [predictions])["mask"]["per_class"]["a"]
     assert (row["true_positives"], row["false_positives"], row["missed"]) == (1, 2, 0)
     assert row["recall"] == 1
@@ -93,8 +93,8 @@ def test_one_truth_is_claimed_once_pitfall_16():
 def test_a_prediction_takes_the_next_best_truth_when_the_best_is_gone():
     truths = [square("a", 0, 0), square("a", 0, 2)]
     predictions = [square("a", 0, 0, score=0.9), square("a", 0, 0, score=0.8)]
-    claims, values = match(find_overlaps(truths, predictions), [0.9, 0.8], np.zeros(2, bool), 0.5)
-    np.testing.assert_array_equal(claims, [0, 1])
+    matches, values = match(find_overlaps(truths, predictions), [0.9, 0.8], np.zeros(2, bool), 0.5)
+    np.testing.assert_array_equal(matches, [0, 1])
     np.testing.assert_allclose(values, [1, 80 / 120])
 
 
@@ -102,8 +102,8 @@ def test_of_two_equal_overlaps_the_later_truth_is_claimed():
     """As in pycocotools; it decides what is left for the next prediction."""
     truths = [square("a", 0, 0), square("a", 0, 4)]
     between = square("a", 0, 2)
-    claims, values = match(find_overlaps(truths, [between]), [0.9], np.zeros(2, bool), 0.5)
-    np.testing.assert_array_equal(claims, [1])
+    matches, values = match(find_overlaps(truths, [between]), [0.9], np.zeros(2, bool), 0.5)
+    np.testing.assert_array_equal(matches, [1])
     np.testing.assert_allclose(values, [80 / 120])
 
 
@@ -142,10 +142,10 @@ def test_curve_worked_out_by_hand_pitfall_16():
     assert area_under(curve, "coco") == pytest.approx((26 + 50 * 3 / 4) / 101)
 
 
-def test_scores_of_all_pictures_are_ranked_together():
+def test_scores_of_all_images_are_ranked_together():
     truths = [[square("a", 0, 0)], [square("a", 0, 0)]]
     predictions = [[square("a", 0, 0, score=0.3)], [square("a", 40, 40, score=0.9)]]
-    # The false one of the second picture comes first: precision 0, then 1/2 at recall 1/2.
+    # The false one of the second image comes first: precision 0, then 1/2 at recall 1/2.
     curve = Comparison(truths, predictions).curve("a")
     np.testing.assert_allclose(curve.precision, [0, 1 / 2])
     assert average_precision(truths, predictions, protocol="paper") == pytest.approx(1 / 4)
@@ -177,8 +177,8 @@ def test_recall_over_iou_integrates_to_the_overlap():
 # --- empty cases -----------------------------------------------------------------------------
 
 
-def test_picture_without_truth_or_without_prediction_pitfall_16():
-    """pitfall 16: a picture without truth used to raise; its predictions are false ones."""
+def test_image_without_truth_or_without_prediction_pitfall_16():
+    """pitfall 16: an image without truth used to raise; its predictions are false ones."""
     truths = [[square("a", 0, 0)], [], [square("a", 0, 0)], []]
     predictions = [[square("a", 0, 0, score=0.9)], [square("a", 5, 5, score=0.8)], [], []]
     row = summary(truths, predictions)["mask"]["per_class"]["a"]
@@ -206,7 +206,7 @@ def test_nothing_at_all():
 
 
 def test_wrong_arguments_give_a_sentence():
-    with pytest.raises(ValueError, match="Received: 2 and 1 pictures"):
+    with pytest.raises(ValueError, match="Received: 2 and 1 images"):
         average_precision([[], []], [[]])
     with pytest.raises(ValueError, match=r"Received: \['b'\]"):
         Comparison([[]], [[square("b", 0, 0)]], class_names=["a"])
@@ -216,10 +216,10 @@ def test_wrong_arguments_give_a_sentence():
         average_precision([[square(None, 0, 0)]], [[]])
 
 
-# --- verdicts --------------------------------------------------------------------------------
+# --- outcomes --------------------------------------------------------------------------------
 
 
-def test_verdicts_and_confusion():
+def test_outcomes_and_confusion():
     truths = [
         square("a", 0, 0),
         square("a", 0, 20),
@@ -235,10 +235,10 @@ def test_verdicts_and_confusion():
         square("b", 45, 45, score=0.6),  # nothing there
         square("b", 30, 0, score=0.2),  # below the threshold
     ]
-    verdicts = judge(truths, predictions, find_overlaps(truths, predictions), 0.5, 0.5)
-    assert [v for _, v in verdicts.predictions] == [RIGHT, WRONG_CLASS, FALSE, IGNORED, FALSE]
-    assert verdicts.missed == [truths[2], truths[3]]
-    matrix = confusion_matrix([verdicts], ["a", "b"])
+    outcomes = judge(truths, predictions, find_overlaps(truths, predictions), 0.5, 0.5)
+    assert [v for _, v in outcomes.predictions] == [RIGHT, WRONG_CLASS, FALSE, IGNORED, FALSE]
+    assert outcomes.missed == [truths[2], truths[3]]
+    matrix = confusion_matrix([outcomes], ["a", "b"])
     np.testing.assert_array_equal(matrix, [[1, 1, 0], [0, 0, 2], [1, 1, 0]])
     rows = summary([truths], [predictions])["mask"]["per_class"]
     assert rows["a"]["recognition_rate"] == 0.5
@@ -266,14 +266,14 @@ def test_best_f1_names_a_threshold_that_gives_it():
 # --- pycocotools -----------------------------------------------------------------------------
 
 
-def random_case(rng, pictures=4, classes=("a", "b", "c")):
-    """Truths and predictions as rectangles with holes, with ties, empty pictures, ignored ones.
+def random_case(rng, images=4, classes=("a", "b", "c")):
+    """Truths and predictions as rectangles with holes, with ties, empty images, ignored ones.
 
     The last class has no truth in half of the cases.
     """
     with_truth = classes if rng.random() < 0.5 else classes[:-1]
     truths, predictions = [], []
-    for _ in range(pictures):
+    for _ in range(images):
         truths.append([random_one(rng, with_truth) for _ in range(rng.integers(0, 9))])
         copies = [moved(rng, t, classes) for t in truths[-1] if rng.random() < 0.8]
         copies += [moved(rng, t, classes) for t in truths[-1] if rng.random() < 0.4]
@@ -335,18 +335,18 @@ def pycocotools_result(truths, predictions, names, kind):
     return judge.eval["precision"][..., 0, 0], judge.eval["recall"][..., 0, 0]
 
 
-def coco_annotations(pictures, names, kind):
+def coco_annotations(images, names, kind):
     from pycocotools import mask as coco_mask
 
     annotations = []
-    for picture, instances in enumerate(pictures):
+    for image, instances in enumerate(images):
         for instance in instances:
             y1, x1, y2, x2 = instance.box
             annotations.append(
                 {
                     # Identity 0 would read as "not matched" there.
                     "id": len(annotations) + 1,
-                    "image_id": picture,
+                    "image_id": image,
                     "category_id": names.index(instance.class_name),
                     "bbox": [x1, y1, x2 - x1, y2 - y1],
                     "area": instance.area,

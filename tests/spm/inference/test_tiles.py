@@ -1,4 +1,4 @@
-"""Tiles: they cover the picture exactly, nothing is squashed, and coordinates come back."""
+"""Tiles: they cover the image exactly, nothing is squashed, and coordinates come back."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from spm.errors import InputError
 from spm.inference import tiles
 
 
-def test_square_picture_of_five_thirds_gives_four_tiles_of_three_fifths():
+def test_square_image_of_five_thirds_gives_four_tiles_of_three_fifths():
     grid = tiles.make_grid(1024, 1024, 512 * 5 / 3 / 1024, 512)
     assert grid.rows == grid.columns == (0, 342)
     # 853.3 lattice pixels end with a part of one, the 854th.
@@ -31,26 +31,26 @@ def test_tiles_cover_every_pixel_to_the_last_row_and_column(height, width, scale
 
 
 def test_scale_one_is_a_plain_cut(rng):
-    picture = rng.integers(0, 256, (150, 210, 3), dtype=np.uint8)
+    image = rng.integers(0, 256, (150, 210, 3), dtype=np.uint8)
     grid = tiles.make_grid(150, 210, 1.0, 64)
-    rebuilt = np.zeros_like(picture)
+    rebuilt = np.zeros_like(image)
     for tile in grid.tiles():
-        cut = grid.cut(picture, tile)
-        assert np.array_equal(cut, picture[tile.y : tile.y + 64, tile.x : tile.x + 64])
+        cut = grid.cut(image, tile)
+        assert np.array_equal(cut, image[tile.y : tile.y + 64, tile.x : tile.x + 64])
         rebuilt[tile.y : tile.y + 64, tile.x : tile.x + 64] = cut
-    assert np.array_equal(rebuilt, picture)
+    assert np.array_equal(rebuilt, image)
 
 
 @pytest.mark.parametrize("scale", [0.4, 0.8, 1.3, 2.5])
 def test_a_ramp_keeps_its_coordinates_in_every_tile(scale):
-    """A picture whose value is its continuous x (and y) shows where each tile pixel comes from."""
+    """An image whose value is its continuous x (and y) shows where each tile pixel comes from."""
     x = np.arange(240) + 0.5
-    picture = np.zeros((200, 240, 3), np.uint8)
-    picture[..., 0] = x.round()
-    picture[..., 1] = x[:200, None].round()
+    image = np.zeros((200, 240, 3), np.uint8)
+    image[..., 0] = x.round()
+    image[..., 1] = x[:200, None].round()
     grid = tiles.make_grid(200, 240, scale, 96)
     for tile in grid.tiles():
-        cut = grid.cut(picture, tile).astype(float)
+        cut = grid.cut(image, tile).astype(float)
         want_x = (tile.x + np.arange(96) + 0.5) / scale
         want_y = (tile.y + np.arange(96) + 0.5) / scale
         inside = (want_x > 6) & (want_x < 234)
@@ -59,28 +59,28 @@ def test_a_ramp_keeps_its_coordinates_in_every_tile(scale):
         assert np.abs(cut[..., 1] - want_y[:, None])[inside].max() <= 1.1
 
 
-def test_small_picture_is_centred_and_padded_with_its_edge():
-    picture = np.zeros((10, 4, 3), np.uint8)
-    picture[0], picture[-1] = 50, 200
+def test_small_image_is_centred_and_padded_with_its_edge():
+    image = np.zeros((10, 4, 3), np.uint8)
+    image[0], image[-1] = 50, 200
     grid = tiles.make_grid(10, 4, 1.0, 16)
     assert grid.tiles() == [tiles.Tile(0, 0, -3, -6)]
-    cut = grid.cut(picture, grid.tiles()[0])
+    cut = grid.cut(image, grid.tiles()[0])
     assert cut.shape == (16, 16, 3)
-    assert np.array_equal(cut[3:13, 6:10], picture)
+    assert np.array_equal(cut[3:13, 6:10], image)
     assert (cut[:3] == 50).all() and (cut[13:] == 200).all()
 
 
-def test_one_pixel_picture():
+def test_one_pixel_image():
     grid = tiles.make_grid(1, 1, 0.5, 8)
-    picture = np.full((1, 1, 3), 77, np.uint8)
-    assert (grid.cut(picture, grid.tiles()[0]) == 77).all()
+    image = np.full((1, 1, 3), 77, np.uint8)
+    assert (grid.cut(image, grid.tiles()[0]) == 77).all()
 
 
 def test_shrinking_does_not_alias():
     """A one-pixel chequerboard has no structure left at a quarter of its size."""
     board = np.indices((256, 256)).sum(0) % 2 * 255
-    picture = np.repeat(board[..., None], 3, 2).astype(np.uint8)
-    cut = tiles.cut_square(picture, 8, 8, 48, 0.25)
+    image = np.repeat(board[..., None], 3, 2).astype(np.uint8)
+    cut = tiles.cut_square(image, 8, 8, 48, 0.25)
     assert np.abs(cut.astype(float) - 127.5).max() < 6
 
 
@@ -96,7 +96,7 @@ def test_what_a_tile_sees_clearly():
     assert grid.columns == (0, 60)
     left, right = grid.tiles()
     boxes = np.array([[0, 0, 20, 20], [10, 70, 40, 99], [10, 50, 40, 70], [0, 30, 99, 90]], float)
-    # The picture's border cuts nothing, the inner one at 100 cuts the second box.
+    # The image's border cuts nothing, the inner one at 100 cuts the second box.
     assert grid.sees_clearly(boxes, left, 2).tolist() == [True, False, True, True]
     assert grid.sees_clearly(boxes, right, 2).tolist() == [False, True, False, False]
     assert grid.any_sees_clearly(boxes, 2).all()
@@ -105,9 +105,9 @@ def test_what_a_tile_sees_clearly():
 
 
 @pytest.mark.parametrize("view", range(8))
-def test_turning_back_restores_pictures_crops_and_boxes(view, rng):
-    picture = rng.integers(0, 256, (32, 32, 3), dtype=np.uint8)
-    assert np.array_equal(tiles.turn_back(tiles.turn(picture, view), view), picture)
+def test_turning_back_restores_images_crops_and_boxes(view, rng):
+    image = rng.integers(0, 256, (32, 32, 3), dtype=np.uint8)
+    assert np.array_equal(tiles.turn_back(tiles.turn(image, view), view), image)
     mask = np.zeros((32, 32), bool)
     mask[3:9, 12:30] = True
     turned = tiles.turn(mask, view)
@@ -119,9 +119,9 @@ def test_turning_back_restores_pictures_crops_and_boxes(view, rng):
 
 
 def test_the_eight_views_are_distinct(rng):
-    picture = rng.integers(0, 256, (8, 8), dtype=np.uint8)
-    assert len({tiles.turn(picture, view).tobytes() for view in range(8)}) == 8
-    assert np.array_equal(tiles.turn(picture, 0), picture)
+    image = rng.integers(0, 256, (8, 8), dtype=np.uint8)
+    assert len({tiles.turn(image, view).tobytes() for view in range(8)}) == 8
+    assert np.array_equal(tiles.turn(image, 0), image)
 
 
 def test_bad_settings_are_named():

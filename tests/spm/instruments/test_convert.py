@@ -1,4 +1,4 @@
-"""Instrument files to pictures: orientation, direction, units, square pixels, settings."""
+"""Instrument files to images: orientation, direction, units, square pixels, settings."""
 
 import importlib
 import json
@@ -14,7 +14,7 @@ from spm import convert, instruments
 from spm.errors import InputError
 from spm.instruments import heights, inputs
 from spm.io import colour_maps, pixel_size
-from spm.io.images import read_picture, write_picture
+from spm.io.images import read_image, write_image
 
 PASSES = ("forward/up", "backward/up", "forward/down", "backward/down")
 
@@ -75,12 +75,12 @@ class TestFormats:
             assert channel.width_nm == pytest.approx(6.0, rel=1e-6)
             assert channel.height_nm == pytest.approx(4.0, rel=1e-6)
 
-    def test_picture_and_scale(self, kind, tmp_path):
+    def test_image_and_scale(self, kind, tmp_path):
         opened = heights.convert_file(write(kind, tmp_path), levelling="none", low=0, high=100)
         assert opened.nm_per_pixel == pytest.approx(1.0)
-        assert opened.picture.shape == (4, 6, 3)
-        assert opened.picture[0, 0].tolist() == [0, 0, 0]
-        assert opened.picture[-1, -1].tolist() == colour_maps.lookup_table("hot")[-1].tolist()
+        assert opened.image.shape == (4, 6, 3)
+        assert opened.image[0, 0].tolist() == [0, 0, 0]
+        assert opened.image[-1, -1].tolist() == colour_maps.lookup_table("hot")[-1].tolist()
         assert opened.heights_nm[3, 5] - opened.heights_nm[0, 0] == pytest.approx(0.023, rel=1e-3)
 
     def test_damaged_file_is_one_clear_sentence(self, kind, tmp_path):
@@ -144,7 +144,7 @@ def test_scan_that_was_stopped_and_pixels_that_are_not_square(tmp_path):
     instrument_files.write_sxm(path, z, frame=(6e-9, 8e-9))  # pixels 1 nm wide, 2 nm high
     opened = heights.convert_file(path, levelling="none")
     assert opened.nm_per_pixel == pytest.approx(1.0)
-    assert opened.picture.shape == (6, 6, 3), "three lines of 2 nm make six rows of 1 nm"
+    assert opened.image.shape == (6, 6, 3), "three lines of 2 nm make six rows of 1 nm"
     assert opened.settings["lines_cut"] == [1, 0]
     assert opened.settings["missing_pixels"] == 1
     assert np.isfinite(opened.heights_nm).all()
@@ -161,7 +161,7 @@ def test_no_unit_is_invented(tmp_path):
     assert heights.convert_file(path).nm_per_pixel == pytest.approx(2.0)
 
 
-def test_settings_make_the_same_picture_again(tmp_path):
+def test_settings_make_the_same_image_again(tmp_path):
     pytest.importorskip("nanonispy2")
     path = tmp_path / "a.sxm"
     instrument_files.write_sxm(path, surface(), surface(100))
@@ -174,11 +174,11 @@ def test_settings_make_the_same_picture_again(tmp_path):
     settings = json.loads((tmp_path / "a_convert.json").read_text(encoding="utf-8"))
     assert settings["direction"] == "backward up"
     assert settings["shown"]["unit"] == "nm"
-    opened = inputs.open_picture(tmp_path / "a.png")
+    opened = inputs.open_image(tmp_path / "a.png")
     assert opened.nm_per_pixel == pytest.approx(1.0)
     assert opened.heights_nm.shape == (4, 6)
     assert opened.settings["source"] == "a.sxm"
-    assert np.array_equal(opened.picture, inputs.open_picture(path, **like(settings)).picture)
+    assert np.array_equal(opened.image, inputs.open_image(path, **like(settings)).image)
 
 
 def like(settings):
@@ -192,14 +192,14 @@ def run(argv, status=0):
     assert left.value.code == status
 
 
-def test_a_users_picture_is_never_overwritten(tmp_path, capsys):
+def test_a_users_image_is_never_overwritten(tmp_path, capsys):
     pytest.importorskip("nanonispy2")
     instrument_files.write_sxm(tmp_path / "a.sxm", surface())
     instrument_files.write_sxm(tmp_path / "b.sxm", surface())
-    write_picture(tmp_path / "a.png", np.full((5, 5, 3), 9, np.uint8))
+    write_image(tmp_path / "a.png", np.full((5, 5, 3), 9, np.uint8))
     run([str(tmp_path)], status=1)
     assert "not made from a.sxm" in capsys.readouterr().err
-    assert read_picture(tmp_path / "a.png").shape == (5, 5, 3)
+    assert read_image(tmp_path / "a.png").shape == (5, 5, 3)
     assert (tmp_path / "b.png").exists(), "the others are converted all the same"
     assert not (tmp_path / "a_convert.json").exists()
 
@@ -208,8 +208,8 @@ def test_inputs_of_a_folder(tmp_path):
     write("mtrx", tmp_path)
     for name in ("x.sxm", "default_2024--1_1.I_mtrx", "default_2024--1_1.I(V)_mtrx", ".hidden.png"):
         (tmp_path / name).write_bytes(b"")
-    write_picture(tmp_path / "p10.png", np.zeros((3, 3, 3), np.uint8))
-    write_picture(tmp_path / "p2.png", np.zeros((3, 3, 3), np.uint8))
+    write_image(tmp_path / "p10.png", np.zeros((3, 3, 3), np.uint8))
+    write_image(tmp_path / "p2.png", np.zeros((3, 3, 3), np.uint8))
     names = [p.name for p in inputs.list_inputs(tmp_path)]
     assert names == ["default_2024--1_1.Z_mtrx", "p2.png", "p10.png", "x.sxm"]
     run([str(tmp_path / "default_2024--1_1.Z_mtrx")])
@@ -218,20 +218,20 @@ def test_inputs_of_a_folder(tmp_path):
 
 
 def test_scale_in_the_png(tmp_path):
-    picture = np.arange(48, dtype=np.uint8).reshape(4, 4, 3)
+    image = np.arange(48, dtype=np.uint8).reshape(4, 4, 3)
     path = tmp_path / "a.png"
-    pixel_size.write_scaled_png(path, picture, 0.048828125)
+    pixel_size.write_scaled_png(path, image, 0.048828125)
     assert pixel_size.read_scale(path) == 0.048828125
-    assert np.array_equal(read_picture(path), picture)
-    pixel_size.write_scaled_png(path, picture, None)
+    assert np.array_equal(read_image(path), image)
+    pixel_size.write_scaled_png(path, image, None)
     assert pixel_size.read_scale(path) is None
-    assert inputs.open_picture(path).nm_per_pixel is None
-    assert inputs.open_picture(path, nm_per_pixel=0.5).nm_per_pixel == 0.5
-    write_picture(tmp_path / "a.jpg", picture)
+    assert inputs.open_image(path).nm_per_pixel is None
+    assert inputs.open_image(path, nm_per_pixel=0.5).nm_per_pixel == 0.5
+    write_image(tmp_path / "a.jpg", image)
     assert pixel_size.read_scale(tmp_path / "a.jpg") is None
     for wrong in (0, -1, float("nan")):
         with pytest.raises(InputError, match="positive"):
-            inputs.open_picture(path, nm_per_pixel=wrong)
+            inputs.open_image(path, nm_per_pixel=wrong)
 
 
 def test_wrong_input_is_refused(tmp_path):

@@ -21,7 +21,7 @@ from spm import convert, instruments
 from spm.checks import preflight
 from spm.errors import InputError
 from spm.instruments import gwy, gwyddion, heights, inputs
-from spm.io.images import write_picture
+from spm.io.images import write_image
 from spm.structures.classes import ClassChoice
 
 # file, channel, direction, unit, then min, max, upper left, lower right as Gwyddion 2.62 reads them
@@ -331,13 +331,13 @@ def test_a_constant_image_is_never_written_without_a_word(kind, tmp_path, monkey
     assert "is the same everywhere" in capsys.readouterr().err
 
 
-def test_a_plane_and_a_picture_of_one_colour_are_told(tmp_path, capsys):
+def test_a_plane_and_an_image_of_one_colour_are_told(tmp_path, capsys):
     path = tmp_path / "a.gsf"
     instrument_writers.write_gsf(path, np.add.outer(np.arange(64.0), np.zeros(64)) * 2.0**-40)
     heights.convert_file(path, levelling="both")
     assert capsys.readouterr().err.startswith("a.gsf: the image has one colour")
-    write_picture(tmp_path / "black.png", np.zeros((5, 5, 3), np.uint8))
-    inputs.open_picture(tmp_path / "black.png")
+    write_image(tmp_path / "black.png", np.zeros((5, 5, 3), np.uint8))
+    inputs.open_image(tmp_path / "black.png")
     assert capsys.readouterr().err.startswith("black.png: has the same colour everywhere")
 
 
@@ -355,7 +355,7 @@ def test_warnings_of_a_reader_come_as_one_line(tmp_path, capsys):
 def unknown_folder(tmp_path: Path) -> Path:
     folder = tmp_path / "images"
     folder.mkdir()
-    write_picture(folder / "good.png", np.arange(75, dtype=np.uint8).reshape(5, 5, 3))
+    write_image(folder / "good.png", np.arange(75, dtype=np.uint8).reshape(5, 5, 3))
     for name in ("scan.spm", "scan.002", "scan.dat", "scan.nid", "scan.xyz1"):
         (folder / name).write_bytes(b"something else\0" * 20)
     for name in ("notes.txt", "Thumbs.db", ".hidden.dat", "good.json"):
@@ -396,12 +396,10 @@ def test_unknown_files_are_named_by_prediction(tmp_path):
     (folder / "good.png").unlink()
     for name in ("scan.spm", "scan.002", "scan.nid"):
         with pytest.raises(InputError, match=rf"{name}: .*Gwyddion"):
-            inputs.open_picture(folder / name)
+            inputs.open_image(folder / name)
         (folder / name).unlink()
-    with pytest.raises(
-        InputError, match="scan.dat: no reader here(.|\n)*there is no picture in it"
-    ):
-        predict_big_pic.find_pictures(None, folder)
+    with pytest.raises(InputError, match="scan.dat: no reader here(.|\n)*there is no image in it"):
+        predict_big_pic.find_images(None, folder)
 
 
 def test_what_gwyddion_saved_beside_it_is_the_way_out(tmp_path):
@@ -472,13 +470,13 @@ def test_other_formats_go_through_gwyddion(tmp_path, monkeypatch, capsys):
               "CheckType = 0", "*"]  # fmt: skip
     rows = [" ".join(f"{v:.0f}" for v in row) for row in surface() * 1e12]
     path.write_text("\r\n".join([*fields, *rows, "*", ""]))
-    opened = inputs.open_picture(path, levelling="none", low=0, high=100)
+    opened = inputs.open_image(path, levelling="none", low=0, high=100)
     assert "scan.sdf: read with the Gwyddion" in capsys.readouterr().err
     assert opened.nm_per_pixel == pytest.approx(1.0)
     assert np.ptp(opened.heights_nm) == pytest.approx(0.023, rel=1e-4)
     path.write_bytes(b"\0\1\2" * 50)
     with pytest.raises(InputError, match="neither a reader here nor Gwyddion"):
-        inputs.open_picture(path)
+        inputs.open_image(path)
 
 
 def test_gwyddion_is_used_only_where_it_can_run(monkeypatch):

@@ -1,4 +1,4 @@
-"""Fuzzing: instrument files with changed bytes and cut-off ends, and the files beside pictures.
+"""Fuzzing: instrument files with changed bytes and cut-off ends, and the files beside images.
 
 Run it longer:
 `FUZZ_EXAMPLES=1500 python -m pytest tests/spm/instruments/test_fuzz_instruments.py`.
@@ -22,8 +22,8 @@ from test_convert import KINDS, write
 
 from mrcnn.weights import WeightsError, read_groups, read_metadata
 from spm.errors import InputError
-from spm.instruments.inputs import open_picture
-from spm.io.images import write_picture
+from spm.instruments.inputs import open_image
+from spm.io.images import write_image
 
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "40"))
 fuzz = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
@@ -83,18 +83,18 @@ def silence(named=""):
 
 
 def open_or_refuse(path, named=""):
-    """Open a file as prediction does; a picture or one sentence that names it (or the file
+    """Open a file as prediction does; an image or one sentence that names it (or the file
     beside it) are the only ways out."""
     with limits(), silence(path.name), warnings.catch_warnings():
         warnings.simplefilter("error")  # a warning would be printed among a user's sentences
         warnings.simplefilter("ignore", ResourceWarning)
         try:
-            opened = open_picture(path)
+            opened = open_image(path)
         except InputError as error:
             assert (named or path.name) in str(error) and len(str(error).splitlines()) == 1
             assert len(str(error)) < 700
             return
-    assert opened.picture.ndim == 3 and opened.picture.dtype == np.uint8
+    assert opened.image.ndim == 3 and opened.image.dtype == np.uint8
     assert opened.nm_per_pixel is None or 0 < opened.nm_per_pixel < np.inf
 
 
@@ -150,7 +150,7 @@ HEIGHTS, WEIGHTS = npz(), weights()
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("beside")
     for name in "ab":
-        write_picture(folder / f"{name}.png", np.full((4, 6, 3), 90, np.uint8))
+        write_image(folder / f"{name}.png", np.full((4, 6, 3), 90, np.uint8))
     return folder
 
 
@@ -171,7 +171,7 @@ def test_an_instrument_file_with_changed_bytes(kind, files):
     finally:
         for path, data in scan:
             path.write_bytes(data)
-    assert open_picture(scan[0][0]).picture.shape == (4, 6, 3)
+    assert open_image(scan[0][0]).image.shape == (4, 6, 3)
 
 
 anything = st.recursive(
@@ -186,14 +186,14 @@ convert_settings = st.dictionaries(
 
 @fuzz
 @given(convert_settings | anything)
-def test_any_settings_beside_a_picture(folder, stored):
+def test_any_settings_beside_an_image(folder, stored):
     (folder / "a_convert.json").write_text(json.dumps(stored), encoding="utf-8")
     open_or_refuse(folder / "a.png", "a_convert.json")
 
 
 @fuzz
 @given(changes, st.floats(0.05, 1.2))
-def test_changed_bytes_of_the_heights_beside_a_picture(folder, places, length):
+def test_changed_bytes_of_the_heights_beside_an_image(folder, places, length):
     (folder / "b_heights.npz").write_bytes(changed(HEIGHTS, places, length))
     open_or_refuse(folder / "b.png", "b_heights.npz")
 

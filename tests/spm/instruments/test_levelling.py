@@ -39,7 +39,7 @@ def test_plane_is_robust_against_a_step(share):
     columns = np.stack([x.ravel(), y.ravel(), np.ones(h * w)], axis=1)
     naive = np.linalg.lstsq(columns, heights.ravel(), rcond=None)[0]
     error = abs(found[0] - 0.02) * w
-    assert error < 0.1, "a tilt of a tenth of the adsorbates' height over the whole picture"
+    assert error < 0.1, "a tilt of a tenth of the adsorbates' height over the whole image"
     assert error < 0.2 * abs(naive[0] - 0.02) * w
 
 
@@ -140,7 +140,7 @@ def test_not_finite_pixels_are_ignored_and_kept():
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 9), (9, 1), (2, 2)])
-def test_tiny_pictures(shape):
+def test_tiny_images(shape):
     for method in levelling.METHODS:
         assert np.isfinite(levelling.level(np.ones(shape), method)).all()
 

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from spm.errors import InputError
-from spm.io.images import decode_picture, decoded_size, picture_size, read_picture
+from spm.io.images import decode_image, decoded_size, image_size, read_image
 
 tifffile = pytest.importorskip("tifffile")
 
@@ -23,9 +23,9 @@ def tiff(array, **options):
     return buffer.getvalue()
 
 
-def rises(picture):
-    """Whether a picture is dark where RAMP is 0 and bright where it is 1."""
-    grey = picture[:, :, 0].ravel().astype(int)
+def rises(image):
+    """Whether an image is dark where RAMP is 0 and bright where it is 1."""
+    grey = image[:, :, 0].ravel().astype(int)
     return grey[0] == 0 and grey[-1] == 255 and (np.diff(grey) >= 0).all()
 
 
@@ -35,29 +35,29 @@ def test_grey_of_any_number_type_and_white_as_zero(kind, order):
     values = (RAMP * 900 - (300 if kind[0] != "u" else 0)).astype(kind)
     for photometric, expected in (("minisblack", values), ("miniswhite", values.max() - values)):
         data = tiff(expected, photometric=photometric, byteorder=order)
-        assert rises(decode_picture(data, "a")), photometric
+        assert rises(decode_image(data, "a")), photometric
         assert decoded_size(data, "a") == (12, 20)
 
 
 def test_signed_bytes():
     values = np.linspace(-128, 127, 240).reshape(12, 20).astype(np.int8)
     for photometric, expected in (("minisblack", values), ("miniswhite", -1 - values)):
-        picture = decode_picture(tiff(expected, photometric=photometric), "a")
-        assert np.array_equal(picture[:, :, 1], values.astype(int) + 128)
+        image = decode_image(tiff(expected, photometric=photometric), "a")
+        assert np.array_equal(image[:, :, 1], values.astype(int) + 128)
 
 
 def test_eight_bits_of_white_as_zero():
     values = np.rint(RAMP * 255).astype(np.uint8)
     for photometric, expected in (("minisblack", values), ("miniswhite", 255 - values)):
-        picture = decode_picture(tiff(expected, photometric=photometric), "a")
-        assert np.array_equal(picture[:, :, 0], values)
+        image = decode_image(tiff(expected, photometric=photometric), "a")
+        assert np.array_equal(image[:, :, 0], values)
 
 
 @pytest.mark.parametrize("whole", [1, 255])
 @pytest.mark.parametrize("kind", ["f2", "f4", "f8"])
 def test_float_colour(kind, whole):
-    picture = decode_picture(tiff((COLOUR * whole).astype(kind), photometric="rgb"), "a")
-    assert np.abs(picture.astype(int) - WHOLE).max() <= 1
+    image = decode_image(tiff((COLOUR * whole).astype(kind), photometric="rgb"), "a")
+    assert np.abs(image.astype(int) - WHOLE).max() <= 1
 
 
 @pytest.mark.parametrize("bits", [10, 12, 14, 16])
@@ -70,7 +70,7 @@ def test_sixteen_bit_colour_of_a_camera_with_fewer(bits, how):
         data = tiff(values.transpose(2, 0, 1), photometric="rgb", planarconfig="separate")
     else:
         data = tiff(values, photometric="rgb")
-    assert np.array_equal(decode_picture(data, "a"), values >> (bits - 8))
+    assert np.array_equal(decode_image(data, "a"), values >> (bits - 8))
 
 
 def test_opacity_over_black_and_signed_colour():
@@ -80,17 +80,17 @@ def test_opacity_over_black_and_signed_colour():
         tiff(values, photometric="rgb", extrasamples=["unassalpha"]),
         cv2.imencode(".png", values)[1].tobytes(),
     ):
-        assert np.abs(decode_picture(data, "a").astype(int) - 127).max() <= 1
+        assert np.abs(decode_image(data, "a").astype(int) - 127).max() <= 1
     signed = (WHOLE.astype(int) - 128).astype(np.int8)
-    assert np.array_equal(decode_picture(tiff(signed, photometric="rgb"), "a"), WHOLE)
+    assert np.array_equal(decode_image(tiff(signed, photometric="rgb"), "a"), WHOLE)
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_the_orientation_is_that_of_pillow(orientation):
     values = np.rint(RAMP[:7] * 60000).astype(np.uint16)
     tag = [(274, "H", 1, orientation, True)]
-    shown = decode_picture(tiff(values, extratags=tag), "a")
-    eight = decode_picture(tiff((values >> 8).astype(np.uint8), extratags=tag), "a")
+    shown = decode_image(tiff(values, extratags=tag), "a")
+    eight = decode_image(tiff((values >> 8).astype(np.uint8), extratags=tag), "a")
     assert shown.shape == eight.shape
     both = np.corrcoef(shown[:, :, 0].ravel(), eight[:, :, 0].ravel())
     assert both[0, 1] > 0.999
@@ -100,16 +100,16 @@ def test_compressed_by_lzw_without_imagecodecs():
     values = np.rint(RAMP * 60000).astype(np.uint16)
     buffer = io.BytesIO()
     Image.fromarray(values).save(buffer, format="TIFF", compression="tiff_lzw")
-    assert rises(decode_picture(buffer.getvalue(), "a"))
+    assert rises(decode_image(buffer.getvalue(), "a"))
 
 
 def test_a_stack_and_two_channels_are_told(capsys):
     stack = np.stack([RAMP, 1 - RAMP]).astype(np.float64)
-    assert rises(decode_picture(tiff(stack, photometric="minisblack"), "stack"))
-    assert "stack: has 2 pictures; the first one is used" in capsys.readouterr().err
+    assert rises(decode_image(tiff(stack, photometric="minisblack"), "stack"))
+    assert "stack: has 2 images; the first one is used" in capsys.readouterr().err
     two = np.stack([RAMP, 1 - RAMP], axis=2)
     data = tiff(two, photometric="minisblack", planarconfig="contig")
-    assert rises(decode_picture(data, "two"))
+    assert rises(decode_image(data, "two"))
     assert "two: has 2 channels; the first one is used" in capsys.readouterr().err
 
 
@@ -118,7 +118,7 @@ def test_a_truncated_file_is_refused_at_any_length(kind):
     data = tiff(np.rint(np.tile(RAMP, (9, 9)) * 100).astype(kind), compression="zlib")
     for length in range(1, len(data) - 20, max(1, len(data) // 23)):
         with pytest.raises(InputError, match=r"name\.x"):
-            decode_picture(data[:length], "name.x")
+            decode_image(data[:length], "name.x")
 
 
 def test_too_many_pixels_are_refused_before_they_are_unpacked(monkeypatch):
@@ -126,7 +126,7 @@ def test_too_many_pixels_are_refused_before_they_are_unpacked(monkeypatch):
     deep = cv2.imencode(".png", np.zeros((40, 50, 3), np.uint16))[1].tobytes()
     for data in (tiff(np.zeros((40, 50))), deep):
         with pytest.raises(InputError, match="50 x 40 pixels are more than the limit"):
-            decode_picture(data, "a")
+            decode_image(data, "a")
 
 
 @pytest.mark.parametrize("name", ["tiff-float64", "tiff-int8"])
@@ -134,6 +134,6 @@ def test_cases(shared_data, name):
     path = shared_data / "cases" / name / "a.tif"
     if not path.is_file():
         pytest.skip("the inputs are not here")
-    picture, values = read_picture(path), tifffile.imread(path).astype(float).ravel()
-    assert picture_size(path) == picture.shape[:2]
-    assert np.corrcoef(picture[:, :, 0].ravel(), values)[0, 1] > 0.99
+    image, values = read_image(path), tifffile.imread(path).astype(float).ravel()
+    assert image_size(path) == image.shape[:2]
+    assert np.corrcoef(image[:, :, 0].ravel(), values)[0, 1] > 0.99

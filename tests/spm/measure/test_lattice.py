@@ -97,8 +97,8 @@ SYSTEMS = {
 
 
 @pytest.mark.parametrize("system", SYSTEMS)
-def test_simulated_pictures_to_one_per_cent(system):
-    """Drift bends the simulated layer; the truth is its lattice in the middle of the picture."""
+def test_simulated_images_to_one_per_cent(system):
+    """Drift bends the simulated layer; the truth is its lattice in the middle of the image."""
     _, truth = simulate(system, size=1024, seed=3, domains=1, vacancies=0.03)
     facts = truth.extra["simulation"]
     molecules = set_orientations(annotation_to_molecules(truth.classified(facts["class_names"])))

@@ -13,7 +13,7 @@ from spm.structures.molecule import Molecule
 
 
 def square(x, y, side=10.0, name="A", height=100, width=200, **more):
-    """A square molecule with its centre at (x, y), cut at the picture's border."""
+    """A square molecule with its centre at (x, y), cut at the image's border."""
     half = side / 2
     corners = [
         (x - half, y - half),
@@ -41,7 +41,7 @@ def square(x, y, side=10.0, name="A", height=100, width=200, **more):
 def test_counts_densities_and_coverage_by_hand():
     molecules = [square(50, 50), square(100, 50), square(0, 50), square(150, 30, name="B", side=20)]
     found = statistics.measure(molecules, 100, 200, nm_per_pixel=0.5).summary
-    assert found["picture"]["area"] == pytest.approx(100 * 50)
+    assert found["image"]["area"] == pytest.approx(100 * 50)
     a, b = found["classes"]["A"], found["classes"]["B"]
     assert (a["count"], a["cut_by_border"], b["count"]) == (3, 1, 1)
     assert a["density"] == pytest.approx(2.5 / 5000), "the cut one is half visible"
@@ -56,7 +56,7 @@ def test_counts_densities_and_coverage_by_hand():
 def test_no_scale_no_nanometres():
     found = statistics.measure([square(50, 50), square(80, 50)], 100, 200).summary
     assert re.search(r"\bnm\b", json.dumps(found)) is None
-    assert found["picture"]["nm_per_pixel"] is None
+    assert found["image"]["nm_per_pixel"] is None
     assert found["total"]["density"] == pytest.approx(2 / 20000)
     assert found["total"]["density_unit"] == "1/px^2"
 
@@ -73,7 +73,7 @@ def test_nearest_neighbours_and_directions():
     assert pairs["A", "A"].directions.tolist() == [0, 180]
     first = pairs["A", "B"]
     assert first.distances[0] == pytest.approx(12)
-    assert first.directions[0] == pytest.approx(90), "up on the picture is 90 degrees"
+    assert first.directions[0] == pytest.approx(90), "up on the image is 90 degrees"
     assert pairs["B", "A"].directions.tolist() == [270]
     assert ("B", "B") not in pairs
 
@@ -132,7 +132,7 @@ def test_lattice_of_a_crystal_in_nanometres(tmp_path):
     assert (tmp_path / "a [1] 图_statistics.png").stat().st_size > 10_000
 
 
-def test_figures_of_a_full_and_of_an_empty_picture():
+def test_figures_of_a_full_and_of_an_empty_image():
     heights = np.random.default_rng(0).normal(size=(100, 200))
     found = statistics.measure(crystal(), 100, 200, 0.5, heights_nm=heights)
     assert list(figures.figures(found)) == [

@@ -27,9 +27,9 @@ SQUARE = [(20, 30), (80, 30), (80, 90), (20, 90)]
 
 
 def test_tint_and_outline_are_where_the_molecule_is():
-    picture = np.full((128, 128, 3), 60, np.uint8)
-    drawn = draw_molecules(picture, [molecule(SQUARE)], ["A"], zoom=1)
-    assert drawn.shape == picture.shape and (picture == 60).all(), "the input stays as it was"
+    image = np.full((128, 128, 3), 60, np.uint8)
+    drawn = draw_molecules(image, [molecule(SQUARE)], ["A"], zoom=1)
+    assert drawn.shape == image.shape and (image == 60).all(), "the input stays as it was"
     inside = drawn[40, 40].astype(int)
     assert inside == pytest.approx(0.62 * 60 + 0.38 * np.array(COLOURS[0]), abs=1.5)
     # The line of 2 pixels lies on both sides of the edge at x = 20.
@@ -39,7 +39,7 @@ def test_tint_and_outline_are_where_the_molecule_is():
     assert not changed[95:].any() and not changed[:, 85:].any()
 
 
-def test_small_pictures_are_enlarged_and_large_ones_drawn_in_place():
+def test_small_images_are_enlarged_and_large_ones_drawn_in_place():
     small = np.zeros((50, 40, 3), np.uint8)
     assert draw_molecules(small, [], []).shape == (100, 80, 3)
     large = np.zeros((40, 800, 3), np.uint8)
@@ -58,10 +58,10 @@ def test_any_number_of_classes_gets_distinct_colours():
 
 
 def test_each_class_is_drawn_in_its_colour():
-    picture = np.full((120, 900, 3), 60, np.uint8)
+    image = np.full((120, 900, 3), 60, np.uint8)
     names = [f"class {k}" for k in range(9)]
     molecules = [molecule(np.array(SQUARE) + (100 * k, 0), name) for k, name in enumerate(names)]
-    drawn = draw_molecules(picture, molecules, names)
+    drawn = draw_molecules(image, molecules, names)
     for k, colour in enumerate(class_colours(9)):
         got = drawn[38, 100 * k + 38].astype(int)
         assert got == pytest.approx(0.62 * 60 + 0.38 * np.array(colour), abs=1.5)
@@ -69,22 +69,22 @@ def test_each_class_is_drawn_in_its_colour():
 
 @pytest.mark.parametrize("corner", [(-30, -30), (70, 60), (-500, 20), (20, 500)])
 def test_molecules_at_and_beyond_the_border(corner):
-    picture = np.zeros((100, 100, 3), np.uint8)
+    image = np.zeros((100, 100, 3), np.uint8)
     shape = np.array([(0, 0), (60, 0), (60, 60)]) + corner
-    drawn = draw_molecules(picture, [molecule(shape)], ["A"], zoom=1)
-    assert drawn.shape == picture.shape
+    drawn = draw_molecules(image, [molecule(shape)], ["A"], zoom=1)
+    assert drawn.shape == image.shape
     assert drawn.any() == (max(map(abs, corner)) < 100)
 
 
-def test_tiny_picture_and_names_that_the_font_does_not_have():
+def test_tiny_image_and_names_that_the_font_does_not_have():
     tiny = np.zeros((3, 4, 3), np.uint8)
     one = molecule([(0, 0), (4, 0), (4, 3)], "分子", uncertain=True)
     assert draw_molecules(tiny, [one], ["A", "分子"]).shape == (6, 8, 3)
 
 
 def test_an_uncertain_molecule_looks_different():
-    picture = np.zeros((128, 128, 3), np.uint8)
+    image = np.zeros((128, 128, 3), np.uint8)
     sure, unsure = (
-        draw_molecules(picture, [molecule(SQUARE, uncertain=flag)], ["A"]) for flag in (0, 1)
+        draw_molecules(image, [molecule(SQUARE, uncertain=flag)], ["A"]) for flag in (0, 1)
     )
     assert (sure != unsure).any()

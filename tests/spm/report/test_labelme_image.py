@@ -13,7 +13,7 @@ from PIL import Image
 import predict_big_pic
 from spm.inference.detector import Detector
 from spm.inference.predict import Settings
-from spm.io.images import read_picture, write_picture
+from spm.io.images import read_image, write_image
 from spm.report.labelme_image import image_for_labelme
 from spm.structures.annotation import read_annotation
 from spm.structures.classes import ClassChoice
@@ -97,10 +97,10 @@ def test_labelme_shows_what_was_predicted(tmp_path):
     paths = {}
     for path in sorted(images.iterdir()):
         name = path.name.replace(".", "_")
-        predict_big_pic.predict_file(path, name, out, detector, Settings(), tile_pictures=False)
+        predict_big_pic.predict_file(path, name, out, detector, Settings(), tile_images=False)
         paths[path.name] = out / f"{name}_predicted.json"
     for name, array in zip(paths, in_labelme(paths.values()), strict=True):
-        predicted = read_picture(images / name)
+        predicted = read_image(images / name)
         assert array.shape == predicted.shape, name
         assert np.abs(array.astype(int) - predicted).mean() < 1, name
     names = {name: json.loads(path.read_text())["imagePath"] for name, path in paths.items()}
@@ -110,12 +110,12 @@ def test_labelme_shows_what_was_predicted(tmp_path):
 
 def test_the_predicted_file_is_never_written_over(tmp_path):
     deep = np.arange(60, dtype=np.uint16).reshape(6, 10) * 1000
-    write_picture(tmp_path / "a.png", deep)
+    write_image(tmp_path / "a.png", deep)
     before = (tmp_path / "a.png").read_bytes()
-    picture = read_picture(tmp_path / "a.png")
-    assert image_for_labelme(tmp_path / "a.png", picture, 0.5, tmp_path, "a") == "a_8bit.png"
+    image = read_image(tmp_path / "a.png")
+    assert image_for_labelme(tmp_path / "a.png", image, 0.5, tmp_path, "a") == "a_8bit.png"
     assert (tmp_path / "a.png").read_bytes() == before
-    assert (read_picture(tmp_path / "a_8bit.png") == picture).all()
+    assert (read_image(tmp_path / "a_8bit.png") == image).all()
 
 
 def test_a_correction_of_a_16_bit_image_is_found_where_labelme_saves_it(tmp_path):
@@ -126,7 +126,7 @@ def test_a_correction_of_a_16_bit_image_is_found_where_labelme_saves_it(tmp_path
     images.mkdir()
     out.mkdir()
     deep = np.arange(30 * 40, dtype=np.uint16).reshape(30, 40) * 50
-    write_picture(images / "scan.png", deep)
+    write_image(images / "scan.png", deep)
     detector = Detector(["a"], detect=nothing, scale=1.0, input_size=64, score_threshold=0.5)
     predict_big_pic.predict_file(images / "scan.png", "scan", out, detector, Settings(), False)
     saved = json.loads((out / "scan_predicted.json").read_text())
@@ -137,6 +137,4 @@ def test_a_correction_of_a_16_bit_image_is_found_where_labelme_saves_it(tmp_path
         [out / "scan_predicted.json"], tmp_path / "aug_test_in", images, ClassChoice(["a"])
     )
     assert found.annotation.path == out / "scan.json" and found.file == "scan.png"
-    assert (
-        read_annotation(out / "scan.json").read_picture() == read_picture(out / "scan.png")
-    ).all()
+    assert (read_annotation(out / "scan.json").read_image() == read_image(out / "scan.png")).all()

@@ -46,16 +46,16 @@ def layer(columns, rows, pitch=24):
 
 def write(path, columns=10, rows=8, nm_per_pixel=0.05, **more):
     molecules, height, width = layer(columns, rows)
-    picture = np.random.default_rng(0).integers(0, 90, (height, width, 3), np.uint8)
+    image = np.random.default_rng(0).integers(0, 90, (height, width, 3), np.uint8)
     found = statistics.measure(molecules, height, width, nm_per_pixel, class_names=NAMES)
-    page.write_report(path, picture, found, title="Bild <1> 扫描.png", **more)
+    page.write_report(path, image, found, title="Bild <1> 扫描.png", **more)
     return path.read_text(encoding="utf-8")
 
 
 def test_page_is_self_contained_and_escaped(tmp_path):
     settings = {
         "weights": "x.h5",
-        "picture": {"<i>": [1, 2.5], "scan": {"bias": -1.25, "set": None}},
+        "image": {"<i>": [1, 2.5], "scan": {"bias": -1.25, "set": None}},
     }
     page = write(tmp_path / "a.html", settings=settings)
     for address in re.findall(r"(?:src|href)=\"([^\"]*)\"", page):
@@ -77,17 +77,17 @@ def test_the_same_result_gives_the_same_page(tmp_path):
 
 def test_page_without_scale_or_molecules(tmp_path):
     assert "scale not known" in write(tmp_path / "a.html", nm_per_pixel=None)
-    picture = np.zeros((60, 90, 3), np.uint8)
+    image = np.zeros((60, 90, 3), np.uint8)
     for names in (["003a"], []):
         found = statistics.measure([], 60, 90, class_names=names)
-        page.write_report(tmp_path / "b.html", picture, found, title="empty")
+        page.write_report(tmp_path / "b.html", image, found, title="empty")
         assert "0 molecules" in (tmp_path / "b.html").read_text(encoding="utf-8")
 
 
-def test_large_picture_becomes_a_jpeg(tmp_path):
-    picture = np.random.default_rng(0).integers(0, 255, (1300, 1300, 3), np.uint8)
+def test_large_image_becomes_a_jpeg(tmp_path):
+    image = np.random.default_rng(0).integers(0, 255, (1300, 1300, 3), np.uint8)
     found = statistics.measure([], 1300, 1300)
-    page.write_report(tmp_path / "a.html", picture, found, title="large")
+    page.write_report(tmp_path / "a.html", image, found, title="large")
     assert "data:image/jpeg" in (tmp_path / "a.html").read_text(encoding="utf-8")
 
 

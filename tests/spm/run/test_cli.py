@@ -29,7 +29,7 @@ class Script(Settings):
     """Settings of a script."""
 
     aug_times: int = 56
-    """Copies of each picture, 100 % lossless
+    """Copies of each image, 100 % lossless
     and a second line."""
     force: bool = False
     """Do it again."""
@@ -44,7 +44,7 @@ class Script(Settings):
     way: Literal["fast", "slow"] = "fast"
     """How."""
     files: Positional[list[Path]] = []
-    """Pictures."""
+    """Images."""
     inner: Inner = field(default_factory=Inner)
 
 
@@ -116,7 +116,7 @@ def test_spellings(argv, name, value):
 def test_help_says_each_flag_once_with_its_choices_and_default(capsys):
     assert status(script, "--help") == 0
     text = " ".join(capsys.readouterr().out.replace("│", " ").split())
-    assert "Copies of each picture, 100 % lossless and a second line. (default: 56)" in text
+    assert "Copies of each image, 100 % lossless and a second line. (default: 56)" in text
     assert "--way {fast,slow}" in text and "Share of the pixels, 0 to 1. (default: 0.5)" in text
     for name in ("--aug-times", "--force,", "--angles", "--ratio", "--debug", "--add"):
         assert text.count(f"{name} ") == 1, name

@@ -15,7 +15,7 @@ from test_predict import blobs
 
 import predict_big_pic
 from spm.errors import InputError
-from spm.io.images import write_picture
+from spm.io.images import write_image
 from spm.run import cluster
 from spm.run.parallel import run_jobs
 
@@ -56,11 +56,11 @@ def worker(address):
     return running("worker", address, "--no-nanny", "--nthreads", 1, "--no-dashboard")
 
 
-def put_pictures(folder):
+def put_images(folder):
     (folder / "images").mkdir()
     for number, name in enumerate(("a b", "图", "c", "d", "e")):
-        write_picture(folder / "images" / f"{name}.png", blobs(120 + 20 * number, 150)[0])
-    (folder / "images" / "broken.png").write_bytes(b"no picture")
+        write_image(folder / "images" / f"{name}.png", blobs(120 + 20 * number, 150)[0])
+    (folder / "images" / "broken.png").write_bytes(b"no image")
     (folder / "w.h5").write_bytes(b"")
 
 
@@ -76,18 +76,18 @@ def results(folder):
 
 def test_two_workers_and_one_that_dies(address, tmp_path, monkeypatch, capsys):
     """The files of one process; the network is built once a worker; a worker killed in the middle
-    of its picture costs nothing but time."""
+    of its image costs nothing but time."""
     monkeypatch.chdir(tmp_path)
-    put_pictures(tmp_path)
-    assert predict(cluster_detector.load, "alone", monkeypatch) == 1  # one picture is broken
+    put_images(tmp_path)
+    assert predict(cluster_detector.load, "alone", monkeypatch) == 1  # one image is broken
     (tmp_path / "loads.txt").unlink()
     alone = capsys.readouterr()
-    assert "5 of 6 pictures" in alone.out
+    assert "5 of 6 images" in alone.out
     with worker(address), worker(address):
         wait_for_workers(address, 2)
         assert predict(cluster_detector.load, "cluster", monkeypatch, scheduler=address) == 1
         printed = capsys.readouterr()
-        assert "5 of 6 pictures" in printed.out and "c.png: " in printed.out
+        assert "5 of 6 images" in printed.out and "c.png: " in printed.out
         assert "broken.png" in printed.err
         assert results(tmp_path / "cluster") == results(tmp_path / "alone")
         assert (tmp_path / "cluster" / "c_report.html").exists()

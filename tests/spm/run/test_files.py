@@ -10,7 +10,7 @@ import pytest
 
 from mrcnn.weights import whole_file
 from spm.errors import InputError
-from spm.io.images import write_picture
+from spm.io.images import write_image
 from spm.run.files import (
     atomic_path,
     folder_lock,
@@ -51,7 +51,7 @@ def test_results_are_on_the_disk_before_they_get_their_name(tmp_path, monkeypatc
     for write in (
         lambda path: write_json(path, [1]),
         lambda path: write_csv(path, ["a"], []),
-        lambda path: write_picture(path, np.zeros((2, 2, 3), np.uint8), durable=True),
+        lambda path: write_image(path, np.zeros((2, 2, 3), np.uint8), durable=True),
         lambda path: write_annotation(path, Annotation([], 2, 2, "a.png")),
     ):
         write(tmp_path / "x.png")
@@ -60,7 +60,7 @@ def test_results_are_on_the_disk_before_they_get_their_name(tmp_path, monkeypatc
     with whole_file(tmp_path / "w.h5") as temporary:
         temporary.write_bytes(b"weights")
     assert len(flushed) == 1
-    write_picture(tmp_path / "copy.png", np.zeros((2, 2, 3), np.uint8))
+    write_image(tmp_path / "copy.png", np.zeros((2, 2, 3), np.uint8))
     write_annotation(tmp_path / "copy.json", Annotation([], 2, 2, "a.png"), durable=False)
     assert len(flushed) == 1
 

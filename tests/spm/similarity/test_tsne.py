@@ -11,13 +11,13 @@ import pytest
 
 import tsne_analysis
 from spm.errors import InputError
-from spm.io.images import read_picture, write_picture
+from spm.io.images import read_image, write_image
 from spm.similarity import crop_distances, rotation_match, screening
 from spm.similarity.crops import PATCH, VIEW, Crop, crop_from_file, read_crop_folder
 from spm.similarity.outlined_crops import cut_crops, cut_patch
 from spm.similarity.rotation_match import Turn, find_turns, turned_view
 from spm.similarity.screening import Settings, screen
-from spm.similarity.screening_report import verdict, write_cleaned
+from spm.similarity.screening_report import conclusion, write_cleaned
 from spm.simulate import molecule_crops
 from spm.structures.annotation import Annotation, read_annotation, write_annotation
 from spm.structures.classes import ClassChoice
@@ -34,17 +34,17 @@ def simulated(folder, class_name, count, seed=0, scrambled=0, rotation=5.0):
         class_name, count, size=70, seed=seed, rotation=rotation, scrambled=scrambled
     )
     for k, crop in enumerate(crops, 1):
-        write_picture(folder / f"{k}.png", crop)
+        write_image(folder / f"{k}.png", crop)
     return folder
 
 
-def molecules_picture(path, count=6, swapped=()):
-    """Write a picture of 2 x count separate molecules and its annotation; return the JSON path."""
+def molecules_image(path, count=6, swapped=()):
+    """Write an image of 2 x count separate molecules and its annotation; return the JSON path."""
     cells = [
         *molecule_crops("003a", count, size=70, seed=1),
         *molecule_crops("020a", count, size=70, seed=2),
     ]
-    picture = np.hstack([np.vstack(cells[:count]), np.vstack(cells[count:])])
+    image = np.hstack([np.vstack(cells[:count]), np.vstack(cells[count:])])
     shapes = []
     for k in range(2 * count):
         name = "003a" if (k < count) != (k in swapped) else "020a"
@@ -53,8 +53,8 @@ def molecules_picture(path, count=6, swapped=()):
         points = np.stack([x + 31 * np.cos(turn), y + 31 * np.sin(turn)], 1)
         shapes.append(Shape(f"{name}{k}", points))
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_picture(path.with_suffix(".png"), picture)
-    height, width = picture.shape[:2]
+    write_image(path.with_suffix(".png"), image)
+    height, width = image.shape[:2]
     write_annotation(path, Annotation(shapes, height, width, path.with_suffix(".png").name))
     return path
 
@@ -71,7 +71,7 @@ def test_crop_folder_is_read_in_natural_order_from_any_name(tmp_path):
     folder = tmp_path / "分子 [A]"
     folder.mkdir()
     for name in ("10", "9"):
-        write_picture(folder / f"{name}.png", np.full((30, 40, 3), 100, np.uint8))
+        write_image(folder / f"{name}.png", np.full((30, 40, 3), 100, np.uint8))
     crops = read_crop_folder(folder)
     assert [crop.name for crop in crops] == ["9", "10"]
     assert {crop.class_name for crop in crops} == {"分子 [A]"}
@@ -95,12 +95,12 @@ def test_wrong_crop_folders_are_named(tmp_path, make):
     if make != "missing":
         folder.mkdir()
     if make == "tiny":
-        write_picture(folder / "a.png", np.zeros((2, 2, 3), np.uint8))
+        write_image(folder / "a.png", np.zeros((2, 2, 3), np.uint8))
     with pytest.raises(InputError, match=make):
         read_crop_folder(folder)
 
 
-def test_patch_is_centred_on_its_point_in_a_picture_that_is_not_square():
+def test_patch_is_centred_on_its_point_in_an_image_that_is_not_square():
     """Pitfall 1: x and y must not change places; half pixels must not be lost."""
     grey = np.zeros((50, 200), np.float32)
     grey[30, 150] = 255  # its centre is (150.5, 30.5)
@@ -130,7 +130,7 @@ def test_without_number_takes_the_number_off():
 
 def test_classes_are_not_matched_as_substrings(tmp_path):
     """Pitfall 10: label 13x belongs to class 13x and not to class 3x; unknown ones are named."""
-    path = molecules_picture(tmp_path / "a.json")
+    path = molecules_image(tmp_path / "a.json")
     with pytest.raises(InputError, match="020a"):
         cut_crops([path], ClassChoice(["003a", "20a"]))
 
@@ -202,8 +202,8 @@ def test_share_of_other_classes_by_hand():
     # A class of three has two voters: 1 and 2 for the point 0, 2.1 and 1 for 2, 2 and 1 for 2.1.
     expected = [0, 0, 0.5, 1, 0, 0]
     assert screening.other_share(distances, labels) == pytest.approx(expected)
-    twins = {frozenset("ab")}
-    assert screening.other_share(distances, labels, twins) == pytest.approx(np.zeros(6))
+    inseparable = {frozenset("ab")}
+    assert screening.other_share(distances, labels, inseparable) == pytest.approx(np.zeros(6))
     alone = np.array(["a", "a", "a", "a", "a", "b"])
     assert screening.other_share(distances, alone)[5] == 0
 
@@ -238,7 +238,7 @@ def test_strange_are_the_far_and_the_rough_in_classes_of_three_or_more():
 
 def test_chance_is_not_separability():
     def pair(accuracy, count, smallest):
-        return screening.Pair("a", "b", accuracy, accuracy, 0.5, 0.5, count, smallest).verdict
+        return screening.Pair("a", "b", accuracy, accuracy, 0.5, 0.5, count, smallest).conclusion
 
     assert pair(0.97, 60, 30) == "separable"
     assert pair(0.6, 60, 30) == "not separable"
@@ -254,23 +254,23 @@ def test_swapped_and_spoilt_crops_come_first_and_clean_ones_do_not(tmp_path):
     result = screen(crops, find_turns(crops, within=0), Settings(**QUICK))
     assert set(result.ranking[:5].tolist()) == {3, 9, 40, 24, 49}
     assert result.suspected.sum() <= 7
-    assert result.pairs[0].verdict == "separable"
+    assert result.pairs[0].conclusion == "separable"
 
 
 def test_one_class_under_two_names_is_not_separable(tmp_path):
     crops = read_crop_folder(simulated(tmp_path / "A", "020a", 25, 1, rotation=180.0))
     crops += read_crop_folder(simulated(tmp_path / "B", "020a", 25, 2, rotation=180.0))
     result = screen(crops, find_turns(crops), Settings(**QUICK))
-    assert result.pairs[0].verdict == "not separable"
+    assert result.pairs[0].conclusion == "not separable"
     assert not result.pixel_other.any()
-    assert any("not separable" in line for line in verdict(result))
+    assert any("not separable" in line for line in conclusion(result))
 
 
 def test_real_crops_are_separable_and_clean(shared_data):
     crops = read_crop_folder(shared_data / "tsne" / "A")
     crops += read_crop_folder(shared_data / "tsne" / "B")
     result = screen(crops, find_turns(crops, within=0), Settings(**QUICK))
-    assert result.pairs[0].verdict == "separable"
+    assert result.pairs[0].conclusion == "separable"
     assert result.suspected.sum() <= 3
 
 
@@ -309,7 +309,7 @@ def test_crops_door_writes_tables_and_figures(tmp_path, capsys):
     out = tmp_path / "out put[1]"
     tsne_analysis.main(folders=[a, b], out=out, **QUICK)
     for name in ("tsne.png", "tsne_annotated.png", "suspects.png"):
-        assert read_picture(out / name).std() > 5
+        assert read_image(out / name).std() > 5
     rows = rows_of(out / "tsne.csv")
     scores = [float(row["outlier"]) for row in rows]
     assert len(rows) == 24
@@ -317,8 +317,8 @@ def test_crops_door_writes_tables_and_figures(tmp_path, capsys):
     assert (rows[0]["label"], rows[0]["class"]) == ("12", "A")
     assert float(rows[0]["separability A | B"]) > 0.8
     pair = rows_of(out / "tsne_pairs.csv")[0]
-    assert (pair["first"], pair["second"], pair["verdict"]) == ("A", "B", "separable")
-    text = (out / "verdict.txt").read_text(encoding="utf-8")
+    assert (pair["first"], pair["second"], pair["conclusion"]) == ("A", "B", "separable")
+    text = (out / "conclusion.txt").read_text(encoding="utf-8")
     assert "A and B: separable" in text
     assert text in capsys.readouterr().out
 
@@ -326,7 +326,7 @@ def test_crops_door_writes_tables_and_figures(tmp_path, capsys):
 def test_annotation_door_cleans_a_copy_and_leaves_the_user_alone(tmp_path):
     """Pitfall 4: copies that our steps made are not taken for the user's own annotations."""
     folder = tmp_path / "图 片"
-    path = molecules_picture(folder / "a.json", count=10, swapped=(4,))
+    path = molecules_image(folder / "a.json", count=10, swapped=(4,))
     derived = read_annotation(path)
     derived.extra["derived"] = {"source": "a"}
     write_annotation(folder / "a(15).json", derived)
@@ -339,11 +339,11 @@ def test_annotation_door_cleans_a_copy_and_leaves_the_user_alone(tmp_path):
     labels = {shape.label for shape in cleaned.shapes}
     assert "020a4" not in labels
     assert len(labels) == 20 - result.suspected.sum() >= 17
-    assert (cleaned.read_picture() == read_annotation(path).read_picture()).all()
+    assert (cleaned.read_image() == read_annotation(path).read_image()).all()
 
 
 def test_cleaned_copies_never_replace_the_source(tmp_path):
-    path = molecules_picture(tmp_path / "a.json")
+    path = molecules_image(tmp_path / "a.json")
     crops = cut_crops([path])
     with pytest.raises(InputError, match="would replace"):
         write_cleaned(screen(crops, settings=Settings(**QUICK)), tmp_path)
@@ -365,7 +365,7 @@ def test_cleaned_copies_never_replace_the_source(tmp_path):
 )
 def test_wrong_input_is_one_clear_sentence(tmp_path, arguments, message):
     simulated(tmp_path / "A", "003a", 4)
-    molecules_picture(tmp_path / "json" / "a.json", count=2)
+    molecules_image(tmp_path / "json" / "a.json", count=2)
     arguments = {**QUICK, **arguments}
     arguments["folders"] = [tmp_path / name for name in arguments["folders"]]
     with pytest.raises(InputError, match=message):

@@ -1,4 +1,4 @@
-"""The simulator: pictures and truth agree, seeds decide, bad input is named."""
+"""The simulator: images and truth agree, seeds decide, bad input is named."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ def masks_of(truth):
 
 
 @pytest.mark.parametrize("name", SYSTEMS)
-def test_every_system_gives_a_picture_and_labels_of_its_classes(name):
-    picture, truth = simulate(name, size=(200, 260), seed=1)
-    assert picture.shape == (200, 260, 3) and picture.dtype == np.uint8
+def test_every_system_gives_an_image_and_labels_of_its_classes(name):
+    image, truth = simulate(name, size=(200, 260), seed=1)
+    assert image.shape == (200, 260, 3) and image.dtype == np.uint8
     assert (truth.height, truth.width) == (200, 260)
     assert truth.shapes
     for shape in truth.shapes:
@@ -57,16 +57,16 @@ def test_a_seed_decides_everything():
     assert not np.array_equal(first, other)
 
 
-def _picture_of(seed):
+def _image_of(seed):
     return simulate("A+B", size=96, seed=seed)[0]
 
 
-def test_pictures_do_not_depend_on_the_process_that_makes_them():
-    """pitfall 6: every picture has its own draws, in whichever process it is made."""
+def test_images_do_not_depend_on_the_process_that_makes_them():
+    """pitfall 6: every image has its own draws, in whichever process it is made."""
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(2, mp_context=context) as pool:
-        there = list(pool.map(_picture_of, range(3)))
-    here = [_picture_of(seed) for seed in range(3)]
+        there = list(pool.map(_image_of, range(3)))
+    here = [_image_of(seed) for seed in range(3)]
     assert all(np.array_equal(a, b) for a, b in zip(there, here, strict=True))
     assert not np.array_equal(here[0], here[1])
 
@@ -77,10 +77,10 @@ def test_outlines_hug_what_is_drawn_however_much_it_drifts(drift):
 
     People outline a blob at about 0.62 of its height; the rounded corners cost the rest of the IoU.
     """
-    picture, truth = simulate(
+    image, truth = simulate(
         "A+B", size=300, seed=7, coverage=0.2, drift=drift, creep=(0.01, 0.02), **CLEAN
     )
-    bright = picture[..., 0] > 0.62 * np.percentile(picture[..., 0], 99)
+    bright = image[..., 0] > 0.62 * np.percentile(image[..., 0], 99)
     assert len(truth.shapes) >= 5
     drawn = np.any(masks_of(truth), axis=0)
     assert (drawn & bright).sum() / (drawn | bright).sum() > 0.84
@@ -157,8 +157,8 @@ def test_vacancies_and_patches_take_molecules_away():
 
 
 def test_a_surface_without_molecules():
-    picture, truth = simulate(System("bare"), size=64, seed=0)
-    assert picture.shape == (64, 64, 3)
+    image, truth = simulate(System("bare"), size=64, seed=0)
+    assert image.shape == (64, 64, 3)
     assert truth.shapes == []
 
 
@@ -175,8 +175,8 @@ def test_an_unstable_tip_spoils_lines_but_not_the_truth():
     bad, same = simulate("network", size=300, seed=4, unstable_tip=True)
     assert [s.points.tolist() for s in truth.shapes] == [s.points.tolist() for s in same.shapes]
 
-    def unrest(picture):
-        return np.abs(np.diff(picture[..., 0].astype(int), axis=0)).mean()
+    def unrest(image):
+        return np.abs(np.diff(image[..., 0].astype(int), axis=0)).mean()
 
     assert unrest(bad) > 1.5 * unrest(good)
 
@@ -201,7 +201,7 @@ def test_scrambled_molecules_are_flagged_and_alone_spoilt():
 def test_random_appearance_varies_and_overrides_win():
     maps = set()
     for seed in range(6):
-        picture, truth = simulate("A+B", size=64, seed=seed, random_appearance=True)
+        image, truth = simulate("A+B", size=64, seed=seed, random_appearance=True)
         maps.add(truth.extra["simulation"]["colour_map"])
     assert len(maps) > 2
     grey, _ = simulate("A+B", size=64, seed=1, random_appearance=True, colour_map="grey")
@@ -228,11 +228,11 @@ def test_bad_input_is_named(arguments, word):
 
 
 def test_own_molecules_from_an_annotation():
-    picture, truth = simulate("A+B", size=300, seed=2, random_appearance=False)
+    image, truth = simulate("A+B", size=300, seed=2, random_appearance=False)
     truth.shapes = [s for s in truth.shapes if not s.flags["edge"]]
     for drawings in (
         drawings_from_annotation(truth),
-        drawings_from_annotation(truth, picture=picture),
+        drawings_from_annotation(truth, image=image),
         drawings_from_annotation(truth, classes=["003a", "020a"]),
     ):
         assert set(drawings) == {"003a", "020a"}

@@ -9,13 +9,13 @@ import pytest
 
 from spm.errors import InputError
 from spm.geometry.cropped_mask import polygon_mask
-from spm.io.images import read_picture
+from spm.io.images import read_image
 from spm.simulate.__main__ import main
 from spm.simulate.demo import CROP, CROP_SIZE, write_demo
 from spm.structures.annotation import read_annotation
 
 ROOT = Path(__file__).resolve().parents[3]
-PICTURES = ("images/00.png", "images/00-cut.png", "aug_test_in/00-cut.png")
+IMAGES = ("images/00.png", "images/00-cut.png", "aug_test_in/00-cut.png")
 ANNOTATIONS = ("aug_test_in/00-cut.json", "tests/data/00_truth.json")
 
 
@@ -24,26 +24,26 @@ def test_the_demo_can_be_made_anew(tmp_path):
     assert len(write_demo(tmp_path)) == 5
     for name in ANNOTATIONS:
         assert (tmp_path / name).read_bytes() == (ROOT / name).read_bytes()
-    for name in PICTURES:
-        made, kept = read_picture(tmp_path / name), read_picture(ROOT / name)
+    for name in IMAGES:
+        made, kept = read_image(tmp_path / name), read_image(ROOT / name)
         difference = np.abs(made.astype(int) - kept).max(axis=2)
         assert difference.max() <= 7 and np.mean(difference > 0) < 1e-4
 
 
-def test_the_crop_is_cut_from_the_picture():
+def test_the_crop_is_cut_from_the_image():
     left, top = CROP
-    picture = read_picture(ROOT / "images/00.png")
-    crop = read_picture(ROOT / "images/00-cut.png")
-    assert picture.shape == (1024, 1024, 3)
-    assert np.array_equal(picture[top : top + CROP_SIZE, left : left + CROP_SIZE], crop)
-    assert np.array_equal(crop, read_picture(ROOT / "aug_test_in/00-cut.png"))
+    image = read_image(ROOT / "images/00.png")
+    crop = read_image(ROOT / "images/00-cut.png")
+    assert image.shape == (1024, 1024, 3)
+    assert np.array_equal(image[top : top + CROP_SIZE, left : left + CROP_SIZE], crop)
+    assert np.array_equal(crop, read_image(ROOT / "aug_test_in/00-cut.png"))
 
 
 def test_the_annotation_is_what_a_user_would_draw():
     drawn = read_annotation(ROOT / "aug_test_in/00-cut.json")
     labels = [s.label for s in drawn.shapes]
     assert labels == [f"003a{n}" for n in range(1, 9)] + [f"020a{n}" for n in range(1, 15)]
-    assert drawn.version == "5.0.1" and drawn.picture_bytes is None
+    assert drawn.version == "5.0.1" and drawn.image_bytes is None
     truth = read_annotation(ROOT / "tests/data/00_truth.json")
     exact = [polygon_mask(s.points - CROP, CROP_SIZE, CROP_SIZE) for s in truth.shapes]
     for shape in drawn.shapes:
@@ -53,12 +53,12 @@ def test_the_annotation_is_what_a_user_would_draw():
         assert truth.shapes[best].label[:4] == shape.label[:4]
 
 
-def test_the_command_writes_pictures_and_truth(tmp_path):
+def test_the_command_writes_images_and_truth(tmp_path):
     folder = tmp_path / "模拟 [A+B] (1)"
     assert main(system="A+B", size=96, count=2, seed=5, out=folder, colour_map="grey") == 0
     for stem in ("A_B_0005", "A_B_0006"):
         annotation = read_annotation(folder / f"{stem}.json")
-        assert annotation.read_picture().shape == (96, 96, 3)
+        assert annotation.read_image().shape == (96, 96, 3)
         assert annotation.extra["simulation"]["seed"] == int(stem[-4:])
 
 

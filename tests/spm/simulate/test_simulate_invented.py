@@ -45,7 +45,7 @@ def test_molecules_of_a_crystal_do_not_overlap(seed):
     assert (count > 0).mean() > 0.3
 
 
-def test_the_command_writes_pictures_of_the_same_molecules(tmp_path, capsys):
+def test_the_command_writes_images_of_the_same_molecules(tmp_path, capsys):
     for folder in ("a", "b"):
         main(invented=3, count=6, seed=4, size=200, out=tmp_path / folder, random_appearance=True)
     capsys.readouterr()
@@ -64,5 +64,5 @@ def test_areas_vary_between_molecules():
     areas = [polygon_area(d.outline) for d in drawings.values()]
     assert max(areas) > 1.5 * min(areas)
     system = invented_system(drawings, np.random.default_rng(1))
-    picture, truth = simulate(system, 200, 0, drawings=drawings)
-    assert picture.std() > 5 and truth.shapes
+    image, truth = simulate(system, 200, 0, drawings=drawings)
+    assert image.std() > 5 and truth.shapes

@@ -16,7 +16,7 @@ from spm.simulate.scanning import _lagging, stamp
 def test_drift_there_and_back():
     distortion = Distortion((200, 300), drift=(0.1, -0.05), creep=(0.01, 0.02))
     points = np.random.default_rng(0).uniform(-50, 250, (100, 2))
-    assert np.allclose(distortion.to_picture(distortion.to_surface(points)), points, atol=1e-3)
+    assert np.allclose(distortion.to_image(distortion.to_surface(points)), points, atol=1e-3)
 
 
 def test_drift_shifts_each_row_by_its_time():
@@ -27,7 +27,7 @@ def test_drift_shifts_each_row_by_its_time():
 
 
 def test_drift_moves_pixels_and_points_alike():
-    """pitfall 7: a small blob is found where to_picture puts its centre."""
+    """pitfall 7: a small blob is found where to_image puts its centre."""
     shape, margin = (120, 160), 40
     distortion = Distortion(shape, drift=(0.2, 0.1), creep=(0.02, 0.03))
     for x, y in ((30.5, 20.5), (80.5, 60.5), (120.5, 100.5)):
@@ -37,7 +37,7 @@ def test_drift_moves_pixels_and_points_alike():
         seen = distortion.apply(surface, shape, margin, pad=0)
         rows, cols = np.mgrid[: shape[0], : shape[1]] + 0.5
         found = ((seen * cols).sum() / seen.sum(), (seen * rows).sum() / seen.sum())
-        assert np.allclose(found, distortion.to_picture(np.array([(x, y)]))[0], atol=0.1)
+        assert np.allclose(found, distortion.to_image(np.array([(x, y)]))[0], atol=0.1)
 
 
 def test_clip_polygon_by_hand():

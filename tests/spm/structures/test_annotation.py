@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from spm.errors import InputError
 from spm.geometry.polygons import polygon_area
-from spm.io.images import encode_png, write_picture
+from spm.io.images import encode_png, write_image
 from spm.structures.annotation import (
     Annotation,
     check_annotation,
@@ -52,7 +52,7 @@ def test_round_trip_keeps_everything(tmp_path):
     made = Annotation(shapes, 40, 64, "分子.png", {"partial": True}, extra={"k": [1]})
     write_annotation(tmp_path / "分子 (1).json", made)
     read = read_annotation(tmp_path / "分子 (1).json")
-    assert (read.height, read.width, read.picture_name) == (40, 64, "分子.png")
+    assert (read.height, read.width, read.image_name) == (40, 64, "分子.png")
     assert read.partial and read.extra == {"k": [1]} and read.derived is None
     first, second = read.shapes
     assert np.array_equal(first.points, TRIANGLE) and first.points.dtype == np.float64
@@ -72,43 +72,43 @@ def test_written_json_is_what_labelme_opens(tmp_path):
 
 
 def test_version_3_without_sizes_types_and_flags(tmp_path):
-    write_picture(tmp_path / "a.png", textured(40, 64))
+    write_image(tmp_path / "a.png", textured(40, 64))
     item = {"label": "A1", "points": TRIANGLE.tolist(), "line_color": None, "fill_color": None}
     changes = {"flags": "drop", "imageHeight": "drop", "imageWidth": "drop", "shapes": [item]}
     read = read_annotation(save(tmp_path / "a.json", version="3.4.1", lineColor=[1], **changes))
     assert (read.height, read.width, read.version) == (40, 64, "3.4.1")
     assert read.shapes[0].shape_type == "polygon" and read.extra == {"lineColor": [1]}
-    assert read.read_picture().shape == (40, 64, 3)
+    assert read.read_image().shape == (40, 64, 3)
 
 
-def test_embedded_picture_comes_first(tmp_path):
-    write_picture(tmp_path / "a.png", np.zeros((40, 64, 3), np.uint8))
+def test_embedded_image_comes_first(tmp_path):
+    write_image(tmp_path / "a.png", np.zeros((40, 64, 3), np.uint8))
     inside = textured(40, 64)
     data = base64.b64encode(encode_png(inside)).decode()
     read = read_annotation(save(tmp_path / "a.json", imageData=data))
-    assert np.array_equal(read.read_picture(), inside)
+    assert np.array_equal(read.read_image(), inside)
 
 
-def test_picture_beside_is_found_by_path_or_stem(tmp_path):
-    write_picture(tmp_path / "a.png", textured(40, 64))
-    for name in ("a.png", "gone.png", "", r"..\pictures\a.png", "C:\\x\\a.png"):
+def test_image_beside_is_found_by_path_or_stem(tmp_path):
+    write_image(tmp_path / "a.png", textured(40, 64))
+    for name in ("a.png", "gone.png", "", r"..\images\a.png", "C:\\x\\a.png"):
         read = read_annotation(save(tmp_path / "a.json", imagePath=name))
-        assert read.read_picture().shape == (40, 64, 3)
+        assert read.read_image().shape == (40, 64, 3)
 
 
 def test_image_path_never_leads_out_of_the_folder(tmp_path):
-    write_picture(tmp_path / "secret.png", textured(40, 64))
+    write_image(tmp_path / "secret.png", textured(40, 64))
     inner = tmp_path / "in"
     inner.mkdir()
     for name in ("../secret.png", str(tmp_path / "secret.png"), r"..\secret.png"):
-        with pytest.raises(InputError, match="copy the picture there"):
-            read_annotation(save(inner / "a.json", imagePath=name)).read_picture()
+        with pytest.raises(InputError, match="copy the image there"):
+            read_annotation(save(inner / "a.json", imagePath=name)).read_image()
 
 
-def test_other_size_than_the_picture_is_refused(tmp_path):
-    write_picture(tmp_path / "a.png", textured(41, 64))
+def test_other_size_than_the_image_is_refused(tmp_path):
+    write_image(tmp_path / "a.png", textured(41, 64))
     with pytest.raises(InputError, match="64 x 41 pixels but the annotation says 64 x 40"):
-        read_annotation(save(tmp_path / "a.json")).read_picture()
+        read_annotation(save(tmp_path / "a.json")).read_image()
 
 
 @pytest.mark.parametrize(
@@ -236,8 +236,8 @@ BOW_TIE = np.array([(5.0, 5.0), (25.0, 25.0), (25.0, 5.0), (5.0, 25.0)])
         (Shape("a", TRIANGLE[:2]), "at least 3"),
         (Shape("a", TRIANGLE[:1], "circle"), "needs 2"),
         (Shape("a", TRIANGLE, "linestrip"), "encloses no area"),
-        (Shape("a", TRIANGLE + 1000), "out of the picture"),
-        (Shape("a", TRIANGLE - 1000), "out of the picture"),
+        (Shape("a", TRIANGLE + 1000), "out of the image"),
+        (Shape("a", TRIANGLE - 1000), "out of the image"),
         (Shape("a", np.array([(1.0, 1), (2, 2), (3, 3)])), "no area"),
         (Shape("a", np.full((2, 2), 5.0), "circle"), "no area"),
         (Shape("a", BOW_TIE), "crosses itself"),
@@ -275,13 +275,13 @@ def test_iter_annotations_is_natural_and_skips_hidden(tmp_path):
 
 def test_real_annotation(shared_data):
     read = read_annotation(shared_data / "stm" / "00-cut.json")
-    assert len(read.shapes) == 22 and read.read_picture().shape == (320, 320, 3)
+    assert len(read.shapes) == 22 and read.read_image().shape == (320, 320, 3)
     assert check_annotation(read.classified(["003a", "020a"])) == []
 
 
-def test_a_drawn_result_is_never_taken_for_the_picture(tmp_path):
+def test_a_drawn_result_is_never_taken_for_the_image(tmp_path):
     """NAME_predicted.png, with outlines in it, lies beside NAME_predicted.json."""
     annotation = put(tmp_path, "scan_predicted")
-    write_annotation(annotation.path, replace(annotation, picture_name="../images/scan.png"))
-    with pytest.raises(InputError, match=r"its picture 'scan\.png' is not beside it"):
-        read_annotation(annotation.path).read_picture()
+    write_annotation(annotation.path, replace(annotation, image_name="../images/scan.png"))
+    with pytest.raises(InputError, match=r"its image 'scan\.png' is not beside it"):
+        read_annotation(annotation.path).read_image()

@@ -24,7 +24,7 @@ def iou(a, b):
 
 @pytest.mark.parametrize(("height", "width"), [(5, 7), (1, 1), (20, 3)])
 def test_pitfall_9_last_row_and_column_are_drawn(height, width):
-    """Pitfall 9: the whole picture's polygon fills every pixel, square or not."""
+    """Pitfall 9: the whole image's polygon fills every pixel, square or not."""
     assert polygon_mask(full_rectangle(height, width), height, width).all()
 
 
@@ -50,7 +50,7 @@ def test_polygons_outside_or_degenerate_are_empty():
     assert not polygon_mask(np.zeros((0, 2)), 40, 64).any()
 
 
-def test_polygon_that_leaves_the_picture_is_cut():
+def test_polygon_that_leaves_the_image_is_cut():
     big = np.array([(-10.0, -10), (30, -10), (30, 3), (-10, 3)])
     mask = polygon_mask(big, 6, 8)
     assert mask[:3].all() and not mask[3:].any()

@@ -67,7 +67,7 @@ def test_orientation_of_shapes_of_known_symmetry(count, degrees):
 
 
 def test_orientation_of_a_triangle_by_hand():
-    """A triangle that points up on the picture has a lobe at 90 degrees: 90 modulo 120."""
+    """A triangle that points up on the image has a lobe at 90 degrees: 90 modulo 120."""
     up = make([(0, 30), (40, 30), (20, 30 - 20 * math.sqrt(3))])
     [turned] = set_orientations([up])
     assert turned.symmetry == 3

@@ -8,7 +8,7 @@ import pytest
 from annotated import SQUARE, TRIANGLE, textured
 
 from spm.errors import InputError
-from spm.io.images import encode_png, write_picture
+from spm.io.images import encode_png, write_image
 from spm.structures.annotation import (
     check_annotation,
     iter_annotations,
@@ -151,7 +151,7 @@ def test_a_mask_in_pieces_with_a_hole(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["partial", "Partial", " PARTIAL"])
-def test_partial_in_any_case_of_the_picture_or_of_an_outline(tmp_path, name):
+def test_partial_in_any_case_of_the_image_or_of_an_outline(tmp_path, name):
     assert read(tmp_path, item(), flags={name: True}).partial
     assert not read(tmp_path, item(), flags={name: False}).partial
     assert read(tmp_path, item(), item(SQUARE, flags={name: True})).partial
@@ -210,33 +210,33 @@ def test_a_label_that_is_a_number(tmp_path):
 
 
 def test_line_breaks_in_base64(tmp_path):
-    picture = textured(40, 64)
-    text = base64.encodebytes(encode_png(picture)).decode()
+    image = textured(40, 64)
+    text = base64.encodebytes(encode_png(image)).decode()
     assert "\n" in text
     mask = base64.encodebytes(encode_png(np.full((40, 64), 255, np.uint8))).decode()
     shape = item([(0, 0), (63, 39)], kind="mask", mask=mask)
     annotation = read(tmp_path, shape, imageData=text)
-    assert np.array_equal(annotation.read_picture(), picture)
+    assert np.array_equal(annotation.read_image(), image)
     assert shape_masks(annotation)[0].area == 40 * 64
 
 
-def test_a_picture_whose_name_differs_by_case(tmp_path):
-    write_picture(tmp_path / "a.tif", textured(40, 64))
+def test_an_image_whose_name_differs_by_case(tmp_path):
+    write_image(tmp_path / "a.tif", textured(40, 64))
     (tmp_path / "a.tif").rename(tmp_path / "A.Tif")
     for name in ("a.tif", "A.TIF"):
-        assert read(tmp_path, item(), imagePath=name).picture_path().name == "A.Tif"
+        assert read(tmp_path, item(), imagePath=name).image_path().name == "A.Tif"
     (tmp_path / "A.Tif").rename(tmp_path / "a.Tif")
-    assert read(tmp_path, item(), imagePath="gone.png").picture_path().name == "a.Tif"
+    assert read(tmp_path, item(), imagePath="gone.png").image_path().name == "a.Tif"
 
 
 def test_the_notes_of_our_converter_are_no_annotation(tmp_path):
     read(tmp_path, item())
     note = {"source": "a.sxm", "channel": "Z", "levelling": "both", "colour_map": "hot"}
     (tmp_path / "a_convert.json").write_text(json.dumps(note))
-    write_picture(tmp_path / "b.png", textured(4, 4))
+    write_image(tmp_path / "b.png", textured(4, 4))
     (tmp_path / "b_convert.json").write_bytes(b"{damaged")
     (tmp_path / "c_convert.json").write_text((tmp_path / "a.json").read_text())
-    (tmp_path / "d_convert.json").write_bytes(b"{damaged")  # of no picture: said
+    (tmp_path / "d_convert.json").write_bytes(b"{damaged")  # of no image: said
     names = [path.name for path in iter_annotations(tmp_path)]
     assert names == ["a.json", "c_convert.json", "d_convert.json"]
 

@@ -1,4 +1,4 @@
-"""`simulate`: a whole picture with its truth."""
+"""`simulate`: a whole image with its truth."""
 
 from __future__ import annotations
 
@@ -42,18 +42,18 @@ def simulate(
     random_appearance: bool = False,
     drawings: dict[str, Drawing] | None = None,
     nm_per_pixel: float | None = None,
-    picture_name: str = "simulated.png",
+    image_name: str = "simulated.png",
     **overrides,
 ) -> tuple[np.ndarray, Annotation]:
-    """Simulate one picture.
+    """Simulate one image.
 
     Args:
         system: a name in `SYSTEMS`, or a System.
         size: side in pixels, or (height, width).
-        seed: same seed, same picture.
-        pixels_per_molecule: width of molecule A in the picture; all else scales with it.
+        seed: same seed, same image.
+        pixels_per_molecule: width of molecule A in the image; all else scales with it.
         unstable_tip: tip changes, streaks and jumping lines all over.
-        scrambled: this many molecules, wholly inside the picture, are spoilt by tip noise; their
+        scrambled: this many molecules, wholly inside the image, are spoilt by tip noise; their
             shapes carry the flag `scrambled`.
         random_appearance: draw tip, noise, drift, contrast and colour map anew for each seed.
         drawings: molecules of the user's own by class name, besides the built-in ones.
@@ -62,11 +62,11 @@ def simulate(
             `domains=3`, `colour_map="grey"`, `noise=0.05`.
 
     Returns:
-        picture: (H, W, 3) uint8 RGB.
+        image: (H, W, 3) uint8 RGB.
         truth: Annotation with every molecule that shows (see `spm.simulate.truth`).  Its
             `extra["simulation"]` holds system, seed, pixels_per_molecule, class_names, and for
-            crystals `lattice_vectors`: per domain [[ax, ay], [bx, by]] in picture pixels, at the
-            picture's centre, drift included.
+            crystals `lattice_vectors`: per domain [[ax, ay], [bx, by]] in image pixels, at the
+            image's centre, drift included.
 
     Raises:
         InputError: unknown system, override or colour map, or a size without a pixel.
@@ -92,14 +92,14 @@ def simulate(
     heights = scanned_heights(arrangement, known, shape, scale, ap, distortion, rngs[_TIP])
     heights += recording.slow_background(shape, ap.background, rngs[_SURFACE])
     recording.add_adsorbates(
-        heights, distortion.to_picture(adsorbates), ap.adsorbate_radius * scale, rngs[_SURFACE]
+        heights, distortion.to_image(adsorbates), ap.adsorbate_radius * scale, rngs[_SURFACE]
     )
     for placement in arrangement.placements:
         if placement.scrambled:
-            centre = distortion.to_picture(np.array([[placement.x, placement.y]]))[0]
+            centre = distortion.to_image(np.array([[placement.x, placement.y]]))[0]
             radius = 1.05 * known[placement.class_name].radius * scale
             recording.scramble(heights, centre, radius, rngs[_SCRAMBLE])
-    picture = colour(recording.record(heights, ap, scale, rngs[_NOISE]), ap.colour_map)
+    image = colour(recording.record(heights, ap, scale, rngs[_NOISE]), ap.colour_map)
 
     facts = {
         "system": system.name,
@@ -110,9 +110,9 @@ def simulate(
         **_lattice_facts(arrangement, distortion, shape, nm_per_pixel),
     }
     truth = truth_annotation(
-        arrangement, known, shape, scale, distortion, picture_name=picture_name, facts=facts
+        arrangement, known, shape, scale, distortion, image_name=image_name, facts=facts
     )
-    return picture, truth
+    return image, truth
 
 
 def known_drawings(class_names, drawings: dict[str, Drawing] | None) -> dict[str, Drawing]:
@@ -180,13 +180,13 @@ def _recorded(system, overrides, unstable_tip, random_appearance, rng) -> Appear
 
 
 def make_distortion(shape, ap: Appearance, scale: float) -> Distortion:
-    """Return the drift and creep of an appearance for a picture."""
+    """Return the drift and creep of an appearance for an image."""
     reach = int(np.ceil(200 * scale + 0.2 * max(shape)))
     return Distortion(shape, ap.drift, ap.creep, reach=reach)
 
 
 def _displacement(distortion: Distortion, shape, pad: float) -> float:
-    """Return the largest shift in the picture grown by `pad`, pixels."""
+    """Return the largest shift in the image grown by `pad`, pixels."""
     ends = [np.array([-pad, 0.0, side / 2, side, side + pad]) for side in shape]
     points = np.stack(np.meshgrid(ends[1], ends[0]), axis=-1).reshape(-1, 2)
     return float(np.abs(distortion.to_surface(points) - points).max())
@@ -241,12 +241,12 @@ def scanned_heights(arrangement, drawings, shape, scale, ap, distortion, rng) ->
 
 
 def _choose_scrambled(arrangement, drawings, shape, scale, distortion, count, rng) -> None:
-    """Mark `count` molecules that lie wholly inside the picture, in place."""
+    """Mark `count` molecules that lie wholly inside the image, in place."""
     if not count:
         return
     whole = []
     for index, p in enumerate(arrangement.placements):
-        x, y = distortion.to_picture(np.array([[p.x, p.y]]))[0]
+        x, y = distortion.to_image(np.array([[p.x, p.y]]))[0]
         reach = drawings[p.class_name].radius * scale
         if reach <= x <= shape[1] - reach and reach <= y <= shape[0] - reach:
             whole.append(index)
@@ -259,16 +259,14 @@ def _choose_scrambled(arrangement, drawings, shape, scale, distortion, count, rn
 
 
 def _lattice_facts(arrangement, distortion, shape, nm_per_pixel) -> dict:
-    """Lattice vectors as they appear at the picture's centre, picture pixels and nanometres."""
+    """Lattice vectors as they appear at the image's centre, image pixels and nanometres."""
     facts: dict = {}
     centre = distortion.to_surface(np.array([[shape[1] / 2, shape[0] / 2]]))[0]
     if arrangement.vectors:
         drawn = []
         for vectors in arrangement.vectors:
             # Central differences: the drift is linear there, the creep has died away.
-            ends = distortion.to_picture(
-                np.concatenate([centre + vectors / 2, centre - vectors / 2])
-            )
+            ends = distortion.to_image(np.concatenate([centre + vectors / 2, centre - vectors / 2]))
             drawn.append(ends[:2] - ends[2:])
         facts["lattice_vectors"] = np.round(drawn, 3).tolist()
     if nm_per_pixel is not None:

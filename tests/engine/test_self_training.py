@@ -1,4 +1,4 @@
-"""Names by likeness, outlines laid by likeness, and the pictures of a second training."""
+"""Names by likeness, outlines laid by likeness, and the images of a second training."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ import cv2
 import numpy as np
 import pytest
 
-from engine.self_training import Found, write_lessons
+from engine.self_training import Found, write_pseudo_labels
 from spm.dataset.annotated_images import outlined_sources
 from spm.errors import InputError
 from spm.geometry.cropped_mask import polygon_mask
 from spm.geometry.polygons import polygon_centroid
-from spm.io.images import write_picture
+from spm.io.images import write_image
 from spm.similarity.label_spreading import (
     Examples,
-    look_distances,
+    descriptor_distances,
     name_by_examples,
     name_by_neighbours,
-    polar_looks,
+    polar_descriptors,
 )
 from spm.similarity.outline_fit import lay_outlines
 from spm.simulate import simulate
@@ -33,11 +33,11 @@ NAMES = ["003a", "020a"]
 
 @pytest.fixture(scope="module")
 def scene():
-    """A picture, its molecules that the border does not cut, and their classes."""
-    picture, truth = simulate("network", size=600, seed=3)
+    """An image, its molecules that the border does not cut, and their classes."""
+    image, truth = simulate("network", size=600, seed=3)
     shapes = [shape for shape in truth.shapes if not shape.flags.get("edge")]
     classes = np.array([NAMES.index(Classes.of(NAMES).class_of(shape.label)) for shape in shapes])
-    return picture, shapes, classes
+    return image, shapes, classes
 
 
 def polygon_iou(first, second):
@@ -48,9 +48,9 @@ def polygon_iou(first, second):
     return (a & b).sum() / (a | b).sum()
 
 
-def darkest(picture, count):
+def darkest(image, count):
     """Outlines around the darkest places, 46 pixels wide, clear of the border."""
-    dark = cv2.blur(picture.sum(axis=2, dtype=np.float32), (25, 25))[60:-60, 60:-60]
+    dark = cv2.blur(image.sum(axis=2, dtype=np.float32), (25, 25))[60:-60, 60:-60]
     circle = 23 * np.stack([np.cos(np.arange(0, 6.28, 0.4)), np.sin(np.arange(0, 6.28, 0.4))], 1)
     found = []
     for _ in range(count):
@@ -64,54 +64,54 @@ def first_of_each(classes, count=2):
     return np.concatenate([np.flatnonzero(classes == k)[:count] for k in range(len(NAMES))])
 
 
-def test_two_examples_of_each_class_name_a_whole_picture(scene):
-    picture, shapes, classes = scene
+def test_two_examples_of_each_class_name_a_whole_image(scene):
+    image, shapes, classes = scene
     centroids = [polygon_centroid(shape.points) for shape in shapes]
     known = first_of_each(classes)
     outlines = [shapes[k].points for k in known]
-    examples = Examples([picture], [outlines], [classes[known]], 2, 46.0)
-    shares = name_by_examples(picture, centroids, examples)
+    examples = Examples([image], [outlines], [classes[known]], 2, 46.0)
+    shares = name_by_examples(image, centroids, examples)
     assert shares.shape == (len(shapes), 2)
     np.testing.assert_allclose(shares.sum(axis=1), 1)
     assert (shares.argmax(axis=1) == classes).mean() > 0.95
-    swapped = Examples([picture], [outlines], [1 - classes[known]], 2, 46.0)
-    shares = name_by_examples(picture, centroids, swapped)
+    swapped = Examples([image], [outlines], [1 - classes[known]], 2, 46.0)
+    shares = name_by_examples(image, centroids, swapped)
     assert (shares.argmax(axis=1) == classes).mean() < 0.05
 
 
 @pytest.mark.parametrize("seed", [0, 1])
-def test_lopsided_opinions_name_a_whole_picture(scene, seed):
-    """As a network that learned from simulated pictures: nearly all are taken for one class."""
-    picture, shapes, classes = scene
+def test_lopsided_opinions_name_a_whole_image(scene, seed):
+    """As a network that learned from simulated images: nearly all are taken for one class."""
+    image, shapes, classes = scene
     centroids = [polygon_centroid(shape.points) for shape in shapes]
     noise = np.random.default_rng(seed).normal(scale=0.05, size=len(shapes))
     other = np.where(classes == 0, 0.45, 0.2) + noise
-    opinions = np.clip(np.stack([other, 1 - other], axis=1), 0, 1)
-    assert (opinions.argmax(axis=1) == classes).mean() < 0.8
-    shares = name_by_neighbours(picture, centroids, opinions, 46.0)
+    class_scores = np.clip(np.stack([other, 1 - other], axis=1), 0, 1)
+    assert (class_scores.argmax(axis=1) == classes).mean() < 0.8
+    shares = name_by_neighbours(image, centroids, class_scores, 46.0)
     np.testing.assert_allclose(shares.sum(axis=1), 1)
     assert (shares.argmax(axis=1) == classes).mean() > 0.95
 
 
 @pytest.mark.parametrize("shown", [0, 1])
 def test_a_class_that_the_network_never_names_gets_no_molecule(scene, shown):
-    picture, shapes, classes = scene
+    image, shapes, classes = scene
     centroids = [
         polygon_centroid(s.points) for s, k in zip(shapes, classes, strict=True) if k == shown
     ]
     other = np.random.default_rng(0).uniform(0, 0.4, len(centroids))
-    opinions = np.stack([1 - other, other] if shown == 0 else [other, 1 - other], axis=1)
-    shares = name_by_neighbours(picture, centroids, opinions, 46.0)
+    class_scores = np.stack([1 - other, other] if shown == 0 else [other, 1 - other], axis=1)
+    shares = name_by_neighbours(image, centroids, class_scores, 46.0)
     assert (shares.argmax(axis=1) == shown).all()
 
 
 @pytest.mark.parametrize("seed", [0, 1])
 @pytest.mark.parametrize("shown", [0, 1])
-def test_a_class_that_the_picture_does_not_show_lends_its_name_to_none(scene, shown, seed):
-    picture, shapes, classes = scene
+def test_a_class_that_the_image_does_not_show_lends_its_name_to_none(scene, shown, seed):
+    image, shapes, classes = scene
     known = first_of_each(classes)
     outlines = [shapes[k].points for k in known]
-    examples = Examples([picture], [outlines], [classes[known]], 2, 46.0)
+    examples = Examples([image], [outlines], [classes[known]], 2, 46.0)
     other, truth = simulate("network", size=600, seed=seed)
     centroids = [
         polygon_centroid(shape.points)
@@ -124,17 +124,17 @@ def test_a_class_that_the_picture_does_not_show_lends_its_name_to_none(scene, sh
 
 @pytest.mark.parametrize("way", ["as it is", "turned", "mirrored"])
 def test_an_outline_is_laid_onto_molecules_turned_and_mirrored(scene, way):
-    """Centroids a network is off by, and the two examples of each class in another picture."""
-    picture, shapes, classes = scene
-    height, width = picture.shape[:2]
+    """Centroids a network is off by, and the two examples of each class in another image."""
+    image, shapes, classes = scene
+    height, width = image.shape[:2]
     known = first_of_each(classes)
-    examples = Examples([picture], [[shapes[k].points for k in known]], [classes[known]], 2, 46.0)
+    examples = Examples([image], [[shapes[k].points for k in known]], [classes[known]], 2, 46.0)
     move = {
         "as it is": lambda points: points,
         "turned": lambda points: np.stack([points[:, 1], width - points[:, 0]], axis=1),
         "mirrored": lambda points: points * (-1, 1) + (width, 0),
     }[way]
-    seen = {"as it is": picture, "turned": np.rot90(picture), "mirrored": picture[:, ::-1]}[way]
+    seen = {"as it is": image, "turned": np.rot90(image), "mirrored": image[:, ::-1]}[way]
     truth = [move(np.asarray(shape.points, float)) for shape in shapes]
     off = np.random.default_rng(0).normal(scale=1.5, size=(len(truth), 2))
     centroids = [polygon_centroid(points) for points in truth] + off
@@ -148,56 +148,56 @@ def test_without_mirroring_an_outline_is_only_turned():
     side = 120
     points = np.array([[-20, -12], [24, -12], [-20, 14]], float)
     points -= polygon_centroid(points)
-    pictures = []
+    images = []
     for factor in ((1, 1), (-1, 1)):
-        picture = np.zeros((side, side, 3), np.uint8)
-        cv2.fillPoly(picture, [np.rint(points * factor + side / 2).astype(np.int32)], (200,) * 3)
-        pictures.append(picture)
-    examples = Examples([pictures[0]], [[points + side / 2]], [[0]], 1, 36.0)
+        image = np.zeros((side, side, 3), np.uint8)
+        cv2.fillPoly(image, [np.rint(points * factor + side / 2).astype(np.int32)], (200,) * 3)
+        images.append(image)
+    examples = Examples([images[0]], [[points + side / 2]], [[0]], 1, 36.0)
     truth = points * (-1, 1) + side / 2
     centre = [(side / 2, side / 2)]
-    mirrored = lay_outlines(pictures[1], centre, [0], examples)[0]
-    turned = lay_outlines(pictures[1], centre, [0], examples, mirror=False)[0]
+    mirrored = lay_outlines(images[1], centre, [0], examples)[0]
+    turned = lay_outlines(images[1], centre, [0], examples, mirror=False)[0]
     assert polygon_iou(mirrored, truth) > 0.9
     assert polygon_iou(turned, truth) < 0.8
 
 
 def test_turned_and_mirrored_looks_are_near(scene):
-    picture, shapes, _ = scene
+    image, shapes, _ = scene
     x, y = polygon_centroid(shapes[0].points)
-    side = picture.shape[0]
-    looks = [
-        polar_looks(picture, [(x, y)], 46.0),
-        polar_looks(np.rot90(picture), [(y, side - x)], 46.0),
-        polar_looks(picture[:, ::-1], [(side - x, y)], 46.0),
+    side = image.shape[0]
+    descriptors = [
+        polar_descriptors(image, [(x, y)], 46.0),
+        polar_descriptors(np.rot90(image), [(y, side - x)], 46.0),
+        polar_descriptors(image[:, ::-1], [(side - x, y)], 46.0),
     ]
-    distances = look_distances(np.concatenate(looks))
+    distances = descriptor_distances(np.concatenate(descriptors))
     assert distances.max() < 0.05
-    assert look_distances(np.concatenate(looks), mirror=False)[0, 1] < 0.05
+    assert descriptor_distances(np.concatenate(descriptors), mirror=False)[0, 1] < 0.05
 
 
 def test_lessons_hold_the_users_outlines_and_the_surest_molecules(scene, tmp_path):
-    picture, shapes, classes = scene
+    image, shapes, classes = scene
     own = tmp_path / "own"
     own.mkdir()
-    write_picture(own / "a.png", picture)
+    write_image(own / "a.png", image)
     kept = [Shape(shapes[k].label, shapes[k].points) for k in first_of_each(classes)]
-    pores = darkest(picture, 3)
+    pores = darkest(image, 3)
     write_annotation(
-        own / "a.json", Annotation(kept, *picture.shape[:2], "a.png", flags={"partial": True})
+        own / "a.json", Annotation(kept, *image.shape[:2], "a.png", flags={"partial": True})
     )
     # As a bad network answers: every molecule found, all of one name, and pores besides.
     answers = Annotation(
         [Shape(f"003a{k}", points) for k, points in enumerate([s.points for s in shapes] + pores)],
-        *picture.shape[:2],
+        *image.shape[:2],
         "b.png",
     )
-    found = Found(picture, annotation_to_molecules(answers.classified(NAMES)))
-    lessons = tmp_path / "lessons"
+    found = Found(image, annotation_to_molecules(answers.classified(NAMES)))
+    pseudo_labels = tmp_path / "pseudo_labels"
     for _ in range(2):  # a second time over the first
-        count = write_lessons(lessons, [found], outlined_sources(own), NAMES, True, 0)
+        count = write_pseudo_labels(pseudo_labels, [found], outlined_sources(own), NAMES, True, 0)
     assert 0.8 * len(shapes) < count < 0.9 * len(shapes)
-    taught = read_annotation(lessons / "found0.json")
+    taught = read_annotation(pseudo_labels / "found0.json")
     assert not taught.partial and len(taught.shapes) == count
     assert len(taught.extra["unclear"]) == len(shapes) - count
     places = np.array([polygon_centroid(shape.points) for shape in shapes])
@@ -206,27 +206,27 @@ def test_lessons_hold_the_users_outlines_and_the_surest_molecules(scene, tmp_pat
         nearest = np.hypot(*(places - polygon_centroid(shape.points)).T).argmin()
         right += Classes.of(NAMES).class_of(shape.label) == NAMES[classes[nearest]]
     assert right > 0.97 * count
-    mine = read_annotation(lessons / "own0.json")
+    mine = read_annotation(pseudo_labels / "own0.json")
     assert mine.partial and [s.label for s in mine.shapes] == [s.label for s in kept]
-    assert write_lessons(lessons, [], outlined_sources(own), NAMES, True, 0) == 0
+    assert write_pseudo_labels(pseudo_labels, [], outlined_sources(own), NAMES, True, 0) == 0
 
 
-def test_simulated_pictures_are_left_out_and_the_found_ones_keep_their_outlines(scene, tmp_path):
-    picture, shapes, classes = scene
+def test_simulated_images_are_left_out_and_the_found_ones_keep_their_outlines(scene, tmp_path):
+    image, shapes, classes = scene
     own = tmp_path / "own"
     own.mkdir()
-    first, truth = simulate("network", size=256, seed=1, picture_name="a.png")
-    write_picture(own / "a.png", first)
+    first, truth = simulate("network", size=256, seed=1, image_name="a.png")
+    write_image(own / "a.png", first)
     write_annotation(own / "a.json", truth)
     sources = outlined_sources(own)
     assert [source.simulated for source in sources] == [True]
-    # As a network answers that knows simulated pictures: many of one class have the other's name.
+    # As a network answers that knows simulated images: many of one class have the other's name.
     answers = Annotation(
         [
             Shape(f"{NAMES[k]}{n}", s.points)
             for n, (s, k) in enumerate(zip(shapes, classes, strict=True))
         ],
-        *picture.shape[:2],
+        *image.shape[:2],
         "b.png",
     )
     molecules = annotation_to_molecules(answers.classified(NAMES))
@@ -237,20 +237,20 @@ def test_simulated_pictures_are_left_out_and_the_found_ones_keep_their_outlines(
         else replace(m, score=0.95)
         for m in molecules
     ]
-    lessons = tmp_path / "lessons"
-    count = write_lessons(lessons, [Found(picture, molecules)], sources, NAMES, True, 0)
+    pseudo_labels = tmp_path / "pseudo_labels"
+    count = write_pseudo_labels(pseudo_labels, [Found(image, molecules)], sources, NAMES, True, 0)
     assert 0.8 * len(shapes) < count < 0.9 * len(shapes)
-    assert [path.name for path in sorted(lessons.glob("*.json"))] == ["found0.json"]
+    assert [path.name for path in sorted(pseudo_labels.glob("*.json"))] == ["found0.json"]
     places = np.array([polygon_centroid(shape.points) for shape in shapes])
-    for shape in read_annotation(lessons / "found0.json").shapes:
+    for shape in read_annotation(pseudo_labels / "found0.json").shapes:
         nearest = np.hypot(*(places - polygon_centroid(shape.points)).T).argmin()
         assert Classes.of(NAMES).class_of(shape.label) == NAMES[classes[nearest]]
         np.testing.assert_allclose(shape.points, shapes[nearest].points, atol=0.01)
 
 
 def test_a_broken_list_of_unclear_places_is_one_sentence(tmp_path):
-    picture, truth = simulate("network", size=128, seed=1, picture_name="a.png")
-    write_picture(tmp_path / "a.png", picture)
+    image, truth = simulate("network", size=128, seed=1, image_name="a.png")
+    write_image(tmp_path / "a.png", image)
     truth.extra["unclear"] = [["x"]]
     write_annotation(tmp_path / "a.json", truth)
     with pytest.raises(InputError, match="a.json: 'unclear' is no list of polygons"):
