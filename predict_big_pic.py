@@ -57,6 +57,8 @@ class Prediction(Settings):
     nm_per_pixel: Positive | None = None
     """Size of a pixel in nanometres. None takes the one that the file stores, if any."""
 
+    renamed = {"tile_pictures": "tile_images"}
+
 
 class PredictionRun(Settings):
     """What is predicted, with which weights, and where the results go."""

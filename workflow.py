@@ -78,6 +78,8 @@ class Workflow(Settings):
     training: Training = field(default_factory=Training)
     prediction: Prediction = field(default_factory=Prediction)
 
+    renamed = {"second_round": "self_training"}
+
     def problems(self) -> Iterator[str]:
         """Yield folders of two purposes: one step's results would be another's input."""
         purposes = {name: getattr(self, name) for name in ("copies_dir", "cache_dir", "out_dir")}

@@ -2,36 +2,82 @@
 
 Python runs one thread at a time; a graphics card asks for more batches than that gives. Nothing
 here needs keras: a worker is ready in a second or two and takes some 100 MB.
+
+Each worker has a pipe of its own. In the one pipe of a ProcessPoolExecutor a worker that the system
+ends while it hands over a batch leaves half a message, and the reader waits for the rest for ever
+(CPython 3.11: the parent holds the pipe's other end open); a pipe of one's own says that it ended.
 """
 
 import ast
 import multiprocessing
 import os
+import pickle
+import queue
 import signal
 import sys
 import threading
 import tokenize
-from concurrent.futures import ProcessPoolExecutor
 from multiprocessing.reduction import ForkingPickler
 
-_maker = None  # in a worker: what makes its batches
+_GOODBYE_SECONDS = 10  # for a worker that was told to end; then it is ended
 
 
-def start(maker, count):
-    """Start `count` workers that know a `BatchMaker`; `make` is what to submit to them.
+class WorkerEnded(RuntimeError):
+    """A worker ended before its time, most often by the system for lack of memory."""
+
+
+class BatchWorkers:
+    """Processes that know a `BatchMaker`; as many threads may ask for batches at once.
+
+    Args:
+        maker: `BatchMaker`.
+        count: number of processes.
 
     Raises:
         TypeError, AttributeError, pickle.PicklingError: the dataset or its augmentation cannot be
             sent to another process.
     """
-    ForkingPickler.dumps(maker)  # said here, where it is not a matter of a started process
-    context = multiprocessing.get_context("spawn")  # a fork of a process with a card can hang
-    return ProcessPoolExecutor(count, context, _prepare, (maker,))
 
+    def __init__(self, maker, count):
+        ForkingPickler.dumps(maker)  # said here, where it is not a matter of a started process
+        self.processes = []
+        self._idle = queue.SimpleQueue()  # the pipes of workers that wait for a number
+        context = multiprocessing.get_context("spawn")  # a fork of a process with a card can hang
+        for _ in range(count):
+            pipe, theirs = context.Pipe()
+            process = context.Process(target=_serve, args=(maker, theirs), daemon=True)
+            process.start()
+            theirs.close()  # held open here, it would hide the worker's end
+            self.processes.append(process)
+            self._idle.put(pipe)
 
-def make(number):
-    """Batch `number`, in a worker, and the images that it had to leave out so far."""
-    return _maker.batch(number), dict(_maker.unreadable)
+    def make(self, number):
+        """Batch `number`, and the images that its worker had to leave out so far: dict of image id
+        -> a line about it. Waits for a worker that has nothing to do.
+
+        Raises:
+            WorkerEnded: the worker is not there any more.
+            Exception: whatever making the batch raised in the worker.
+        """
+        pipe = self._idle.get()
+        try:
+            pipe.send(number)
+            batch, unreadable, error = pipe.recv()
+        except (EOFError, OSError) as gone:
+            raise WorkerEnded("A process that makes batches ended.") from gone
+        finally:
+            self._idle.put(pipe)
+        if error is not None:
+            raise error
+        return batch, unreadable
+
+    def close(self):
+        """End the workers, each after the batch that it is making."""
+        for _ in self.processes:
+            self._idle.get().close()
+        for process in self.processes:
+            process.join(_GOODBYE_SECONDS)
+            process.kill()
 
 
 def script_without_guard():
@@ -59,12 +105,34 @@ def script_without_guard():
     )
 
 
-def _prepare(maker):
-    global _maker
+def _serve(maker, pipe):
+    """What a worker does: a batch for each number that comes, until the other end is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business
     threading.Thread(target=_leave_with_parent, daemon=True).start()
-    _maker = maker
     _take_one_core()
+    with pipe:
+        while (number := _received(pipe)) is not None:
+            try:
+                answer = maker.batch(number), dict(maker.unreadable), None
+            except Exception as error:
+                answer = None, dict(maker.unreadable), _sendable(error)
+            pipe.send(answer)
+
+
+def _received(pipe):
+    try:
+        return pipe.recv()
+    except (EOFError, OSError):  # the parent has closed it, or is gone
+        return None
+
+
+def _sendable(error):
+    """The error, or one that tells the same where the error itself cannot be sent."""
+    try:
+        pickle.loads(ForkingPickler.dumps(error))
+    except Exception:
+        return RuntimeError(f"{type(error).__name__}: {error}")
+    return error
 
 
 def _leave_with_parent():

@@ -6,7 +6,6 @@ import math
 import threading
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from pickle import PicklingError
 
 import keras
@@ -157,11 +156,11 @@ class BatchStream:
         self._numbers = itertools.count(first)
         self._waiting = deque()  # of (number, its future)
         self._lock = threading.Lock()
-        self._make, self._pool = self._in_thread, None
+        self._make, self._workers = self._in_thread, None
         if processes:
             self._start_processes(processes)
-        if self._pool is None:
-            self._pool = ThreadPoolExecutor(max(batches.workers, 1), "batches")
+        count = processes if self._workers else max(batches.workers, 1)
+        self._pool = ThreadPoolExecutor(count, "batches")
 
     def __enter__(self):
         return self
@@ -171,6 +170,8 @@ class BatchStream:
         with self._lock:
             pool, self._pool = self._pool, None
         pool.shutdown(cancel_futures=True)
+        if self._workers:
+            self._workers.close()
 
     def generator(self):
         while (batch := self._next()) is not None:
@@ -183,7 +184,7 @@ class BatchStream:
                 return None
             try:
                 return self._oldest()
-            except BrokenProcessPool:
+            except batch_workers.WorkerEnded:
                 self._go_on_with_threads()
                 return self._oldest()
 
@@ -212,13 +213,16 @@ class BatchStream:
             )
             return
         try:
-            self._pool = batch_workers.start(self.batches.maker, count)
-            self._make = batch_workers.make
+            self._workers = batch_workers.BatchWorkers(self.batches.maker, count)
+            self._make = self._workers.make
         except (PicklingError, AttributeError, TypeError) as error:
             print(f"Batches are made by threads: the dataset stays in its process ({error}).")
 
     def _go_on_with_threads(self):
         print("The processes that made batches ended before their time; threads go on.")
+        self._pool.shutdown(cancel_futures=True)
+        self._workers.close()
+        self._workers = None
         self._pool = ThreadPoolExecutor(max(self.batches.workers, 1), "batches")
         self._make = self._in_thread
         numbers = [number for number, _ in self._waiting]

@@ -257,7 +257,7 @@ def _read(annotation: Annotation, images_dir: Path, made: dict) -> tuple[bytes, 
                 f"but the annotation is for {annotation.width} x {annotation.height}; put the "
                 "right image there."
             )
-        elif made.get("image", known) != known:
+        elif made.get("image", made.get("picture", known)) != known:
             wrong = wrong or (
                 f"{path}: {where} is not the image that was predicted, or was changed since; "
                 "predict it again."

@@ -115,6 +115,8 @@ def read_index(folder: str | os.PathLike) -> list[Entry]:
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{index}: cannot be read ({error}); make the dataset again.") from error
     rows = list(csv.reader(io.StringIO(text, newline="")))
+    if rows:
+        rows[0] = ["image" if column == "picture" else column for column in rows[0]]  # until 2026
     if not rows or not set(COLUMNS[:-1]) <= set(rows[0]):
         raise InputError(f"{index}: is not an index of a dataset; make the dataset again.")
     entries = []

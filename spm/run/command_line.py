@@ -19,7 +19,7 @@ from typing import Any
 
 from spm.errors import InputError
 from spm.run.setting_kinds import POSITIONAL
-from spm.run.settings import Settings, described, helps
+from spm.run.settings import Settings, described, helps, renamed
 
 DISK_IS_FULL = "the disk that the results go to is full; free some space and start again."
 CARD_IS_FULL = (
@@ -145,7 +145,7 @@ def parse(
     kind().conformed()  # what was edited wrongly in the file is told in our words
     arguments = tyro.cli(
         _with_debug(kind),
-        args=None if argv is None else list(argv),
+        args=[_todays_flag(kind, text) for text in (sys.argv[1:] if argv is None else argv)],
         prog=_program(main),
         description=_introduction(main),
         config=(tyro.conf.OmitArgPrefixes,),
@@ -160,6 +160,16 @@ def parse(
         return None, arguments.debug
     own = {item.name: getattr(arguments, item.name) for item in dataclasses.fields(kind)}
     return kind(**own), arguments.debug
+
+
+def _todays_flag(kind: type[Settings], text: str) -> str:
+    """Return an argument with the flag's name of today, where it is an old one (`renamed`)."""
+    for old, new in renamed(kind).items():
+        for no in ("--", "--no-"):
+            flag, value = no + old.replace("_", "-"), text.partition("=")[1:]
+            if text.partition("=")[0].replace("_", "-") == flag:
+                return no + new.replace("_", "-") + "".join(value)
+    return text
 
 
 def _for_tyro(kind: type[Settings]) -> type[Settings]:

@@ -8,6 +8,7 @@ as done only while its files are there as they were left.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -61,6 +62,9 @@ class Manifest:
         self.path = self.folder / f".manifest_{step}.jsonl"
         self.planned: set[str] = set()
         self.items: dict[str, dict[str, Any]] = {}
+        with contextlib.suppress(OSError):  # of a version that called it a ledger
+            if not self.path.exists():
+                self.path.with_name(f".ledger_{step}.jsonl").rename(self.path)
         self._read()
 
     def _read(self) -> None:

@@ -28,7 +28,14 @@ T = TypeVar("T")
 
 class Settings:
     """Base of all settings. A subclass is made a dataclass of keyword arguments; a list may be
-    written as a default, and each instance gets its own."""
+    written as a default, and each instance gets its own.
+
+    Attributes:
+        renamed: old name -> today's, of settings that older scripts and command lines call by
+            another name.
+    """
+
+    renamed = {}  # without an annotation: not a setting
 
     def __init_subclass__(cls) -> None:
         own = cls.__dict__.get("__annotations__", {})
@@ -56,8 +63,9 @@ class Settings:
         Raises:
             TypeError: for a name that no setting has.
         """
-        own, nested = {}, {}
+        own, nested, todays = {}, {}, renamed(type(self))
         for name, value in changes.items():
+            name = todays.get(name, name)
             holder = _holder(self, name)
             if holder is None:
                 raise TypeError(f"there is no setting {name!r}{_suggestion(name, flat(self))}")
@@ -171,6 +179,12 @@ def described(kind: type[Settings]) -> Iterator[tuple[str, Any, Any, type[Settin
             yield item.name, hint, default, kind
 
 
+def renamed(kind: type[Settings]) -> dict[str, str]:
+    """Return old name -> today's of all settings, those of nested ones among them."""
+    holders = {holder for *_, holder in described(kind)} | {kind}
+    return {old: new for holder in holders for old, new in holder.renamed.items()}
+
+
 def _holder(settings: Settings, name: str) -> str | None:
     """Return the nested settings that have this name; "" for the settings' own, None for none."""
     own = [item.name for item in dataclasses.fields(settings)]
@@ -199,8 +213,10 @@ def old_names(kind: type[Settings], **moved: str) -> Callable[[str], Any]:
     def look_up(name: str) -> Any:
         if name in moved:
             return getattr(importlib.import_module(moved[name]), name)
-        if name.isupper() and name.lower() in (known := {n: d for n, _, d, _ in described(kind)}):
-            return known[name.lower()]
+        known = {n: d for n, _, d, _ in described(kind)}
+        setting = renamed(kind).get(name.lower(), name.lower())
+        if name.isupper() and setting in known:
+            return known[setting]
         raise AttributeError(f"module {kind.__module__!r} has no attribute {name!r}")
 
     return look_up

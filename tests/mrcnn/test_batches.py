@@ -14,6 +14,7 @@ from checkout import ROOT
 from keras import ops
 from networks import Damaged, SomeEmpty, TinyConfig, Toys
 
+from mrcnn.batch_workers import BatchWorkers, WorkerEnded
 from mrcnn.batches import BatchStream, DataGenerator
 from mrcnn.box_tools import extract_bboxes
 from mrcnn.matterport.generator import data_generator
@@ -348,7 +349,8 @@ from test_batches import BatchStream, DataGenerator, Toys, config
     print("the script runs", flush=True)
     with BatchStream(DataGenerator(Toys().load(4), config(), seed=3), 0, 2) as stream:
         batches = stream.generator()
-        print(sum(int(next(batches)[0][1][:, 0].sum()) for _ in range(4)), stream._pool, flush=True)
+        ids = sum(int(next(batches)[0][1][:, 0].sum()) for _ in range(4))
+        print(ids, stream._workers, flush=True)
 """
 
 
@@ -366,9 +368,9 @@ def test_a_script_without_a_main_guard_is_not_run_again(guard, tmp_path):
     told = [line for line in lines if "made by threads" in line]
     if guard == "if True:":
         assert len(told) == 1 and "__name__ == '__main__'" in told[0]
-        assert "ThreadPoolExecutor" in lines[-1]
+        assert lines[-1].endswith("None")
     else:
-        assert not told and "ProcessPoolExecutor" in lines[-1]
+        assert not told and "BatchWorkers" in lines[-1]
 
 
 def test_a_killed_worker_costs_no_batch(capsys):
@@ -376,11 +378,57 @@ def test_a_killed_worker_costs_no_batch(capsys):
     with BatchStream(batches, 2, processes=1) as stream:
         generator = stream.generator()
         found = [next(generator)]
-        for process in stream._pool._processes.values():
+        for process in stream._workers.processes:
             process.kill()
         found += itertools.islice(generator, 30)
     assert "threads go on" in capsys.readouterr().out
     assert_same(found, first_batches(0, 31))
+
+
+class Heavy(Toys):
+    """A dataset whose batches take long to hand over: 400 MB each."""
+
+    def batch(self, number):
+        return bytes(4 * 10**8 if number else 1)
+
+    unreadable = {}
+
+
+def test_a_worker_that_is_killed_while_it_hands_over_a_batch_is_told():
+    """Half a message must not be waited for: a ProcessPoolExecutor does, for ever."""
+    workers = BatchWorkers(Heavy(), 1)
+    memory = psutil.Process().memory_info
+    workers.make(0)
+    with ThreadPoolExecutor(1) as thread:
+        batch, before = thread.submit(workers.make, 1), memory().rss
+        while memory().rss < before + 5 * 10**7 and not batch.done():
+            time.sleep(0.001)
+        workers.processes[0].kill()
+        with pytest.raises(WorkerEnded):
+            batch.result(timeout=60)
+    workers.close()
+
+
+class Refusal(Exception):
+    """An error that pickle cannot make again: its arguments are not those of its class."""
+
+    def __init__(self, one, other):
+        super().__init__(f"{one} {other}")
+
+
+class Refusing(Heavy):
+    def batch(self, number):
+        raise (Refusal("no", "batch"), ImagesError("no image"))[number]
+
+
+def test_an_error_in_a_worker_comes_to_its_caller():
+    workers = BatchWorkers(Refusing(), 1)
+    with pytest.raises(RuntimeError, match="Refusal: no batch"):
+        workers.make(0)
+    with pytest.raises(ImagesError, match="no image"):
+        workers.make(1)
+    workers.close()
+    assert not any(process.is_alive() for process in workers.processes)
 
 
 def test_a_dataset_that_cannot_be_sent_is_served_by_threads(capsys):
@@ -401,9 +449,9 @@ def test_workers_end_with_a_killed_parent(tmp_path):
         "from test_batches import DataGenerator, Toys, config\n"
         "if __name__ == '__main__':\n"
         "    maker = DataGenerator(Toys().load(5), config()).maker\n"
-        "    pool = batch_workers.start(maker, 1)\n"
-        "    pool.submit(batch_workers.make, 0).result()\n"
-        "    print(*pool._processes, flush=True)\n"
+        "    workers = batch_workers.BatchWorkers(maker, 1)\n"
+        "    workers.make(0)\n"
+        "    print(workers.processes[0].pid, flush=True)\n"
         "    os._exit(9)\n"
     )
     done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=120)

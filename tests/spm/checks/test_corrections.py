@@ -216,6 +216,14 @@ def test_another_image_of_the_same_name_is_noticed(tmp_path):
     assert "96 x 90 pixels, but the annotation is for 96 x 96" in message(tmp_path, path)
 
 
+def test_a_prediction_of_an_older_version(tmp_path):
+    """Until November 2026 it named the image's digest "picture"."""
+    path = correct(predicted(tmp_path))
+    path.write_text(path.read_text().replace('"image": "', '"picture": "'))
+    write_image(tmp_path / "images/scan.png", textured(96, 96, 6))
+    assert "is not the image that was predicted" in message(tmp_path, path)
+
+
 def test_an_embedded_image_is_taken_and_an_image_of_one_s_own_too(tmp_path):
     own = put(tmp_path / "elsewhere", "own")
     data = json.loads(own.path.read_text())

@@ -44,6 +44,14 @@ def test_index_round_trip(tmp_path):
         assert str(read) == str(made)
 
 
+def test_an_index_with_the_older_column(tmp_path):
+    """Until November 2026 the image's column was called "picture"."""
+    entry = make(tmp_path)
+    older = ["picture" if column == "image" else column for column in COLUMNS]
+    write_csv(tmp_path / INDEX, older, [entry.row()])
+    assert read_index(tmp_path)[0].image == entry.image
+
+
 def test_no_dataset_damage_and_missing_files(tmp_path):
     with pytest.raises(InputError, match="no dataset yet"):
         read_index(tmp_path)

@@ -202,3 +202,21 @@ def test_a_full_graphics_card_is_a_sentence(error, capsys):
 @pytest.mark.parametrize(("result", "code"), [(None, 0), (3, 3), (True, 0), ("text", 0)])
 def test_only_an_int_is_an_exit_status(result, code):
     assert status(lambda: result) == code
+
+
+def test_names_of_before_go_on_working(capsys):
+    """As a flag, as a keyword argument of `main` and as a constant of the module."""
+    import predict_big_pic
+    import workflow
+
+    for argv in (
+        ["--second-round", "--no-tile-pictures"],
+        ["--second_round", "--no-tile_pictures"],
+    ):
+        settings, _ = command_line.parse(workflow.main, argv)
+        assert settings.self_training and not settings.prediction.tile_images
+    same = workflow.Workflow.of(second_round=True, tile_pictures=False)
+    assert same.values() == settings.values()
+    assert workflow.SECOND_ROUND is False and predict_big_pic.TILE_PICTURES is True
+    assert status(workflow.main, "--help") == 0
+    assert "--second-round" not in capsys.readouterr().out
