@@ -179,7 +179,7 @@ def nameless(classes: Classes, labels: Sequence[str]) -> list[str]:
 def _look_at_sources(
     read: Sequence[Annotation | InputError], findings: Findings, hints: bool
 ) -> tuple[list[Annotation], list[Appearance]]:
-    """Appearance at the user's annotations, usable or not; return those that can be read, and with hints
+    """Look at the user's annotations, usable or not; return those that can be read, and with hints
     what the usable ones look like."""
     own, appearances = [], []
     for annotation in read:
@@ -200,13 +200,13 @@ def _look_at_sources(
         findings.sizes.append((annotation.height, annotation.width))
         _measure(annotation, findings)
         if hints:
-            looks.append(seen(annotation, image))
+            appearances.append(seen(annotation, image))
             findings.hint("overlapping outlines", overlaps(annotation))
             findings.hint("outlines that leave the image", leaving(annotation))
             findings.hint("looks like a molecule but has no outline",
                           unlabelled(annotation, image))  # fmt: skip
     findings.problems += [sentence for _, sentence in annotated_twice(own)]
-    return own, looks
+    return own, appearances
 
 
 def _look_at_images(folder: Path, findings: Findings, thoroughly: bool) -> None:
