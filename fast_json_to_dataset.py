@@ -25,6 +25,7 @@ from spm.run import command_line
 from spm.run.files import folder_lock, write_csv
 from spm.run.setting_kinds import Whole
 from spm.run.settings import Settings, takes
+from spm.run.words import counted
 from spm.structures.classes import ClassChoice, Classes
 
 
@@ -76,8 +77,8 @@ def main(settings: Dataset) -> int:
             problems += unknown_labels(rows, ClassChoice(settings.class_names))
         write_csv(folder / INDEX, COLUMNS, rows)
     print(
-        f"dataset: {written} entries and {masks} masks written, "
-        f"{len(items) - written} entries up to date in {folder}"
+        f"dataset: {counted(written, 'entry', 'entries')} and {counted(masks, 'mask')} written, "
+        f"{counted(len(items) - written, 'entry', 'entries')} up to date in {folder}"
     )
     if problems:
         raise InputError.joined(problems)

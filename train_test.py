@@ -78,7 +78,7 @@ class Training(Settings):
         from engine.recipe_check import most_epochs, problems_of
 
         if self.class_names is not None and not self.class_names:
-            yield "class_names is empty; name at least one class, or take the labels' with None."
+            yield "class_names must be names, or None for those of the labels. Received: []."
         yield from Classes(self.class_names or ()).problems()
         yield from unknown_start(self.init_with)
         if self.head_epochs:

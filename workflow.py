@@ -127,7 +127,7 @@ def main(settings: Workflow) -> int:
             store(added, source_dir)
     findings = preflight.look(source_dir, images_dir, choice, hints=settings.check)
     classes = findings.names
-    findings.problems += start_problems(settings.training, classes)
+    findings.problems += start_problems(settings.training, train_test.recipes(), classes)
     if classes:
         settings = settings.replace(class_names=list(classes))
     training = settings.training
@@ -142,7 +142,7 @@ def main(settings: Workflow) -> int:
         expected_costs.report(findings, expected, added)
     # Everything that can be wrong with the input is said before any work is done.
     if findings.problems:
-        raise InputError.joined(findings.problems)
+        raise InputError.joined(preflight.folded(findings.problems))
     if settings.check:
         return 0
     for correction in added:

@@ -21,6 +21,7 @@ from spm.io.images import write_image
 from spm.run.files import folder_lock, remove_leftovers
 from spm.run.manifest import Manifest, digest
 from spm.run.parallel import run_jobs
+from spm.run.words import counted
 from spm.structures.annotation import write_annotation
 
 STEP = "colour"
@@ -83,7 +84,8 @@ def make_copies(asked: Any) -> int:
         manifest.compact()
     fresh = len(wanted) - len(todo) - len(taken)
     print(
-        f"L2/L3: {len(sources)} images, {len(todo)} copies made, {fresh} up to date, "
+        f"L2/L3: {counted(len(sources), 'image')}, {counted(len(todo), 'copy', 'copies')} made, "
+        f"{fresh} up to date, "
         f"{stale} old ones removed in {folder}"
     )
     if problems:

@@ -18,6 +18,7 @@ from spm.io.images import write_image
 from spm.run.files import folder_lock, remove_leftovers
 from spm.run.manifest import Manifest, digest
 from spm.run.parallel import run_jobs
+from spm.run.words import counted
 from spm.structures.annotation import write_annotation
 
 STEP = "geo"
@@ -74,7 +75,8 @@ def make_copies(settings: Any) -> int:
         manifest.compact()
     fresh = len(jobs) - len(todo) - len(taken)
     print(
-        f"L1: {len(sources)} annotated image(s), {len(todo)} copies made, "
+        f"L1: {counted(len(sources), 'annotated image')}, "
+        f"{counted(len(todo), 'copy', 'copies')} made, "
         f"{fresh} up to date, {stale} old ones removed in {folder}"
     )
     if problems:

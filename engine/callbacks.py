@@ -6,6 +6,7 @@ import sys
 import time
 
 from mrcnn.devices import device_name
+from spm.run.words import counted
 
 
 def announce(config, start, counts, training, validation, stages, augment) -> None:
@@ -14,7 +15,7 @@ def announce(config, start, counts, training, validation, stages, augment) -> No
     steps = sum(epochs for _, epochs, _ in stages) * config.STEPS_PER_EPOCH
     held = f"{len(validation)} for validation" if validation else "none for validation"
     print(
-        f"Training {config.BACKBONE} on {len(training)} images ({augment}; {held}); "
+        f"Training {config.BACKBONE} on {counted(len(training), 'image')} ({augment}; {held}); "
         f"outlines: {molecules}"
     )
     print(
@@ -22,7 +23,8 @@ def announce(config, start, counts, training, validation, stages, augment) -> No
         f"{config.SCALE:.3g} network pixels per image pixel, {config.COMPUTE_DTYPE}"
     )
     print(f"  on: {device_name()}; starting from: {start.words}")
-    print(f"  {steps} steps ({', '.join(f'{e} epochs of {name}' for name, e, _ in stages)})")
+    parts = ", ".join(f"{counted(epochs, 'epoch')} of {name}" for name, epochs, _ in stages)
+    print(f"  {counted(steps, 'step')} ({parts})")
 
 
 def callbacks() -> list:

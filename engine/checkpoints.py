@@ -27,6 +27,20 @@ def checkpoints(run: Path) -> list[Path]:
     return sorted(epochs, key=lambda path: int(epochs[path][1]), reverse=True)
 
 
+def no_weights_file(path: Path) -> str:
+    """Returns a sentence when there is no file to load weights from; empty when there is one."""
+    path = Path(path)
+    if path.is_file():
+        return ""
+    if not path.is_dir():
+        return f"{path}: there is no such weights file; check the name."
+    inside = checkpoints(path) or [w for run in runs(path) for w in checkpoints(run)[:1]]
+    inside = inside or sorted(path.glob("*.h5"), key=natural_key)
+    if not inside:
+        return f"{path}: is a folder without weights; name a weights file (.h5)."
+    return f"{path}: is a folder; name one of the weights files in it, such as {inside[0]}."
+
+
 def newest_weights(log_dir: Path) -> Path:
     """Returns the last epoch's weights of the last run that has some.
 

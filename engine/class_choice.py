@@ -48,21 +48,23 @@ def _begun_with(settings: Any) -> Path | None:
     return Path(settings.init_with) if Path(settings.init_with).is_file() else None
 
 
-def start_problems(settings: Any, classes: Classes) -> list[str]:
-    """Return what is wrong with the weights of our own that training is to start from, if any.
+def start_problems(settings: Any, recipes: Recipes, classes: Classes) -> list[str]:
+    """Return why a training of these classes cannot start: other weights, or another recipe.
 
     Args:
         settings: `train_test.Training`.
+        recipes: the user's config classes.
         classes: those that are to be trained.
     """
+    problems = list(misfits(recipes, classes)) if classes else []
     try:
         weights = _begun_with(settings)
         made = made_by_us(weights) if weights else None
     except InputError as error:
-        return [str(error)]
-    if made and settings.init_with == "last" and made["class_names"] != list(classes):
-        return [other_classes(weights, made["class_names"], classes)]
-    return []
+        return [*problems, str(error)]
+    if made and settings.init_with == "last" and classes and made["class_names"] != list(classes):
+        problems.append(other_classes(weights, made["class_names"], classes))
+    return problems
 
 
 def possible_counts(class_names: list[str] | None) -> list[int] | None:
@@ -77,9 +79,9 @@ def misfits(recipes: Recipes, classes: Classes) -> Iterator[str]:
     for recipe in (recipes.paper, recipes.light, recipes.small):
         if recipe.NUM_CLASSES not in (Config.NUM_CLASSES, 1 + len(classes)):
             yield (
-                f"{recipe.__name__}.NUM_CLASSES must be 1 + the number of classes, "
-                f"{1 + len(classes)} ({classes}); take it out, it follows from them. Received: "
-                f"{recipe.NUM_CLASSES}."
+                f"{recipe.__name__}.NUM_CLASSES must be 1 + the number of class_names, "
+                f"{1 + len(classes)} ({classes}); take the line out, it follows from them. "
+                f"Received: {recipe.NUM_CLASSES}."
             )
 
 

@@ -12,6 +12,7 @@ from Images_Augmentation.geo_aug_img_json import Geometry
 from Images_Augmentation.geometric_copies import plan_copies
 from spm.checks import costs, preflight
 from spm.checks.corrections import Correction
+from spm.run.words import counted
 
 MUCH_DISK = 3.0  # GB of copies, from which on the way without them is mentioned
 
@@ -87,7 +88,9 @@ def announce(
     sources = len(findings.sizes)
     molecules = ", ".join(f"{n} {name}" for name, n in findings.counts.items())
     copies = sources * l1_count(mirror)
-    print(f"{sources} annotated image(s), {molecules}")
+    for line in findings.read:
+        print(line)
+    print(f"{counted(sources, 'annotated image')}, {molecules}")
     for name in (name for name, count in findings.counts.items() if not count):
         print(f"  {name}: no molecule is outlined; the network cannot learn it. Outline some, or "
               "take it out of class_names")  # fmt: skip
@@ -95,7 +98,7 @@ def announce(
         print(f"  -> {copies} L1 images -> {copies * aug_times} L2/L3 images -> dataset")
     else:
         print("  -> views of them drawn anew for every step, no copies (augment = 'online')")
-    print(f"  -> training -> {findings.to_recognise} image(s) recognised")
+    print(f"  -> training -> {counted(findings.to_recognise, 'image')} recognised")
     for line in costs.lines(expected):
         print(f"  {line}")
     if expected.disk_gb > MUCH_DISK:

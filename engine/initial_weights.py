@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.checkpoints import made_by_us, newest_weights
+from engine.checkpoints import made_by_us, newest_weights, no_weights_file
 from spm.errors import InputError
 from spm.structures.classes import Classes
 
@@ -42,7 +42,11 @@ WORDS = ("auto", "coco", "imagenet", "last", "none")
 
 def unknown_start(init_with: str) -> Iterator[str]:
     """Yields a sentence when `init_with` is neither a word that is known nor a file."""
-    if init_with not in WORDS and not Path(init_with).is_file():
+    if init_with in WORDS or Path(init_with).is_file():
+        return
+    if Path(init_with).is_dir() or len(Path(init_with).parts) > 1 or Path(init_with).suffix:
+        yield f"init_with={no_weights_file(Path(init_with))}"
+    else:
         yield (
             f"init_with={init_with}: neither one of {', '.join(WORDS)} nor a weights file; "
             "correct it."

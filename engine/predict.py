@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from engine.checkpoints import newest_weights
+from engine.checkpoints import newest_weights, no_weights_file
 from engine.detector import load_detector
 from engine.predict_image import Plan
 from spm.errors import InputError
@@ -19,6 +19,7 @@ from spm.report.result_files import find_images, output_names, unread
 from spm.run.cluster import on_cluster
 from spm.run.files import folder_lock, remove_leftovers
 from spm.run.parallel import run_jobs
+from spm.run.words import counted
 
 
 def predict(settings: Any) -> int:
@@ -67,8 +68,8 @@ def predict_images(
         InputError: when the weights cannot be used.
     """
     start = time.perf_counter()
-    if scheduler and not plan.weights.is_file():
-        raise InputError(f"{plan.weights}: there is no such weights file; check the name.")
+    if missing := no_weights_file(plan.weights):
+        raise InputError(missing)
     todo = list(zip(paths, output_names(paths), strict=True))
     detector = plan.detector() if scheduler is None else None  # else the workers build it
     if detector:
@@ -88,7 +89,7 @@ def predict_images(
                 print(f"error: {outcome}", file=sys.stderr)
             else:
                 print(outcome, flush=True)
-    print(f"{len(todo) - problems} of {len(todo)} images predicted into {plan.out_dir} "
+    print(f"{len(todo) - problems} of {counted(len(todo), 'image')} predicted into {plan.out_dir} "
           f"in {time.perf_counter() - start:.1f} s")  # fmt: skip
     return 1 if problems or unknown else 0
 

@@ -17,6 +17,7 @@ from spm.errors import InputError
 from spm.io.images import SUFFIXES, decode_image, read_bytes
 from spm.run.files import folder_lock, is_file, remove_leftovers, safe_name, write_bytes
 from spm.run.manifest import digest
+from spm.run.words import counted
 from spm.structures.annotation import (
     Annotation,
     check_annotation,
@@ -75,7 +76,7 @@ class Correction:
     def outlined(self) -> str:
         """How much is outlined, in words."""
         partial = ", of a part of the image" if self.annotation.partial else ""
-        return f"{len(self.annotation.shapes)} outlines{partial}"
+        return f"{counted(len(self.annotation.shapes), 'outline')}{partial}"
 
 
 def mark_prediction(annotation: Annotation, image: np.ndarray) -> None:

@@ -5,6 +5,7 @@ Problems stop the workflow. Hints do not: they may be meant.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,7 @@ from spm.checks.unlike import Appearance, alike, seen, unlike
 from spm.errors import InputError
 from spm.geometry.polygons import diameter
 from spm.instruments.inputs import left_out_sentences, list_inputs, open_image
+from spm.run.words import counted
 from spm.similarity.unlabelled import find_unlabelled
 from spm.structures.annotation import (
     Annotation,
@@ -34,6 +36,7 @@ LEAVES = 0.5  # pixels out of the image
 OUTLIER = 1.6  # diameters that many times larger or smaller than the class's median
 RARE = 5  # times fewer molecules than of the most frequent class
 FEW = 8  # molecules of a class that are hardly enough to learn from
+ALIKE = 3  # problems of one kind that are told one by one
 SHOWN = 12  # at most so many of one kind of hint are written out
 
 
@@ -295,19 +298,40 @@ def _compare_classes(findings: Findings) -> None:
     findings.hint("few molecules of a class", sentences)
 
 
+def folded(problems: Sequence[str]) -> list[str]:
+    """Return problems with many of one kind told in one sentence: the first, how many more there
+    are, and in which files."""
+    kinds: dict[str, list[str]] = {}
+    for problem in dict.fromkeys(problems):
+        _, _, rest = problem.partition(": ")
+        kinds.setdefault(re.sub(r"'[^']*'|[0-9.]*[0-9]", "#", rest) or problem, []).append(problem)
+    found = []
+    for group in kinds.values():
+        if len(group) <= ALIKE:
+            found += group
+            continue
+        places = dict.fromkeys(Path(problem.partition(": ")[0]).name for problem in group)
+        first, *others = places
+        more = f" and {len(others) - ALIKE} more" if len(others) > ALIKE else ""
+        where = f" in {', '.join(others[:ALIKE])}{more}" if others else f" in {first}"
+        found.append(f"{group[0].rstrip('.')} ({len(group) - 1} more like it{where}).")
+    return found
+
+
 def report(findings: Findings) -> list[str]:
     """Return the findings as lines of text, problems left out."""
     said = [
-        f"{len(findings.sizes)} of {findings.annotated} annotated image(s) can be used, "
-        f"{findings.to_recognise} image(s) to recognise"
+        f"{len(findings.sizes)} of {counted(findings.annotated, 'annotated image')} can be used, "
+        f"{counted(findings.to_recognise, 'image')} to recognise"
     ]
+    said += findings.read
     said += [f"  {sizes.line(name)}" for name, sizes in findings.classes.items()]
     for kind, sentences in findings.hints.items():
         said.append(f"{kind}: {len(sentences)}")
         said += [f"  {sentence}" for sentence in sentences[:SHOWN]]
         if len(sentences) > SHOWN:
             said.append(f"  and {len(sentences) - SHOWN} more")
-    if not findings.hints:
+    if not findings.hints and findings.sizes:
         said.append("nothing unusual was seen in what can be used")
     return said
 
@@ -316,6 +340,6 @@ def conclusion(findings: Findings) -> str:
     """Return the last line: whether a run can be started."""
     if not findings.problems:
         return "nothing stands in the way of a run (nothing was started)"
-    what = "thing" if len(findings.problems) == 1 else "things"
+    things = counted(len(folded(findings.problems)), "thing")
     usable = " (the estimate is for the others)" if findings.sizes else ""
-    return f"{len(findings.problems)} {what} to mend before a run{usable}:"
+    return f"{things} to mend before a run{usable}:"

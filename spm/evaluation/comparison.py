@@ -22,6 +22,7 @@ from spm.evaluation.metrics import ALL, Comparison
 from spm.inference.detector import Detector
 from spm.inference.predict import Settings, find_molecules
 from spm.run.files import write_csv
+from spm.run.words import counted
 from spm.structures.annotation import Annotation, read_annotation
 from spm.structures.classes import Classes
 
@@ -156,12 +157,14 @@ def sentences(rows: Sequence[dict]) -> list[str]:
     said = []
     for line in rows:
         said.append(
-            f"{line['image']}: {line['molecules_before']} molecules before, "
+            f"{line['image']}: {counted(line['molecules_before'], 'molecule')} before, "
             f"{line['molecules_after']} after; {line['same_class']} the same, "
             f"{line['other_class']} with another class, {line['new']} new, {line['gone']} gone"
         )
         if line["corrected"] != "":
-            said.append(f"  against your {line['corrected']} outlines: {_qualities(line)}")
+            said.append(
+                f"  against your {counted(line['corrected'], 'outline')}: {_qualities(line)}"
+            )
     return said
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from spm.errors import InputError
 from spm.evaluation.instances import Instance, from_annotation, from_prediction
+from spm.run.words import counted
 from spm.structures.annotation import Annotation, iter_annotations, read_annotation
 from spm.structures.classes import ClassChoice
 from spm.structures.same_image import annotated_twice
@@ -90,12 +91,12 @@ def read_truths(folder):
     own = [annotation for annotation in found if annotation.derived is None]
     if not own:
         raise InputError(
-            f"{folder}: all {len(found)} annotations are copies that a step made; give the folder "
-            "of your own images."
+            f"{folder}: there are only copies that a step made ({len(found)}); give the folder of "
+            "your own images."
         )
     if len(own) < len(found):
-        print(f"note: {folder}: {len(found) - len(own)} copies that a step made are left out.",
-              file=sys.stderr)  # fmt: skip
+        copies = counted(len(found) - len(own), "copy of a step is", "copies of a step are")
+        print(f"note: {folder}: {copies} left out.", file=sys.stderr)
     if problems := [sentence for _, sentence in annotated_twice(own)]:
         raise InputError.joined(problems)
     return own
@@ -256,5 +257,7 @@ def _notices(truths, predicted, images):
         )
     unscored = sum("score" not in s.extra for a in predicted for s in a.shapes)
     if unscored:
-        notices.append(f"{unscored} predicted shapes have no score and count as certain.")
+        notices.append(
+            f"{counted(unscored, 'predicted molecule')} without a score: taken as certain."
+        )
     return notices

@@ -21,6 +21,7 @@ from spm.report import tables
 from spm.report.svg_image import class_colour_texts, image_svg
 from spm.report.tables import number_text
 from spm.run.files import write_text
+from spm.run.words import counted
 from spm.structures.molecule import Molecule, labels_of
 
 TEMPLATE = Path(__file__).with_name("report_page.html")
@@ -71,7 +72,7 @@ def write_report(
 def _subtitle(found: Statistics) -> str:
     total = len(found.molecules)
     parts = [
-        f"{total} molecule{'' if total == 1 else 's'}",
+        counted(total, "molecule"),
         f"{found.width} × {found.height} pixels",
     ]
     if found.nm_per_pixel:

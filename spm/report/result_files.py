@@ -20,7 +20,8 @@ def find_images(files: Sequence[Path] | None, in_dir: Path) -> list[Path]:
     """Returns the named images (of a folder all), or those of `in_dir`; none twice.
 
     Raises:
-        InputError: when there is no image at all. A missing file is reported later, by itself.
+        InputError: when there is no image at all. One missing file of several is reported later, by
+            itself.
     """
     paths: dict[Path, Path] = {}
     for path in map(Path, files or [in_dir]):
@@ -30,7 +31,10 @@ def find_images(files: Sequence[Path] | None, in_dir: Path) -> list[Path]:
         where = " ".join(str(path) for path in files) if files else in_dir
         sentence = f"{where}: there is no image in it; put the images to predict there."
         raise InputError.joined([*unread(files, in_dir), sentence])
-    return list(paths.values())
+    found = list(paths.values())
+    if not any(path.exists() for path in found):
+        raise InputError.joined(f"{path}: no such file; check the name." for path in found)
+    return found
 
 
 def unread(files: Sequence[Path] | None, in_dir: Path) -> list[str]:

@@ -48,7 +48,7 @@ class Classes(Sequence[str]):
     @classmethod
     def from_labels(cls, labels: Iterable[str]) -> Classes:
         """Return the classes that labels suggest, seen together, in natural order."""
-        return cls(natural_sorted(names_in(labels)))
+        return cls(natural_sorted(sorted(names_in(labels))))
 
     def __getitem__(self, index):
         return self.names[index]

@@ -16,6 +16,7 @@ import numpy as np
 from spm.geometry.cropped_mask import CroppedMask, fill_polygons, mask_outline
 from spm.geometry.polygons import crosses_itself, polygon_area
 from spm.geometry.rings import bridged, mask_rings, oriented
+from spm.run.words import counted
 
 AREA_TYPES = ("polygon", "rectangle", "circle", "mask")
 CIRCLE_POINTS = 64
@@ -217,11 +218,11 @@ def _wrong_form(shape: Shape) -> str:
     if not np.isfinite(shape.points).all():
         return "has a point that is NaN or infinite; draw it again"
     if shape.shape_type == "polygon" and count < 3:
-        return f"has {count} point(s); a polygon needs at least 3"
+        return f"has {counted(count, 'point')}; a polygon needs at least 3"
     if count > MOST_POINTS:
         return f"has {count} points, more than {MOST_POINTS}; draw it with fewer"
     if shape.shape_type != "polygon" and count < 2:
-        return f"has {count} point(s); a {shape.shape_type} needs 2"
+        return f"has {counted(count, 'point')}; a {shape.shape_type} needs 2"
     if shape.shape_type == "mask" and (shape.mask is None or not shape.mask.any()):
         return "has an empty mask; draw it again or delete it"
     return ""

@@ -155,7 +155,7 @@ def test_what_is_passed_over_is_said(tmp_path, images):
     (folder / "scan.abc").write_bytes(b"?")
     said = hints(look(folder, images))
     for part in (
-        "more: 1 JSON file(s) and 1 image(s) are not used",
+        "more: 1 JSON file and 1 image in it are not used",
         "  lonely.png",
         "annotations.xml: annotations of another program; export them as COCO",
         "scan.abc: is left out",
@@ -172,7 +172,7 @@ def test_copies_are_no_truth(tmp_path, capsys):
     put(folder, "a(90)", extra={"derived": {"step": "geo"}})
     settings = {"truth": folder, "predicted": tmp_path / "out", "out": tmp_path / "e"}
     numbers = evaluate.main(**settings, figures=False)
-    assert "1 copies that a step made are left out" in capsys.readouterr().err
+    assert "1 copy of a step is left out" in capsys.readouterr().err
     assert numbers["mask"]["per_class"][ALL]["f1"] == 1
     (folder / "a.json").unlink()
     with pytest.raises(InputError, match="are copies that a step made; give the folder of your"):
