@@ -26,7 +26,7 @@ def trained(tmp_path_factory):
     write_image(folder / "crop.png", image)
     write_annotation(folder / "crop.json", truth)
     weights = train_test.train_main(
-        class_names=NAMES, init_with="none", recipe="cpu", augment="online", source_dir=folder,
+        init_with="none", recipe="cpu", augment="online", source_dir=folder,
         log_dir=folder / "logs", epochs=3, steps_per_epoch=60,
     )  # fmt: skip
     return load_detector(weights, settings=Settings(score_threshold=0.05))

@@ -431,6 +431,18 @@ def test_check_looks_and_leaves_everything(house, capsys):
         run(base, path, check=True)
 
 
+def test_the_weights_say_the_classes_where_nobody_names_them(house, capsys):
+    """Their order too, and a slip in a correction is no new class: it would cost the heads."""
+    base, calls = house
+    path = correct(base / "img_cache/scan_predicted.json", "B1", shape=0)
+    assert run(base, path, class_names=None) == 0
+    assert calls[0]["class_names"] == CLASSES
+    assert "Classes of the weights: A (" in capsys.readouterr().out
+    correct(path, "Bx1", shape=0)
+    with pytest.raises(InputError, match=r"'Bx1' belongs to no known class \(A, B\)"):
+        run(base, path, class_names=None)
+
+
 def test_a_class_that_the_old_network_did_not_know(house, capsys):
     base, calls = house
     path = correct(base / "img_cache/scan_predicted.json", "C1", shape=0)
