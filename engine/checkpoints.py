@@ -27,6 +27,15 @@ def checkpoints(run: Path) -> list[Path]:
     return sorted(epochs, key=lambda path: int(epochs[path][1]), reverse=True)
 
 
+def weights_to_continue(log_dir: Path) -> Path:
+    """Returns the weights that `init_with = "last"` goes on with.
+
+    Raises:
+        InputError: when there are none.
+    """
+    return newest_weights(log_dir, "start from something else than 'last' (--init-with)")
+
+
 def no_weights_file(path: Path) -> str:
     """Returns a sentence when there is no file to load weights from; empty when there is one."""
     path = Path(path)
@@ -41,8 +50,12 @@ def no_weights_file(path: Path) -> str:
     return f"{path}: is a folder; name one of the weights files in it, such as {inside[0]}."
 
 
-def newest_weights(log_dir: Path) -> Path:
+def newest_weights(log_dir: Path, otherwise: str = "name a file with --weights") -> Path:
     """Returns the last epoch's weights of the last run that has some.
+
+    Args:
+        log_dir: folder of the runs.
+        otherwise: what else to do when there are none, for the sentence.
 
     Raises:
         InputError: when there are none.
@@ -51,8 +64,7 @@ def newest_weights(log_dir: Path) -> Path:
         if found := checkpoints(run):
             return found[0]
     raise InputError(
-        f"{log_dir}: there are no trained weights; run train_test.py first, or name a file with "
-        "--weights."
+        f"{log_dir}: there are no trained weights; run train_test.py first, or {otherwise}."
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from engine.checkpoints import made_by_us, newest_weights
+from engine.checkpoints import made_by_us, weights_to_continue
 from engine.recipes import Recipes, other_classes
 from mrcnn.config import Config
 from spm.errors import InputError
@@ -44,7 +44,7 @@ def _begun_with(settings: Any) -> Path | None:
         InputError: when there are no last weights.
     """
     if settings.init_with == "last":
-        return newest_weights(settings.log_dir)
+        return weights_to_continue(settings.log_dir)
     return Path(settings.init_with) if Path(settings.init_with).is_file() else None
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.checkpoints import made_by_us, newest_weights, no_weights_file
+from engine.checkpoints import made_by_us, no_weights_file, weights_to_continue
 from spm.errors import InputError
 from spm.structures.classes import Classes
 
@@ -77,7 +77,7 @@ def find_start(
     if init_with == "imagenet":
         return Start("ImageNet weights", Path("imagenet"), pretrained=True)
     if init_with == "last":
-        path = newest_weights(log_dir)
+        path = weights_to_continue(log_dir)
         try:
             made = made_by_us(path)
         except InputError as error:

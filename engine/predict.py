@@ -68,7 +68,7 @@ def predict_images(
         InputError: when the weights cannot be used.
     """
     start = time.perf_counter()
-    if missing := no_weights_file(plan.weights):
+    if scheduler and (missing := no_weights_file(plan.weights)):
         raise InputError(missing)
     todo = list(zip(paths, output_names(paths), strict=True))
     detector = plan.detector() if scheduler is None else None  # else the workers build it

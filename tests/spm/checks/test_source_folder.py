@@ -175,7 +175,9 @@ def test_copies_are_no_truth(tmp_path, capsys):
     assert "1 copy of a step is left out" in capsys.readouterr().err
     assert numbers["mask"]["per_class"][ALL]["f1"] == 1
     (folder / "a.json").unlink()
-    with pytest.raises(InputError, match="only copies that a step made .1.; give the folder of your"):
+    with pytest.raises(
+        InputError, match="only copies that a step made .1.; give the folder of your"
+    ):
         evaluate.main(**settings)
 
 
