@@ -43,6 +43,7 @@ from train_test import Training
 
 if TYPE_CHECKING:
     from spm.checks.corrections import Correction
+    from spm.checks.preflight import Findings
 
 
 # --- settings: change the values, the text below each says what it is ---------------------------
@@ -105,32 +106,13 @@ def main(settings: Workflow) -> int:
         InputError: with all that is wrong with the input, before any work is done.
     """
     from engine import expected_costs, retrain
-    from engine.class_choice import class_choice, start_problems
     from spm.checks import preflight
-    from spm.checks.corrections import examine, store
     from spm.errors import InputError
 
     start = time.perf_counter()
-    given, images_dir = settings.training, settings.images_dir
-    source_dir, out_dir = given.source_dir, settings.out_dir
-    augment = given.augment or ("online" if settings.add else "folder")
-    settings = settings.replace(augment=augment)
-    added: list[Correction] = []
-    old_weights = None
-    if settings.add:
-        old_weights, changes = retrain.start_with(given.init_with, given.log_dir)
-        settings = settings.replace(**changes)
-    choice = class_choice(given, old_weights)
-    if settings.add:
-        added = examine(settings.add, source_dir, images_dir, choice)
-        if not settings.check:
-            store(added, source_dir)
-    findings = preflight.look(source_dir, images_dir, choice, hints=settings.check)
-    classes = findings.names
-    findings.problems += start_problems(settings.training, train_test.recipes(), classes)
-    if classes:
-        settings = settings.replace(class_names=list(classes))
-    training = settings.training
+    settings, findings, added, old_weights = look(settings)
+    training, images_dir, out_dir = settings.training, settings.images_dir, settings.out_dir
+    augment, classes = training.augment, findings.names
     times = settings.aug_times if augment == "folder" else 0
     expected = expected_costs.expected_costs(
         findings, settings.copies_dir, times * expected_costs.l1_count(training.mirror), training,
@@ -146,7 +128,7 @@ def main(settings: Workflow) -> int:
     if settings.check:
         return 0
     for correction in added:
-        print(correction.said(source_dir))
+        print(correction.said(training.source_dir))
     expected_costs.announce(findings, times, expected, training.mirror)
 
     if augment == "folder":
@@ -162,6 +144,40 @@ def main(settings: Workflow) -> int:
         retrain.compare(added, before, (old_weights, weights), out_dir, classes)
     print(f"All done in {(time.perf_counter() - start) / 60:.1f} minutes; look into {out_dir}")
     return status
+
+
+def look(settings: Workflow) -> tuple[Workflow, Findings, list[Correction], Path | None]:
+    """Look at the input, and take the corrections in if this is no mere check.
+
+    Returns:
+        The settings with what follows from the input: classes, weights and kind of augmentation;
+        what was found; the corrections, and the weights whose predictions were corrected.
+
+    Raises:
+        InputError: for corrections that cannot be used.
+    """
+    from engine import retrain
+    from engine.class_choice import class_choice, start_problems
+    from spm.checks import preflight
+    from spm.checks.corrections import examine, store
+
+    given, images_dir = settings.training, settings.images_dir
+    settings = settings.replace(augment=given.augment or ("online" if settings.add else "folder"))
+    added: list[Correction] = []
+    old_weights = None
+    if settings.add:
+        old_weights, changes = retrain.start_with(given.init_with, given.log_dir)
+        settings = settings.replace(**changes)
+    choice = class_choice(given, old_weights)
+    if settings.add:
+        added = examine(settings.add, given.source_dir, images_dir, choice)
+        if not settings.check:
+            store(added, given.source_dir)
+    findings = preflight.look(given.source_dir, images_dir, choice, hints=settings.check)
+    findings.problems += start_problems(settings.training, train_test.recipes(), findings.names)
+    if findings.names:
+        settings = settings.replace(class_names=list(findings.names))
+    return settings, findings, added, old_weights
 
 
 def make_dataset(settings: Workflow) -> None:

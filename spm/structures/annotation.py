@@ -26,6 +26,7 @@ from spm.io.images import (
     read_image,
 )
 from spm.run.files import is_file, natural_sorted, write_json
+from spm.run.words import counted
 from spm.structures.classes import Classes
 from spm.structures.labelme_file import (
     SHAPE_KEYS,
@@ -77,10 +78,8 @@ class Annotation:
             classes: the known ones; None takes those that the labels suggest.
         """
         known = classes_of([self]) if classes is None else Classes.of(classes)
-        shapes = []
-        for shape in self.shapes:
-            name, serial = known.read(shape.label)
-            shapes.append(replace(shape, class_name=name, serial=serial))
+        read = [(shape, *known.read(shape.label)) for shape in self.shapes]
+        shapes = [replace(s, class_name=name, serial=number) for s, name, number in read]
         return replace(self, shapes=shapes, classes=known)
 
     def class_of(self, shape: Shape) -> str:
@@ -90,7 +89,7 @@ class Annotation:
             InputError: for a label of no known class.
         """
         if self.classes is None:
-            raise ValueError("The annotation has no classes yet; see Annotation.classified.")
+            raise ValueError("The annotation has no classes yet; see `Annotation.classified`.")
         if shape.class_name is None:
             (unknown,) = self.classes.unknown([shape.label])
             raise InputError(f"{self.path or self.image_name}: {unknown}.")
@@ -305,19 +304,19 @@ def check_annotation(annotation: Annotation) -> list[str]:
     Labels are checked once the annotation has classes; many that nothing is known of are told in
     one sentence.
     """
-    problems, unknown = [], []
+    problems, unknown = [], {}
     for i, shape in enumerate(annotation.shapes, start=1):
         found = _check_parts(annotation, shape, i)
         if not found and annotation.classes is not None and shape.class_name is None:
-            unknown.append((i, shape))
+            unknown[i] = shape.label
         problems += found
-    if len(unknown) == 1:
-        ((i, shape),) = unknown
-        (error,) = annotation.classes.unknown([shape.label])
-        problems.append(_sentence(annotation, shape, i, f"has an unknown label: {error}"))
-    elif unknown:
-        labels = [shape.label for _, shape in unknown]
-        problems += [f"{annotation.path}: {error}." for error in annotation.classes.unknown(labels)]
+    for labels, error in annotation.classes.unknown_kinds(unknown.values()) if unknown else ():
+        where = [i for i, label in unknown.items() if label in labels]
+        if len(where) == 1:
+            shape = annotation.shapes[where[0] - 1]
+            problems.append(_sentence(annotation, shape, *where, f"has an unknown label: {error}"))
+        else:
+            problems.append(f"{annotation.path}: {counted(len(where), 'shape')}: {error}.")
     return problems
 
 
