@@ -473,7 +473,10 @@ def test_named_files_and_folders(tmp_path):
         (tmp_path / name).write_bytes(b"")
     names = [p.name for p in find_images([tmp_path / "b10.png", tmp_path], tmp_path)]
     assert names == ["b10.png", "b2.png"]
-    assert find_images([tmp_path / "missing.png"], tmp_path) == [tmp_path / "missing.png"]
+    missing = [tmp_path / "missing.png", tmp_path / ("x" * 300)]
+    assert find_images([*missing, tmp_path / "b2.png"], tmp_path) == [*missing, tmp_path / "b2.png"]
+    with pytest.raises(InputError, match=r"missing\.png: no such file.*\n.*xxx: no such file"):
+        find_images(missing, tmp_path)
 
 
 def test_remove_tiles_in_a_folder_that_is_not_there(tmp_path):

@@ -11,6 +11,7 @@ from pathlib import Path
 from spm.errors import InputError
 from spm.inference.tiles import Tile
 from spm.instruments.inputs import left_out_sentences, list_inputs
+from spm.run.files import is_file
 
 LONGEST_NAME = 255  # bytes of a file's name, on the file systems in use
 LONGEST_ENDING = len("_predicted.json")  # of what is put behind an image's stem
@@ -32,7 +33,7 @@ def find_images(files: Sequence[Path] | None, in_dir: Path) -> list[Path]:
         sentence = f"{where}: there is no image in it; put the images to predict there."
         raise InputError.joined([*unread(files, in_dir), sentence])
     found = list(paths.values())
-    if not any(path.exists() for path in found):
+    if not any(map(is_file, found)):
         raise InputError.joined(f"{path}: no such file; check the name." for path in found)
     return found
 
