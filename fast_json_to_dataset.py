@@ -11,16 +11,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from spm.dataset.index import COLUMNS, INDEX
-from spm.dataset.writing import (
-    list_items,
-    pending,
-    prepare_folders,
-    unknown_labels,
-    write_entries,
-    write_masks,
-)
-from spm.errors import InputError
+from spm.dataset.index import COLUMNS, INDEX, MASKS
+from spm.dataset.writing import DatasetSteps, list_items, unknown_labels
+from spm.errors import raise_problems
 from spm.run import command_line
 from spm.run.files import folder_lock, write_csv
 from spm.run.setting_kinds import Whole
@@ -63,25 +56,23 @@ def main(settings: Dataset) -> int:
         0. Problems of single images are raised together after all others are done; the index
         then holds the others.
     """
-    force, workers = settings.force, settings.workers
-    items, problems = list_items(settings.in_dir)
+    items, workers = list_items(settings.in_dir), settings.workers
     with folder_lock(settings.out_dir) as folder:
-        prepare_folders(folder)
-        if pending(items, folder, force):
-            (folder / INDEX).unlink(missing_ok=True)  # a dataset with an index is whole
-        masks, mask_problems = write_masks(items, folder, settings.cache_dir, workers, force)
-        rows, written, entry_problems = write_entries(items, folder, workers, force)
-        rows = [row for row in rows if (folder / row[4]).is_file()]
-        problems += [*mask_problems, *entry_problems]
+        steps = DatasetSteps(items, folder, settings.force)
+        steps.begin()
+        problems = steps.write_masks(settings.cache_dir, workers)
+        problems += steps.write_entries(workers)
+        rows = [row for row in steps.entries.notes() if (folder / row[MASKS]).is_file()]
         if settings.class_names:
             problems += unknown_labels(rows, ClassChoice(settings.class_names))
         write_csv(folder / INDEX, COLUMNS, rows)
+    written = len(steps.entries.todo)
     print(
-        f"dataset: {counted(written, 'entry', 'entries')} and {counted(masks, 'mask')} written, "
+        f"dataset: {counted(written, 'entry', 'entries')} and "
+        f"{counted(len(steps.masks.todo), 'mask')} written, "
         f"{counted(len(items) - written, 'entry', 'entries')} up to date in {folder}"
     )
-    if problems:
-        raise InputError.joined(problems)
+    raise_problems(problems)
     return 0
 
 

@@ -9,20 +9,19 @@ share these masks (re_write_mask.py).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
-from Images_Augmentation.copies import Source, read_sources
-from spm.dataset.index import COLUMNS, INDEX, entry_name, save_cropped_masks
-from spm.dataset.writing import VERSION, Item, prepare_folders, shapes_digest, write_entry
-from spm.errors import InputError
+from Images_Augmentation.copies import read_sources
+from spm.dataset.index import COLUMNS, INDEX, entry_name, save_masks
+from spm.dataset.writing import VERSION, prepare_folders, shapes_digest, write_entry
+from spm.errors import raise_problems
 from spm.run import command_line
 from spm.run.files import folder_lock, write_csv
-from spm.run.manifest import Manifest, digest
-from spm.run.parallel import run_jobs
+from spm.run.manifest import digest
+from spm.run.resumable import Job, Made, ResumableStep
 from spm.run.setting_kinds import Whole
 from spm.run.settings import Settings, takes
-from spm.structures.annotation import check_annotation
+from spm.structures.annotation import Annotation, check_annotation, classes_of
 from spm.structures.classes import ClassChoice, Classes
 from spm.structures.instance_masks import shape_masks
 
@@ -65,43 +64,32 @@ def main(settings: Masks) -> int:
     sources, problems = read_sources(settings.in_dir, copies_of="geo")
     if settings.class_names:  # copies have the same labels
         own = [source.annotation for source in sources if not source.annotation.derived]
-        classes = ClassChoice(settings.class_names).of(x for one in own for x in one.labels)
+        classes = classes_of(own, ClassChoice(settings.class_names))
         problems += [p for one in own for p in check_annotation(one.classified(classes))]
     with folder_lock(settings.out_dir) as folder:
         prepare_folders(folder)
-        manifest = Manifest(folder, STEP)
-        items = {
-            entry_name(number): (source, digest(VERSION, source.name, source.digest))
-            for number, source in enumerate(sources)
-        }
-        for name in [name for name in manifest.items if name not in items]:
-            manifest.forget(name)
-        todo = [name for name, (_, d) in items.items() if force or not manifest.done(name, d)]
-        jobs = [(name, *items[name], folder) for name in todo]
-        for number, result in run_jobs(_draw, jobs, workers, "L1 masks", threads=True):
-            if isinstance(result, InputError):
-                problems.append(str(result))
-            else:
-                row, files, shapes = result
-                note = {"row": row, "shapes": shapes}
-                manifest.add(todo[number], items[todo[number]][1], files, note)
-        manifest.compact()
-        done = [name for name, (_, d) in items.items() if manifest.done(name, d)]
-        write_csv(folder / INDEX, COLUMNS, [manifest.items[name]["note"]["row"] for name in done])
-    print(f"masks: {len(todo)} drawn, {len(items) - len(todo)} up to date in {folder}")
-    if problems:
-        raise InputError.joined(problems)
+        items = {entry_name(number): source for number, source in enumerate(sources)}
+        digests = {name: digest(VERSION, s.name, s.digest) for name, s in items.items()}
+        step = ResumableStep(folder, STEP, digests, force)
+        step.forget_unwanted()
+        jobs = [Job([name], (name, items[name].annotation, folder)) for name in step.todo]
+        problems += step.make(_draw, jobs, workers, "L1 masks", threads=True)
+        step.finish()
+        write_csv(folder / INDEX, COLUMNS, [note["row"] for note in step.notes()])
+    drawn = len(step.todo)
+    print(f"masks: {drawn} drawn, {len(items) - drawn} up to date in {folder}")
+    raise_problems(problems)
     return 0
 
 
-def _draw(job: tuple[str, Source, str, Path]) -> tuple[Sequence[str], list[str], str]:
-    """Write one entry with its masks; return its index row, files and the outlines' digest."""
-    name, source, item_digest, folder = job
-    annotation = source.annotation
-    row, files = write_entry(Item(name, annotation.path, item_digest), folder)
+def _draw(argument: tuple[str, Annotation, Path]) -> list[Made]:
+    """Write one entry with its masks; its note is the row of the index and the outlines' digest."""
+    name, annotation, folder = argument
+    entry = write_entry(name, annotation.path, folder)
     masks = f"rw_mask/{name}.npz"
-    save_cropped_masks(folder / masks, shape_masks(annotation), annotation.height, annotation.width)
-    return row, [*files, masks], shapes_digest(annotation)
+    save_masks(folder / masks, shape_masks(annotation), annotation.height, annotation.width)
+    note = {"row": entry.note, "shapes": shapes_digest(annotation)}
+    return [Made([*entry.files, masks], note)]
 
 
 if __name__ == "__main__":

@@ -10,9 +10,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from spm.dataset.index import INDEX
-from spm.dataset.writing import list_items, pending, prepare_folders, write_masks
-from spm.errors import InputError
+from spm.dataset.writing import DatasetSteps, list_items
+from spm.errors import raise_problems
 from spm.run import command_line
 from spm.run.files import folder_lock
 from spm.run.setting_kinds import Whole
@@ -46,17 +45,14 @@ def main(settings: Masks) -> int:
     Returns:
         0. Problems of single images are raised together after all others are done.
     """
-    force, workers = settings.force, settings.workers
-    items, problems = list_items(settings.copies_dir)
+    items = list_items(settings.copies_dir)
     with folder_lock(settings.out_dir) as folder:
-        prepare_folders(folder)
-        if pending(items, folder, force):
-            (folder / INDEX).unlink(missing_ok=True)  # a dataset with an index is whole
-        written, found = write_masks(items, folder, settings.cache_dir, workers, force)
-    problems += found
+        steps = DatasetSteps(items, folder, settings.force)
+        steps.begin()
+        problems = steps.write_masks(settings.cache_dir, settings.workers)
+    written = len(steps.masks.todo)
     print(f"masks: {written} written, {len(items) - written} up to date in {folder}")
-    if problems:
-        raise InputError.joined(problems)
+    raise_problems(problems)
     return 0
 
 

@@ -18,7 +18,6 @@ from mrcnn.config import Config
 from spm.run import command_line
 from spm.run.setting_kinds import Count, Range, Seed, Whole
 from spm.run.settings import Settings, old_names, takes
-from spm.structures.classes import Classes
 
 if TYPE_CHECKING:
     from engine.recipes import Recipes
@@ -73,19 +72,9 @@ class Training(Settings):
     def problems(self) -> Iterator[str]:
         """Yield what is wrong with the class names, the weights to start from, the epochs, and the
         recipes below."""
-        from engine.class_choice import possible_counts
-        from engine.initial_weights import unknown_start
-        from engine.recipe_check import most_epochs, problems_of
+        from engine.recipe_check import problems_of_training
 
-        if self.class_names is not None and not self.class_names:
-            yield "class_names must be names, or None for those of the labels. Received: []."
-        yield from Classes(self.class_names or ()).problems()
-        yield from unknown_start(self.init_with)
-        if self.head_epochs:
-            total = self.epochs or most_epochs(recipes(), self.recipe)
-            if self.head_epochs > total:
-                yield f"head_epochs must be at most epochs, {total}. Received: {self.head_epochs}."
-        yield from problems_of(recipes(), possible_counts(self.class_names))
+        yield from problems_of_training(self, recipes())
 
 
 class ShapesConfig(Config):

@@ -65,6 +65,9 @@ class Workflow(Settings):
     """Processes of the data steps; 0 takes one for each processor core."""
     force: bool = False
     """Do again what is up to date."""
+    tidy: bool = False
+    """Take the L1 copies out of source_dir once the dataset is made, so that your own files are
+    alone there; the next run makes the copies again, in seconds."""
     check: bool = False
     """Only look at the input; report what is wrong, sizes, oddities and expected costs."""
     add: list[Path] | None = None
@@ -105,35 +108,20 @@ def main(settings: Workflow) -> int:
     Raises:
         InputError: with all that is wrong with the input, before any work is done.
     """
-    from engine import expected_costs, retrain
-    from spm.checks import preflight
-    from spm.errors import InputError
+    from engine import retrain
+    from engine.workflow_check import tell_before_work
 
     start = time.perf_counter()
     settings, findings, added, old_weights = look(settings)
-    training, images_dir, out_dir = settings.training, settings.images_dir, settings.out_dir
-    augment, classes = training.augment, findings.names
-    times = settings.aug_times if augment == "folder" else 0
-    expected = expected_costs.expected_costs(
-        findings, settings.copies_dir, times * expected_costs.l1_count(training.mirror), training,
-        settings.workers, train_test.recipes(),
-    )  # fmt: skip
-    if augment == "folder" and not findings.problems:
-        findings.problems += expected_costs.disk_problems(expected, settings.copies_dir)
-    if settings.check:
-        expected_costs.report(findings, expected, added)
+    images_dir, out_dir, classes = settings.images_dir, settings.out_dir, findings.names
     # Everything that can be wrong with the input is said before any work is done.
-    if findings.problems:
-        raise InputError.joined(preflight.folded(findings.problems))
+    tell_before_work(settings, train_test.recipes(), findings, added)
     if settings.check:
         return 0
-    for correction in added:
-        print(correction.said(training.source_dir))
-    expected_costs.announce(findings, times, expected, training.mirror)
 
-    if augment == "folder":
+    if settings.training.augment == "folder":
         make_dataset(settings)
-    weights = train_test.train_main(**training.values())
+    weights = train_test.train_main(**settings.training.values())
     if settings.add:
         before = retrain.other_results(added, images_dir, out_dir, classes)
     status = predict(settings, weights)
@@ -185,8 +173,9 @@ def make_dataset(settings: Workflow) -> None:
     import fast_json_to_dataset
     import pre_draw_mask
     import re_write_mask
-    from engine.expected_costs import flips
+    from engine.workflow_check import flips
     from Images_Augmentation import geo_aug_img_json
+    from Images_Augmentation.geometric_copies import remove_copies
     from spm.run.cluster import on_cluster
 
     start = time.perf_counter()
@@ -203,6 +192,8 @@ def make_dataset(settings: Workflow) -> None:
         pre_draw_mask.main(in_dir=source, out_dir=cache, **named)
         re_write_mask.main(copies_dir=copies, cache_dir=cache, out_dir=dataset, **common)
         fast_json_to_dataset.main(in_dir=copies, cache_dir=cache, out_dir=dataset, **named)
+    if settings.tidy:
+        remove_copies(source)
     print(f"Data steps done after {time.perf_counter() - start:.0f} s")
 
 
@@ -222,8 +213,7 @@ def train_again(settings: Workflow) -> Path:
     pseudo_labels = training.log_dir / "self_training"
     teach_by_likeness(
         pseudo_labels, settings.images_dir, settings.out_dir, training.source_dir,
-        Classes.of(training.class_names),
-        training.mirror, training.seed,
+        Classes.of(training.class_names), training.mirror, training.seed,
     )  # fmt: skip
     return train_test.train_main(
         **training.values(augment="online", source_dir=pseudo_labels, validation_share=0.0)
@@ -231,7 +221,7 @@ def train_again(settings: Workflow) -> Path:
 
 
 # Names of before this file was only settings.
-__getattr__ = old_names(Workflow, l1_count="engine.expected_costs", flips="engine.expected_costs")
+__getattr__ = old_names(Workflow, l1_count="engine.workflow_check", flips="engine.workflow_check")
 
 
 if __name__ == "__main__":

@@ -16,11 +16,11 @@ import numpy as np
 from Images_Augmentation import copies, techniques
 from Images_Augmentation.copies import Source
 from spm.dataset.index import full_rectangle
-from spm.errors import InputError
+from spm.errors import raise_problems
 from spm.io.images import write_image
-from spm.run.files import folder_lock, remove_leftovers
-from spm.run.manifest import Manifest, digest
-from spm.run.parallel import run_jobs
+from spm.run.files import folder_lock
+from spm.run.manifest import digest
+from spm.run.resumable import Job, Made
 from spm.run.words import counted
 from spm.structures.annotation import write_annotation
 
@@ -37,8 +37,8 @@ class Settings:
     seed: int
 
 
-@dataclass
-class Job:
+@dataclass(frozen=True)
+class Portion:
     """Some copies of one source, for one process."""
 
     source: Source
@@ -60,36 +60,21 @@ def make_copies(asked: Any) -> int:
     aug_times, force = asked.aug_times, asked.force
     sources, problems = copies.read_sources(asked.in_dir, copies_of="geo")
     with folder_lock(asked.out_dir) as folder:
-        remove_leftovers(folder)
-        manifest = Manifest(folder, STEP)
         wanted = {
             copy_name(source, number): (source, number)
             for source in sources
             for number in range(aug_times)
         }
-        if problems:  # the copies of an image that cannot be read now are not stale
-            stale = 0
-        else:
-            stale = copies.remove_stale(folder, set(wanted), manifest, STEP)
-        taken = copies.conflicts(folder, list(wanted), manifest, STEP)
         digests = {name: _digest(*copy, settings) for name, copy in wanted.items()}
-        todo = [
-            name
-            for name in wanted
-            if name not in taken and (force or not manifest.done(name, digests[name]))
-        ]
-        manifest.plan(f"{name}{suffix}" for name in todo for suffix in (".png", ".json"))
-        jobs = _jobs([wanted[name] for name in todo], settings, folder)
-        problems += [*taken.values(), *_run(jobs, digests, manifest, asked.workers)]
-        manifest.compact()
-    fresh = len(wanted) - len(todo) - len(taken)
-    print(
-        f"L2/L3: {counted(len(sources), 'image')}, {counted(len(todo), 'copy', 'copies')} made, "
-        f"{fresh} up to date, "
-        f"{stale} old ones removed in {folder}"
-    )
-    if problems:
-        raise InputError.joined(problems)
+        step = copies.CopyStep(folder, STEP, digests, force)
+        # The copies of an image that cannot be read now are not stale.
+        step.clear(copies.copies_of_broken(folder, asked.in_dir, sources) if problems else set())
+        problems += step.taken.values()
+        jobs = _jobs({name: wanted[name] for name in step.todo}, settings, folder)
+        problems += step.make(_work, jobs, asked.workers, "L2/L3")
+        step.finish()
+    print(f"L2/L3: {counted(len(sources), 'image')}, {step.said()}")
+    raise_problems(problems)
     return 0
 
 
@@ -144,32 +129,21 @@ def _digest(source: Source, number: int, settings: Settings) -> str:
     )
 
 
-def _jobs(todo: list[tuple[Source, int]], settings: Settings, folder: Path) -> list[Job]:
+def _jobs(todo: dict[str, tuple[Source, int]], settings: Settings, folder: Path) -> list[Job]:
     """Return the copies to make in portions of at most COPIES_A_JOB of one source."""
     jobs: list[Job] = []
-    for source, number in todo:
+    for name, (source, number) in todo.items():
         last = jobs[-1] if jobs else None
-        if last and last.source is source and len(last.numbers) < COPIES_A_JOB:
-            last.numbers.append(number)
-        else:
-            jobs.append(Job(source, [number], settings, folder))
+        if last is None or last.argument.source is not source or len(last.names) >= COPIES_A_JOB:
+            last = Job([], Portion(source, [], settings, folder))
+            jobs.append(last)
+        last.names.append(name)
+        last.argument.numbers.append(number)
     return jobs
 
 
-def _run(jobs: list[Job], digests: dict[str, str], manifest: Manifest, workers: int) -> list[str]:
-    problems = []
-    sizes = [len(job.numbers) for job in jobs]
-    for _, result in run_jobs(_work, jobs, workers, "L2/L3", sizes):
-        if isinstance(result, InputError):
-            problems.append(str(result))
-            continue
-        for name in result:
-            manifest.add(name, digests[name], [f"{name}.png", f"{name}.json"])
-    return problems
-
-
-def _work(job: Job) -> list[str]:
-    """Write the copies of one job, each image before its JSON; return their names."""
+def _work(job: Portion) -> list[Made]:
+    """Write the copies of one job, each image before its JSON."""
     original = job.source.annotation
     image = original.read_image()
     outlines = copies.outlines(original)
@@ -185,12 +159,12 @@ def _work(job: Job) -> list[str]:
                 for shape, points in zip(shapes, moved, strict=True)
             ]
         _write(job, name, altered, shapes, names, number, moved is not None)
-        done.append(name)
+        done.append(Made(copies.files_of(name)))
     return done
 
 
 def _write(
-    job: Job,
+    job: Portion,
     name: str,
     image: np.ndarray,
     shapes: list,

@@ -16,15 +16,12 @@ import numpy as np
 from spm.errors import InputError
 from spm.io.images import list_images, read_bytes
 from spm.io.pixel_size import KEY
+from spm.run.files import remove_leftovers
 from spm.run.manifest import Manifest, digest
-from spm.structures.annotation import (
-    Annotation,
-    check_copy,
-    check_with_image,
-    iter_annotations,
-    read_annotation,
-)
-from spm.structures.same_image import annotated_twice, tell_of_embedded
+from spm.run.resumable import ResumableStep
+from spm.run.words import counted
+from spm.structures.annotated_folder import read_folder
+from spm.structures.annotation import Annotation, iter_annotations, read_annotation
 from spm.structures.shape import Shape, region
 
 # Part of every digest. Raise it when a change of the code changes the copies.
@@ -62,32 +59,8 @@ def read_sources(folder: Path, copies_of: str | None = None) -> tuple[list[Sourc
     Raises:
         InputError: when there is no annotation in the folder at all.
     """
-    sources, problems = [], []
-    paths = iter_annotations(folder)
-    if not paths:
-        raise InputError(
-            f"{folder}: there is no annotated image; put NAME.png and labelme's NAME.json there."
-        )
-    for path in paths:
-        try:
-            annotation = read_annotation(path)
-            made = annotation.derived
-            if made is not None and (copies_of is None or made.get("step") != copies_of):
-                continue
-            wrong = check_with_image(annotation) if made is None else check_copy(annotation)
-            if wrong:
-                problems += wrong
-                continue
-            sources.append(_source(annotation))
-        except InputError as error:
-            problems.append(str(error))
-    twice = annotated_twice(source.annotation for source in sources)
-    problems += [sentence for _, sentence in twice]
-    doubled = [annotation for annotation, _ in twice]
-    sources = [s for s in sources if not any(s.annotation is other for other in doubled)]
-    if copies_of is None:
-        tell_of_embedded(source.annotation for source in sources)
-    return sources, problems
+    annotations, problems = read_folder(folder, copies_of)
+    return [_source(annotation) for annotation in annotations], problems
 
 
 def _source(annotation: Annotation) -> Source:
@@ -169,6 +142,59 @@ def remove_stale(folder: Path, wanted: set[str], manifest: Manifest, step: str) 
             (folder / name).unlink(missing_ok=True)
             manifest.items.pop(stem, None)
     return count
+
+
+def copies_of_broken(folder: Path, source_dir: Path, usable: list[Source]) -> set[str]:
+    """Return the stems of copies whose source is there but cannot be used at present."""
+    names, kept = {source.name for source in usable}, set()
+    for path in iter_annotations(folder):
+        try:
+            made = read_annotation(path).derived or {}
+        except InputError:
+            continue
+        source = str(made.get("source", ""))
+        if source and source not in names and (source_dir / f"{source}.json").exists():
+            kept.add(path.stem)
+    return kept
+
+
+def files_of(name: str) -> list[str]:
+    """Return the files of a copy, in the order in which they are written."""
+    return [f"{name}.png", f"{name}.json"]
+
+
+class CopyStep(ResumableStep):
+    """A step whose items are copies, in a folder where the user's own files may lie too.
+
+    Attributes:
+        taken: for each copy whose name a file of the user has, a sentence about it.
+        stale: how many old copies `clear` removed.
+    """
+
+    taken: dict[str, str]
+    stale = 0
+
+    def clear(self, kept: set[str]) -> None:
+        """Remove leftovers and stale copies, and note the files that are about to be written.
+
+        Args:
+            kept: stems of copies that are not stale, though they are not wanted now.
+        """
+        folder, step = self.manifest.folder, self.name
+        remove_leftovers(folder)
+        self.stale = remove_stale(folder, set(self.digests) | kept, self.manifest, step)
+        self.taken = conflicts(folder, list(self.digests), self.manifest, step)
+        self.leave_out(self.taken)
+        self.manifest.plan(file for name in self.todo for file in files_of(name))
+
+    def said(self) -> str:
+        """Return what was done, as text."""
+        made = len(self.todo)
+        fresh = len(self.digests) - made - len(self.taken)
+        return (
+            f"{counted(made, 'copy', 'copies')} made, {fresh} up to date, "
+            f"{self.stale} old ones removed in {self.manifest.folder}"
+        )
 
 
 def marked(

@@ -12,12 +12,12 @@ import numpy as np
 from Images_Augmentation import copies
 from Images_Augmentation.copies import Source
 from spm.dataset.index import full_rectangle
-from spm.errors import InputError
+from spm.errors import InputError, raise_problems
 from spm.geometry import affine
 from spm.io.images import write_image
-from spm.run.files import folder_lock, remove_leftovers
+from spm.run.files import folder_lock
 from spm.run.manifest import Manifest, digest
-from spm.run.parallel import run_jobs
+from spm.run.resumable import Job, Made, ResumableStep
 from spm.run.words import counted
 from spm.structures.annotation import write_annotation
 
@@ -55,33 +55,30 @@ def make_copies(settings: Any) -> int:
     if not in_dir.is_dir():  # the lock would create it
         raise InputError(f"{in_dir}: there is no such folder; check the name.")
     with folder_lock(in_dir) as folder:
-        remove_leftovers(folder)
-        manifest = Manifest(folder, STEP)
         sources, problems = copies.read_sources(folder)
-        copies.notice_images_without_annotation(folder, manifest)
+        copies.notice_images_without_annotation(folder, Manifest(folder, STEP))
         jobs = {f"{s.name}{copy.suffix}": (s, copy) for s in sources for copy in plan}
-        # A source that cannot be read now keeps the copies that it has.
-        broken = _copies_of_broken(folder, {s.name for s in sources}) if problems else set()
-        stale = copies.remove_stale(folder, set(jobs) | broken, manifest, STEP)
-        taken = copies.conflicts(folder, list(jobs), manifest, STEP)
         digests = {name: _digest(*job) for name, job in jobs.items()}
-        todo = [
-            name
-            for name in jobs
-            if name not in taken and (force or not manifest.done(name, digests[name]))
-        ]
-        manifest.plan(f"{name}{suffix}" for name in todo for suffix in (".png", ".json"))
-        problems += [*taken.values(), *_make_all(folder, jobs, todo, digests, manifest, workers)]
-        manifest.compact()
-    fresh = len(jobs) - len(todo) - len(taken)
-    print(
-        f"L1: {counted(len(sources), 'annotated image')}, "
-        f"{counted(len(todo), 'copy', 'copies')} made, "
-        f"{fresh} up to date, {stale} old ones removed in {folder}"
-    )
-    if problems:
-        raise InputError.joined(problems)
+        step = copies.CopyStep(folder, STEP, digests, force)
+        # A source that cannot be read now keeps the copies that it has.
+        step.clear(copies.copies_of_broken(folder, folder, sources) if problems else set())
+        problems += step.taken.values()
+        problems += _make_all(step, jobs, workers)
+        step.finish()
+    print(f"L1: {counted(len(sources), 'annotated image')}, {step.said()}")
+    raise_problems(problems)
     return 0
+
+
+def remove_copies(in_dir: Path) -> None:
+    """Delete the L1 copies in a folder; the user's files stay, and so does what was made of the
+    copies: made again they are the same, and later steps are up to date."""
+    with folder_lock(in_dir) as folder:
+        manifest = Manifest(folder, STEP)
+        count = copies.remove_stale(folder, set(), manifest, STEP)
+        manifest.compact()
+    removed = counted(count, "copy", "copies")
+    print(f"L1: {removed} removed from {in_dir}, the next run makes them again")
 
 
 def plan_copies(
@@ -132,32 +129,12 @@ def _digest(source: Source, copy: Copy) -> str:
     return digest(copies.VERSION, source.digest, [copy.angle, copy.flip, copy.ratio])
 
 
-def _copies_of_broken(folder: Path, usable: set[str]) -> set[str]:
-    """Return the stems of copies whose source is in the folder but cannot be used at present."""
-    kept = set()
-    for path in copies.iter_annotations(folder):
-        try:
-            made = copies.read_annotation(path).derived or {}
-        except InputError:
-            continue
-        source = str(made.get("source", ""))
-        if source and source not in usable and (folder / f"{source}.json").exists():
-            kept.add(path.stem)
-    return kept
-
-
-def _make_all(
-    folder: Path,
-    jobs: dict[str, tuple[Source, Copy]],
-    todo: list[str],
-    digests: dict[str, str],
-    manifest: Manifest,
-    workers: int,
-) -> list[str]:
-    """Write the copies in `todo`, one source after the other; return the problems."""
+def _make_all(step: ResumableStep, jobs: dict[str, tuple[Source, Copy]], workers: int) -> list[str]:
+    """Write the copies to make, one source after the other; return the problems."""
     problems = []
+    folder = step.manifest.folder
     by_source: dict[str, list[str]] = {}
-    for name in todo:
+    for name in step.todo:
         by_source.setdefault(jobs[name][0].name, []).append(name)
     for source_name, names in by_source.items():
         source = jobs[names[0]][0]
@@ -166,17 +143,13 @@ def _make_all(
         except InputError as error:
             problems.append(str(error))
             continue
-        tasks = [(folder, name, source, image, jobs[name][1]) for name in names]
-        for number, result in run_jobs(_make, tasks, workers, f"L1 {source_name}", threads=True):
-            if isinstance(result, InputError):
-                problems.append(str(result))
-            else:
-                manifest.add(names[number], digests[names[number]], result)
+        tasks = [Job([name], (folder, name, source, image, jobs[name][1])) for name in names]
+        problems += step.make(_make, tasks, workers, f"L1 {source_name}", threads=True)
     return problems
 
 
-def _make(task: tuple[Path, str, Source, np.ndarray, Copy]) -> list[str]:
-    """Write one copy, the image before the JSON; return the files' names."""
+def _make(task: tuple[Path, str, Source, np.ndarray, Copy]) -> list[Made]:
+    """Write one copy, the image before the JSON."""
     folder, name, source, image, copy = task
     original = source.annotation
     matrix, height, width = map_of(copy, original.height, original.width)
@@ -199,4 +172,4 @@ def _make(task: tuple[Path, str, Source, np.ndarray, Copy]) -> list[str]:
         copies.marked(source, shapes, (height, width), name, made, [f"geometry: {copy.suffix}"]),
         durable=False,
     )
-    return [f"{name}.png", f"{name}.json"]
+    return [Made(copies.files_of(name))]

@@ -19,7 +19,8 @@ import cv2
 import numpy as np
 
 from spm.geometry.affine import apply_to_points
-from spm.geometry.cropped_mask import CroppedMask, polygon_mask
+from spm.geometry.cropped_mask import CroppedMask
+from spm.geometry.polygon_filling import polygon_mask
 from spm.geometry.polygons import median_diameter, polygon_area
 
 

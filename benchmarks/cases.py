@@ -13,7 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from load_cases import big_image, crowded, folder_bytes, many_predictions
+from load_cases import big_image, crowded, data_chain, folder_bytes, many_predictions
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
@@ -54,21 +54,12 @@ def data_steps(
     """
     import cv2
 
-    import fast_json_to_dataset
-    import pre_draw_mask
-    import re_write_mask
-    from Images_Augmentation import color_aug_img_json, geo_aug_img_json
     from spm.io.images import encode_png, read_image, write_image
-    from spm.structures.annotation import (
-        Annotation,
-        Shape,
-        outline,
-        read_annotation,
-        write_annotation,
-    )
+    from spm.structures.annotation import Annotation, read_annotation, write_annotation
+    from spm.structures.shape import Shape, outline
 
     house = Path(tempfile.mkdtemp())
-    source, copies, cache, dataset = (house / n for n in ("in", "before", "cache", "dataset"))
+    source, copies = house / "in", house / "before"
     source.mkdir()
     crop = read_annotation(ROOT / "aug_test_in" / "00-cut.json")
     image = cv2.resize(crop.read_image(), (side, side), interpolation=cv2.INTER_AREA)
@@ -77,17 +68,7 @@ def data_steps(
         write_image(source / f"cut{number}.png", image)
         annotation = Annotation(shapes, side, side, f"cut{number}.png")
         write_annotation(source / f"cut{number}.json", annotation)
-    steps = {
-        "L1": lambda: geo_aug_img_json.main(in_dir=source),
-        "L2/L3": lambda: color_aug_img_json.main(
-            in_dir=source, out_dir=copies, aug_times=aug_times
-        ),
-        "label images": lambda: pre_draw_mask.main(in_dir=source, out_dir=cache),
-        "masks": lambda: re_write_mask.main(copies_dir=copies, cache_dir=cache, out_dir=dataset),
-        "dataset": lambda: fast_json_to_dataset.main(
-            in_dir=copies, cache_dir=cache, out_dir=dataset
-        ),
-    }
+    steps = data_chain(house, aug_times)
     counts = {"L1": 72 * own, "label images": 72 * own}
     rows, before = [], 0
     for name, step in steps.items():
@@ -124,7 +105,8 @@ def training_config(network: str, side: int, dtype: str):
 def training_model(network: str, side: int, layers: str, dtype: str):
     """The detector of a training case, ready for a step, and its config."""
     from mrcnn.model import MaskRCNN, jit
-    from mrcnn.training import STAGES, make_optimizer
+    from mrcnn.optimizer_schedule import make_optimizer
+    from mrcnn.training import STAGES
 
     config = training_config(network, side, dtype)
     model = MaskRCNN("training", config, tempfile.mkdtemp())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from spm.structures.classes import ClassChoice
@@ -21,6 +22,38 @@ def folder_bytes(folder: Path) -> int:
         if (s := p.stat()) and p.is_file()
     }
     return sum(found.values())
+
+
+def data_chain(
+    house: Path, aug_times: int, l1: dict | None = None, **common
+) -> dict[str, Callable]:
+    """The five data steps with the folders below `house`, by title.
+
+    Args:
+        house: with the annotated images in `in`.
+        aug_times: L2/L3 copies of each L1 image.
+        l1: further settings of that step.
+        **common: settings of all steps.
+    """
+    import fast_json_to_dataset
+    import pre_draw_mask
+    import re_write_mask
+    from Images_Augmentation import color_aug_img_json, geo_aug_img_json
+
+    source, copies, cache, dataset = (house / n for n in ("in", "before", "cache", "dataset"))
+    return {
+        "L1": lambda: geo_aug_img_json.main(in_dir=source, **(l1 or {}), **common),
+        "L2/L3": lambda: color_aug_img_json.main(
+            in_dir=source, out_dir=copies, aug_times=aug_times, **common
+        ),
+        "label images": lambda: pre_draw_mask.main(in_dir=source, out_dir=cache, **common),
+        "masks": lambda: re_write_mask.main(
+            copies_dir=copies, cache_dir=cache, out_dir=dataset, **common
+        ),
+        "dataset": lambda: fast_json_to_dataset.main(
+            in_dir=copies, cache_dir=cache, out_dir=dataset, **common
+        ),
+    }
 
 
 def random_weights(folder: Path) -> Path:
@@ -97,21 +130,18 @@ def crowded(molecules: int = 5000, weights: str = "") -> list[dict]:
     training, and prediction."""
     import numpy as np
 
-    import fast_json_to_dataset
-    import pre_draw_mask
-    import re_write_mask
     import train_test
     from engine.dataset import make_dataset
     from engine.initial_weights import Start
     from engine.predict import predict_images
     from engine.predict_image import Plan
     from engine.recipes import make_config
-    from Images_Augmentation import color_aug_img_json, geo_aug_img_json
     from spm.checks import preflight
     from spm.dataset.annotated_images import folder_sources
     from spm.inference.predict import Settings
     from spm.io.images import write_image
-    from spm.structures.annotation import Annotation, Shape, write_annotation
+    from spm.structures.annotation import Annotation, write_annotation
+    from spm.structures.shape import Shape
 
     house = Path(tempfile.mkdtemp())
     columns = round(molecules**0.5)
@@ -126,16 +156,13 @@ def crowded(molecules: int = 5000, weights: str = "") -> list[dict]:
         y, x = 30 * (number // columns) + 15, 30 * (number % columns) + 15
         points = np.stack([x + 11 * np.cos(around), y + 11 * np.sin(around)], axis=1)
         shapes.append(Shape(f"003a{number + 1}", points))
-    source, copies, cache, dataset, images = (
-        house / n for n in ("in", "before", "cache", "dataset", "images")
-    )
+    source, dataset, images = (house / n for n in ("in", "dataset", "images"))
     source.mkdir(), images.mkdir()
     grey = np.clip(image, 0, 255).astype(np.uint8)
     for folder in (source, images):
         write_image(folder / "many.png", np.repeat(grey[:, :, None], 3, axis=2))
     annotation = Annotation(shapes, *image.shape, "many.png")
     write_annotation(source / "many.json", annotation)
-    names = {"class_names": CLASS_NAMES}
 
     def draw_a_view():
         sources = folder_sources(dataset)
@@ -146,21 +173,8 @@ def crowded(molecules: int = 5000, weights: str = "") -> list[dict]:
     path = Path(weights) if weights else random_weights(house)
     steps = {
         "check": lambda: preflight.look(source, images, ClassChoice(CLASS_NAMES)),
-        "L1, 4 images": lambda: geo_aug_img_json.main(
-            in_dir=source, angles=[15], flips=["lr"], workers=1
-        ),
-        "L2/L3, 8 images": lambda: color_aug_img_json.main(
-            in_dir=source, out_dir=copies, aug_times=2, workers=1
-        ),
-        "label images": lambda: pre_draw_mask.main(
-            in_dir=source, out_dir=cache, workers=1, **names
-        ),
-        "masks": lambda: re_write_mask.main(
-            copies_dir=copies, cache_dir=cache, out_dir=dataset, workers=1
-        ),
-        "dataset": lambda: fast_json_to_dataset.main(
-            in_dir=copies, cache_dir=cache, out_dir=dataset, workers=1, **names
-        ),
+        # Four images of L1, two copies of each.
+        **data_chain(house, 2, {"angles": [15], "flips": ["lr"]}, workers=1),
         "one view for training": draw_a_view,
         "prediction": lambda: predict_images(
             Plan(Settings(), house / "out", report=True, weights=path), [images / "many.png"]

@@ -36,6 +36,7 @@ SCRIPTS = {
     "evaluate.py": ("evaluate", "main"),
     "tsne_analysis.py": ("tsne_analysis", "main"),
     "spm.convert": ("spm.convert", "main"),
+    "spm.annotate": ("spm.annotate", "main"),
     "spm.crop": ("spm.crop", "main"),
     "spm.exports": ("spm.exports", "main"),
     "spm.import_coco": ("spm.import_coco", "main"),

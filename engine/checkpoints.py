@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from mrcnn.run_folders import checkpoints
 from spm.errors import InputError
 from spm.run.files import natural_key
 from spm.run.provenance import plain, read_settings
 
-WEIGHTS_NAME = re.compile(r"mask_rcnn_.+_(\d{4,})\.h5")
 RUN_NAME = re.compile(r".*?(\d{8}T\d{4})")
 
 
@@ -19,12 +19,6 @@ def runs(log_dir: Path) -> list[Path]:
     return sorted(
         found, key=lambda path: (RUN_NAME.fullmatch(path.name)[1], natural_key(path)), reverse=True
     )
-
-
-def checkpoints(run: Path) -> list[Path]:
-    """Returns the weights files of a run folder, the last epoch first."""
-    epochs = {p: m for p in run.glob("*.h5") if (m := WEIGHTS_NAME.fullmatch(p.name))}
-    return sorted(epochs, key=lambda path: int(epochs[path][1]), reverse=True)
 
 
 def weights_to_continue(log_dir: Path) -> Path:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.checkpoints import made_by_us, no_weights_file, weights_to_continue
-from spm.errors import InputError
+from spm.errors import InputError, raise_problems
 from spm.structures.classes import Classes
 
 LIGHT_BACKBONE = "resnet18"  # LightConfig's trunk, which learns without pretrained weights
@@ -90,8 +90,7 @@ def find_start(
             _fetch_coco(coco_weights)
         return Start("COCO weights", coco_weights, CLASS_LAYERS, pretrained=True)
     if init_with != "auto":
-        if problems := list(unknown_start(init_with)):
-            raise InputError.joined(problems)
+        raise_problems(unknown_start(init_with))
         return _start_from_file(Path(init_with), classes)
     if light:
         return Start("nothing (the light network learns without; BatchNorm is trained too)")

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from engine.detector import load_detector
-from spm.checks.corrections import mark_prediction
+from spm.checks.kept_corrections import keep_correction
+from spm.checks.predictions import mark_prediction
 from spm.errors import InputError
 from spm.inference.detector import Detector
 from spm.inference.predict import Settings, find_molecules
@@ -24,7 +25,7 @@ from spm.io.images import write_image
 from spm.report.drawing import draw_molecules
 from spm.report.labelme_image import image_for_labelme
 from spm.report.remarks import remark
-from spm.report.result_files import check_name, remove_tiles, tile_name
+from spm.report.result_files import check_name, link, remove_tiles, tile_name
 from spm.run.files import make_folder
 from spm.run.provenance import describe_run
 from spm.structures.annotation import write_annotation
@@ -134,11 +135,15 @@ def predict_image(
     on_tile = _tile_writer(out_dir, name, detector) if plan.tile_images else None
     with _Progress(path.name) as progress:
         molecules = find_molecules(detector, image, plan.settings, on_tile, progress)
-    shown = image_for_labelme(path, image, nm_per_pixel, out_dir, name)
-    annotation = molecules_to_annotation(molecules, height, width, shown, nm_per_pixel)
-    mark_prediction(annotation, image)
+    result = out_dir / f"{name}_predicted.json"
+    kept = keep_correction(result)
+    annotation = molecules_to_annotation(
+        molecules, height, width, image_for_labelme(image, result), nm_per_pixel,
+        detector.class_names,
+    )  # fmt: skip
+    mark_prediction(annotation, image, link(path, out_dir))
     write_table(out_dir / f"{name}_molecules.csv", molecules, nm_per_pixel)
-    write_annotation(out_dir / f"{name}_predicted.json", annotation)
+    write_annotation(result, annotation)
     if plan.report:
         _write_report(name, opened, molecules, detector, plan)
     # The image is not needed any more: drawing into it saves a copy of a large one.
@@ -148,7 +153,10 @@ def predict_image(
     counts = _summary(molecules, detector)
     summary = f"{path.name}: {counts} ({width} x {height}, {seconds:.1f} s)"
     doubt = remark(molecules, detector.molecule_size, plan.settings.tile_scale is not None)
-    return molecules, f"{summary}\n  note: {doubt}." if doubt else summary
+    notes = [f"{doubt}."] if doubt else []
+    if kept:
+        notes.append(f"your corrections of its earlier prediction are kept: {kept}")
+    return molecules, "\n  note: ".join([summary, *notes])
 
 
 def _write_report(

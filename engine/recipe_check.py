@@ -12,10 +12,13 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, Literal
 
+from engine.class_choice import possible_counts
+from engine.initial_weights import unknown_start
 from engine.recipes import Recipes, is_light
 from mrcnn import distributed
 from mrcnn.config import BACKBONES, Config
 from spm.run.setting_kinds import Count, Positive, Range, Share, Whole, conform
+from spm.structures.classes import Classes
 
 AboveZero = Annotated[float, Range(0, 1, above=True)]
 Side = Annotated[int, Range(64, 4096)]
@@ -82,6 +85,24 @@ KINDS: dict[str, Any] = {
     "MIRROR": bool,
 }
 NAME = re.compile(r"\w[\w .+-]*")  # of folders and files on any system
+
+
+def problems_of_training(training: Any, recipes: Recipes) -> Iterator[str]:
+    """Yield what is wrong with the settings of a training and with its recipes, as sentences.
+
+    Args:
+        training: `train_test.Training`; this module knows no script.
+        recipes: the user's config classes.
+    """
+    if training.class_names is not None and not training.class_names:
+        yield "class_names must be names, or None for those of the labels. Received: []."
+    yield from Classes(training.class_names or ()).problems()
+    yield from unknown_start(training.init_with)
+    if training.head_epochs:
+        total = training.epochs or most_epochs(recipes, training.recipe)
+        if training.head_epochs > total:
+            yield f"head_epochs must be at most epochs, {total}. Received: {training.head_epochs}."
+    yield from problems_of(recipes, possible_counts(training.class_names))
 
 
 def problems_of(recipes: Recipes, counts: Sequence[int] | None) -> Iterator[str]:

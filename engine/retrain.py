@@ -13,29 +13,19 @@ from spm.report.result_files import find_images, output_names
 from spm.structures.classes import Classes
 
 
-def weights_to_go_on_with(init_with: str, log_dir: Path) -> Path:
-    """Returns the weights whose prediction was corrected.
-
-    Raises:
-        InputError: when there are none.
-    """
-    if init_with not in ("auto", "last") and Path(init_with).is_file():
-        return Path(init_with)
-    return last_finished(log_dir)
-
-
 def start_with(init_with: str, log_dir: Path) -> tuple[Path, dict]:
     """Returns the weights whose prediction was corrected, and the settings of training that follow.
 
     Raises:
         InputError: when there are none.
     """
-    weights = weights_to_go_on_with(init_with, log_dir)
     # A corrected image that is held back for validation would teach nothing.
     changes = {"validation_share": 0.0}
-    if init_with in ("auto", "last"):
-        changes["init_with"] = str(weights)
-    return weights, changes
+    if init_with not in ("auto", "last"):
+        named = Path(init_with)
+        return named if named.is_file() else last_finished(log_dir), changes
+    weights = last_finished(log_dir)
+    return weights, {**changes, "init_with": str(weights)}
 
 
 def other_results(

@@ -212,7 +212,7 @@ def train_stage(model, train_set, val_set, rate, last, layers, seed) -> None:
         InputError: when a loss is not finite any more, or too many images cannot be loaded.
     """
     from mrcnn.samples import ImagesError
-    from mrcnn.training import NonFiniteLoss
+    from mrcnn.training_callbacks import NonFiniteLoss
 
     try:
         model.train(

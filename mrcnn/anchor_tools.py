@@ -4,10 +4,20 @@ The order is part of the numerical convention, because the network's outputs car
 address: levels from fine to coarse, rows, columns, then the shapes of a cell.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 
+from .config import Config
 
-def generate_anchors(scales, ratios, shape, feature_stride, anchor_stride):
+
+def generate_anchors(
+    scales: float | Sequence[float],
+    ratios: Sequence[float],
+    shape: Sequence[int],
+    feature_stride: int,
+    anchor_stride: int,
+) -> np.ndarray:
     """Make the anchors of one feature map.
 
     Args:
@@ -33,7 +43,13 @@ def generate_anchors(scales, ratios, shape, feature_stride, anchor_stride):
     return np.concatenate([centres - half_size, centres + half_size], axis=2).reshape(-1, 4)
 
 
-def generate_pyramid_anchors(scales, ratios, feature_shapes, feature_strides, anchor_stride):
+def generate_pyramid_anchors(
+    scales: Sequence[float],
+    ratios: Sequence[float],
+    feature_shapes: np.ndarray,
+    feature_strides: Sequence[int],
+    anchor_stride: int,
+) -> np.ndarray:
     """Make the anchors of all levels of a feature pyramid.
 
     Args:
@@ -55,7 +71,7 @@ def generate_pyramid_anchors(scales, ratios, feature_shapes, feature_strides, an
     )
 
 
-def compute_backbone_shapes(config, image_shape):
+def compute_backbone_shapes(config: Config, image_shape: tuple[int, ...]) -> np.ndarray:
     """Compute the sizes of the feature maps for an image.
 
     Args:
@@ -74,7 +90,7 @@ def compute_backbone_shapes(config, image_shape):
     )
 
 
-def pixel_anchors(config, image_shape):
+def pixel_anchors(config: Config, image_shape: tuple[int, ...]) -> np.ndarray:
     """Make the anchors (A, 4) in pixels for a network image of `image_shape`."""
     return generate_pyramid_anchors(
         config.RPN_ANCHOR_SCALES,

@@ -11,7 +11,6 @@ ends while it hands over a batch leaves half a message, and the reader waits for
 import ast
 import multiprocessing
 import os
-import pickle
 import queue
 import signal
 import sys
@@ -78,6 +77,7 @@ class BatchWorkers:
         for process in self.processes:
             process.join(_GOODBYE_SECONDS)
             process.kill()
+            process.join()
 
 
 def script_without_guard():
@@ -129,7 +129,8 @@ def _received(pipe):
 def _sendable(error):
     """The error, or one that tells the same where the error itself cannot be sent."""
     try:
-        pickle.loads(ForkingPickler.dumps(error))
+        ForkingPickler.dumps(error)
+        type(error)(*error.args)  # as it is made again at the other end
     except Exception:
         return RuntimeError(f"{type(error).__name__}: {error}")
     return error

@@ -11,7 +11,7 @@ import numpy as np
 _MASK_CHUNK = 1 << 16
 
 
-def extract_bboxes(mask):
+def extract_bboxes(mask: np.ndarray) -> np.ndarray:
     """Find the tight box of every instance mask.
 
     Args:
@@ -37,7 +37,9 @@ def _areas(boxes):
     return (boxes[..., 2] - boxes[..., 0]) * (boxes[..., 3] - boxes[..., 1])
 
 
-def compute_iou(box, boxes, box_area, boxes_area):
+def compute_iou(
+    box: np.ndarray, boxes: np.ndarray, box_area: float, boxes_area: np.ndarray
+) -> np.ndarray:
     """Compute the IoU of one box with many.
 
     Args:
@@ -61,7 +63,7 @@ def _ratio(intersection, union):
     return np.divide(intersection, union, out=result, where=np.asarray(union) > 0)
 
 
-def compute_overlaps(boxes1, boxes2):
+def compute_overlaps(boxes1: np.ndarray, boxes2: np.ndarray) -> np.ndarray:
     """Compute the IoU of every box of one set with every box of another.
 
     Args:
@@ -82,7 +84,7 @@ def compute_overlaps(boxes1, boxes2):
     return _ratio(intersection, _areas(one) + _areas(two) - intersection)
 
 
-def compute_overlaps_masks(masks1, masks2):
+def compute_overlaps_masks(masks1: np.ndarray, masks2: np.ndarray) -> np.ndarray:
     """Compute the IoU of every mask of one set with every mask of another.
 
     Args:
@@ -119,7 +121,7 @@ def _sparse(masks):
     return sparse.csr_array((np.ones(len(inside)), (pixel, mask)), shape=masks.shape)
 
 
-def non_max_suppression(boxes, scores, threshold):
+def non_max_suppression(boxes: np.ndarray, scores: np.ndarray, threshold: float) -> np.ndarray:
     """Keep the best box of every heap of overlapping boxes.
 
     A suppressed box suppresses no other box.
@@ -147,7 +149,7 @@ def non_max_suppression(boxes, scores, threshold):
     return np.array(kept, np.int32)
 
 
-def norm_boxes(boxes, shape):
+def norm_boxes(boxes: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """Turn pixel boxes into normalised ones.
 
     Args:
@@ -161,7 +163,7 @@ def norm_boxes(boxes, shape):
     return ((np.asarray(boxes) - shift) / scale).astype(np.float32)
 
 
-def denorm_boxes(boxes, shape):
+def denorm_boxes(boxes: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """Turn normalised boxes into pixel boxes: the inverse of `norm_boxes`.
 
     Args:
@@ -174,7 +176,7 @@ def denorm_boxes(boxes, shape):
     return np.around(denorm_boxes_exact(boxes, shape)).astype(np.int32)
 
 
-def denorm_boxes_exact(boxes, shape):
+def denorm_boxes_exact(boxes: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """Turn normalised boxes into pixel boxes that are not rounded.
 
     Args:
@@ -193,7 +195,7 @@ def _norm_terms(shape):
     return np.array([height - 1, width - 1] * 2), np.array([0, 0, 1, 1])
 
 
-def box_refinement(box, gt_box):
+def box_refinement(box: np.ndarray, gt_box: np.ndarray) -> np.ndarray:
     """Compute the deltas that move boxes onto their ground truth.
 
     The parametrisation is that of Girshick et al., R-CNN (2014): shifts of the centre in units of
@@ -215,7 +217,7 @@ def box_refinement(box, gt_box):
     return np.concatenate([(gt_centre - centre) / size, np.log(gt_size / size)], axis=-1)
 
 
-def apply_box_deltas(boxes, deltas):
+def apply_box_deltas(boxes: np.ndarray, deltas: np.ndarray) -> np.ndarray:
     """Move boxes by deltas: the inverse of `box_refinement`.
 
     Args:
@@ -241,7 +243,7 @@ def _centre_and_size(boxes):
     return boxes[..., :2] + 0.5 * size, size
 
 
-def trim_zeros(x):
+def trim_zeros(x: np.ndarray) -> np.ndarray:
     """Drop the rows that are all zero, with which batches are padded.
 
     Args:

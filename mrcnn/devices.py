@@ -13,7 +13,7 @@ MOST_LOADERS = 8  # processes, of some 100 MB each
 LOADERS_PAY_FROM = 20  # steps of an epoch: they take a second or two to start
 
 
-def backend():
+def backend() -> str:
     """Name of the Keras backend that will run, found the way Keras does, without importing it."""
     if name := os.environ.get("KERAS_BACKEND"):
         return name
@@ -27,7 +27,7 @@ def backend():
 
 
 @functools.cache
-def has_accelerator():
+def has_accelerator() -> bool:
     """Whether the backend sees a graphics card."""
     if backend() == "torch":
         import torch
@@ -42,13 +42,13 @@ def has_accelerator():
     return bool(tf.config.list_physical_devices("GPU"))
 
 
-def device_name():
+def device_name() -> str:
     """The device in words, for messages."""
     kind = "graphics card" if has_accelerator() else "processor (no graphics card in use)"
     return f"{kind}, {backend()}, {os.cpu_count()} cores"
 
 
-def loader_processes(steps):
+def loader_processes(steps: int) -> int:
     """How many processes shall make the batches of epochs of so many steps: a card waits for what
     threads of one process can make; without a card the cores belong to the step."""
     # Of torchrun's processes on this machine each has its share of the cores.
@@ -57,7 +57,7 @@ def loader_processes(steps):
     return min(cores - 2, MOST_LOADERS) if pays else 0
 
 
-def cpu_has_bfloat16():
+def cpu_has_bfloat16() -> bool:
     """Whether the processor multiplies bfloat16 itself (AVX512-BF16 or AMX); where the system does
     not tell (Windows, macOS), the answer is no."""
     flags = Path("/proc/cpuinfo")
@@ -67,7 +67,7 @@ def cpu_has_bfloat16():
     return "avx512_bf16" in text or "amx_bf16" in text
 
 
-def best_dtype():
+def best_dtype() -> str:
     """Type of the convolutions: "mixed_bfloat16" where the device computes with it, else
     "float32"."""
     if has_accelerator():

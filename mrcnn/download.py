@@ -13,7 +13,9 @@ _CHUNK = 1 << 20  # bytes read at a time
 _TIMEOUT = 60  # seconds without a byte before giving up
 
 
-def download_trained_weights(coco_model_path, verbose=1, url=COCO_MODEL_URL):
+def download_trained_weights(
+    coco_model_path: str | Path, verbose: int = 1, url: str = COCO_MODEL_URL
+) -> None:
     """Download the weights that matterport trained on COCO (81 classes, ResNet-101, 246 MB).
 
     The file appears under its name only when it is whole; an interrupted download leaves nothing.

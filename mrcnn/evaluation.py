@@ -4,22 +4,24 @@ A detection is matched with at most one instance and an instance with at most on
 recall never exceeds 1. For figures over many images see the project's evaluation program.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from mrcnn import box_tools
 
 
 def compute_matches(
-    gt_boxes,
-    gt_class_ids,
-    gt_masks,
-    pred_boxes,
-    pred_class_ids,
-    pred_scores,
-    pred_masks,
-    iou_threshold=0.5,
-    score_threshold=0.0,
-):
+    gt_boxes: np.ndarray,
+    gt_class_ids: np.ndarray,
+    gt_masks: np.ndarray,
+    pred_boxes: np.ndarray,
+    pred_class_ids: np.ndarray,
+    pred_scores: np.ndarray,
+    pred_masks: np.ndarray,
+    iou_threshold: float = 0.5,
+    score_threshold: float = 0.0,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Match detections with instances, the best score first.
 
     A detection takes the instance that its mask overlaps most, of those of its class that are
@@ -78,15 +80,15 @@ def _match(gt_class_ids, pred_class_ids, overlaps, iou_threshold, score_threshol
 
 
 def compute_ap(
-    gt_boxes,
-    gt_class_ids,
-    gt_masks,
-    pred_boxes,
-    pred_class_ids,
-    pred_scores,
-    pred_masks,
-    iou_threshold=0.5,
-):
+    gt_boxes: np.ndarray,
+    gt_class_ids: np.ndarray,
+    gt_masks: np.ndarray,
+    pred_boxes: np.ndarray,
+    pred_class_ids: np.ndarray,
+    pred_scores: np.ndarray,
+    pred_masks: np.ndarray,
+    iou_threshold: float = 0.5,
+) -> tuple[float, np.ndarray, np.ndarray, np.ndarray]:
     """Compute the average precision of one image, over all classes at once.
 
     The area under the envelope of the precision-recall points: at each recall the greatest
@@ -121,16 +123,16 @@ def _average_precision(gt_class_ids, pred_class_ids, overlaps, iou_threshold):
 
 
 def compute_ap_range(
-    gt_box,
-    gt_class_id,
-    gt_mask,
-    pred_box,
-    pred_class_id,
-    pred_score,
-    pred_mask,
-    iou_thresholds=None,
-    verbose=1,
-):
+    gt_box: np.ndarray,
+    gt_class_id: np.ndarray,
+    gt_mask: np.ndarray,
+    pred_box: np.ndarray,
+    pred_class_id: np.ndarray,
+    pred_score: np.ndarray,
+    pred_mask: np.ndarray,
+    iou_thresholds: Sequence[float] | None = None,
+    verbose: int = 1,
+) -> float:
     """Compute the mean of the average precisions over several IoU thresholds.
 
     Args:
@@ -156,7 +158,9 @@ def compute_ap_range(
     return mean
 
 
-def compute_recall(pred_boxes, gt_boxes, iou):
+def compute_recall(
+    pred_boxes: np.ndarray, gt_boxes: np.ndarray, iou: float
+) -> tuple[float, np.ndarray]:
     """Compute how many instances some box overlaps well: a measure for proposals.
 
     Args:

@@ -8,10 +8,11 @@ RPN's targets are made in `rpn_targets.py`. Nothing here needs keras.
 import numpy as np
 
 from mrcnn import box_tools, mask_tools, resizing
+from mrcnn.config import Config
 from mrcnn.rpn_targets import build_rpn_targets as build_rpn_targets  # part of loading for callers
 
 
-def mold_image(images, config):
+def mold_image(images: np.ndarray, config: Config) -> np.ndarray:
     """Subtract the mean colour.
 
     Args:
@@ -26,7 +27,7 @@ def mold_image(images, config):
     return np.subtract(images, config.MEAN_PIXEL, molded, dtype=np.float64, casting="same_kind")
 
 
-def unmold_image(normalized_images, config):
+def unmold_image(normalized_images: np.ndarray, config: Config) -> np.ndarray:
     """Add the mean colour again: the exact inverse of `mold_image` on uint8 images.
 
     Returns:
@@ -57,7 +58,7 @@ def compose_image_meta(
     return np.concatenate([np.asarray(part, np.float64).ravel() for part in parts])
 
 
-def parse_image_meta(meta):
+def parse_image_meta(meta: np.ndarray) -> dict[str, np.ndarray]:
     """Take the vectors of `compose_image_meta` apart.
 
     Args:
@@ -191,7 +192,7 @@ def augment_image_and_mask(augmentation, image, mask, rng):
     return changed, moved.astype(bool)
 
 
-def log(text, array=None):
+def log(text: str, array: np.ndarray | None = None) -> None:
     """Print a text, with shape, range and dtype of an array if one is given."""
     if array is not None:
         array = np.asarray(array)

@@ -11,7 +11,12 @@ import numpy as np
 _TIE = 1e-6
 
 
-def resize_mask(mask, scale, padding, crop=None):
+def resize_mask(
+    mask: np.ndarray,
+    scale: float,
+    padding: list[tuple[int, int]],
+    crop: tuple[int, ...] | None = None,
+) -> np.ndarray:
     """Resize masks as `resize_image` resized their image.
 
     Args:
@@ -56,7 +61,7 @@ def _resize_small(mask, height, width):
     return _bilinear(mask.shape[0], height) @ mask @ _bilinear(mask.shape[1], width).T
 
 
-def minimize_mask(bbox, mask, mini_shape):
+def minimize_mask(bbox: np.ndarray, mask: np.ndarray, mini_shape: tuple[int, ...]) -> np.ndarray:
     """Cut masks down to their boxes and resize these to a common small size.
 
     Args:
@@ -81,7 +86,9 @@ def minimize_mask(bbox, mask, mini_shape):
     return mini
 
 
-def expand_mask(bbox, mini_mask, image_shape):
+def expand_mask(
+    bbox: np.ndarray, mini_mask: np.ndarray, image_shape: tuple[int, ...]
+) -> np.ndarray:
     """Put mini masks back into full size: the approximate inverse of `minimize_mask`.
 
     Args:
@@ -96,7 +103,7 @@ def expand_mask(bbox, mini_mask, image_shape):
     return _paste(parts, bbox, image_shape, 0.5 + _TIE)
 
 
-def unmold_mask(mask, bbox, image_shape):
+def unmold_mask(mask: np.ndarray, bbox: np.ndarray, image_shape: tuple[int, ...]) -> np.ndarray:
     """Turn one mask as the network gives it into a full-size one.
 
     Args:
@@ -110,7 +117,7 @@ def unmold_mask(mask, bbox, image_shape):
     return unmold_masks(np.asarray(mask)[None], np.asarray(bbox)[None], image_shape)[..., 0]
 
 
-def unmold_masks(masks, boxes, image_shape):
+def unmold_masks(masks: np.ndarray, boxes: np.ndarray, image_shape: tuple[int, ...]) -> np.ndarray:
     """Turn the masks of an image as the network gives them into full-size ones.
 
     Args:
@@ -124,7 +131,9 @@ def unmold_masks(masks, boxes, image_shape):
     return _paste(masks, boxes, image_shape, 0.5)
 
 
-def crop_masks(masks, boxes, image_shape):
+def crop_masks(
+    masks: np.ndarray, boxes: np.ndarray, image_shape: tuple[int, ...]
+) -> list[tuple[np.ndarray, int, int]]:
     """Turn the masks of an image as the network gives them into masks cut to their boxes.
 
     A pixel of the image takes the probability at its centre, wherever the box lies: bilinear

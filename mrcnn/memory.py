@@ -13,7 +13,7 @@ _TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD = -1, -2, -3
 _MEGABYTE = 1 << 20
 
 
-def keep_freed_memory():
+def keep_freed_memory() -> bool:
     """Ask the C library to keep freed memory for later use.
 
     Returns:

@@ -36,16 +36,11 @@ from .mask_tools import crop_masks, unmold_masks
 from .matterport import inspection, names
 from .matterport.files import KerasFace
 from .matterport.names import *  # noqa: F403 -- matterport's functions and layers
+from .optimizer_schedule import make_optimizer
 from .resizing import resize_image
 from .run_folders import last_weights, run_of
-from .training import (
-    STAGES,
-    LossTable,
-    SaveWeights,
-    StopOnNonFinite,
-    TrainingModel,
-    make_optimizer,
-)
+from .training import STAGES, TrainingModel
+from .training_callbacks import LossTable, StopOnNonFinite
 from .training_state import (
     read_state,
     remove_older_states,
@@ -293,7 +288,9 @@ class MaskRCNN:
         callbacks = [StopOnNonFinite(), *(custom_callbacks or [])]
         if first:
             Path(self.log_dir).mkdir(parents=True, exist_ok=True)
-            save = SaveWeights(lambda epoch: self._save_epoch(epoch, stage))
+            save = keras.callbacks.LambdaCallback(
+                on_epoch_end=lambda epoch, logs: self._save_epoch(epoch + 1, stage)
+            )
             callbacks[1:1] = [LossTable(self.log_dir), save, EventLog(self.log_dir)]
         processes = config.LOADER_PROCESSES
         if processes == "auto":

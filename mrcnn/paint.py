@@ -6,8 +6,13 @@ Boxes are pixel boxes (y1, x1, y2, x2) with y2, x2 exclusive, colours RGB from 0
 from __future__ import annotations
 
 import colorsys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 _LUMA = (0.299, 0.587, 0.114)  # grey of a colour, by ITU-R BT.601
 
@@ -45,7 +50,7 @@ def as_rgb(image: np.ndarray) -> np.ndarray:
     return np.clip(values, 0, 255).astype(np.uint8)
 
 
-def random_colors(N, bright=True):
+def random_colors(N: int, bright: bool = True) -> list[tuple[float, float, float]]:
     """Make N colours that are easy to tell apart, in mixed order; the same ones in every run.
 
     Args:
@@ -60,7 +65,9 @@ def random_colors(N, bright=True):
     return [colorsys.hsv_to_rgb(hue, 1, value) for hue in hues]
 
 
-def apply_mask(image: np.ndarray, mask: np.ndarray, color, alpha: float = 0.5) -> np.ndarray:
+def apply_mask(
+    image: np.ndarray, mask: np.ndarray, color: Sequence[float], alpha: float = 0.5
+) -> np.ndarray:
     """Tint the pixels of a mask, in place.
 
     Args:
@@ -82,7 +89,7 @@ def apply_mask(image: np.ndarray, mask: np.ndarray, color, alpha: float = 0.5) -
     return image
 
 
-def draw_box(image: np.ndarray, box, color) -> np.ndarray:
+def draw_box(image: np.ndarray, box: Sequence[int], color: Sequence[int]) -> np.ndarray:
     """Draw a frame of two pixels onto an image, in place.
 
     Args:
@@ -109,7 +116,7 @@ def draw_box(image: np.ndarray, box, color) -> np.ndarray:
     return image
 
 
-def add_box(ax, box, color, **style):
+def add_box(ax: Axes, box: Sequence[float], color: Sequence[float], **style) -> None:
     """Add a box to axes; `style` as for matplotlib's Rectangle."""
     from matplotlib.patches import Rectangle
 
@@ -120,7 +127,7 @@ def add_box(ax, box, color, **style):
     ax.add_patch(Rectangle(corner, x2 - x1, y2 - y1, edgecolor=color, facecolor="none", **style))
 
 
-def add_outline(ax, mask: np.ndarray, color) -> None:
+def add_outline(ax: Axes, mask: np.ndarray, color: Sequence[float]) -> None:
     """Add the outline of an (H, W) mask to axes, halfway between its pixels and those beyond,
     holes included."""
     from matplotlib.patches import Polygon
@@ -137,7 +144,7 @@ def add_outline(ax, mask: np.ndarray, color) -> None:
         ax.add_patch(Polygon(points[:, ::-1], facecolor="none", edgecolor=color))
 
 
-def show_image(ax, image: np.ndarray, margin: float) -> None:
+def show_image(ax: Axes, image: np.ndarray, margin: float) -> None:
     """Show an (H, W, 3) uint8 image in axes, without scales, with a margin around it, which is
     given as a share of its sides: what lies at the edge or beyond can be seen."""
     height, width = image.shape[:2]

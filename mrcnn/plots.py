@@ -7,13 +7,18 @@ returned.
 
 import html
 import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from mrcnn import figures
 
 
-def plot_precision_recall(AP, precisions, recalls, save_path=None):
+def plot_precision_recall(
+    AP: float, precisions: np.ndarray, recalls: np.ndarray, save_path: str | Path | None = None
+) -> Path | None:
     """Draw the precision-recall curve.
 
     Args:
@@ -35,14 +40,14 @@ def plot_precision_recall(AP, precisions, recalls, save_path=None):
 
 
 def plot_overlaps(
-    gt_class_ids,
-    pred_class_ids,
-    pred_scores,
-    overlaps,
-    class_names,
-    threshold=0.5,
-    save_path=None,
-):
+    gt_class_ids: np.ndarray,
+    pred_class_ids: np.ndarray,
+    pred_scores: np.ndarray,
+    overlaps: np.ndarray,
+    class_names: Sequence[str],
+    threshold: float = 0.5,
+    save_path: str | Path | None = None,
+) -> Path | None:
     """Draw the matrix of overlaps between detections and instances.
 
     Args:
@@ -72,14 +77,16 @@ def plot_overlaps(
         color = "white" if overlap > 0.5 else "black"
         ax.text(j, i, f"{overlap:.3f}{note}", ha="center", va="center", fontsize=9, color=color)
     names = [f"{class_names[pred_class_ids[i]]} ({pred_scores[i]:.2f})" for i in found]
-    ax.set_yticks(range(len(found)), names)
-    ax.set_xticks(range(len(truth)), [class_names[gt_class_ids[j]] for j in truth], rotation=90)
+    true_names = [class_names[gt_class_ids[j]] for j in truth]
+    # A `$` in a class name is a `$`, not the start of a formula.
+    ax.set_yticks(range(len(found)), names, parse_math=False)
+    ax.set_xticks(range(len(truth)), true_names, rotation=90, parse_math=False)
     ax.set(xlabel="Truth", ylabel="Detections")
     figure.tight_layout()
     return figures.finish(figure, save_path)
 
 
-def display_table(table):
+def display_table(table: Sequence[Sequence]) -> None:
     """Show a table: in a notebook as HTML, else as text.
 
     Args:
@@ -102,7 +109,7 @@ def display_table(table):
         print("  ".join(cells).rstrip())
 
 
-def display_weight_stats(model):
+def display_weight_stats(model: Any) -> None:
     """Show range and spread of all weights of the trainable layers.
 
     A weight whose values are all the same is marked "dead?", one beyond 1000 "overflow?".

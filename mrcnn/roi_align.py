@@ -20,13 +20,13 @@ from keras import ops
 BORDER = 1e-4
 
 
-def bilinear_crop(flat, start, height, width, boxes, size, image=None, centred=False):
+def bilinear_crop(flat, start, shape, boxes, size, image=None, centred=False):
     """Sample `size` x `size` points of boxes on maps that lie row by row in one matrix.
 
     Args:
         flat: (S, C) all cells of all maps.
         start: (R,) int32, row of `flat` where the map of box r begins.
-        height, width: (R,) int32 of that map.
+        shape: (height, width) of that map, each (R,) int32.
         boxes: (R, 4) float32, normalised to that map.
         size: static int or pair (rows, columns), each at least 2.
         image: (height, width) in pixels of the image that the maps cover, numbers or scalar
@@ -40,6 +40,7 @@ def bilinear_crop(flat, start, height, width, boxes, size, image=None, centred=F
     Raises:
         ValueError: centred points without `image`.
     """
+    height, width = shape
     rows, columns = (size, size) if isinstance(size, int) else size
     if centred and image is None:
         raise ValueError("centred points need the image's size. Received: image=None.")
@@ -139,8 +140,7 @@ class RoIAlign(keras.layers.Layer):
         return bilinear_crop(
             flat,
             start + image,
-            ops.take(heights, index, axis=0),
-            ops.take(widths, index, axis=0),
+            (ops.take(heights, index, axis=0), ops.take(widths, index, axis=0)),
             boxes,
             self.size,
             image_shape if self.exact else None,

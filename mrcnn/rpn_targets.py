@@ -92,7 +92,9 @@ def _intersections(anchors, boxes):
         yield near[touches], height[touches] * width[touches]
 
 
-def match_anchors(anchors, gt_boxes):
+def match_anchors(
+    anchors: np.ndarray, gt_boxes: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Match every anchor with the instance that it overlaps most.
 
     Args:
@@ -120,7 +122,7 @@ def match_anchors(anchors, gt_boxes):
     return iou, target, best
 
 
-def covered_share(anchors, regions):
+def covered_share(anchors: np.ndarray, regions: np.ndarray) -> np.ndarray:
     """Compute the share of every anchor's area that regions cover.
 
     Args:

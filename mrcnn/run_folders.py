@@ -21,6 +21,13 @@ def run_of(path: str | Path) -> tuple[datetime.datetime, int] | None:
     return datetime.datetime(*(int(found.group(k)) for k in range(1, 6))), int(found.group(6))
 
 
+def checkpoints(run: str | Path, name: str | None = None) -> list[Path]:
+    """The weights files of a run folder, the last epoch first; of a config of that name, or any."""
+    files = re.compile(rf"mask_rcnn_{'.+' if name is None else re.escape(name)}_(\d{{4,}})\.h5")
+    epochs = {p: int(m[1]) for p in Path(run).glob("*.h5") if (m := files.fullmatch(p.name))}
+    return sorted(epochs, key=lambda path: epochs[path], reverse=True)
+
+
 def last_weights(model_dir: str | Path, name: str) -> Path:
     """The last weights file of the newest run of a config's name.
 
@@ -31,12 +38,10 @@ def last_weights(model_dir: str | Path, name: str) -> Path:
     Raises:
         FileNotFoundError: when there is none.
     """
-    own = re.compile(rf"mask_rcnn_{re.escape(name)}_\d{{4}}\.h5")
     runs = []
     for folder in Path(model_dir).glob(f"{name}*"):
-        files = sorted(p for p in folder.glob("mask_rcnn_*.h5") if own.fullmatch(p.name))
-        if files:
-            runs.append((_began(folder, name, files[-1]), files[-1]))
+        if files := checkpoints(folder, name):
+            runs.append((_began(folder, name, files[0]), files[0]))
     if not runs:
         raise FileNotFoundError(f"{model_dir}: no trained weights of {name!r} here; train first.")
     return max(runs)[1]

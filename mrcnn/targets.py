@@ -137,8 +137,7 @@ class DetectionTargets(keras.layers.Layer):
         crops = bilinear_crop(
             flat,
             start,
-            size * height,
-            size * width,
+            (size * height, size * width),
             boxes,
             self.mask_shape,
             (height, width) if self.exact_masks else None,

@@ -19,7 +19,7 @@ from .weights import whole_file
 SUFFIX = ".state.npz"
 
 
-def state_path(weights_path):
+def state_path(weights_path: str | Path) -> Path:
     """The file that belongs to a weights file."""
     path = Path(weights_path)
     return path.with_name(path.stem + SUFFIX)
@@ -41,7 +41,7 @@ def save_state(path, model, stage):
         np.savez(file, stage=np.array(json.dumps(stage)), **arrays)
 
 
-def remove_older_states(path):
+def remove_older_states(path: str | Path) -> None:
     """Remove the states beside `path`, which is the newest."""
     path = Path(path)
     for other in path.parent.glob(f"*{SUFFIX}"):

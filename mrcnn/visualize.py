@@ -24,6 +24,8 @@ from mrcnn.plots import plot_precision_recall as plot_precision_recall
 
 _LINE_STYLES = {0: ("dotted", 0.5), 1: ("dotted", 1.0), 2: ("solid", 1.0)}  # by visibility
 _GREY = (0.6, 0.6, 0.6)
+# A `$` in a class name is a `$`, not the start of a formula.
+_TEXT = {"color": "w", "size": 11, "parse_math": False}
 
 
 def _axes(ax, figsize, save_path, title):
@@ -123,7 +125,7 @@ def display_instances(
             caption = str(class_names[class_ids[i]])
             if scores is not None and scores[i] is not None:
                 caption += f" {scores[i]:.3f}"
-        ax.text(boxes[i][1], boxes[i][0] + 8, caption, color="w", size=11, backgroundcolor="none")
+        ax.text(boxes[i][1], boxes[i][0] + 8, caption, **_TEXT, backgroundcolor="none")
     paint.show_image(ax, painted, margin=0.02)
     return figures.finish(ax.get_figure(root=True), save_path, show=own)
 
@@ -224,7 +226,7 @@ def draw_rois(
             continue
         _draw_refinement(ax, rois[i], refined_rois[i], color)
         name = str(class_names[class_ids[i]])
-        ax.text(refined_rois[i][1], refined_rois[i][0] + 8, name, color="w", size=11)
+        ax.text(refined_rois[i][1], refined_rois[i][0] + 8, name, **_TEXT)
         full = mask_tools.unmold_mask(mask[i], np.asarray(rois[i])[:4].astype(int), image.shape)
         apply_mask(painted, full, color)
     paint.show_image(ax, painted, margin=0.05)
@@ -285,7 +287,7 @@ def draw_boxes(
         if captions is not None:
             y, x = (boxes if refined_boxes is None else refined_boxes)[i][:2]
             patch = {"facecolor": color, "alpha": 0.5, "pad": 2, "edgecolor": "none"}
-            ax.text(x, y, captions[i], size=11, color="w", verticalalignment="top", bbox=patch)
+            ax.text(x, y, captions[i], **_TEXT, verticalalignment="top", bbox=patch)
         if masks is not None:
             apply_mask(painted, masks[..., i], color)
             paint.add_outline(ax, masks[..., i], color)
@@ -314,7 +316,7 @@ def display_top_masks(image, mask, class_ids, class_names, limit=4, save_path=No
             own = np.asarray(mask[..., class_ids == classes[place]], bool)
             # Number the instances, so that neighbours differ in shade.
             shown.append((own * np.arange(1, own.shape[2] + 1)).sum(axis=2))
-            titles.append(str(class_names[classes[place]]))
+            titles.append(str(class_names[classes[place]]).replace("$", r"\$"))
         else:
             shown.append(np.zeros(image.shape[:2]))
             titles.append("-")

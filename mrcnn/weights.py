@@ -15,7 +15,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from .weight_names import known_layer, layer_and_weight
+from .older_keras_names import known_layer, layer_and_weight
 
 NESTED = {name: "rpn_model" for name in ("rpn_conv_shared", "rpn_class_raw", "rpn_bbox_pred")}
 METADATA = ("class_names", "scale", "config", "score_threshold", "extra")
@@ -177,7 +177,7 @@ def read_metadata(path):
 
 def read_groups(path):
     """All weights of a file: {layer name: {weight name: array}}, under our names wherever a name
-    of the file means one of our layers (see `weight_names`).
+    of the file means one of our layers (see `older_keras_names`).
 
     Raises:
         WeightsError: when the file is missing, truncated, or holds no layers in this layout.

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .weight_names import imagenet_name, in_backbone
+from .older_keras_names import imagenet_name, in_backbone
 from .weights import NESTED, WeightsError, read_groups, weight_name
 
 # Their shapes depend on the number of classes.

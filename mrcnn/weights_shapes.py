@@ -1,5 +1,8 @@
 """What a weights file without settings says of its network all the same: by names and shapes."""
 
+from pathlib import Path
+from typing import Any
+
 from .weights import WeightsError, read_groups
 
 # A layer that only this trunk and deeper ones have, the deepest first.
@@ -9,7 +12,7 @@ _TRUNKS = (
 )
 
 
-def count_classes(path):
+def count_classes(path: str | Path) -> int:
     """Return the number of classes of a weights file, with the background.
 
     Raises:
@@ -18,7 +21,7 @@ def count_classes(path):
     return _outputs(path, read_groups(path), "mrcnn_class_logits")
 
 
-def settings_of_shapes(path):
+def settings_of_shapes(path: str | Path) -> dict[str, Any]:
     """Read from the weights' shapes the settings of a network in matterport's layout.
 
     Args:

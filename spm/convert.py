@@ -14,7 +14,7 @@ from typing import Annotated, Literal
 import numpy as np
 
 from spm import instruments
-from spm.errors import InputError
+from spm.errors import InputError, raise_problems
 from spm.instruments.heights import Opened, convert_file
 from spm.instruments.inputs import (
     image_path,
@@ -25,7 +25,7 @@ from spm.instruments.inputs import (
 )
 from spm.io import colour_maps, pixel_size
 from spm.run import command_line
-from spm.run.files import atomic_path, make_folder, natural_sorted, write_json
+from spm.run.files import atomic_path, make_folder, natural_sorted, visible_files, write_json
 from spm.run.setting_kinds import ColourMap, Positional, Range
 from spm.run.settings import Settings, takes
 
@@ -85,8 +85,7 @@ def main(asked: Conversion) -> int:
             problems.append(error)
             continue
         print(f"{path.name} -> {target}: {_describe(opened)}")
-    if problems:
-        raise InputError.joined(problems)
+    raise_problems(problems)
     return 0
 
 
@@ -131,7 +130,7 @@ def _files_to_convert(folder: Path, channel: str) -> list[Path]:
         return [folder]
     if not folder.is_dir():
         raise InputError(f"{folder}: there is no such folder or file; check the name.")
-    found = [p for p in folder.iterdir() if p.is_file() and not p.name.startswith(".")]
+    found = visible_files(folder)
     files = instrument_files(found)
     if channel:  # a Matrix file is one channel: the asked one is another file than the height's
         matrix = [p for p in found if p.suffix.lower() == f".{channel.lower()}_mtrx"]

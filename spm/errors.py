@@ -25,3 +25,9 @@ class InputError(Exception):
         if not lines:
             raise ValueError("InputError.joined needs at least one message. Received: none.")
         return cls("\n".join(lines))
+
+
+def raise_problems(problems: Iterable[str | Exception]) -> None:
+    """Raise one InputError that reports all problems; go on when there is none."""
+    if problems := list(problems):
+        raise InputError.joined(problems)

@@ -201,7 +201,8 @@ class Export(Settings):
     formats: list[Literal["coco", "imagej", "tiff"]] = ["coco", "imagej", "tiff"]
     """Which of them."""
     class_names: list[str] | None = None
-    """The classes, with spaces or commas between them. None takes them from the labels."""
+    """The classes, with spaces or commas between them. None takes those that a prediction states,
+    or else those of the labels."""
     nm_per_pixel: Positive | None = None
     """Nanometres a pixel for the TIFF. None: from the JSON or the PNG beside it."""
     out: Path | None = None
@@ -227,8 +228,7 @@ def main(settings: Export) -> int:
     """
     files, out, formats = settings.files, settings.out, settings.formats
     annotations = [read_annotation(path) for path in files]
-    labels = [label for annotation in annotations for label in annotation.labels]
-    classes = ClassChoice(settings.class_names or None).of(labels)
+    classes = classes_of(annotations, ClassChoice(settings.class_names or None))
     written: list[Path] = []
     for path, annotation in zip(files, annotations, strict=True):
         stem = make_folder(out or path.parent) / path.stem

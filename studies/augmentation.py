@@ -18,8 +18,8 @@ if __name__ == "__main__":  # the folder above holds the packages
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from spm.run import command_line
-from spm.run.settings import Settings, takes
-from studies.points import RESULTS, Point, run_points
+from spm.run.settings import takes
+from studies.points import Study, run_study
 
 # --- settings ----------------------------------------------------------------------------------
 SYSTEM = "A+B"
@@ -49,39 +49,19 @@ COLUMNS = ("techniques", "seeds", "truths", "recognition_rate", "ap50", "precisi
 # -----------------------------------------------------------------------------------------------
 
 
-class Study(Settings):
-    """How thoroughly is measured."""
-
-    quick: bool = False
-    """One seed, short trainings, half of the rows: minutes on two cores."""
-    out: Path = RESULTS
-    """Folder for the results."""
-
-
 @takes(Study)
 def main(settings: Study) -> int:
     """Measure; write table and figure."""
     from studies import results
 
-    quick, out = settings.quick, settings.out
-
-    titles = QUICK_ROWS if quick else tuple(ROWS)
-    points = [
-        Point(f"{title}, seed {seed}", _settings(title, seed, quick))
-        for title in titles
-        for seed in (QUICK_SEEDS if quick else SEEDS)
-    ]
-    found = run_points(points, measure, out / "augmentation", "augmentation")
-    per_title = len(points) // len(titles)
+    titles, seeds = (QUICK_ROWS, QUICK_SEEDS) if settings.quick else (tuple(ROWS), SEEDS)
+    found = run_study("augmentation", settings, titles, seeds, _settings, measure)
     rows = [
-        {"techniques": title, **results.average(found[k * per_title : (k + 1) * per_title])}
-        for k, title in enumerate(titles)
+        {"techniques": title, **results.average(mine)} for title, mine in found.by_title.items()
     ]
-    stem = out / ("augmentation_quick" if quick else "augmentation")
-    record = {"quick": quick, "points": [p.settings for p in points], "results": found}
-    results.write_table(stem, rows, COLUMNS, record)
+    results.write_table(found.stem, rows, COLUMNS, found.record)
     keys = {"recognition_rate": "recognition rate", "ap50": "mAP at IoU 0.5"}
-    results.save(results.bars(rows, "techniques", keys, limit=1), stem)
+    results.save(results.bars(rows, "techniques", keys, limit=1), found.stem)
     return 0
 
 
@@ -105,12 +85,10 @@ def measure(settings: dict, folder: Path) -> dict:
     """Train the network of a point and return its `networks.numbers`."""
     from studies import networks
 
-    weights = networks.train(
-        networks.draw(settings["training"]), settings["classes"], folder,
-        steps=settings["steps"], seed=settings["seed"], techniques=settings["techniques"],
-        copies=settings["copies"], view_colours=settings["view_colours"],
-    )  # fmt: skip
-    with networks.trained_detector(weights) as detector:
+    augmentation = networks.Augmentation(
+        settings["techniques"], copies=settings["copies"], view_colours=settings["view_colours"]
+    )
+    with networks.trained(settings, folder, augmentation=augmentation) as detector:
         return networks.measured(detector, networks.draw(settings["test"]))
 
 

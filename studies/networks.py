@@ -12,7 +12,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import MISSING, fields, replace
+from dataclasses import MISSING, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,8 @@ LOWEST_SCORE = 0.05
 IOU = 0.5
 # A training is stored after each epoch; a killed one goes on from there.
 STEPS_PER_EPOCH = 50
+# Folders of a training: annotated images with their L1 copies, L2/L3 copies, dataset.
+SOURCE, COPIES, DATASET = "images", "copies", "dataset"
 # What is kept of an evaluation: see `spm.evaluation.metrics.measure`.
 NUMBERS = (
     "truths", "true_positives", "false_positives", "recognition_rate", "precision", "recall",
@@ -124,6 +126,24 @@ def write_scenes(folder: Path, scenes: Sequence[Scene]) -> None:
 # --- training ----------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True)
+class Augmentation:
+    """What a network sees of its images.
+
+    Attributes:
+        techniques: of the L2/L3 copies, one or all of them on a copy; none: L1 copies alone;
+            None: no copies, views are drawn from the images themselves.
+        shrink_list: of the L1 copies; see Images_Augmentation/geo_aug_img_json.py.
+        copies: L2/L3 copies of each L1 image.
+        view_colours: see train_test.py.
+    """
+
+    techniques: Sequence[str] | None = None
+    shrink_list: Sequence[float] = ()
+    copies: int = 0
+    view_colours: bool = True
+
+
 def train(
     scenes: Sequence[Scene],
     names: Sequence[str],
@@ -131,10 +151,7 @@ def train(
     *,
     steps: int,
     seed: int,
-    techniques: Sequence[str] | None = None,
-    shrink_list: Sequence[float] = (),
-    copies: int = 0,
-    view_colours: bool = True,
+    augmentation: Augmentation = Augmentation(),
 ) -> Path:
     """Train the light network; return its weights file.
 
@@ -144,48 +161,42 @@ def train(
         folder: where images, copies and weights go. A training that was killed there goes on.
         steps: in all, a multiple of STEPS_PER_EPOCH.
         seed: of training and copies.
-        techniques: of the L2/L3 copies, one or all of them on a copy; none: L1 copies alone;
-            None: no copies, views are drawn from the images themselves.
-        shrink_list: of the L1 copies; see Images_Augmentation/geo_aug_img_json.py.
-        copies: L2/L3 copies of each L1 image.
-        view_colours: see train_test.py.
     """
     from engine.checkpoints import finished_weights
     from train_test import train_main
 
     if done := finished_weights(folder / "logs"):
         return done
-    source = folder / "images"
-    write_scenes(source, scenes)
-    dataset = folder / "dataset"
-    if techniques is not None:
-        _make_copies(
-            source, folder / "copies", dataset, names, techniques, copies, shrink_list, seed
-        )
+    write_scenes(folder / SOURCE, scenes)
+    from_copies = augmentation.techniques is not None
+    if from_copies:
+        make_dataset(folder, names, augmentation, seed)
     with fresh_network():
         return train_main(
             class_names=list(names), init_with="none", recipe="cpu",
-            augment="online" if techniques is None else "folder",
-            source_dir=source, dataset_dir=dataset, log_dir=folder / "logs", validation_share=0,
+            augment="folder" if from_copies else "online",
+            source_dir=folder / SOURCE, dataset_dir=folder / DATASET, log_dir=folder / "logs",
+            validation_share=0,
             epochs=steps // STEPS_PER_EPOCH, steps_per_epoch=STEPS_PER_EPOCH, seed=seed,
-            view_colours=view_colours,
+            view_colours=augmentation.view_colours,
         )  # fmt: skip
 
 
-def _make_copies(source, copies_dir, dataset, names, techniques, copies, shrink_list, seed) -> None:
-    """Run the data steps: L1 in `source`, L2/L3 in `copies_dir`, all of it into `dataset`."""
+def make_dataset(folder: Path, names: Sequence[str], augmentation: Augmentation, seed: int) -> None:
+    """Run the data steps: L1 in SOURCE below the folder, L2/L3 in COPIES, all of it in DATASET."""
     import fast_json_to_dataset
     from Images_Augmentation import color_aug_img_json, geo_aug_img_json
 
-    geo_aug_img_json.main(in_dir=source, shrink_list=shrink_list)
+    source, copies, techniques = folder / SOURCE, folder / COPIES, augmentation.techniques
+    geo_aug_img_json.main(in_dir=source, shrink_list=augmentation.shrink_list)
     if techniques:
         color_aug_img_json.main(
-            in_dir=source, out_dir=copies_dir, techniques=techniques,
-            how_many=(1, len(techniques)), aug_times=copies, seed=seed,
+            in_dir=source, out_dir=copies, techniques=techniques,
+            how_many=(1, len(techniques)), aug_times=augmentation.copies, seed=seed,
         )  # fmt: skip
     fast_json_to_dataset.main(
-        in_dir=copies_dir if techniques else source, cache_dir=dataset.parent / "no cache",
-        out_dir=dataset, class_names=list(names),
+        in_dir=copies if techniques else source, cache_dir=folder / "no cache",
+        out_dir=folder / DATASET, class_names=list(names),
     )  # fmt: skip
 
 
@@ -272,6 +283,22 @@ def trained_detector(weights: Path) -> Iterator[Any]:
 
     with fresh_network():
         yield load_detector(weights, settings=Settings(score_threshold=LOWEST_SCORE))
+
+
+@contextmanager
+def trained(
+    settings: dict[str, Any],
+    folder: Path,
+    scenes: Sequence[Scene] | None = None,
+    augmentation: Augmentation = Augmentation(),
+) -> Iterator[Any]:
+    """Train the network of a point on the scenes, or on its `training`; give its `Detector`."""
+    weights = train(
+        draw(settings["training"]) if scenes is None else scenes, settings["classes"], folder,
+        steps=settings["steps"], seed=settings["seed"], augmentation=augmentation,
+    )  # fmt: skip
+    with trained_detector(weights) as detector:
+        yield detector
 
 
 def measured(detector, scenes: Sequence[Scene], **settings) -> dict[str, Any]:

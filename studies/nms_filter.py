@@ -19,8 +19,8 @@ if __name__ == "__main__":  # the folder above holds the packages
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from spm.run import command_line
-from spm.run.settings import Settings, takes
-from studies.points import RESULTS, Point, run_points
+from spm.run.settings import takes
+from studies.points import Study, run_study
 
 # --- settings ----------------------------------------------------------------------------------
 SYSTEMS = ("A+B", "A+B+dichlorobiphenyl")
@@ -43,47 +43,30 @@ COLUMNS = (
 # -----------------------------------------------------------------------------------------------
 
 
-class Study(Settings):
-    """How thoroughly is measured."""
-
-    quick: bool = False
-    """One seed and short trainings: minutes on two cores."""
-    out: Path = RESULTS
-    """Folder for the results."""
-
-
 @takes(Study)
 def main(settings: Study) -> int:
     """Measure; write table and figure."""
     from studies import results
 
-    quick, out = settings.quick, settings.out
-
-    points = [
-        Point(f"{system}, seed {seed}", _settings(system, seed, quick))
-        for system in SYSTEMS
-        for seed in (QUICK_SEEDS if quick else SEEDS)
-    ]
-    found = run_points(points, measure, out / "nms_filter", "nms_filter")
+    seeds = QUICK_SEEDS if settings.quick else SEEDS
+    found = run_study("nms_filter", settings, SYSTEMS, seeds, _settings, measure)
     rows = [
-        {"system": system, "images": test, "extra_nms": words, **results.average(chosen)}
-        for system in SYSTEMS
+        {
+            "system": system, "images": test, "extra_nms": words,
+            **results.average([result[test][words] for result in mine]),
+        }
+        for system, mine in found.by_title.items()
         for test in TESTS
         for words in FILTERS
-        if (chosen := [r[test][words] for p, r in _of(points, found) if p == system])
-    ]
-    stem = out / ("nms_filter_quick" if quick else "nms_filter")
-    record = {"quick": quick, "points": [p.settings for p in points], "results": found}
-    results.write_table(stem, rows, COLUMNS, record)
+    ]  # fmt: skip
+    results.write_table(found.stem, rows, COLUMNS, found.record)
     figure = results.curves(
-        _panels(found), "score threshold", "false positives per 100 true molecules"
+        _panels(found.record["results"]),
+        "score threshold",
+        "false positives per 100 true molecules",
     )
-    results.save(figure, stem)
+    results.save(figure, found.stem)
     return 0
-
-
-def _of(points, found):
-    return [(p.settings["training"]["system"], r) for p, r in zip(points, found, strict=True)]
 
 
 def _panels(found: list[dict]) -> dict:
@@ -117,12 +100,8 @@ def measure(settings: dict, folder: Path) -> dict:
     """
     from studies import networks
 
-    weights = networks.train(
-        networks.draw(settings["training"]), settings["classes"], folder,
-        steps=settings["steps"], seed=settings["seed"],
-    )  # fmt: skip
     result: dict = {}
-    with networks.trained_detector(weights) as detector:
+    with networks.trained(settings, folder) as detector:
         for title, test in settings["tests"].items():
             scenes = networks.draw(test)
             once = networks.remembering(detector)

@@ -22,6 +22,7 @@ from typing import Any
 from spm.run import files
 from spm.run.manifest import digest
 from spm.run.provenance import describe_run, plain
+from spm.run.settings import Settings
 
 # Part of every point's name. Raise it when a change of the code changes the results.
 VERSION = 1
@@ -39,6 +40,63 @@ class Point:
 
     name: str
     settings: dict[str, Any]
+
+
+class Study(Settings):
+    """How thoroughly is measured."""
+
+    quick: bool = False
+    """One seed and short trainings: minutes on two cores."""
+    out: Path = RESULTS
+    """Folder for the results."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """All results of a study.
+
+    Attributes:
+        by_title: title of a training -> the result of each seed.
+        stem: path of the study's table and figure, without suffix.
+        record: what the table's JSON says besides the rows.
+    """
+
+    by_title: dict[str, list[dict[str, Any]]]
+    stem: Path
+    record: dict[str, Any]
+
+
+Measure = Callable[[dict[str, Any], Path], dict[str, Any]]
+
+
+def run_study(
+    name: str,
+    study: Study,
+    titles: Sequence[str],
+    seeds: Sequence[int],
+    settings_of: Callable,
+    measure: Measure,
+) -> Measured:
+    """Measure each training with each seed.
+
+    Args:
+        name: of the study.
+        study: how thoroughly.
+        titles, seeds: of the trainings.
+        settings_of: function of title, seed and `quick` that returns a point's settings.
+        measure: see `run_points`.
+    """  # fmt: skip
+    points = [
+        Point(f"{title}, seed {seed}", settings_of(title, seed, study.quick))
+        for title in titles
+        for seed in seeds
+    ]
+    found = run_points(points, measure, study.out / name, name)
+    by_title = {
+        title: found[k * len(seeds) : (k + 1) * len(seeds)] for k, title in enumerate(titles)
+    }
+    record = {"quick": study.quick, "points": [p.settings for p in points], "results": found}
+    return Measured(by_title, study.out / (f"{name}_quick" if study.quick else name), record)
 
 
 class Store:
@@ -83,7 +141,7 @@ class Store:
 
 def run_points(
     points: Sequence[Point],
-    measure: Callable[[dict[str, Any], Path], dict[str, Any]],
+    measure: Measure,
     folder: Path,
     title: str,
 ) -> list[dict[str, Any]]:

@@ -24,8 +24,8 @@ if __name__ == "__main__":  # the folder above holds the packages
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from spm.run import command_line
-from spm.run.settings import Settings, takes
-from studies.points import RESULTS, Point, run_points
+from spm.run.settings import takes
+from studies.points import Study, run_study
 
 # --- settings ----------------------------------------------------------------------------------
 SYSTEM = "A+B"
@@ -57,42 +57,25 @@ COLUMNS = (
 # -----------------------------------------------------------------------------------------------
 
 
-class Study(Settings):
-    """How thoroughly is measured."""
-
-    quick: bool = False
-    """One seed, short trainings, fewer networks and resolutions: minutes on two cores."""
-    out: Path = RESULTS
-    """Folder for the results."""
-
-
 @takes(Study)
 def main(settings: Study) -> int:
     """Measure; write table and figure."""
     from studies import results
 
-    quick, out = settings.quick, settings.out
-
-    titles = QUICK_TRAININGS if quick else tuple(TRAININGS)
-    points = [
-        Point(f"trained on {title}, seed {seed}", _settings(title, seed, quick))
-        for title in titles
-        for seed in (QUICK_SEEDS if quick else SEEDS)
-    ]
-    found = run_points(points, measure, out / "resolution", "resolution")
-    resolutions = QUICK_RESOLUTIONS if quick else RESOLUTIONS
-    per_title = len(points) // len(titles)
-    rows = []
-    for number, title in enumerate(titles):
-        mine = found[number * per_title : (number + 1) * per_title]
-        for way in WAYS:
-            for pixels in resolutions:
-                average = results.average([r[way][str(pixels)] for r in mine])
-                rows.append({"trained_on": title, "way": way, "pixels": pixels, **average})
-    stem = out / ("resolution_quick" if quick else "resolution")
-    record = {"quick": quick, "points": [p.settings for p in points], "results": found}
-    results.write_table(stem, rows, COLUMNS, record)
-    results.save(figure(rows, titles), stem)
+    quick = settings.quick
+    titles, seeds = (QUICK_TRAININGS, QUICK_SEEDS) if quick else (tuple(TRAININGS), SEEDS)
+    found = run_study("resolution", settings, titles, seeds, _settings, measure)
+    rows = [
+        {
+            "trained_on": title, "way": way, "pixels": pixels,
+            **results.average([result[way][str(pixels)] for result in mine]),
+        }
+        for title, mine in found.by_title.items()
+        for way in WAYS
+        for pixels in (QUICK_RESOLUTIONS if quick else RESOLUTIONS)
+    ]  # fmt: skip
+    results.write_table(found.stem, rows, COLUMNS, found.record)
+    results.save(figure(rows, titles), found.stem)
     return 0
 
 
@@ -140,15 +123,15 @@ def measure(settings: dict, folder: Path) -> dict:
     # Of the crops, not of the images: a mixture of other shares has another median molecule, and
     # the network knows its molecules by their size too.
     diameter = networks.diameter(crops) / full
-    weights = networks.train(
-        [networks.resampled(c, pixels / full) for pixels in settings["trained_on"] for c in crops],
-        settings["classes"], folder, steps=settings["steps"], seed=settings["seed"],
-        # Shrunken copies are the folder's; the others are drawn from the crops themselves.
-        techniques=[] if settings["shrink_list"] else None, shrink_list=settings["shrink_list"],
-    )  # fmt: skip
+    scenes = [
+        networks.resampled(c, pixels / full) for pixels in settings["trained_on"] for c in crops
+    ]
+    # Shrunken copies are the folder's; the others are drawn from the crops themselves.
+    shrink_list = settings["shrink_list"]
+    augmentation = networks.Augmentation([] if shrink_list else None, shrink_list)
     tests = networks.draw(settings["test"])
     result: dict = {way: {} for way in WAYS}
-    with networks.trained_detector(weights) as detector:
+    with networks.trained(settings, folder, scenes, augmentation) as detector:
         for pixels in settings["resolutions"]:
             scenes = [networks.resampled(test, pixels / full) for test in tests]
             scale = LightConfig.MOLECULE_PIXELS / (diameter * pixels)

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from spm.evaluation.figures import COLOURS, COLUMN, DPI, STYLES, new_figure, save, style
+from spm.evaluation.figures import COLUMN, DPI, STYLES, THIN, save
+from spm.io.figure_style import COLOURS, figure_style, new_figure
 from spm.run import files
 
 MARKERS = "osD^vP*"
@@ -74,9 +75,8 @@ def bars(
         keys: key of a number -> its words in the legend.
         limit: end of the axis.
     """
-    with style():
-        figure = new_figure(1.6 * COLUMN, 0.5 + len(rows) * (0.16 * len(keys) + 0.12) + 0.5)
-        figure.set_dpi(DPI)
+    with figure_style(THIN):
+        figure = new_figure(1.6 * COLUMN, 0.5 + len(rows) * (0.16 * len(keys) + 0.12) + 0.5, DPI)
         axes = figure.add_subplot()
         height = 0.8 / len(keys)
         places = np.arange(len(rows))
@@ -128,9 +128,8 @@ def curves(
             points.
     """
     names = list(dict.fromkeys(name for lines in panels.values() for name in lines))
-    with style():
-        figure = new_figure(2 * COLUMN, 0.95 * COLUMN + 0.1 * len(names))
-        figure.set_dpi(DPI)
+    with figure_style(THIN):
+        figure = new_figure(2 * COLUMN, 0.95 * COLUMN + 0.1 * len(names), DPI)
         every = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
         for axes, (title, lines) in zip(every, panels.items(), strict=True):
             for name, (x, y) in lines.items():

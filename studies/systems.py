@@ -19,8 +19,8 @@ if __name__ == "__main__":  # the folder above holds the packages
 
 from spm.errors import InputError
 from spm.run import command_line
-from spm.run.settings import Settings, takes
-from studies.points import RESULTS, Point, run_points
+from spm.run.settings import takes
+from studies.points import Study, run_study
 
 # --- settings ----------------------------------------------------------------------------------
 # Title -> the simulated system that is trained on, and whether the tip was unstable then.
@@ -52,24 +52,19 @@ COLUMNS = ("case", "seeds", "truths", "recognition_rate", "ap50", "ap", "precisi
 # -----------------------------------------------------------------------------------------------
 
 
-class Study(Settings):
-    """How thoroughly is measured."""
+class SystemsStudy(Study):
+    """How thoroughly is measured, and what."""
 
-    quick: bool = False
-    """One seed and short trainings: minutes on two cores."""
     cases: list[str] | None = None
     """Titles of the trainings to do, as in TRAININGS. None: all."""
-    out: Path = RESULTS
-    """Folder for the results."""
 
 
-@takes(Study)
-def main(settings: Study) -> int:
+@takes(SystemsStudy)
+def main(settings: SystemsStudy) -> int:
     """Measure; write table and figure."""
     from studies import results
 
-    quick, cases, out = settings.quick, settings.cases, settings.out
-
+    quick, cases = settings.quick, settings.cases
     if unknown := set(cases or ()) - set(TRAININGS):
         raise InputError(
             f"--cases: there is no training {', '.join(sorted(unknown))}; choose among: "
@@ -77,22 +72,16 @@ def main(settings: Study) -> int:
         )
     wanted = cases or [t for t in TRAININGS if not (quick and t in FULL_ONLY)]
     trainings = [t for t in TRAININGS if t in wanted]
-    points = [
-        Point(f"{title}, seed {seed}", _settings(title, seed, quick))
-        for title in trainings
-        for seed in (QUICK_SEEDS if quick else SEEDS)
-    ]
-    found = run_points(points, measure, out / "systems", "systems")
+    seeds = QUICK_SEEDS if quick else SEEDS
+    found = run_study("systems", settings, trainings, seeds, _settings, measure)
     by_case: dict[str, list] = {}
-    for result in found:
+    for result in found.record["results"]:
         for case, numbers in result.items():
             by_case.setdefault(case, []).append(numbers)
     rows = [{"case": case, **results.average(numbers)} for case, numbers in by_case.items()]
-    stem = out / ("systems_quick" if quick else "systems")
-    record = {"quick": quick, "points": [p.settings for p in points], "results": found}
-    results.write_table(stem, rows, COLUMNS, record)
+    results.write_table(found.stem, rows, COLUMNS, found.record)
     keys = {"recognition_rate": "recognition rate", "ap50": "mAP at IoU 0.5"}
-    results.save(results.bars(rows, "case", keys, limit=1), stem)
+    results.save(results.bars(rows, "case", keys, limit=1), found.stem)
     return 0
 
 
@@ -122,11 +111,7 @@ def measure(settings: dict, folder: Path) -> dict:
     """Train the network of a point and evaluate it on its test images: case -> numbers."""
     from studies import networks
 
-    weights = networks.train(
-        networks.draw(settings["training"]), settings["classes"], folder,
-        steps=settings["steps"], seed=settings["seed"],
-    )  # fmt: skip
-    with networks.trained_detector(weights) as detector:
+    with networks.trained(settings, folder) as detector:
         return {
             case: networks.measured(detector, networks.draw(test))
             for case, test in settings["tests"].items()

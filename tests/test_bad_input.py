@@ -14,20 +14,17 @@ import numpy as np
 import pytest
 from annotated import SQUARE, TRIANGLE, contents, put, textured
 from checkout import ROOT
+from data_steps import DATA_STEPS, colour, fast_json, geo, mount, pre_draw, re_write, run
 from detectors import detections
 from PIL import Image
 
 import evaluate
-import fast_json_to_dataset
-import pre_draw_mask
 import predict_big_pic
-import re_write_mask
 import workflow
-from Images_Augmentation import color_aug_img_json, geo_aug_img_json
-from spm.dataset.index import read_index
+from Images_Augmentation import color_aug_img_json
 from spm.errors import InputError
 from spm.io.images import write_image
-from spm.run import command_line, files
+from spm.run import files
 from spm.run.files import folder_lock
 from spm.run.parallel import run_jobs
 from spm.structures.annotation import Annotation, write_annotation
@@ -35,41 +32,8 @@ from spm.structures.annotation import Annotation, write_annotation
 BAD = "坏 [1] (x)"
 
 
-def run(main, *argv):
-    """Run a script's main like its command line; return the exit status."""
-    with pytest.raises(SystemExit) as left:
-        command_line.run(main, [str(argument) for argument in argv])
-    return left.value.code
-
-
 # --- the scripts -------------------------------------------------------------------------------
 # Each: arguments for a folder of input and one of output, and whether `good` came through.
-
-
-def geo(folder, out):
-    argv = ["--in-dir", folder, "--angles", "90", "--flips", "--workers", "1"]
-    return geo_aug_img_json.main, argv, lambda: (folder / "good(90).json").exists()
-
-
-def colour(folder, out):
-    argv = ["--in-dir", folder, "--out-dir", out, "--aug-times", "1", "--workers", "1"]
-    return color_aug_img_json.main, argv, lambda: (out / "good_000.json").exists()
-
-
-def pre_draw(folder, out):
-    argv = ["--in-dir", folder, "--out-dir", out, "--class-names", "A", "B", "--workers", "1"]
-    return pre_draw_mask.main, argv, lambda: "good" in [e.source for e in read_index(out)]
-
-
-def re_write(folder, out):
-    argv = ["--copies-dir", folder, "--cache-dir", out / "none", "--out-dir", out, "--workers", "1"]
-    return re_write_mask.main, argv, lambda: len(list((out / "rw_mask").glob("*.npz"))) == 1
-
-
-def fast_json(folder, out):
-    argv = ["--in-dir", folder, "--cache-dir", out / "none", "--out-dir", out]
-    argv += ["--class-names", "A", "B", "--workers", "1"]
-    return fast_json_to_dataset.main, argv, lambda: "good" in [e.source for e in read_index(out)]
 
 
 def check(folder, out):
@@ -95,7 +59,6 @@ def evaluation(folder, out):
     return evaluate.main, [*argv, "--no-figures"], lambda: not (out / "metrics.json").exists()
 
 
-DATA_STEPS = [geo, colour, pre_draw, re_write, fast_json]
 READERS = [*DATA_STEPS, check, whole_workflow]
 LABEL_READERS = [pre_draw, fast_json, check, whole_workflow, evaluation]
 
@@ -554,17 +517,6 @@ def test_a_disk_that_fills_up(step, room, tmp_path, monkeypatch, capsys):
     assert contents(disturbed) == results["whole"]
 
 
-def mount(folder, options):
-    folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)]
-    try:
-        done = subprocess.run(command, capture_output=True)
-    except FileNotFoundError:
-        done = None
-    if done is None or done.returncode:
-        pytest.skip("no right to mount a small file system")
-
-
 def test_a_really_full_disk_and_a_read_only_one(tmp_path, capsys):
     put(tmp_path / "in", "good", 200, 200)
     for name, options, phrase in (
@@ -587,14 +539,14 @@ def test_a_really_full_disk_and_a_read_only_one(tmp_path, capsys):
 def test_a_folder_that_cannot_be_written_to(step, tmp_path, monkeypatch, capsys):
     put(tmp_path / "in", "good")
     main, argv, _ = step(tmp_path / "in", tmp_path / "out")
-    opened = Path.open
+    opened = os.open
 
-    def refuse(path, mode="r", *more, **options):
-        if mode != "r" and mode != "rb":
+    def refuse(path, flags, *more, **options):
+        if flags & os.O_CREAT:
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
-        return opened(path, mode, *more, **options)
+        return opened(path, flags, *more, **options)
 
-    monkeypatch.setattr(Path, "open", refuse)
+    monkeypatch.setattr(os, "open", refuse)  # the lock is the first file that is made
     assert run(main, *argv) == 1
     told = capsys.readouterr().err
     assert told.count("error: ") == 1 and "nothing can be written there" in told

@@ -10,7 +10,7 @@ import json
 import instrument_files
 import numpy as np
 import pytest
-from test_predict import CLASSES, fake, read_colours
+from colour_detector import CLASSES, fake, read_colours
 
 from engine.predict_image import predict_file
 from spm import convert, exports

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from Images_Augmentation import geo_aug_img_json
 from spm.errors import InputError
 from spm.geometry import affine
-from spm.geometry.cropped_mask import mask_outline, polygon_mask
+from spm.geometry.mask_outline import mask_outline
+from spm.geometry.polygon_filling import polygon_mask
 from spm.geometry.polygons import polygon_area
 from spm.io.images import decode_image, encode_png, write_image
 from spm.run.manifest import Manifest

@@ -9,61 +9,24 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from colour_detector import CLASSES, blobs, fake, read_colours
 from detectors import detections
 
 import predict_big_pic
 from engine import predict_image
 from engine.checkpoints import newest_weights
 from spm.errors import InputError
-from spm.geometry.cropped_mask import CroppedMask, polygon_mask
+from spm.geometry.cropped_mask import CroppedMask
+from spm.geometry.polygon_filling import polygon_mask
 from spm.geometry.polygons import polygon_centroid
 from spm.inference import predict
-from spm.inference.detector import Detections, Detector
+from spm.inference.detector import Detections
 from spm.inference.nms import Detection
 from spm.inference.predict import Settings, find_molecules
 from spm.io.images import read_image, write_image
 from spm.report.result_files import find_images, output_names, remove_tiles
 from spm.structures.annotation import read_annotation
 from spm.structures.molecule import annotation_to_molecules
-
-CLASSES = ["red", "blue"]
-
-
-def read_colours(images, wrong=lambda number: number):
-    """Finds red and blue blobs, cut ones too, like a network that makes no mistakes."""
-    results = []
-    for image in images:
-        boxes, classes, scores, masks = [], [], [], []
-        for number, channel in ((0, 0), (1, 2)):
-            bright = (image[..., channel] > 128).astype(np.uint8)
-            count, labels, stats, _ = cv2.connectedComponentsWithStats(bright, connectivity=4)
-            for k in range(1, count):
-                x, y, w, h, area = stats[k]
-                if area >= 4:
-                    boxes.append((y, x, y + h, x + w))
-                    classes.append(wrong(number))
-                    # The larger the piece, the surer: a whole molecule beats its pieces.
-                    scores.append(area / (area + 20))
-                    masks.append(labels == k)
-        results.append(detections(boxes, classes, scores, masks))
-    return results
-
-
-def fake(detect=read_colours, **fields):
-    settings = {"scale": 1.0, "input_size": 96, "score_threshold": 0.5} | fields
-    return Detector(list(CLASSES), detect=detect, **settings)
-
-
-def blobs(height, width, radius=9, step=26, offset=14):
-    """An image with a lattice of discs, red and blue in turn; and the centres and colours."""
-    image = np.zeros((height, width, 3), np.uint8)
-    truth = []
-    for row, y in enumerate(range(offset, height - offset, step)):
-        for column, x in enumerate(range(offset, width - offset, step)):
-            blue = (row + column) % 2
-            cv2.circle(image, (x, y), radius, (0, 0, 255) if blue else (255, 0, 0), -1)
-            truth.append((x + 0.5, y + 0.5, CLASSES[blue]))
-    return image, truth
 
 
 def assert_found(molecules, truth, tolerance=0.5):
@@ -319,9 +282,13 @@ def test_script_writes_everything(room, capsys):
         assert len(lines) == count + 1
         drawn = read_image(out / f"{name}_predicted.png")
         assert drawn.shape == (2 * size[0], 2 * size[1], 3), "small images are drawn enlarged"
-    # labelme opens the JSON where it lies: the path leads back to the image.
+    # labelme saves the JSON where it lies: the image is beside it and differs by its ending alone.
     raw = json.loads((out / "a b_predicted.json").read_text(encoding="utf-8"))
-    assert raw["imagePath"] == "../images/a b.png" and raw["imageData"] is None
+    assert raw["imagePath"] == "a b_predicted.tif" and raw["imageData"] is None
+    shown = read_image(out / "a b_predicted.tif")
+    np.testing.assert_array_equal(shown, read_image(folder / "images" / "a b.png"))
+    assert {shape["label"] for shape in raw["shapes"]} == set(CLASSES) == set(raw["class_names"])
+    assert [shape["number"] for shape in raw["shapes"]] == list(range(1, 36))
     tiles = sorted(p.name for p in (out / "pre_predict").iterdir())
     assert len([t for t in tiles if t.startswith("a b_r")]) == 6
     assert tiles == sorted(p.name for p in (out / "post_predict").iterdir())
@@ -361,7 +328,7 @@ def test_a_name_too_long_and_a_file_that_cannot_be_read_do_not_stop_the_others(
 ):
     folder, _ = room
     write_image(folder / "images" / f"{'a' * 236}.png", blobs(80, 60)[0])
-    write_image(folder / "images" / f"{'分' * 80}b.png", blobs(80, 60)[0])  # 241 bytes
+    write_image(folder / "images" / f"{'分' * 79}b.png", blobs(80, 60)[0])  # 238 bytes
     (folder / "images" / "a b_convert.json").write_bytes(b"{damaged")
     real, shown = predict_image.draw_molecules, []
 

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from annotated import contents, put, textured
 from checkout import ROOT
+from data_steps import DATA_STEPS, mount, run
 from detectors import detections
-from test_bad_input import DATA_STEPS, mount, run
 
 import predict_big_pic
 import train_test
@@ -86,7 +86,7 @@ def test_ctrl_c_in_a_prediction(tmp_path, monkeypatch, capsys):
     assert run(predict_big_pic.main, *argv) == 130
     assert capsys.readouterr().err == "stopped.\n"
     assert {p.name for p in out.glob("*.*") if not p.name.startswith(".")} == {
-        "a_molecules.csv", "a_predicted.json", "a_predicted.png",
+        "a_molecules.csv", "a_predicted.json", "a_predicted.png", "a_predicted.tif",
     }  # fmt: skip
     assert not list(out.rglob(".~*")) and not (out / ".lock").exists()
 

@@ -172,14 +172,13 @@ def test_copies_are_made_by_the_named_techniques(tmp_path):
     from spm.dataset.index import read_index
 
     scenes = networks.draw({"system": "A", "size": 64, "count": 1, "seed": 3})
-    networks.write_scenes(tmp_path / "images", scenes)
     for techniques, shrink_list, count in (([], (0.5,), 144), (["dropout", "elastic"], (), 72)):
-        dataset = tmp_path / f"dataset{count}"
-        networks._make_copies(
-            tmp_path / "images", tmp_path / "copies", dataset, ["003a"], techniques, 1,
-            shrink_list, 0,
-        )  # fmt: skip
-        assert len(read_index(dataset)) == count
+        folder = tmp_path / str(count)
+        networks.write_scenes(folder / networks.SOURCE, scenes)
+        networks.make_dataset(
+            folder, ["003a"], networks.Augmentation(techniques, shrink_list, copies=1), seed=0
+        )
+        assert len(read_index(folder / networks.DATASET)) == count
 
 
 # --- the studies -------------------------------------------------------------------------------

@@ -208,7 +208,7 @@ def test_a_start_from_other_molecules_leaves_their_heads_out(tmp_path):
 
 
 def test_a_loss_that_is_not_finite_ends_in_a_sentence(tmp_path):
-    from mrcnn.training import NonFiniteLoss
+    from mrcnn.training_callbacks import NonFiniteLoss
 
     class Diverging:
         log_dir = str(tmp_path)

@@ -86,6 +86,28 @@ def test_a_second_run_replaces_and_augments_nothing_twice(house):
     assert len(list(house["log_dir"].glob("shapes*/mask_rcnn_shapes_0001.h5"))) == 2
 
 
+def test_tidy_leaves_the_user_s_files_alone_in_their_folder(tmp_path, capsys):
+    """And the dataset as it is: the next run makes the same copies again."""
+    source = tmp_path / "in"
+    shutil.copytree(ROOT / "aug_test_in", source, ignore=only_the_demo)
+    (source / "my notes.txt").write_text("mine")
+    before = {p.name: p.read_bytes() for p in source.iterdir()}
+    folders = {name: tmp_path / name for name in ("copies_dir", "cache_dir", "dataset_dir")}
+    settings = workflow.Workflow.of(
+        source_dir=source, images_dir=ROOT / "images", aug_times=1, tidy=True, **folders
+    )
+    workflow.make_dataset(settings)
+    assert {p.name: p.read_bytes() for p in source.iterdir() if p.name[0] != "."} == before
+    made = {p.name: p.read_bytes() for p in folders["dataset_dir"].rglob("*.png")}
+    assert len(read_index(folders["dataset_dir"])) == 72
+    capsys.readouterr()
+    workflow.make_dataset(settings.replace(tidy=False))
+    printed = capsys.readouterr().out
+    assert "71 copies made" in printed and "0 copies made, 72 up to date" in printed
+    assert len(list(source.glob("*.json"))) == 72
+    assert {p.name: p.read_bytes() for p in folders["dataset_dir"].rglob("*.png")} == made
+
+
 def test_wrong_input_is_said_before_any_work(house, tmp_path):
     with pytest.raises(InputError, match="'003a1' belongs to no known class"):
         run({**house, "copies_dir": tmp_path / "none"}, class_names=["molecule"])

@@ -1,39 +1,47 @@
 """Corrected predictions as training images: checking them and putting them with the others.
 
-A prediction `NAME_predicted.json` names its image by a path (`../images/NAME.png`). Only the
-file's name in it is used, in folders that the user knows: a JSON from elsewhere must not make us
-read any file that it likes.
+A prediction `NAME_predicted.json` names its image, NAME_predicted.tif, and the file that was
+predicted by a path (`../images/NAME.png`). Only the file's name in it is used, in folders that the
+user knows: a JSON from elsewhere must not make us read any file that it likes.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
-import numpy as np
-
-from spm.errors import InputError
+from spm.checks.kept_corrections import corrections_of
+from spm.checks.predictions import (
+    PREDICTION,
+    image_digest,
+    is_corrected,
+    mark_of,
+    outlines_digest,
+    result_name,
+)
+from spm.errors import InputError, raise_problems
+from spm.io import pixel_size
 from spm.io.images import SUFFIXES, decode_image, read_bytes
+from spm.io.labelme_shows import LABELME_IMAGE, shown_by_labelme
 from spm.run.files import folder_lock, is_file, remove_leftovers, safe_name, write_bytes
-from spm.run.manifest import digest
 from spm.run.words import counted
 from spm.structures.annotation import (
     Annotation,
     check_annotation,
-    find_image,
+    classes_of,
     iter_annotations,
     read_annotation,
     write_annotation,
 )
 from spm.structures.classes import ClassChoice
+from spm.structures.image_file import find_image
 from spm.structures.shape import Shape
 
-# Top-level JSON keys: of a prediction, and of a corrected one among the training images.
-PREDICTION, CORRECTED = "prediction", "corrected"
-SUFFIX = "_predicted"
+CORRECTED = "corrected"  # top-level key of a correction among the training images
 # What a prediction says of a molecule and a corrected outline does not.
-ANSWER_KEYS = {"score", "box", "second_class", "second_score", "orientation", "symmetry"}
+ANSWER_KEYS = {"number", "score", "box", "second_class", "second_score", "orientation", "symmetry"}
 
 
 @dataclass
@@ -62,7 +70,7 @@ class Correction:
     @property
     def results(self) -> set[str]:
         """What the results of its image may be called."""
-        return {self.name, self.annotation.path.stem.removesuffix(SUFFIX)}
+        return {self.name, result_name(self.annotation.path)}
 
     def said(self, source_dir: Path) -> str:
         """Return in a sentence what became of the user's file."""
@@ -77,31 +85,6 @@ class Correction:
         """How much is outlined, in words."""
         partial = ", of a part of the image" if self.annotation.partial else ""
         return f"{counted(len(self.annotation.shapes), 'outline')}{partial}"
-
-
-def mark_prediction(annotation: Annotation, image: np.ndarray) -> None:
-    """Store in a prediction which image and which outlines it was made with; labelme keeps it.
-
-    Args:
-        image: (H, W, 3) uint8 RGB.
-    """
-    annotation.extra[PREDICTION] = {
-        "image": image_digest(image),
-        "outlines": outlines_digest(annotation.shapes),
-    }
-
-
-def image_digest(image: np.ndarray) -> str:
-    """Return a short hash of an image's pixels (H, W, 3) and size."""
-    return digest(list(image.shape), np.ascontiguousarray(image).tobytes())
-
-
-def outlines_digest(shapes: Sequence[Shape]) -> str:
-    """Return a short hash of labels and outlines, whatever their order."""
-    parts = [part for shape in shapes for part in shape.all_parts]
-    masks = sorted(np.packbits(p.mask).tobytes() for p in parts if p.mask is not None)
-    outlines = sorted([p.label, p.shape_type, np.round(p.points, 2).tolist()] for p in parts)
-    return digest(outlines, *masks)
 
 
 def examine(
@@ -123,11 +106,9 @@ def examine(
     for path in {Path(path).resolve(): Path(path) for path in paths}.values():
         try:
             annotation = read_annotation(path)
-            annotation = _saved_beside_image(annotation, Path(images_dir)) or annotation
-            annotation = annotation.classified(choice.of(annotation.labels))
-            wrong = check_annotation(annotation)
-            if wrong:
-                raise InputError.joined(wrong)
+            annotation = latest(annotation, Path(source_dir), Path(images_dir))
+            annotation = annotation.classified(classes_of([annotation], choice))
+            raise_problems(check_annotation(annotation))
             correction = _examine_one(annotation, Path(source_dir), Path(images_dir))
         except InputError as error:
             problems += str(error).splitlines()
@@ -137,8 +118,7 @@ def examine(
         elif any(other.name.casefold() == correction.name.casefold() for other in found):
             problems.append(f"{path}: is called like another file named; add one after the other.")
         found.append(correction)
-    if problems:
-        raise InputError.joined(problems)
+    raise_problems(problems)
     return found
 
 
@@ -184,9 +164,7 @@ def _examine_one(annotation: Annotation, source_dir: Path, images_dir: Path) -> 
     if annotation.derived is not None:
         raise InputError(f"{path}: is a copy that a step made; correct the image it comes from.")
     in_place = path.resolve().parent == source_dir.resolve()
-    made = annotation.extra.get(PREDICTION)
-    made = made if isinstance(made, dict) else {}
-    data, suffix, image = _read(annotation, source_dir if in_place else images_dir, made)
+    data, suffix, image = _read(annotation, source_dir if in_place else images_dir)
     annotation = replace(annotation, image_bytes=data)
     if in_place:
         return Correction(annotation, path.name, image, in_place=True)
@@ -196,7 +174,7 @@ def _examine_one(annotation: Annotation, source_dir: Path, images_dir: Path) -> 
             f"{path}: {earlier.path} is your own annotation of the same image; correct that one, "
             "or move it away."
         )
-    if made.get("outlines") == outlines_digest(annotation.shapes):
+    if mark_of(annotation) and not is_corrected(annotation):
         again = f", or add your earlier correction {earlier.path} again" if earlier else ""
         raise InputError(
             f"{path}: no outline was changed since the prediction; correct it in labelme and save "
@@ -207,42 +185,44 @@ def _examine_one(annotation: Annotation, source_dir: Path, images_dir: Path) -> 
     return Correction(annotation, _free_name(path, suffix, data, source_dir), image)
 
 
-def _saved_beside_image(annotation: Annotation, images_dir: Path) -> Annotation | None:
-    """Return the correction of this very prediction that lies beside the image, if one does.
+def latest(annotation: Annotation, source_dir: Path, images_dir: Path) -> Annotation:
+    """Return the user's latest correction of an annotation's image that is not trained on yet.
 
-    labelme 6 saves on its own after each change: not in the file that was opened, but beside the
-    image and under the image's name. Of two corrections the later one is taken.
+    That is the annotation itself, unless it is a prediction that nobody changed, or whose
+    correction labelme saved later in another file: labelme 6 saves on its own after each change,
+    not in the file that was opened, but beside the image and under the image's name.
+
+    Args:
+        annotation: read from a JSON that the user named.
+        source_dir: folder of the training images; need not exist.
+        images_dir: where images are looked for that do not lie beside their JSON.
     """
-    made = annotation.extra.get(PREDICTION)
-    if not isinstance(made, dict):
-        return None
-    try:
-        places = _places(annotation, images_dir)
-    except InputError:
-        return None  # said later
-    unchanged = made.get("outlines") == outlines_digest(annotation.shapes)
-    for path in (place.with_suffix(".json") for place in places):
-        if not is_file(path) or path.samefile(annotation.path):
-            continue
-        try:
-            other = read_annotation(path)
-        except InputError:
-            continue  # not labelme's
-        changed = made.get("outlines") != outlines_digest(other.shapes)
-        if other.extra.get(PREDICTION) != made or not changed:
-            continue
-        if unchanged or path.stat().st_mtime > annotation.path.stat().st_mtime:
+    made = mark_of(annotation)
+    others = corrections_of(annotation, images_dir)
+    if is_corrected(annotation):
+        saved = annotation.path.stat().st_mtime
+        later = (o for o in others if mark_of(o) == made and o.path.stat().st_mtime > saved)
+        return next(later, annotation)
+    for other in others[:1]:
+        earlier = _same_image(other, made["image"], source_dir)
+        if earlier is None or _later(other, earlier):
             return other
-    return None
+    return annotation
 
 
-def _read(annotation: Annotation, images_dir: Path, made: dict) -> tuple[bytes, str, str]:
+def _later(one: Annotation, other: Annotation) -> bool:
+    """Return whether an annotation says something else than another, and was saved after it."""
+    changed = outlines_digest(one.shapes) != outlines_digest(other.shapes)
+    return changed and one.path.stat().st_mtime > other.path.stat().st_mtime
+
+
+def _read(annotation: Annotation, images_dir: Path) -> tuple[bytes, str, str]:
     """Return the image's file content, its suffix, and the digest of its pixels.
 
     Raises:
         InputError: when there is none, or it is another one than was predicted or annotated.
     """
-    path = annotation.path
+    path, made = annotation.path, mark_of(annotation)
     if annotation.image_bytes is not None:
         files = [(annotation.image_bytes, ".png", f"{path} (embedded image)")]
     else:
@@ -258,14 +238,22 @@ def _read(annotation: Annotation, images_dir: Path, made: dict) -> tuple[bytes, 
                 f"but the annotation is for {annotation.width} x {annotation.height}; put the "
                 "right image there."
             )
-        elif made.get("image", made.get("picture", known)) != known:
+        elif made.get("image", known) != known:
             wrong = wrong or (
                 f"{path}: {where} is not the image that was predicted, or was changed since; "
                 "predict it again."
             )
+        elif "file" in made and suffix.lower() == LABELME_IMAGE:
+            return pixel_size.scaled_png(image, _scale(annotation)), ".png", known
         else:
             return data, suffix.lower(), known
     raise InputError(wrong)
+
+
+def _scale(annotation: Annotation) -> float | None:
+    scale = annotation.extra.get(pixel_size.KEY)
+    good = isinstance(scale, int | float) and not isinstance(scale, bool)
+    return float(scale) if good and math.isfinite(scale) and scale > 0 else None
 
 
 def _places(annotation: Annotation, images_dir: Path) -> list[Path]:
@@ -273,16 +261,24 @@ def _places(annotation: Annotation, images_dir: Path) -> list[Path]:
     path, said = annotation.path, annotation.image_name.replace("\\", "/")
     name = PurePosixPath(said).name
     folders = [images_dir, path.parent] if "/" in said else [path.parent, images_dir]
-    places = [folder / name for folder in folders]
+    places = [*_predicted_file(annotation, images_dir), *(folder / name for folder in folders)]
     found = [p for p in places if p.suffix.lower() in SUFFIXES and is_file(p)]
     if found:
         return found
-    if not path.stem.endswith(SUFFIX):
+    if not mark_of(annotation) and path.stem == result_name(path):
         return [find_image(path, name)]
     # Never that of the same stem: NAME_predicted.png has the outlines drawn in.
     raise InputError(
         f"{path}: its image {name!r} is neither beside it nor in {images_dir}; copy it there."
     )
+
+
+def _predicted_file(annotation: Annotation, images_dir: Path) -> list[Path]:
+    """Return the predicted file itself, where labelme shows it: what is trained on can then be
+    corrected again in labelme."""
+    said = str(mark_of(annotation).get("file") or "").replace("\\", "/")
+    file = images_dir / PurePosixPath(said).name
+    return [file] if said and is_file(file) and shown_by_labelme(file) else []
 
 
 def _same_image(annotation: Annotation, image: str, folder: Path) -> Annotation | None:
@@ -304,7 +300,7 @@ def _same_image(annotation: Annotation, image: str, folder: Path) -> Annotation 
 
 def _free_name(path: Path, suffix: str, data: bytes, folder: Path) -> str:
     """Return a name for the image that no file of another image or annotation has."""
-    stem = safe_name(path.stem.removesuffix(SUFFIX))
+    stem = safe_name(result_name(path))
     files = list(folder.iterdir()) if folder.is_dir() else []
     number = 1
     while True:

@@ -22,13 +22,14 @@ from spm.similarity.unlabelled import find_unlabelled
 from spm.structures.annotation import (
     Annotation,
     check_with_image,
+    classes_of,
     iter_annotations,
-    read_annotation,
+    read_annotations,
 )
 from spm.structures.classes import LABELS_DECIDE, ClassChoice, Classes
 from spm.structures.instance_masks import shape_masks
 from spm.structures.same_image import annotated_twice
-from spm.structures.shape import region, region_area
+from spm.structures.shape import region, region_area, titles
 
 OVERLAP = 0.05  # IoU of two outlines, above which they are reported
 TWICE = 0.6  # ... above which one molecule seems to be outlined twice
@@ -121,17 +122,18 @@ def look(
         paths = iter_annotations(source_dir)
     except InputError as error:
         missing = str(error)
-    read = [_read(path) for path in paths]
-    read = [one for one in read if isinstance(one, InputError) or one.derived is None]
-    _decide_classes([one for one in read if isinstance(one, Annotation)], choice, findings)
-    findings.annotated = len(read)
+    read, broken = read_annotations(paths)
+    findings.problems += broken
+    read = [annotation for annotation in read if annotation.derived is None]
+    findings.annotated = len(read) + len(broken)
+    _decide_classes(read, choice, findings)
     own, appearances = _look_at_sources(read, findings, hints)
     if hints and paths:
         for kind, sentences in folder_hints(paths[0].parent, own).items():
             findings.hint(kind, sentences)
         findings.hint("annotated images that are unlike each other", unlike(appearances))
         findings.hint("copies of one image, each annotated", alike(appearances))
-    if missing or not read:
+    if missing or not findings.annotated:
         findings.problems.append(
             missing
             or f"{source_dir}: there is no annotated image; put NAME.png and labelme's "
@@ -147,19 +149,12 @@ def look(
     return findings
 
 
-def _read(path: Path) -> Annotation | InputError:
-    try:
-        return read_annotation(path)
-    except InputError as error:
-        return error
-
-
 def _decide_classes(
     annotations: Sequence[Annotation], choice: ClassChoice, findings: Findings
 ) -> None:
     """Decide the classes, and say what was understood of the labels."""
     labels = [label for annotation in annotations for label in annotation.labels]
-    names = findings.names = choice.of(labels)
+    names = findings.names = classes_of(annotations, choice)
     findings.classes = {name: ClassSizes() for name in names}
     findings.problems += names.problems()
     if choice.given is not None and not names:
@@ -180,17 +175,12 @@ def nameless(classes: Classes, labels: Sequence[str]) -> list[str]:
 
 
 def _look_at_sources(
-    read: Sequence[Annotation | InputError], findings: Findings, hints: bool
+    read: Sequence[Annotation], findings: Findings, hints: bool
 ) -> tuple[list[Annotation], list[Appearance]]:
-    """Look at the user's annotations, usable or not; return those that can be read, and with hints
-    what the usable ones look like."""
-    own, appearances = [], []
-    for annotation in read:
-        if isinstance(annotation, InputError):
-            findings.problems.append(str(annotation))
-            continue
-        annotation = annotation.classified(findings.names)
-        own.append(annotation)
+    """Look at the user's annotations; return them with their classes, and with hints what the
+    usable ones look like."""
+    own, appearances = [annotation.classified(findings.names) for annotation in read], []
+    for annotation in own:
         wrong = check_with_image(annotation)
         if not wrong:
             try:
@@ -233,16 +223,18 @@ def _look_at_images(folder: Path, findings: Findings, thoroughly: bool) -> None:
 
 
 def _measure(annotation: Annotation, findings: Findings) -> None:
-    for shape in annotation.shapes:
+    shapes = annotation.shapes
+    for shape, title in zip(shapes, titles(shapes), strict=True):
         sizes = findings.classes[annotation.class_of(shape)]
         sizes.diameters.append(float(diameter(region_area(shape))))
-        sizes.where.append(f"{annotation.path.name}: {shape.label}")
+        sizes.where.append(f"{annotation.path.name}: {title}")
 
 
 def overlaps(annotation: Annotation) -> list[str]:
     """Return a sentence for each pair of outlines whose IoU is above OVERLAP."""
     masks = shape_masks(annotation)
     boxes = np.array([mask.box for mask in masks]).reshape(-1, 4)
+    names = titles(annotation.shapes)
     found = []
     for i in range(len(masks)):
         later = boxes[i + 1 :]
@@ -250,7 +242,7 @@ def overlaps(annotation: Annotation) -> list[str]:
         for j in i + 1 + np.flatnonzero(near):
             iou = masks[i].iou(masks[j])
             if iou > OVERLAP:
-                labels = f"{annotation.shapes[i].label} and {annotation.shapes[j].label}"
+                labels = f"{names[i]} and {names[j]}"
                 twice = "; one molecule outlined twice?" if iou > TWICE else ""
                 found.append(f"{annotation.path.name}: {labels}, IoU {iou:.2f}{twice}")
     return found
@@ -260,11 +252,11 @@ def leaving(annotation: Annotation) -> list[str]:
     """Return a sentence for each outline that leaves the image by more than LEAVES pixels."""
     size = annotation.width, annotation.height
     found = []
-    for shape in annotation.shapes:
+    for shape, title in zip(annotation.shapes, titles(annotation.shapes), strict=True):
         points = region(shape)
         outside = np.maximum(points - size, -points).max()
         if outside > LEAVES:
-            found.append(f"{annotation.path.name}: {shape.label}, by {outside:.1f} pixels")
+            found.append(f"{annotation.path.name}: {title}, by {outside:.1f} pixels")
     return found
 
 

@@ -9,11 +9,12 @@ from spm import instruments
 from spm.errors import InputError
 from spm.instruments.inputs import NO_IMAGES
 from spm.io.images import SUFFIXES, list_images
-from spm.run.files import natural_sorted
+from spm.run.files import natural_sorted, visible_files
 from spm.run.words import counted
 from spm.structures.annotation import Annotation, iter_annotations
 from spm.structures.other_formats import IMPORT
 from spm.structures.same_image import embedded_differs, names_another
+from spm.structures.shape import titles
 
 
 def folder_hints(folder: Path, own: Sequence[Annotation]) -> dict[str, list[str]]:
@@ -47,10 +48,10 @@ def _of_each(own: Sequence[Annotation], say) -> list[str]:
 
 def _groups(own: Sequence[Annotation]) -> list[str]:
     return [
-        f"{annotation.path.name}: {shape.label} has {len(shape.all_parts)} parts (group number "
+        f"{annotation.path.name}: {title} has {len(shape.all_parts)} parts (group number "
         f"{shape.group_id})"
         for annotation in own
-        for shape in annotation.shapes
+        for shape, title in zip(annotation.shapes, titles(annotation.shapes), strict=True)
         if shape.parts
     ]
 
@@ -112,9 +113,9 @@ def _subfolders(folder: Path) -> list[str]:
 
 def _unread(folder: Path) -> list[str]:
     found = []
-    for path in natural_sorted(p for p in folder.iterdir() if p.is_file()):
+    for path in visible_files(folder):
         suffix = path.suffix.lower()
-        if path.name.startswith(".") or suffix in SUFFIXES | {"", ".json", ".npz"}:
+        if suffix in SUFFIXES | {"", ".json", ".npz"}:
             continue
         if instruments.module_name(path):
             found.append(

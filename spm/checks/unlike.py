@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from spm.geometry.polygons import diameter
+from spm.geometry.polygons import median_diameter
 from spm.run.manifest import digest
 from spm.structures.annotation import Annotation
 from spm.structures.instance_masks import shape_masks
@@ -51,7 +51,7 @@ def seen(annotation: Annotation, image: np.ndarray) -> Appearance:
     for mask, shape in zip(masks, annotation.shapes, strict=True):
         by_class.setdefault(annotation.class_of(shape), []).append(mask.area)
         inside[mask.place] |= mask.pixels
-    sizes = {name: float(diameter(np.median(areas))) for name, areas in by_class.items()}
+    sizes = {name: median_diameter(areas) for name, areas in by_class.items()}
     spread = image.max(axis=2).astype(np.int16) - image.min(axis=2)
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     contrast = 0.0

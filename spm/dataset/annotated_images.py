@@ -11,21 +11,16 @@ from pathlib import Path
 import numpy as np
 
 from spm.dataset.index import Entry, full_rectangle, load_cropped_masks, load_masks, read_index
-from spm.errors import InputError
+from spm.errors import InputError, raise_problems
 from spm.geometry import polygons
 from spm.geometry.cropped_mask import CroppedMask
 from spm.geometry.polygons import polygon_area
 from spm.io.images import read_image
 from spm.run.manifest import digest
-from spm.structures.annotation import (
-    Annotation,
-    check_with_image,
-    iter_annotations,
-    read_annotation,
-)
+from spm.structures.annotated_folder import read_folder
+from spm.structures.annotation import Annotation
 from spm.structures.classes import Classes
 from spm.structures.instance_masks import instance_masks, shape_masks
-from spm.structures.same_image import annotated_twice, tell_of_embedded
 from spm.structures.shape import region
 
 
@@ -210,25 +205,14 @@ def outlined_sources(folder: Path) -> list[Source]:
     Raises:
         InputError: when there are none, or some cannot be read (all are reported together).
     """
-    own, problems = [], []
-    for path in iter_annotations(folder):
-        try:
-            annotation = read_annotation(path)
-            if annotation.derived is None:
-                problems += check_with_image(annotation)
-                own.append(annotation)
-        except InputError as error:
-            problems.append(str(error))
-    problems += [sentence for _, sentence in annotated_twice(own)]
-    tell_of_embedded(own)
+    own, problems = read_folder(folder)
     found: list[Source] = []
     for annotation in () if problems else own:
         try:
             found.append(OutlinedSource(annotation))
         except InputError as error:
             problems.append(str(error))
-    if problems:
-        raise InputError.joined(problems)
+    raise_problems(problems)
     if not found:
         raise InputError(
             f"{folder}: there is no annotated image; put NAME.png and labelme's NAME.json there."
@@ -252,8 +236,7 @@ def classify(sources: Sequence[Source], classes: Sequence[str]) -> dict[str, int
         ids = [classes.index(classes.find(label)) for label in source.labels]
         source.class_ids = np.array(ids, np.int32)
         counts += np.bincount(source.class_ids, minlength=len(classes))
-    if problems:
-        raise InputError.joined(list(problems))
+    raise_problems(problems)
     return dict(zip(classes, counts.tolist(), strict=True))
 
 

@@ -32,6 +32,7 @@ COLUMNS = (
     "name", "source", "origin", "image", "masks", "labels", "height", "width", "valid",
     "partial", "file",
 )  # fmt: skip
+MASKS, LABELS, FILE = map(COLUMNS.index, ("masks", "labels", "file"))  # places in a row
 
 # What zipfile and numpy raise for a changed byte, depending on the byte: a version or a password
 # that no file of ours has among them.
@@ -206,7 +207,7 @@ def load_cropped_masks(path: str | os.PathLike) -> list[CroppedMask]:
     """Return each instance's mask of an npz file; an instance without a pixel has an empty one.
 
     Of our own files only the small arrays are read in which these stand (see$
-    `save_cropped_masks`), of others the masks.
+    `save_masks`), of others the masks.
 
     Raises:
         InputError: as `load_masks`.
@@ -240,25 +241,14 @@ def _packed(masks: Sequence[CroppedMask]) -> dict[str, np.ndarray]:
     return {"boxes": np.array(boxes, np.int32).reshape(-1, 4), "bits": bits}
 
 
-def save_masks(path: str | os.PathLike, masks: np.ndarray) -> None:
-    """Write (H, W, N) uint8 masks so that `load_masks` and `numpy.load` read them, atomically.
-
-    The array is stored in Fortran order, one instance after the other: long runs of zeros, which
-    pack to a quarter of the bytes of the other order.
-    """
-    if masks.ndim != 3 or masks.dtype != np.uint8:
-        raise ValueError(f"masks must be (H, W, N) uint8. Received: {masks.shape}, {masks.dtype}.")
-    cropped = [CroppedMask.of_mask(masks[:, :, k]) for k in range(masks.shape[2])]
-    save_cropped_masks(path, cropped, *masks.shape[:2])
-
-
-def save_cropped_masks(
+def save_masks(
     path: str | os.PathLike, masks: Sequence[CroppedMask], height: int, width: int
 ) -> None:
-    """Write the same file as `save_masks` from cropped masks.
+    """Write masks so that `load_masks` and `numpy.load` read them, atomically.
 
-    Besides `arr_0` it holds these (`boxes` and `bits`): an image of thousands of molecules
-    has gigabytes of masks, which are nearly all zeros.
+    `arr_0` (H, W, N) is stored in Fortran order, one instance after the other: long runs of zeros,
+    which pack to a quarter of the bytes of the other order. Beside it stand the cropped masks
+    (`boxes`, `bits`): of an image of thousands of molecules it has gigabytes, nearly all zeros.
 
     Args:
         masks: one an instance.

@@ -8,15 +8,25 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 
-from spm.dataset.index import FOLDERS, Entry, entry_name, full_rectangle, save_cropped_masks
-from spm.errors import InputError
+from spm.dataset.index import (
+    FILE,
+    FOLDERS,
+    INDEX,
+    LABELS,
+    Entry,
+    entry_name,
+    full_rectangle,
+    save_masks,
+)
+from spm.errors import InputError, raise_problems
 from spm.io.images import (
     decode_image,
     is_plain_png,
@@ -26,7 +36,7 @@ from spm.io.images import (
 )
 from spm.run.files import link_or_copy, make_folder, remove_leftovers, write_text
 from spm.run.manifest import Manifest, digest, stamp
-from spm.run.parallel import run_jobs
+from spm.run.resumable import Job, Made, ResumableStep, each
 from spm.run.words import counted
 from spm.structures.annotation import (
     Annotation,
@@ -56,17 +66,8 @@ class Item:
     digest: str
 
 
-@dataclass
-class Job:
-    """Some items for one process."""
-
-    items: list[Item]
-    folder: Path
-    shared: dict[str, Path]
-
-
-def list_items(folder: Path) -> tuple[list[Item], list[str]]:
-    """Return the annotated images in a folder, numbered in natural order, and what is wrong.
+def list_items(folder: Path) -> list[Item]:
+    """Return the annotated images in a folder, numbered in natural order.
 
     Raises:
         InputError: when there is none.
@@ -82,7 +83,7 @@ def list_items(folder: Path) -> tuple[list[Item], list[str]]:
         # The image nearly always has the annotation's stem; a changed one changes the digest.
         stamps = [stamp(path), stamp(path.with_name(f"{path.stem}.png"))]
         items.append(Item(entry_name(number), path, digest(VERSION, path.name, stamps)))
-    return items, []
+    return items
 
 
 def prepare_folders(folder: Path) -> None:
@@ -107,65 +108,53 @@ def shared_masks(cache: Path) -> dict[str, Path]:
     }
 
 
-def write_masks(
-    items: Sequence[Item], folder: Path, cache: Path, workers: int, force: bool = False
-) -> tuple[int, list[str]]:
-    """Write folder/rw_mask/NAME.npz for each item.
+class DatasetSteps:
+    """The two steps of a dataset: the masks, and all else of an entry.
 
-    A mask is a link to the one in re_mask_cache/ with exactly the same outlines (only colours
-    changed), and is drawn anew otherwise (pixels moved, or the image is the user's own).
-
-    Returns:
-        How many were written, and the problems.
+    Args:
+        items: of `list_items`.
+        folder: of the dataset, which this process has locked.
+        force: write again what is up to date.
     """
-    manifest = Manifest(folder, "rw_mask")
-    todo = _prepare(items, manifest, force)
-    jobs = _jobs(todo, folder, shared_masks(cache))
-    problems = []
-    sizes = [len(job.items) for job in jobs]
-    for number, result in run_jobs(_mask_job, jobs, workers, "masks", sizes):
-        for item, outcome in zip(jobs[number].items, result, strict=True):
-            if isinstance(outcome, InputError):
-                problems.append(str(outcome))
-            else:
-                manifest.add(item.name, item.digest, [outcome])
-    manifest.compact()
-    return len(todo), problems
 
+    def __init__(self, items: Sequence[Item], folder: Path, force: bool = False):
+        self.items = {item.name: item for item in items}
+        self.folder = folder
+        digests = {item.name: item.digest for item in items}
+        self.masks = ResumableStep(folder, "rw_mask", digests, force)
+        self.entries = ResumableStep(folder, "entries", digests, force)
 
-def write_entries(
-    items: Sequence[Item], folder: Path, workers: int, force: bool = False
-) -> tuple[list[list[str]], int, list[str]]:
-    """Write imgs, mask, yaml and label_viz of each item.
+    def begin(self) -> None:
+        """Prepare the folders; where there is something to do, the index goes until the end."""
+        prepare_folders(self.folder)
+        if self.masks.changes or self.entries.changes:
+            (self.folder / INDEX).unlink(missing_ok=True)  # a dataset with an index is whole
 
-    Returns:
-        The rows of index.csv, how many entries were written, and the problems.
-    """
-    manifest = Manifest(folder, "entries")
-    todo = _prepare(items, manifest, force)
-    jobs = _jobs(todo, folder, {})
-    problems = []
-    sizes = [len(job.items) for job in jobs]
-    for number, result in run_jobs(_entry_job, jobs, workers, "dataset", sizes):
-        for item, outcome in zip(jobs[number].items, result, strict=True):
-            if isinstance(outcome, InputError):
-                problems.append(str(outcome))
-            else:
-                row, files = outcome
-                manifest.add(item.name, item.digest, files, note=row)
-    manifest.compact()
-    rows = [manifest.items[i.name]["note"] for i in items if manifest.done(i.name, i.digest)]
-    return rows, len(todo), problems
+    def write_masks(self, cache: Path, workers: int) -> list[str]:
+        """Write rw_mask/NAME.npz of each item; return the problems.
 
+        A mask is a link to the one in re_mask_cache/ with exactly the same outlines (only colours
+        changed), and is drawn anew otherwise (pixels moved, or the image is the user's own).
+        """
+        shared = shared_masks(cache)
+        return self._write(self.masks, _write_mask, workers, "masks", shared)
 
-def pending(items: Sequence[Item], folder: Path, force: bool = False) -> bool:
-    """Return whether `write_masks` or `write_entries` would change anything in the folder."""
-    names = {item.name for item in items}
-    for step in ("rw_mask", "entries"):
-        manifest = Manifest(folder, step)
-        if set(manifest.items) != names or not all(manifest.done(i.name, i.digest) for i in items):
-            return True
-    return force
+    def write_entries(self, workers: int) -> list[str]:
+        """Write imgs, mask, yaml and label_viz of each item; return the problems."""
+        return self._write(self.entries, write_entry, workers, "dataset")
+
+    def _write(
+        self, step: ResumableStep, function: Callable, workers: int, title: str, *more: Any
+    ) -> list[str]:
+        step.forget_unwanted()
+        jobs = []
+        for start in range(0, len(step.todo), ENTRIES_A_JOB):
+            names = step.todo[start : start + ENTRIES_A_JOB]
+            calls = [(name, self.items[name].json_path, self.folder, *more) for name in names]
+            jobs.append(Job(names, (function, calls)))
+        problems = step.make(each, jobs, workers, title)
+        step.finish()
+        return problems
 
 
 def unknown_labels(rows: Sequence[Sequence[str]], choice: ClassChoice) -> list[str]:
@@ -177,8 +166,8 @@ def unknown_labels(rows: Sequence[Sequence[str]], choice: ClassChoice) -> list[s
     """
     first: dict[str, tuple[str, int]] = {}
     for row in rows:
-        for label in json.loads(row[5]):
-            file, count = first.get(label, (row[10], 0))
+        for label in json.loads(row[LABELS]):
+            file, count = first.get(label, (row[FILE], 0))
             first[label] = file, count + 1
     classes = choice.of(first)
     problems = []
@@ -191,50 +180,17 @@ def unknown_labels(rows: Sequence[Sequence[str]], choice: ClassChoice) -> list[s
     return problems
 
 
-def _prepare(items: Sequence[Item], manifest: Manifest, force: bool) -> list[Item]:
-    """Delete the files of entries that no longer exist; return the items to make."""
-    names = {item.name for item in items}
-    for name in [name for name in manifest.items if name not in names]:
-        manifest.forget(name)
-    return [item for item in items if force or not manifest.done(item.name, item.digest)]
-
-
-def _jobs(items: Sequence[Item], folder: Path, shared: dict[str, Path]) -> list[Job]:
-    return [
-        Job(list(items[i : i + ENTRIES_A_JOB]), folder, shared)
-        for i in range(0, len(items), ENTRIES_A_JOB)
-    ]
-
-
-def _mask_job(job: Job) -> list[str | InputError]:
-    return [_or_error(_write_mask, item, job.folder, job.shared) for item in job.items]
-
-
-def _entry_job(job: Job) -> list[tuple[list[str], list[str]] | InputError]:
-    return [_or_error(write_entry, item, job.folder) for item in job.items]
-
-
-def _or_error(function, *arguments):
-    """Call the function; an InputError is returned, so that the other items go on."""
-    try:
-        return function(*arguments)
-    except InputError as error:
-        return error
-
-
-def _write_mask(item: Item, folder: Path, shared: dict[str, Path]) -> str:
-    """Write or link one item's masks; return the file, relative to the folder."""
-    annotation = read_checked(item.json_path)
+def _write_mask(name: str, json_path: Path, folder: Path, shared: dict[str, Path]) -> Made:
+    """Write or link one item's masks."""
+    annotation = read_checked(json_path)
     annotation.check_size()
-    file = f"rw_mask/{item.name}.npz"
+    file = f"rw_mask/{name}.npz"
     same = shared.get(shapes_digest(annotation)) if shared else None
     if same is not None:
         link_or_copy(same, folder / file)
     else:
-        save_cropped_masks(
-            folder / file, shape_masks(annotation), annotation.height, annotation.width
-        )
-    return file
+        save_masks(folder / file, shape_masks(annotation), annotation.height, annotation.width)
+    return Made([file])
 
 
 def read_checked(path: Path) -> Annotation:
@@ -245,20 +201,18 @@ def read_checked(path: Path) -> Annotation:
     """
     annotation = read_annotation(path)
     check = check_annotation if annotation.derived is None else check_copy
-    if problems := check(annotation):
-        raise InputError.joined(problems)
+    raise_problems(check(annotation))
     return annotation
 
 
-def write_entry(item: Item, folder: Path) -> tuple[list[str], list[str]]:
-    """Write image, label image, label names and overlay of one item.
+def write_entry(name: str, json_path: Path, folder: Path) -> Made:
+    """Write image, label image, label names and overlay of one annotated image.
 
-    Returns:
-        The entry's row of index.csv, and the files, relative to the folder.
+    The note is the entry's row of index.csv.
     """
-    annotation = read_checked(item.json_path)
-    names = [f"imgs/{item.name}.png", f"mask/{item.name}.png", f"label_viz/{item.name}.png"]
-    files = [*names, f"yaml/{item.name}.yaml"]
+    annotation = read_checked(json_path)
+    names = [f"imgs/{name}.png", f"mask/{name}.png", f"label_viz/{name}.png"]
+    files = [*names, f"yaml/{name}.yaml"]
     image = _store_image(annotation, folder / names[0])
     write_labels(folder / names[1], label_image(annotation))
     _write_view(folder / names[2], image, annotation)
@@ -267,19 +221,19 @@ def write_entry(item: Item, folder: Path) -> tuple[list[str], list[str]]:
     made = annotation.derived or {}
     height, width = annotation.height, annotation.width
     entry = Entry(
-        name=item.name,
-        source=str(made.get("source") or item.json_path.stem),
-        origin=str(made.get("origin") or item.json_path.stem),
+        name=name,
+        source=str(made.get("source") or json_path.stem),
+        origin=str(made.get("origin") or json_path.stem),
         image=folder / names[0],
-        masks=folder / "rw_mask" / f"{item.name}.npz",
+        masks=folder / "rw_mask" / f"{name}.npz",
         labels=labels,
         height=height,
         width=width,
         valid=np.array(made.get("valid") or full_rectangle(height, width)),
         partial=annotation.partial,
-        file=item.json_path.name,
+        file=json_path.name,
     )
-    return entry.row(), files
+    return Made(files, entry.row())
 
 
 def _store_image(annotation: Annotation, target: Path) -> np.ndarray:

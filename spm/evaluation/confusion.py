@@ -11,8 +11,6 @@ import numpy as np
 
 from spm.evaluation.matching import UNMATCHED, Overlaps, match
 
-__all__ = ["FALSE", "IGNORED", "RIGHT", "WRONG_CLASS", "Outcomes", "confusion_matrix", "judge"]
-
 RIGHT, WRONG_CLASS, FALSE, IGNORED = "right", "wrong class", "false", "ignored"
 
 

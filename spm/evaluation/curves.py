@@ -11,17 +11,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = [
-    "AR_THRESHOLDS",
-    "COCO_THRESHOLDS",
-    "PROTOCOLS",
-    "PrecisionRecall",
-    "area_under",
-    "f1",
-    "precision_recall",
-    "twice_area",
-]
-
 PROTOCOLS = ("coco", "paper")
 # IoU 0.5, 0.55, ..., 0.95. Written as pycocotools writes them: the last digits decide ties.
 COCO_THRESHOLDS = np.linspace(0.5, 0.95, 10)

@@ -1,36 +1,22 @@
 """Figures of an evaluation, for screen and print: curves, confusion matrix, judged image.
 
-Colours are those of Okabe and Ito (2008), which people with any colour vision tell apart; line
-styles differ too, so that the figures survive a black-and-white printer.
+Line styles differ as the colours do, so that the figures survive a black-and-white printer.
 """
 
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-from matplotlib import font_manager, patheffects, rc_context
-from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib import patheffects
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from spm.evaluation.confusion import FALSE, IGNORED, RIGHT, WRONG_CLASS
 from spm.evaluation.metrics import ALL
-from spm.run.files import atomic_path
-
-__all__ = [
-    "confusion_figure",
-    "judged_figure",
-    "new_figure",
-    "precision_recall_figure",
-    "recall_iou_figure",
-    "save",
-    "style",
-]
+from spm.io.figure_style import COLOURS, figure_style, new_figure, save_figure
 
 DPI = 300
 # One column of a journal, inches.
 COLUMN = 3.5
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 STYLES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (8, 3)), (0, (1, 1)))
 MISSED = "missed"
 # outcome -> colour, line style, width in points. All light: a dark rim sets them off any image.
@@ -41,50 +27,14 @@ OUTCOME_LINES = {
     FALSE: ("#F58BD0", (0, (5, 1.2, 1, 1.2)), 1.6),
     IGNORED: ("#BBBBBB", "-", 0.6),
 }
-# Fonts with Chinese letters on Windows, macOS and Linux, for class names and titles.
-_CJK_FONTS = (
-    "Microsoft YaHei",
-    "SimHei",
-    "PingFang SC",
-    "Hiragino Sans GB",
-    "Noto Sans CJK SC",
-    "Source Han Sans SC",
-    "WenQuanYi Zen Hei",
-)
+# Thinner lines than the usual ones, for print.
+THIN = {"axes.linewidth": 0.6, "lines.linewidth": 1.2}
 
 
-@contextmanager
-def style():
-    """Small type and thin lines; matplotlib's global settings are as before afterwards."""
-    installed = set(font_manager.get_font_names())
-    families = ["DejaVu Sans", *(name for name in _CJK_FONTS if name in installed)]
-    settings = {
-        "font.family": families,
-        "font.size": 8,
-        "axes.linewidth": 0.6,
-        "lines.linewidth": 1.2,
-        "legend.frameon": False,
-        "legend.fontsize": 7,
-        # A `$` in a class name is a `$`, not the start of a formula.
-        "text.parse_math": False,
-        "svg.hashsalt": "spm",
-    }
-    with rc_context(settings):
-        yield
-
-
-def new_figure(width, height):
-    """Returns an empty matplotlib Figure of this size in inches; draw within `style`."""
-    figure = Figure(figsize=(width, height), layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure
-
-
-def save(figure, stem):
-    """Writes a figure as PNG and SVG.
+def save(figure: Figure, stem: str | Path) -> list[Path]:
+    """Write a figure as PNG and SVG.
 
     Args:
-        figure: matplotlib Figure made here.
         stem: path without suffix; `.png` and `.svg` are appended.
 
     Returns:
@@ -92,12 +42,7 @@ def save(figure, stem):
     """
     stem = Path(stem)
     paths = [stem.with_name(stem.name + suffix) for suffix in (".png", ".svg")]
-    for path in paths:
-        with style(), atomic_path(path) as temporary:
-            # Without a date the same numbers give the same file.
-            metadata = {"Date": None} if path.suffix == ".svg" else None
-            figure.savefig(temporary, dpi=figure.get_dpi(), metadata=metadata)
-    return paths
+    return [save_figure(figure, path) for path in paths]
 
 
 def precision_recall_figure(curves, areas, iou=0.5):
@@ -113,7 +58,7 @@ def precision_recall_figure(curves, areas, iou=0.5):
     Returns:
         matplotlib Figure.
     """
-    with style():
+    with figure_style(THIN):
         figure, axes, lines = _curve_axes("recall", f"precision (IoU ≥ {iou:g})")
         drawn = {name: c for name, c in curves.items() if c.truths}
         for (name, curve), line in zip(drawn.items(), lines, strict=False):
@@ -140,7 +85,7 @@ def recall_iou_figure(thresholds, recalls, areas):
     Returns:
         matplotlib Figure.
     """
-    with style():
+    with figure_style(THIN):
         figure, axes, lines = _curve_axes("IoU", "recall")
         axes.set_xlim(0.5, 1)
         drawn = {name: r for name, r in recalls.items() if not np.isnan(r).any()}
@@ -151,8 +96,7 @@ def recall_iou_figure(thresholds, recalls, areas):
 
 
 def _curve_axes(x_label, y_label):
-    figure = new_figure(COLUMN, COLUMN)
-    figure.set_dpi(DPI)
+    figure = new_figure(COLUMN, COLUMN, DPI)
     axes = figure.add_subplot()
     axes.set(xlabel=x_label, ylabel=y_label, xlim=(0, 1.0), ylim=(0, 1.03))
     axes.grid(color="0.9", lw=0.4)
@@ -191,10 +135,9 @@ def confusion_figure(matrix, class_names):
     shares = np.divide(matrix, totals, out=np.zeros(matrix.shape), where=totals > 0)
     # False predictions have no true class: a share of them would say nothing.
     shares[-1] = 0
-    with style():
+    with figure_style(THIN):
         side = max(COLUMN, 0.5 * count + 1.2)
-        figure = new_figure(side, side)
-        figure.set_dpi(DPI)
+        figure = new_figure(side, side, DPI)
         axes = figure.add_subplot()
         axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
         rotation = 0 if count <= 4 and max(map(len, class_names), default=0) < 8 else 45
@@ -238,10 +181,11 @@ def judged_figure(image, outcomes, title=""):
         groups[outcome].append(molecule)
     groups[MISSED] = list(outcomes.missed)
     height, width = image.shape[:2]
-    with style():
+    with figure_style(THIN):
         inches = 6.5
-        figure = new_figure(inches, np.clip(inches * height / width, 1.0, 30.0) + 0.6)
-        figure.set_dpi(max(DPI, width / inches))
+        figure = new_figure(
+            inches, np.clip(inches * height / width, 1.0, 30.0) + 0.6, max(DPI, width / inches)
+        )
         axes = figure.add_subplot()
         # Annotations measure from the corner of the first pixel, imshow from its centre.
         axes.imshow(image, extent=(0, width, height, 0), interpolation="nearest")

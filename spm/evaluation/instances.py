@@ -8,14 +8,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from spm.errors import InputError
-from spm.geometry.cropped_mask import CroppedMask, fill_polygons
+from spm.errors import raise_problems
+from spm.geometry.cropped_mask import CroppedMask
 from spm.structures.annotation import check_annotation
 from spm.structures.instance_masks import shape_mask, shape_masks
 from spm.structures.molecule import annotation_to_molecules
 from spm.structures.shape import outline
-
-__all__ = ["Instance", "from_annotation", "from_molecules", "from_prediction"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,17 +37,6 @@ class Instance:
     ignore: bool = False
     outline: np.ndarray | None = None
     label: str = ""
-
-    @classmethod
-    def from_box(cls, class_name, box, **fields):
-        """Makes an instance of a box alone; its masks cannot be compared.
-
-        Args:
-            class_name: name of the class, or None.
-            box: (y1, x1, y2, x2) in pixels.
-            **fields: score, ignore, outline, label.
-        """
-        return cls(class_name, np.asarray(box, np.float64).reshape(4), **fields)
 
     @classmethod
     def from_mask(cls, class_name, mask, **fields):
@@ -109,10 +96,8 @@ def from_annotation(annotation, ignore_flags=(), ignore_unlisted=False):
     Raises:
         InputError: naming every label without a class and every outline without sense.
     """
-    if problems := check_annotation(
-        replace(annotation, classes=None) if ignore_unlisted else annotation
-    ):
-        raise InputError.joined(problems)
+    checked = replace(annotation, classes=None) if ignore_unlisted else annotation
+    raise_problems(check_annotation(checked))
     size = annotation.height, annotation.width
     truths = []
     for shape in annotation.shapes:
@@ -153,7 +138,9 @@ def from_molecules(molecules, height, width):
     Returns:
         A list of Instance. The mask is that of the outline, the box the molecule's own.
     """
-    return _predicted(molecules, fill_polygons([m.outline for m in molecules], height, width))
+    return _predicted(
+        molecules, CroppedMask.of_polygons([m.outline for m in molecules], height, width)
+    )
 
 
 def _predicted(molecules, masks):

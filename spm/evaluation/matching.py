@@ -12,8 +12,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["UNMATCHED", "Overlaps", "find_overlaps", "match"]
-
 UNMATCHED = -1
 # COCO lets a threshold of 1.0 accept an overlap that rounding left just below 1.
 _ALMOST_ONE = 1 - 1e-10

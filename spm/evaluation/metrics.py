@@ -25,8 +25,6 @@ from spm.evaluation.curves import (
 )
 from spm.evaluation.matching import UNMATCHED, find_overlaps, match
 
-__all__ = ["Comparison", "average_precision", "average_precisions", "report", "summary"]
-
 KINDS = ("mask", "box")
 # The name under which the figures over all classes stand beside the classes' own.
 ALL = "all classes"

@@ -9,22 +9,17 @@ import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from spm.errors import InputError
+from spm.errors import InputError, raise_problems
 from spm.evaluation.instances import Instance, from_annotation, from_prediction
 from spm.run.words import counted
-from spm.structures.annotation import Annotation, iter_annotations, read_annotation
+from spm.structures.annotation import (
+    Annotation,
+    classes_of,
+    iter_annotations,
+    read_annotations,
+)
 from spm.structures.classes import ClassChoice
 from spm.structures.same_image import annotated_twice
-
-__all__ = [
-    "Images",
-    "check_labels",
-    "find_predictions",
-    "find_truths",
-    "read_all",
-    "read_images",
-    "read_truths",
-]
 
 PREDICTED = "_predicted"
 
@@ -68,14 +63,8 @@ def read_all(paths):
     Raises:
         InputError: naming all files that cannot be read.
     """
-    found, problems = [], []
-    for path in paths:
-        try:
-            found.append(read_annotation(path))
-        except InputError as error:
-            problems.append(error)
-    if problems:
-        raise InputError.joined(problems)
+    found, problems = read_annotations(paths)
+    raise_problems(problems)
     return found
 
 
@@ -97,8 +86,7 @@ def read_truths(folder):
     if len(own) < len(found):
         copies = counted(len(found) - len(own), "copy of a step is", "copies of a step are")
         print(f"note: {folder}: {copies} left out.", file=sys.stderr)
-    if problems := [sentence for _, sentence in annotated_twice(own)]:
-        raise InputError.joined(problems)
+    raise_problems([sentence for _, sentence in annotated_twice(own)])
     return own
 
 
@@ -156,8 +144,7 @@ def check_labels(annotations):
                 f"({annotation.classes}); correct the labels, name all classes (--classes), or "
                 "leave other molecules out (--ignore-unlisted)."
             )
-    if problems:
-        raise InputError.joined(problems)
+    raise_problems(problems)
 
 
 def read_images(truths, predicted_paths, given=None, ignore_flags=(), ignore_unlisted=False):
@@ -178,14 +165,14 @@ def read_images(truths, predicted_paths, given=None, ignore_flags=(), ignore_unl
     """
     predicted = read_all(predicted_paths)
     notices = []
-    classes = ClassChoice(given or None).of(x for one in (*truths, *predicted) for x in one.labels)
+    classes = classes_of([*truths, *predicted], ClassChoice(given or None))
     if not given:
         notices.append(
             f"classes guessed from the labels: {classes or 'none'}; "
             "name them with --classes if this is wrong."
         )
-    elif problems := classes.problems():
-        raise InputError.joined(problems)
+    else:
+        raise_problems(classes.problems())
     truths, predicted = ([one.classified(classes) for one in some] for some in (truths, predicted))
     if not ignore_unlisted:
         check_labels([*truths, *predicted])

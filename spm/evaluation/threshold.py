@@ -9,7 +9,7 @@ import numpy as np
 from spm.dataset.annotated_images import Source
 from spm.evaluation.instances import Instance, from_molecules
 from spm.evaluation.metrics import Comparison
-from spm.geometry.cropped_mask import polygon_mask
+from spm.geometry.polygon_filling import polygon_mask
 from spm.inference.detector import Detector
 from spm.inference.predict import Settings, find_molecules
 

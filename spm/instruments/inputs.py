@@ -18,7 +18,7 @@ from spm.instruments.heights import Opened, convert_file
 from spm.instruments.notices import tell
 from spm.io import pixel_size
 from spm.io.images import SUFFIXES, read_image
-from spm.run.files import is_file, natural_sorted
+from spm.run.files import is_file, natural_sorted, visible_files
 
 # What lies beside images and is none: notes, tables, results, droppings of systems.
 NO_IMAGES = frozenset(
@@ -72,10 +72,7 @@ def list_inputs(folder: Path) -> list[Path]:
     the height where the height is there, and instrument files whose converted PNG lies beside them;
     and what nothing here reads, see `left_out`.
     """
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise InputError(f"{folder}: there is no such folder; check the name.")
-    found = [p for p in folder.iterdir() if p.is_file() and not p.name.startswith(".")]
+    found = visible_files(folder)
     files = instrument_files(found)
     images = [p for p in found if p.suffix.lower() in SUFFIXES and p not in files]
     return natural_sorted(images + [p for p in files if not _is_converted(p)])
@@ -88,8 +85,7 @@ def left_out(folder: Path) -> list[Path]:
     Matrix and Nanonis, and files that lie there converted, as NAME.png of `spm.convert` or as the
     NAME.gwy that Gwyddion saved.
     """
-    folder = Path(folder)
-    found = [p for p in folder.iterdir() if p.is_file() and not p.name.startswith(".")]
+    found = visible_files(folder)
     stems = {p.stem.lower() for p in found if p.suffix.lower() == ".gwy"}
     scala = {p.stem.lower() for p in found if p.suffix.lower() == ".par"}
     return natural_sorted(

@@ -22,7 +22,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from spm.errors import InputError
 from spm.io.deep_colour import decode_deep, deep_size, scale_grey
-from spm.run.files import natural_sorted, write_bytes
+from spm.run.files import visible_files, write_bytes
 
 SUFFIXES = frozenset(
     {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".gif", ".webp", ".jp2", ".ppm", ".pgm"}
@@ -172,14 +172,7 @@ def write_palette_image(path: str | os.PathLike, array: np.ndarray, palette: np.
 
 def list_images(folder: str | os.PathLike) -> list[Path]:
     """Return the files with an image's suffix in a folder, naturally sorted, none hidden."""
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise InputError(f"{folder}: there is no such folder; check the name.")
-    return natural_sorted(
-        path
-        for path in folder.iterdir()
-        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
-    )
+    return [path for path in visible_files(folder) if path.suffix.lower() in SUFFIXES]
 
 
 def max_pixels() -> int:

@@ -30,12 +30,17 @@ def write_scaled_png(path: Path, image: np.ndarray, nm_per_pixel: float | None) 
         image: (H, W, 3) uint8 RGB or (H, W) uint8/uint16.
         nm_per_pixel: None writes no scale.
     """
+    write_bytes(path, scaled_png(image, nm_per_pixel))
+
+
+def scaled_png(image: np.ndarray, nm_per_pixel: float | None) -> bytes:
+    """Return an image as PNG with its scale, see `write_scaled_png`."""
     data = encode_png(image)
     if nm_per_pixel is not None:
         text = KEY.encode("ascii") + b"\0" + repr(check(nm_per_pixel)).encode("ascii")
         end = len(_SIGNATURE) + 25  # the header chunk has 25 bytes and must come first
         data = data[:end] + _chunk(b"tEXt", text) + data[end:]
-    write_bytes(path, data)
+    return data
 
 
 def read_scale(path: Path) -> float | None:

@@ -65,6 +65,26 @@ class Order:
     vacancies: list[Vacancy] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class _Layer:
+    """The molecules of an image.
+
+    Attributes:
+        points: (N, 2) float64 centroids (x, y), pixels.
+        kinds: (N,) int, the class of each, a number of `names`.
+        names: the classes.
+        spacing: usual distance of neighbours, pixels.
+        height, width: of the image, pixels.
+    """
+
+    points: np.ndarray
+    kinds: np.ndarray
+    names: list[str]
+    spacing: float
+    height: int
+    width: int
+
+
 def analyse(
     points: np.ndarray,
     class_names: list[str],
@@ -93,6 +113,7 @@ def analyse(
     names = sorted({str(name) for name in class_names})
     kinds = np.array([names.index(name) for name in class_names], int)
     spacing = neighbour_distance(points)
+    layer = _Layer(points, kinds, names, spacing, height, width)
     left = np.flatnonzero(usable)
     found = []
     for _ in range(MOST_LATTICES):
@@ -115,7 +136,7 @@ def analyse(
         order.domain_of[members] = number
         order.domains.append(Domain(np.sort(members), fit(points, patches)))
     for number, patches in enumerate(found):
-        _find_vacancies(order, number, patches, points, kinds, names, spacing, (height, width))
+        _find_vacancies(order, number, patches, layer)
     return order
 
 
@@ -144,23 +165,15 @@ def fit(points: np.ndarray, patches: list[Patch]) -> Lattice:
     )
 
 
-def _find_vacancies(
-    order: Order,
-    number: int,
-    patches: list[Patch],
-    points: np.ndarray,
-    kinds: np.ndarray,
-    names: list[str],
-    spacing: float,
-    shape: tuple[int, int],
-) -> None:
+def _find_vacancies(order: Order, number: int, patches: list[Patch], layer: _Layer) -> None:
     """Add the domain's vacancies to `order` and molecules a cell to its lattice."""
     from scipy.spatial import cKDTree
 
+    points, kinds, names, spacing = layer.points, layer.kinds, layer.names, layer.spacing
     tree = cKDTree(points)
     vectors = growth.raw_vectors(points, patches)
     occupied: dict[str, list[tuple[int, int]]] = {}
-    for site in _sites(patches, points, kinds, vectors, spacing):
+    for site in _sites(patches, layer, vectors):
         name = names[kinds[next(iter(site.values()))]]
         empty = 0
         for place in _surrounded(site):
@@ -172,7 +185,7 @@ def _find_vacancies(
                 ],
                 axis=0,
             )
-            margin = min(*where, shape[1] - where[0], shape[0] - where[1])
+            margin = min(*where, layer.width - where[0], layer.height - where[1])
             if margin < spacing / 2:
                 continue
             near = tree.query_ball_point(where, 0.55 * spacing)
@@ -201,11 +214,7 @@ def _occupancy(counts: list[tuple[int, int]]) -> tuple[float, float]:
 
 
 def _sites(
-    patches: list[Patch],
-    points: np.ndarray,
-    kinds: np.ndarray,
-    vectors: np.ndarray,
-    spacing: float,
+    patches: list[Patch], layer: _Layer, vectors: np.ndarray
 ) -> list[dict[tuple[int, int], int]]:
     """Return for each site of the cell the places (n, m) that are taken -> index of the molecule.
 
@@ -215,13 +224,13 @@ def _sites(
     inverse = np.linalg.inv(vectors)
     sites: list[tuple[int, np.ndarray, dict[tuple[int, int], int]]] = []
     for patch in sorted(patches, key=lambda p: -len(p.members)):
-        kind = int(kinds[patch.members[0]])
-        offset = (points[patch.members] - patch.places @ vectors).mean(axis=0) @ inverse
+        kind = int(layer.kinds[patch.members[0]])
+        offset = (layer.points[patch.members] - patch.places @ vectors).mean(axis=0) @ inverse
         shift = np.zeros(2, int)
         for other_kind, other, site in sites:
             steps = np.rint(offset - other).astype(int)
             apart = np.hypot(*((offset - other - steps) @ vectors))
-            if kind == other_kind and apart < 0.3 * spacing:
+            if kind == other_kind and apart < 0.3 * layer.spacing:
                 shift, target = steps, site
                 break
         else:

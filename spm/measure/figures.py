@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import numpy as np
-from matplotlib import rc_context
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from spm.io.class_colours import class_colours
+from spm.io.figure_style import figure_style, new_figure
 from spm.measure.statistics import ANGLE_BINS, Pair, Statistics
 
+DPI = 150
 SIZE = (4.6, 3.2)  # inches of one figure
 DOMAIN_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#5B3A29")
 _MUTED = "#b8bcc4"
+_STYLE = {
+    "font.size": 9,
+    "axes.titlesize": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": "#555b66",
+    "axes.labelcolor": "#333842",
+    "xtick.color": "#555b66",
+    "ytick.color": "#555b66",
+    "legend.fontsize": 8,
+}
 
 
 def figures(found: Statistics) -> dict[str, Figure]:
@@ -56,9 +66,8 @@ def _panels(found: Statistics) -> dict[str, Callable[[Axes, Statistics], None]]:
 
 
 def _drawn(panels: list[Callable], columns: int, size: tuple, found: Statistics) -> Figure:
-    with _style():
-        figure = Figure(figsize=size, layout="constrained")
-        FigureCanvasAgg(figure)
+    with figure_style(_STYLE):
+        figure = new_figure(*size, dpi=DPI)
         rows = max(1, -(-len(panels) // columns))
         for i, panel in enumerate(panels):
             panel(figure.add_subplot(rows, columns, i + 1), found)
@@ -76,25 +85,6 @@ def _with_title(title: str, panel: Callable) -> Callable:
         axes.set_title(title, loc="left", fontweight="bold")
 
     return draw
-
-
-@contextmanager
-def _style() -> Iterator[None]:
-    settings = {
-        "font.size": 9,
-        "font.family": ["DejaVu Sans"],
-        "axes.titlesize": 9,
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-        "axes.edgecolor": "#555b66",
-        "axes.labelcolor": "#333842",
-        "xtick.color": "#555b66",
-        "ytick.color": "#555b66",
-        "legend.frameon": False,
-        "legend.fontsize": 8,
-    }
-    with rc_context(settings):
-        yield
 
 
 def _short(name: str) -> str:

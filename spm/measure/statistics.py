@@ -19,7 +19,7 @@ import numpy as np
 from spm.errors import InputError
 from spm.geometry.cropped_mask import CroppedMask
 from spm.measure import domains
-from spm.run.files import atomic_path, write_json
+from spm.run.files import write_json
 from spm.structures.molecule import Molecule
 
 ANGLE_BINS = 24  # bins of an orientation or direction histogram over its period
@@ -140,6 +140,7 @@ def write_statistics(
         stem_path: the folder and NAME of the results, such as img_cache/NAME.
         molecules, height, width, nm_per_pixel, heights_nm, class_names: see `measure`.
     """
+    from spm.io.figure_style import save_figure
     from spm.measure.figures import sheet
 
     found = measure(
@@ -147,8 +148,7 @@ def write_statistics(
     )
     stem_path = Path(stem_path)
     write_json(stem_path.with_name(f"{stem_path.name}_summary.json"), found.summary)
-    with atomic_path(stem_path.with_name(f"{stem_path.name}_statistics.png")) as temporary:
-        sheet(found).savefig(temporary, dpi=150)
+    save_figure(sheet(found), stem_path.with_name(f"{stem_path.name}_statistics.png"))
     return found
 
 

@@ -1,9 +1,10 @@
-"""Which image a predicted JSON names, so that labelme shows the pixels that were predicted.
+"""The image that a predicted JSON names, placed so that labelme saves onto the file it opened.
 
-labelme 6.3.1 refuses 16-bit grey PNG, CMYK JPEG, and GIF, BMP and TIFF with a palette; it lays a
-16-bit TIFF stack on its side, stretches other 16-bit TIFF between minimum and maximum, and turns
-whatever does not end in .png, .jpg or .jpeg into a JPEG before it shows or embeds it
-(findings/labelme_refused.sh).
+labelme saves after each change, not in the file that was opened but beside the image and under the
+image's name: `img_cache/NAME_predicted.json` that names `../images/NAME.png` is saved as
+`images/NAME.json`, and opened once more shows nothing of it (findings/labelme_saves.sh). Opened
+file and saved file are one where the image lies beside the JSON and differs from it by its ending
+alone. NAME_predicted.png is the drawing; so the image is NAME_predicted.tif.
 """
 
 from __future__ import annotations
@@ -12,49 +13,16 @@ from pathlib import Path
 
 import numpy as np
 
-from spm.errors import InputError
-from spm.io.images import image_header
-from spm.io.pixel_size import write_scaled_png
-from spm.report.result_files import link
-
-# The only endings whose bytes labelme passes on unchanged ...
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg"})
-# ... to Qt, which knows these by their content, ...
-FORMATS = frozenset({"PNG", "JPEG", "MPO", "BMP"})
-# ... after it has checked Pillow's mode.
-MODES = frozenset({"1", "L", "P", "RGB", "RGBA", "LA"})
+from spm.io.labelme_shows import LABELME_IMAGE, write_opaque_tiff
 
 
-def shown_by_labelme(path: Path) -> bool:
-    """Return whether labelme shows a file as it was predicted, by its ending and its header."""
-    if path.suffix.lower() not in SUFFIXES:
-        return False
-    try:
-        header = image_header(path)
-    except InputError:  # an instrument file
-        return False
-    return header.format in FORMATS and header.mode in MODES and header.orientation == 1
-
-
-def image_for_labelme(
-    path: Path, image: np.ndarray, nm_per_pixel: float | None, out_dir: Path, name: str
-) -> str:
-    """Return the image's path for the JSON, as seen from `out_dir`.
-
-    That is the predicted file itself where labelme shows it; else an 8-bit PNG with its scale,
-    which is written to `out_dir` as NAME.png (NAME_8bit.png where that is the predicted file).
+def image_for_labelme(image: np.ndarray, result: Path) -> str:
+    """Write the image of a predicted JSON beside it; return the image's name for the JSON.
 
     Args:
-        path: the predicted file, an image or an instrument file.
         image: (H, W, 3) uint8 RGB, what was predicted.
-        nm_per_pixel: None when it is not known.
-        out_dir: folder of the results.
-        name: NAME of the results, see `output_names`.
+        result: the JSON, NAME_predicted.json.
     """
-    if shown_by_labelme(path):
-        return link(path, out_dir)
-    copy = out_dir / f"{name}.png"
-    if copy.exists() and copy.samefile(path):
-        copy = out_dir / f"{name}_8bit.png"
-    write_scaled_png(copy, image, nm_per_pixel)
-    return link(copy, out_dir)
+    beside = result.with_suffix(LABELME_IMAGE)
+    write_opaque_tiff(beside, image)
+    return beside.name

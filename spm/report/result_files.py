@@ -14,7 +14,7 @@ from spm.instruments.inputs import left_out_sentences, list_inputs
 from spm.run.files import is_file
 
 LONGEST_NAME = 255  # bytes of a file's name, on the file systems in use
-LONGEST_ENDING = len("_predicted.json")  # of what is put behind an image's stem
+LONGEST_ENDING = len("_corrected_99.json")  # of what is put behind an image's stem
 
 
 def find_images(files: Sequence[Path] | None, in_dir: Path) -> list[Path]:
@@ -96,7 +96,7 @@ def remove_tiles(out_dir: Path, name: str) -> None:
 
 
 def link(image: Path, folder: Path) -> str:
-    """Returns the image's path as seen from `folder`, as labelme wants it in the JSON."""
+    """Returns the image's path as seen from `folder`, for the JSON."""
     try:
         return Path(os.path.relpath(image, folder)).as_posix()
     except ValueError:  # another drive on Windows

@@ -100,13 +100,13 @@ def neighbour_section(found: Statistics) -> str:
 def figure_section(figures: Mapping[str, Any]) -> str:
     if not figures:
         return ""
-    from matplotlib import rc_context
+    from spm.io.figure_style import figure_style
 
     parts = []
     for title, figure in figures.items():
         buffer = io.BytesIO()
-        # No date and no chance in the names inside: the same result gives the same page.
-        with rc_context({"svg.hashsalt": "spm"}):
+        # No date: the same result gives the same page.
+        with figure_style():
             figure.savefig(buffer, format="svg", metadata={"Date": None})
         uri = data_uri("image/svg+xml", buffer.getvalue())
         caption = escape(title)

@@ -10,7 +10,6 @@ import os
 import re
 import secrets
 import shutil
-import socket
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -136,6 +135,20 @@ def natural_sorted(paths: Iterable[str | os.PathLike]) -> list:
     return sorted(paths, key=natural_key)
 
 
+def visible_files(folder: str | os.PathLike) -> list[Path]:
+    """Return the files in a folder that are not hidden, naturally sorted.
+
+    Raises:
+        InputError: when there is no such folder.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise InputError(f"{folder}: there is no such folder; check the name.")
+    return natural_sorted(
+        path for path in folder.iterdir() if not path.name.startswith(".") and path.is_file()
+    )
+
+
 def safe_name(text: str) -> str:
     """Return a text as part of a file name: no separators, no control or reserved characters."""
     return re.sub(r'[\x00-\x1f/\\:*?"<>|]', "_", text).strip(" .") or "_"
@@ -175,110 +188,32 @@ def remove_leftovers(folder: str | os.PathLike) -> int:
 def folder_lock(folder: str | os.PathLike) -> Iterator[Path]:
     """Hold the folder for this process, so that two runs do not write over one another.
 
-    The lock is a file `.lock` in the folder with the owner's process id and machine; the
-    operating system drops nothing when a process is killed, so a lock whose owner is dead is taken
-    over. A lock of another machine (a shared disk) cannot be checked and is respected.
+    The lock is a file `.lock` in the folder with the owner's process and machine. A lock whose
+    owner is dead is taken over; one of another machine (a shared disk) cannot be checked and is
+    respected.
 
     Raises:
         InputError: when another live process holds the folder, or it cannot be written to.
     """
+    from filelock import SoftFileLock, Timeout
+
     folder = make_folder(folder)
-    lock = folder / LOCK_NAME
-    token = json.dumps(
-        {"pid": os.getpid(), "host": socket.gethostname(), "id": secrets.token_hex(8)}
-    )
-    for _ in range(3):
-        if _create_lock(lock, token):
-            break
-        _remove_stale_lock(lock, folder)
-    else:
-        raise _busy(folder, lock)
+    # A file that is there or not works on every disk; the system's own locks do not on some
+    # network disks, and leave their file behind.
+    lock = SoftFileLock(folder / LOCK_NAME, timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise InputError(
+            f"{folder}: another run is working in this folder; wait until it ends "
+            f"(or delete {LOCK_NAME} there if no other run exists)."
+        ) from None
+    except OSError as error:
+        raise InputError(
+            f"{folder}: nothing can be written there ({error.strerror}); "
+            "change the folder's permissions or choose another one."
+        ) from error
     try:
         yield folder
     finally:
-        if _read_lock(lock) == token:
-            lock.unlink(missing_ok=True)
-
-
-def _create_lock(lock: Path, token: str) -> bool:
-    try:
-        with lock.open("x", encoding="utf-8") as file:
-            file.write(token)
-    except FileExistsError:
-        return False
-    except OSError as error:
-        raise InputError(
-            f"{lock.parent}: nothing can be written there ({error.strerror}); "
-            "change the folder's permissions or choose another one."
-        ) from error
-    return True
-
-
-def _read_lock(lock: Path) -> str:
-    try:
-        return lock.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
-        return ""
-
-
-def _remove_stale_lock(lock: Path, folder: Path) -> None:
-    """Delete a lock whose owner is dead; raise InputError when the owner lives."""
-    text = _read_lock(lock)
-    try:
-        owner = json.loads(text)
-        pid, host = int(owner["pid"]), str(owner["host"])
-    except (ValueError, KeyError, TypeError):
-        pid, host = 0, socket.gethostname()  # killed between creating and writing it
-        if lock.exists() and _age(lock) < 5:
-            raise _busy(folder, lock) from None
-    if host != socket.gethostname() or process_alive(pid):
-        raise _busy(folder, lock)
-    # Somebody may have taken it over in the meantime: delete only what was read.
-    if _read_lock(lock) == text:
-        lock.unlink(missing_ok=True)
-
-
-def _age(path: Path) -> float:
-    import time
-
-    try:
-        return time.time() - path.stat().st_mtime
-    except FileNotFoundError:
-        return 0.0
-
-
-def _busy(folder: Path, lock: Path) -> InputError:
-    return InputError(
-        f"{folder}: another run is working in this folder; wait until it ends "
-        f"(or delete {lock.name} there if no other run exists)."
-    )
-
-
-def process_alive(pid: int) -> bool:
-    """Return whether a process with this id runs on this machine."""
-    if pid <= 0:
-        return False
-    if os.name == "nt":
-        return _process_alive_windows(pid)
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
-
-
-def _process_alive_windows(pid: int) -> bool:
-    import ctypes
-
-    # os.kill(pid, 0) would end the process on Windows; ask for a handle instead.
-    synchronize, still_waiting = 0x00100000, 0x00000102
-    kernel = ctypes.windll.kernel32
-    handle = kernel.OpenProcess(synchronize, False, pid)
-    if not handle:
-        return kernel.GetLastError() == 5  # access denied: it exists
-    try:
-        return kernel.WaitForSingleObject(handle, 0) == still_waiting
-    finally:
-        kernel.CloseHandle(handle)
+        lock.release()

@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Self, TypeVar, get_type_hints
 
-from spm.errors import InputError
+from spm.errors import InputError, raise_problems
 from spm.run.setting_kinds import conform
 
 T = TypeVar("T")
@@ -84,8 +84,7 @@ class Settings:
             InputError: with every value that cannot be, alone or beside the others.
         """
         settings = self.conformed()
-        if problems := settings.all_problems():
-            raise InputError.joined(problems)
+        raise_problems(settings.all_problems())
         return settings
 
     def all_problems(self) -> list[str]:
@@ -112,8 +111,7 @@ class Settings:
                 problems.append(str(error))
             except ValueError as error:
                 problems.append(f"{name} must be {error}. Received: {value!r}.")
-        if problems:
-            raise InputError.joined(problems)
+        raise_problems(problems)
         return dataclasses.replace(self, **values)
 
     def problems(self) -> Iterable[str]:

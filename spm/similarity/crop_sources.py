@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from spm.errors import InputError
+from spm.errors import InputError, raise_problems
 from spm.similarity.crops import Crop, read_crop_folder
 from spm.similarity.outlined_crops import cut_crops
-from spm.structures.annotation import iter_annotations, read_annotation
+from spm.structures.annotation import iter_annotations, read_annotations
 from spm.structures.classes import ClassChoice, Classes
 
 
@@ -25,8 +25,7 @@ def load_crops(folders: list[Path], classes: list[str], margin: float, mask: boo
         for folder in folders
         if not folder.exists()
     ]
-    if problems:
-        raise InputError.joined(problems)
+    raise_problems(problems)
     annotations = [_annotations(folder) for folder in folders]
     if all(annotations):
         paths = list(dict.fromkeys(path for found in annotations for path in found))
@@ -44,16 +43,9 @@ def _annotations(path: Path) -> list[Path]:
     """Return the user's own annotations (not the copies that our steps made) at a path."""
     if path.is_file():
         return [path] if path.suffix.lower() == ".json" else []
-    found, problems = [], []
-    for one in iter_annotations(path):
-        try:
-            if read_annotation(one).derived is None:
-                found.append(one)
-        except InputError as error:
-            problems.append(str(error))
-    if problems:
-        raise InputError.joined(problems)
-    return found
+    found, problems = read_annotations(iter_annotations(path))
+    raise_problems(problems)
+    return [annotation.path for annotation in found if annotation.derived is None]
 
 
 def _read_folders(folders: list[Path], classes: list[str]) -> list[Crop]:

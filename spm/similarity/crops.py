@@ -25,7 +25,7 @@ class Crop:
     """One molecule.
 
     Args:
-        name: file name without suffix, or the shape's label.
+        name: file name without suffix, or what `spm.structures.shape.titles` says.
         class_name: the class the user gave it.
         source: the crop's file, or the annotation it was cut from.
         index: position of the shape in the annotation; None for a crop file.

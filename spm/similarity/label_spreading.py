@@ -113,6 +113,9 @@ def _correlations(descriptors: np.ndarray, others: np.ndarray, mirror: bool) -> 
 def spread_names(distances: np.ndarray, start: np.ndarray, spread: float) -> np.ndarray:
     """Let names spread over the nearest neighbours.
 
+    scikit-learn's LabelSpreading takes a class for each example but no shares, and iterates where
+    the equations are solved here: hundreds of times, until it gives the same.
+
     Args:
         distances: (N, N), symmetric.
         start: (N, class_count), 0 or greater: what each molecule is taken for at first.

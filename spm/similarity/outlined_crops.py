@@ -7,13 +7,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from spm.errors import InputError
+from spm.errors import raise_problems
+from spm.geometry.polygons import polygon_centroid
 from spm.similarity.crops import PATCH, VIEW, Crop
 from spm.structures import annotation as ann
 from spm.structures import instance_masks
 from spm.structures.classes import LABELS_DECIDE, ClassChoice
 from spm.structures.same_image import annotated_twice
-from spm.structures.shape import region
+from spm.structures.shape import region, titles
 
 MARGIN = 1.15  # side of a crop over the diameter of the class with the largest molecules
 
@@ -37,13 +38,9 @@ def cut_crops(
     Raises:
         InputError: for unreadable annotations, wrong outlines, unknown labels (all named at once).
     """
-    problems, cuts, read = [], [], []
-    for path in paths:
-        try:
-            read.append(ann.read_annotation(path))
-        except InputError as error:
-            problems.append(str(error))
-    classes = choice.of(label for annotation in read for label in annotation.labels)
+    cuts = []
+    read, problems = ann.read_annotations(paths)
+    classes = ann.classes_of(read, choice)
     read = [annotation.classified(classes) for annotation in read]
     problems += [problem for annotation in read for problem in ann.check_with_image(annotation)]
     problems += [sentence for _, sentence in annotated_twice(read)]
@@ -51,8 +48,7 @@ def cut_crops(
         for index, shape in enumerate(annotation.shapes):
             name = annotation.class_of(shape)
             cuts.append((annotation, index, name, *_centre_diameter(region(shape))))
-    if problems:
-        raise InputError.joined(problems)
+    raise_problems(problems)
     if not cuts:
         return []
     by_class: dict[str, list[float]] = {}
@@ -64,23 +60,15 @@ def cut_crops(
 
 def _centre_diameter(points: np.ndarray) -> tuple[np.ndarray, float]:
     """Return the area's centroid (x, y) and twice the distance of its farthest corner, pixels."""
-    x, y = np.asarray(points, float).T
-    cross = x * np.roll(y, -1) - np.roll(x, -1) * y
-    area = cross.sum() / 2
-    if abs(area) < 1e-6:
-        centre = np.array([x.mean(), y.mean()])
-    else:
-        centre = np.array(
-            [((x + np.roll(x, -1)) * cross).sum(), ((y + np.roll(y, -1)) * cross).sum()]
-        ) / (6 * area)
-    return centre, 2 * float(np.hypot(x - centre[0], y - centre[1]).max())
+    centre = np.array(polygon_centroid(points))
+    return centre, 2 * float(np.hypot(*(points - centre).T).max())
 
 
 def _cut_all(cuts: list[tuple], side: float, mask: bool) -> list[Crop]:
-    crops, current, grey = [], None, None
+    crops, current, grey, names = [], None, None, []
     for annotation, index, name, centre, _ in cuts:
         if annotation is not current:
-            current = annotation
+            current, names = annotation, titles(annotation.shapes)
             grey = cv2.cvtColor(annotation.read_image(), cv2.COLOR_RGB2GRAY).astype(np.float32)
             if side > VIEW:  # against moire when the crop is shrunk
                 smooth = cv2.GaussianBlur(grey, (0, 0), 0.4 * side / VIEW)
@@ -91,7 +79,7 @@ def _cut_all(cuts: list[tuple], side: float, mask: bool) -> list[Crop]:
         patch, masked, weight = cut_patch(smooth, centre, side, inside)
         shown = masked if mask else patch
         path = Path(annotation.path)
-        crops.append(Crop(shape.label, name, path, index, shown, masked, weight))
+        crops.append(Crop(names[index], name, path, index, shown, masked, weight))
     return crops
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,10 +13,13 @@ from spm.run import files
 from spm.similarity.screening import Screening
 from spm.structures.annotation import read_annotation, write_annotation
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
 SHEET_ROWS = 12  # suspicious crops on the contact sheet, at most
-# Colour-blind safe (Okabe and Ito), in the order of the classes' names.
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
 MARKERS = "os^Dv<>"
+DPI = 150
+TYPE = {"font.size": 10, "legend.fontsize": 10}
 
 
 def write_report(result: Screening, folder: Path) -> list[str]:
@@ -116,67 +120,65 @@ def write_pair_table(result: Screening, path: Path) -> None:
 
 def draw_map(result: Screening, path: Path, annotated: bool) -> None:
     """Draw the map, one colour per class; `annotated` writes each label and rings the suspects."""
-    from matplotlib.figure import Figure
+    from spm.io.figure_style import COLOURS, figure_style, new_figure, save_figure
 
-    figure = Figure(figsize=(11, 11) if annotated else (6, 6), layout="constrained")
-    axes = figure.add_subplot()
-    classes = np.array([crop.class_name for crop in result.crops])
-    for k, name in enumerate(sorted(set(classes.tolist()))):
-        x, y = result.positions[classes == name].T
-        colour, marker = COLOURS[k % len(COLOURS)], MARKERS[k % len(MARKERS)]
-        size = 14 if annotated else 36
-        axes.scatter(x, y, s=size, c=colour, marker=marker, alpha=0.8, lw=0, label=name)
-    if annotated:
-        for crop, (x, y) in zip(result.crops, result.positions, strict=True):
-            axes.annotate(_plain(crop.name), (x, y), (2, 2), textcoords="offset points", size=6)
-        if result.suspected.any():
-            x, y = result.positions[result.suspected].T
-            ring = {"facecolors": "none", "edgecolors": "red", "linewidths": 1.5}
-            axes.scatter(x, y, s=120, **ring, label="suspicious")
-    axes.set(xlabel="t-SNE 1", ylabel="t-SNE 2", aspect="equal", adjustable="datalim")
-    # Below the axes: inside, it would cover points.
-    figure.legend(loc="outside lower center", ncols=4, frameon=False)
-    _save(figure, path)
+    with figure_style(TYPE):
+        figure = new_figure(*((11, 11) if annotated else (6, 6)), dpi=DPI)
+        axes = figure.add_subplot()
+        classes = np.array([crop.class_name for crop in result.crops])
+        for k, name in enumerate(sorted(set(classes.tolist()))):
+            x, y = result.positions[classes == name].T
+            colour, marker = COLOURS[k % len(COLOURS)], MARKERS[k % len(MARKERS)]
+            size = 14 if annotated else 36
+            axes.scatter(x, y, s=size, c=colour, marker=marker, alpha=0.8, lw=0, label=name)
+        if annotated:
+            _annotate(axes, result)
+        axes.set(xlabel="t-SNE 1", ylabel="t-SNE 2", aspect="equal", adjustable="datalim")
+        # Below the axes: inside, it would cover points.
+        figure.legend(loc="outside lower center", ncols=4)
+    save_figure(figure, path)
+
+
+def _annotate(axes: Axes, result: Screening) -> None:
+    for crop, (x, y) in zip(result.crops, result.positions, strict=True):
+        axes.annotate(crop.name, (x, y), (2, 2), textcoords="offset points", size=6)
+    if result.suspected.any():
+        x, y = result.positions[result.suspected].T
+        ring = {"facecolors": "none", "edgecolors": "red", "linewidths": 1.5}
+        axes.scatter(x, y, s=120, **ring, label="suspicious")
 
 
 def draw_suspects(result: Screening, path: Path) -> None:
     """Draw the contact sheet: a suspicious crop a row, its nearest neighbours beside it."""
-    from matplotlib.figure import Figure
+    from spm.io.figure_style import figure_style, new_figure, save_figure
 
     suspects = [i for i in result.ranking if result.suspected[i]][:SHEET_ROWS]
     columns = 1 + result.neighbours.shape[1]
-    figure = Figure(figsize=(1.7 * columns, 1.9 * len(suspects) + 0.4), layout="constrained")
-    grid = figure.subplots(len(suspects), columns, squeeze=False)
-    low, high = np.percentile(result.views, [0.5, 99.5])
-    for row, i in zip(grid, suspects, strict=True):
-        for axes, j in zip(row, [i, *result.neighbours[i]], strict=True):
-            crop = result.crops[j]
-            axes.imshow(result.views[j], cmap="gray", vmin=low, vmax=high)
-            title = f"{_plain(crop.class_name)}: {_plain(crop.name)}"
-            if j == i:
-                title += f"\nscore {result.outlier[i]:.2f}"
-            other = crop.class_name != result.crops[i].class_name
-            axes.set_title(
-                title, size=8, color="red" if j == i else "#0072b2" if other else "black"
-            )
-            axes.set(xticks=[], yticks=[])
-            for side in axes.spines.values():
-                side.set(color="red" if j == i else "black", linewidth=2 if j == i else 0.5)
-    figure.suptitle("suspicious crops, and their nearest neighbours (blue: another class)", size=9)
-    _save(figure, path)
+    with figure_style(TYPE):
+        figure = new_figure(1.7 * columns, 1.9 * len(suspects) + 0.4, DPI)
+        grid = figure.subplots(len(suspects), columns, squeeze=False)
+        low, high = np.percentile(result.views, [0.5, 99.5])
+        for row, i in zip(grid, suspects, strict=True):
+            for axes, j in zip(row, [i, *result.neighbours[i]], strict=True):
+                axes.imshow(result.views[j], cmap="gray", vmin=low, vmax=high)
+                _frame(axes, result, i, j)
+        figure.suptitle(
+            "suspicious crops, and their nearest neighbours (blue: another class)", size=9
+        )
+    save_figure(figure, path)
 
 
-def _plain(text: str) -> str:
-    """A dollar sign would start matplotlib's mathematics."""
-    return text.replace("$", r"\$")
-
-
-def _save(figure, path: Path) -> None:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
-    FigureCanvasAgg(figure)
-    with files.atomic_path(path) as temporary:
-        figure.savefig(temporary, dpi=150)
+def _frame(axes: Axes, result: Screening, suspect: int, shown: int) -> None:
+    """Write a crop's class and name over it; the suspicious one of the row gets a red frame."""
+    crop, itself = result.crops[shown], shown == suspect
+    other = crop.class_name != result.crops[suspect].class_name
+    title = f"{crop.class_name}: {crop.name}"
+    if itself:
+        title += f"\nscore {result.outlier[suspect]:.2f}"
+    axes.set_title(title, size=8, color="red" if itself else "#0072b2" if other else "black")
+    axes.set(xticks=[], yticks=[])
+    for side in axes.spines.values():
+        side.set(color="red" if itself else "black", linewidth=2 if itself else 0.5)
 
 
 def write_cleaned(result: Screening, folder: Path) -> list[Path]:

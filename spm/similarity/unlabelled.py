@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from spm.geometry.cropped_mask import polygon_mask
+from spm.geometry.polygon_filling import polygon_mask
 from spm.geometry.polygons import median_diameter, polygon_area
 
 REDUCED = 14.0  # diameter of the molecules in the reduced image, pixels

@@ -7,10 +7,11 @@
 arguments give the same image, whatever the number of processes.
 """
 
+# ruff: noqa: F401 -- the simulator's names, for those who use it
+
 from spm.simulate.appearance import Appearance
 from spm.simulate.image import simulate
 from spm.simulate.invented import invented_drawing, invented_drawings, invented_system
-from spm.simulate.lattice import Cell, Site
 from spm.simulate.molecules import (
     Drawing,
     Lobe,
@@ -22,25 +23,4 @@ from spm.simulate.molecules import (
     drawings_from_annotation,
 )
 from spm.simulate.single import molecule_crops
-from spm.simulate.systems import SYSTEMS, System
-
-__all__ = [
-    "SYSTEMS",
-    "Appearance",
-    "Cell",
-    "Drawing",
-    "Lobe",
-    "Plate",
-    "Site",
-    "System",
-    "builtin_drawings",
-    "drawing_from_crop",
-    "drawing_from_mask",
-    "drawing_from_outline",
-    "drawings_from_annotation",
-    "invented_drawing",
-    "invented_drawings",
-    "invented_system",
-    "molecule_crops",
-    "simulate",
-]
+from spm.simulate.systems import SYSTEMS, Cell, Site, System

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import zlib
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 
@@ -13,13 +14,14 @@ from spm.simulate import appearance as look
 from spm.simulate import recording
 from spm.simulate.appearance import Appearance
 from spm.simulate.distortion import Distortion
+from spm.simulate.frame import Frame, make_frame
 from spm.simulate.lattice import (
     Arrangement,
     gas_arrangement,
     lattice_arrangement,
     without_patches,
 )
-from spm.simulate.molecules import STANDARD_SIZE, Drawing, builtin_drawings
+from spm.simulate.molecules import STANDARD_SIZE, Drawing
 from spm.simulate.scanning import stamp, trace
 from spm.simulate.systems import SYSTEMS, System
 from spm.simulate.truth import truth_annotation
@@ -27,6 +29,33 @@ from spm.structures.annotation import Annotation
 
 # Each purpose has its own random stream, so that changing one leaves the others as they were.
 _PLACES, _HEIGHTS, _APPEARANCE, _SURFACE, _TIP, _NOISE, _SCRAMBLE = range(7)
+
+
+@dataclass(frozen=True)
+class Scan:
+    """What `simulate` is asked for besides the system and its appearance.
+
+    Attributes:
+        pixels_per_molecule: width of molecule A in the image; all else scales with it.
+        unstable_tip: tip changes, streaks and jumping lines all over.
+        scrambled: this many molecules, wholly inside the image, are spoilt by tip noise; their
+            shapes carry the flag `scrambled`.
+        random_appearance: draw tip, noise, drift, contrast and colour map anew for each seed.
+        drawings: molecules of the user's own by class name, besides the built-in ones.
+        nm_per_pixel: written into the truth, with the lattice in nanometres.
+        image_name: written into the truth.
+    """
+
+    pixels_per_molecule: float = STANDARD_SIZE
+    unstable_tip: bool = False
+    scrambled: int = 0
+    random_appearance: bool = False
+    drawings: dict[str, Drawing] | None = None
+    nm_per_pixel: float | None = None
+    image_name: str = "simulated.png"
+
+
+_SCAN_FIELDS = {f.name for f in fields(Scan)}
 _SYSTEM_FIELDS = {f.name for f in fields(System)} - {"name", "appearance"}
 _APPEARANCE_FIELDS = {f.name for f in fields(Appearance)}
 
@@ -35,15 +64,7 @@ def simulate(
     system: str | System = "network",
     size: int | tuple[int, int] = 1024,
     seed: int = 0,
-    *,
-    pixels_per_molecule: float = STANDARD_SIZE,
-    unstable_tip: bool = False,
-    scrambled: int = 0,
-    random_appearance: bool = False,
-    drawings: dict[str, Drawing] | None = None,
-    nm_per_pixel: float | None = None,
-    image_name: str = "simulated.png",
-    **overrides,
+    **settings: Any,
 ) -> tuple[np.ndarray, Annotation]:
     """Simulate one image.
 
@@ -51,15 +72,8 @@ def simulate(
         system: a name in `SYSTEMS`, or a System.
         size: side in pixels, or (height, width).
         seed: same seed, same image.
-        pixels_per_molecule: width of molecule A in the image; all else scales with it.
-        unstable_tip: tip changes, streaks and jumping lines all over.
-        scrambled: this many molecules, wholly inside the image, are spoilt by tip noise; their
-            shapes carry the flag `scrambled`.
-        random_appearance: draw tip, noise, drift, contrast and colour map anew for each seed.
-        drawings: molecules of the user's own by class name, besides the built-in ones.
-        nm_per_pixel: written into the truth, with the lattice in nanometres.
-        **overrides: any field of System or Appearance by name, for example `vacancies=0.1`,
-            `domains=3`, `colour_map="grey"`, `noise=0.05`.
+        **settings: any field of Scan, System or Appearance by name, for example
+            `pixels_per_molecule=40`, `vacancies=0.1`, `domains=3`, `colour_map="grey"`.
 
     Returns:
         image: (H, W, 3) uint8 RGB.
@@ -69,27 +83,27 @@ def simulate(
             image's centre, drift included.
 
     Raises:
-        InputError: unknown system, override or colour map, or a size without a pixel.
+        InputError: unknown system, setting or colour map, or a size without a pixel.
     """
-    system = _resolved(system, overrides)
-    shape = _checked_shape(size)
-    scale = _checked_scale(pixels_per_molecule)
-    known = known_drawings(system.class_names, drawings)
+    scan = Scan(**{k: settings.pop(k) for k in _SCAN_FIELDS & set(settings)})
+    system = _resolved(system, settings)
+    frame = make_frame(size, scan.pixels_per_molecule, system.class_names, scan.drawings)
+    shape, scale = frame.shape, frame.scale
     if seed < 0:
         raise InputError(f"the seed must be 0 or greater. Received: {seed}.")
     rngs = [np.random.default_rng([seed, purpose]) for purpose in range(7)]
     if system.cell is None:  # the same gas positions in every system would be no new test
         rngs[_PLACES] = np.random.default_rng([seed, zlib.crc32(system.name.encode())])
-    ap = _recorded(system, overrides, unstable_tip, random_appearance, rngs[_APPEARANCE])
-    distortion = make_distortion(shape, ap, scale)
+    ap = _recorded(system, scan, settings, rngs[_APPEARANCE])
+    distortion = frame.distortion(ap)
 
-    arrangement = _arranged(system, known, shape, scale, distortion, rngs[_PLACES])
+    arrangement = _arranged(system, frame, distortion, rngs[_PLACES])
     adsorbates = rngs[_SURFACE].uniform(0.03, 0.97, (ap.adsorbates, 2)) * shape[::-1]
     _make_room(arrangement, adsorbates, 1.7 * ap.adsorbate_radius * scale)
     _vary_heights(arrangement, ap.height_spread, rngs[_HEIGHTS])
-    _choose_scrambled(arrangement, known, shape, scale, distortion, scrambled, rngs[_SCRAMBLE])
+    _choose_scrambled(arrangement, frame, distortion, scan.scrambled, rngs[_SCRAMBLE])
 
-    heights = scanned_heights(arrangement, known, shape, scale, ap, distortion, rngs[_TIP])
+    heights = scanned_heights(arrangement, frame, ap, distortion, rngs[_TIP])
     heights += recording.slow_background(shape, ap.background, rngs[_SURFACE])
     recording.add_adsorbates(
         heights, distortion.to_image(adsorbates), ap.adsorbate_radius * scale, rngs[_SURFACE]
@@ -97,33 +111,22 @@ def simulate(
     for placement in arrangement.placements:
         if placement.scrambled:
             centre = distortion.to_image(np.array([[placement.x, placement.y]]))[0]
-            radius = 1.05 * known[placement.class_name].radius * scale
+            radius = 1.05 * frame.drawings[placement.class_name].radius * scale
             recording.scramble(heights, centre, radius, rngs[_SCRAMBLE])
     image = colour(recording.record(heights, ap, scale, rngs[_NOISE]), ap.colour_map)
 
     facts = {
         "system": system.name,
         "seed": seed,
-        "pixels_per_molecule": pixels_per_molecule,
+        "pixels_per_molecule": scan.pixels_per_molecule,
         "class_names": system.class_names,
         "colour_map": ap.colour_map,
-        **_lattice_facts(arrangement, distortion, shape, nm_per_pixel),
+        **_lattice_facts(arrangement, distortion, shape, scan.nm_per_pixel),
     }
     truth = truth_annotation(
-        arrangement, known, shape, scale, distortion, image_name=image_name, facts=facts
+        arrangement, frame, distortion, image_name=scan.image_name, facts=facts
     )
     return image, truth
-
-
-def known_drawings(class_names, drawings: dict[str, Drawing] | None) -> dict[str, Drawing]:
-    """Return the built-in drawings and the user's own, which must cover `class_names`."""
-    known = {**builtin_drawings(), **(drawings or {})}
-    missing = [name for name in class_names if name not in known]
-    if missing:
-        raise InputError(
-            f"no drawing for molecule {', '.join(missing)}; known: {', '.join(known)}."
-        )
-    return known
 
 
 def changed_appearance(ap: Appearance, overrides: dict) -> Appearance:
@@ -149,40 +152,19 @@ def _resolved(system: str | System, overrides: dict) -> System:
         if system not in SYSTEMS:
             raise InputError(f"system {system!r} is unknown; choose from {', '.join(SYSTEMS)}.")
         system = SYSTEMS[system]
-    check_overrides(overrides, _SYSTEM_FIELDS | _APPEARANCE_FIELDS)
+    check_overrides(overrides, _SCAN_FIELDS | _SYSTEM_FIELDS | _APPEARANCE_FIELDS)
     return replace(system, **{k: v for k, v in overrides.items() if k in _SYSTEM_FIELDS})
 
 
-def _checked_shape(size: int | tuple[int, int]) -> tuple[int, int]:
-    height, width = (size, size) if np.isscalar(size) else size
-    if height < 1 or width < 1:
-        raise InputError(f"size must be at least one pixel. Received: {size}.")
-    return int(height), int(width)
-
-
-def _checked_scale(pixels_per_molecule: float) -> float:
-    if not 4 <= pixels_per_molecule <= 1000:
-        raise InputError(
-            f"pixels_per_molecule must lie between 4 and 1000. Received: {pixels_per_molecule}."
-        )
-    return pixels_per_molecule / STANDARD_SIZE
-
-
-def _recorded(system, overrides, unstable_tip, random_appearance, rng) -> Appearance:
+def _recorded(system: System, scan: Scan, overrides: dict, rng: np.random.Generator) -> Appearance:
     """Return the appearance: the system's, varied if wished, then what the caller asked for."""
     ap = system.appearance
-    if random_appearance:
+    if scan.random_appearance:
         contrast = {name: ap.class_heights.get(name, 1.0) for name in system.class_names}
         ap = look.varied(replace(ap, class_heights=contrast), rng)
-    if unstable_tip:
+    if scan.unstable_tip:
         ap = replace(ap, **{k: max(v, getattr(ap, k)) for k, v in look.UNSTABLE_TIP.items()})
     return changed_appearance(ap, overrides)
-
-
-def make_distortion(shape, ap: Appearance, scale: float) -> Distortion:
-    """Return the drift and creep of an appearance for an image."""
-    reach = int(np.ceil(200 * scale + 0.2 * max(shape)))
-    return Distortion(shape, ap.drift, ap.creep, reach=reach)
 
 
 def _displacement(distortion: Distortion, shape, pad: float) -> float:
@@ -192,19 +174,15 @@ def _displacement(distortion: Distortion, shape, pad: float) -> float:
     return float(np.abs(distortion.to_surface(points) - points).max())
 
 
-def _arranged(system: System, drawings, shape, scale, distortion, rng) -> Arrangement:
+def _arranged(
+    system: System, frame: Frame, distortion: Distortion, rng: np.random.Generator
+) -> Arrangement:
+    shape, scale = frame.shape, frame.scale
     reach = _displacement(distortion, shape, 50 * scale) / scale  # drawing pixels
     if system.cell is not None:
-        arrangement = lattice_arrangement(
-            system.cell, drawings, shape, scale, rng,
-            angle=system.angle, domains=system.domains, vacancies=system.vacancies,
-            jitter=system.jitter, swing=system.swing, margin=max(90.0, reach + 50.0),
-        )  # fmt: skip
+        arrangement = lattice_arrangement(system, frame, rng, max(90.0, reach + 50.0))
     elif system.shares:
-        arrangement = gas_arrangement(
-            system.shares, drawings, shape, scale, rng,
-            coverage=system.coverage, count=system.count, margin=max(40.0, reach + 40.0),
-        )  # fmt: skip
+        arrangement = gas_arrangement(system, frame, rng, max(40.0, reach + 40.0))
     else:
         arrangement = Arrangement([])
     side = sum(shape) / 2 / scale
@@ -232,23 +210,37 @@ def _vary_heights(arrangement: Arrangement, spread: float, rng) -> None:
     ]
 
 
-def scanned_heights(arrangement, drawings, shape, scale, ap, distortion, rng) -> np.ndarray:
+def scanned_heights(
+    arrangement: Arrangement,
+    frame: Frame,
+    ap: Appearance,
+    distortion: Distortion,
+    rng: np.random.Generator,
+) -> np.ndarray:
     """Return the (H, W) float32 heights that the tip reports over the molecules."""
+    shape, scale = frame.shape, frame.scale
     pad = int(np.ceil(4 * max(ap.blur, ap.skirt) * scale)) + 2
     margin = pad + int(np.ceil(_displacement(distortion, shape, pad))) + 2
-    surface = stamp(arrangement.placements, drawings, shape, scale, margin, ap.class_heights)
+    surface = stamp(arrangement.placements, frame, margin, ap.class_heights)
     return trace(distortion.apply(surface, shape, margin, pad), ap, scale, pad, rng)
 
 
-def _choose_scrambled(arrangement, drawings, shape, scale, distortion, count, rng) -> None:
+def _choose_scrambled(
+    arrangement: Arrangement,
+    frame: Frame,
+    distortion: Distortion,
+    count: int,
+    rng: np.random.Generator,
+) -> None:
     """Mark `count` molecules that lie wholly inside the image, in place."""
     if not count:
         return
+    height, width = frame.shape
     whole = []
     for index, p in enumerate(arrangement.placements):
         x, y = distortion.to_image(np.array([[p.x, p.y]]))[0]
-        reach = drawings[p.class_name].radius * scale
-        if reach <= x <= shape[1] - reach and reach <= y <= shape[0] - reach:
+        reach = frame.drawings[p.class_name].radius * frame.scale
+        if reach <= x <= width - reach and reach <= y <= height - reach:
             whole.append(index)
     if len(whole) < count:
         raise InputError(

@@ -9,11 +9,11 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from spm.geometry.cropped_mask import mask_outline
+from spm.geometry.mask_outline import mask_outline
 from spm.simulate.appearance import Appearance
-from spm.simulate.lattice import Cell, Site, rotation
+from spm.simulate.lattice import rotation
 from spm.simulate.molecules import OVERSAMPLING, Drawing, Lobe
-from spm.simulate.systems import System
+from spm.simulate.systems import Cell, Site, System
 
 FLANK = 0.55  # share of the usual height at which the outline runs, as people click it
 TIP = 1.5  # standard deviation of the tip that blurs the flank, drawing pixels

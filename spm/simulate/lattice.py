@@ -1,6 +1,6 @@
 """Where the molecules lie: crystal lattices with domains and defects, and random gas phases.
 
-All positions are (x, y) image pixels before drift; lengths in a `Cell` are drawing pixels (see
+All positions are (x, y) image pixels before drift; lengths in a `System` are drawing pixels (see
 `spm.simulate.molecules`).  Angles are degrees, clockwise on the screen.
 """
 
@@ -11,28 +11,12 @@ from dataclasses import dataclass, field
 import cv2
 import numpy as np
 
-from spm.simulate.molecules import Drawing
+from spm.geometry.polygons import polygon_area
+from spm.simulate.frame import Frame
+from spm.simulate.systems import System
 
+SPACING = 3.0  # free rim round each outline in a gas, drawing pixels
 STEP = 2.5  # grid step of the occupancy image, drawing pixels: 24 a molecule
-
-
-@dataclass(frozen=True)
-class Site:
-    """A molecule in a cell: fractions of the lattice vectors, and its angle to vector a's frame."""
-
-    class_name: str
-    along_a: float
-    along_b: float
-    angle: float
-
-
-@dataclass(frozen=True)
-class Cell:
-    """A repeat unit: lattice vectors (x, y) in drawing pixels and the molecules inside."""
-
-    a: tuple[float, float]
-    b: tuple[float, float]
-    sites: tuple[Site, ...]
 
 
 @dataclass(frozen=True)
@@ -65,39 +49,23 @@ def rotation(degrees: float) -> np.ndarray:
 
 
 def lattice_arrangement(
-    cell: Cell,
-    drawings: dict[str, Drawing],
-    shape: tuple[int, int],
-    scale: float,
-    rng: np.random.Generator,
-    *,
-    angle: float | None = None,
-    domains: int = 1,
-    vacancies: float = 0.0,
-    jitter: float = 0.7,
-    swing: float = 1.5,
-    margin: float = 90.0,
+    system: System, frame: Frame, rng: np.random.Generator, margin: float = 90.0
 ) -> Arrangement:
-    """Fill an image with a crystal, in one domain or several.
+    """Fill the frame with the system's crystal, in one domain or several.
 
     Args:
-        shape: (height, width) of the image, pixels.
-        scale: image pixels per drawing pixel.
-        angle: rotation of the first domain's lattice; random when None.  Further domains are
-            turned by random angles.
-        vacancies: share of the molecules that are missing, 0 to 1.
-        jitter: standard deviation of each position, drawing pixels.
-        swing: standard deviation of each molecule's angle, degrees.
-        margin: how far molecules go beyond the image, drawing pixels.
+        system: with a cell. Domains after the first are turned by random angles.
+        margin: how far molecules go beyond the frame, drawing pixels.
     """
-    height, width = shape
+    height, width = frame.shape
+    scale, cell = frame.scale, system.cell
     reach = margin * scale
-    centres = rng.uniform(0, 1, (domains, 2)) * (width, height)
-    angles = rng.uniform(0, 360, domains)
-    if angle is not None:
-        angles[0] = angle
+    centres = rng.uniform(0, 1, (system.domains, 2)) * (width, height)
+    angles = rng.uniform(0, 360, system.domains)
+    if system.angle is not None:
+        angles[0] = system.angle
     arrangement = Arrangement([])
-    for index in range(domains):
+    for index in range(system.domains):
         turn = rotation(angles[index])
         vectors = np.array([cell.a, cell.b]) @ turn.T * scale
         arrangement.vectors.append(vectors)
@@ -105,38 +73,38 @@ def lattice_arrangement(
         cells = _cells_covering(vectors, origin, width, height, reach)
         for site in cell.sites:
             at = (cells + (site.along_a, site.along_b)) @ vectors + origin
-            at += rng.normal(0.0, jitter * scale, at.shape)
-            swings = rng.normal(0.0, swing, len(at))
-            kept = rng.random(len(at)) >= vacancies
+            at += rng.normal(0.0, system.jitter * scale, at.shape)
+            swings = rng.normal(0.0, system.swing, len(at))
+            kept = rng.random(len(at)) >= system.vacancies
             kept &= _inside(at, width, height, reach) & _in_domain(at, centres, index, 8.0 * scale)
             for (x, y), extra in zip(at[kept], swings[kept], strict=True):
                 turned = (site.angle + angles[index] + extra) % 360.0
                 arrangement.placements.append(
                     Placement(site.class_name, float(x), float(y), float(turned))
                 )
-    if domains > 1:
-        arrangement.placements = _apart(arrangement.placements, drawings, shape, scale, reach)
+    if system.domains > 1:
+        arrangement.placements = _apart(arrangement.placements, frame, reach)
     return arrangement
 
 
-def _apart(placements, drawings, shape, scale, reach) -> list[Placement]:
+def _apart(placements: list[Placement], frame: Frame, reach: float) -> list[Placement]:
     """Leave out molecules that lie on an earlier one, as happens where domains meet.
 
     Outlines are shrunk to 85 %: neighbours in a crystal may touch.
     """
-    taken, step = _occupancy(shape, scale, reach)
+    taken, step = _occupancy(frame, reach)
     kept = []
     for p in placements:
-        turned = drawings[p.class_name].outline @ rotation(p.angle).T
-        if _claim(taken, (0.85 * scale * turned + (p.x + reach, p.y + reach)) / step):
+        turned = frame.drawings[p.class_name].outline @ rotation(p.angle).T
+        if _claim(taken, (0.85 * frame.scale * turned + (p.x + reach, p.y + reach)) / step):
             kept.append(p)
     return kept
 
 
-def _occupancy(shape, scale, reach) -> tuple[np.ndarray, float]:
+def _occupancy(frame: Frame, reach: float) -> tuple[np.ndarray, float]:
     """Return an empty occupancy image of the surface and its step in image pixels."""
-    step = max(STEP * scale, 0.5)
-    rows, cols = (int((side + 2 * reach) / step) + 1 for side in shape)
+    step = max(STEP * frame.scale, 0.5)
+    rows, cols = (int((side + 2 * reach) / step) + 1 for side in frame.shape)
     return np.zeros((rows, cols), np.uint8), step
 
 
@@ -171,39 +139,32 @@ def _in_domain(at, centres, index, gap) -> np.ndarray:
 
 
 def gas_arrangement(
-    shares: dict[str, float],
-    drawings: dict[str, Drawing],
-    shape: tuple[int, int],
-    scale: float,
-    rng: np.random.Generator,
-    *,
-    coverage: float,
-    count: int | None = None,
-    spacing: float = 3.0,
-    margin: float = 40.0,
+    system: System, frame: Frame, rng: np.random.Generator, margin: float = 40.0
 ) -> Arrangement:
     """Place molecules at random, one after another, none on another (random adsorption).
 
+    Above a coverage of about 0.45 the surface jams, and fewer molecules than asked for find a
+    place.
+
     Args:
-        shares: class name -> relative frequency.
-        coverage: share of the area that outlines are to cover; above about 0.45 the surface jams
-            and fewer molecules than asked for find a place.
-        count: stop at this number of molecules whose centre lies in the image, whatever the
-            coverage.
-        spacing: free rim round each outline, drawing pixels.
+        system: with shares; its `count` of molecules whose centre lies in the frame goes before
+            its `coverage`.
+        margin: how far molecules go beyond the frame, drawing pixels.
     """
-    height, width = shape
+    height, width = frame.shape
+    scale, count = frame.scale, system.count
     reach = margin * scale
-    names = list(shares)
-    weights = np.array([shares[n] for n in names], float)
+    names = list(system.shares)
+    weights = np.array([system.shares[n] for n in names], float)
     weights /= weights.sum()
-    area = sum(w * _area(drawings[n].outline) for w, n in zip(weights, names, strict=True))
+    outlines = {n: frame.drawings[n].outline for n in names}
+    area = sum(w * polygon_area(outlines[n]) for w, n in zip(weights, names, strict=True))
     region = (height + 2 * reach) * (width + 2 * reach)
-    wanted = int(round(coverage * region / (area * scale**2)))
+    wanted = int(round(system.coverage * region / (area * scale**2)))
     if count is not None:
         wanted = 10**9
-    taken, step = _occupancy(shape, scale, reach)
-    rims = {n: _grown(drawings[n].outline, spacing) for n in names}
+    taken, step = _occupancy(frame, reach)
+    rims = {n: _grown(outlines[n], SPACING) for n in names}
     placements: list[Placement] = []
     inside = failures = 0
     while len(placements) < wanted and failures < 1500 and (count is None or inside < count):
@@ -234,11 +195,6 @@ def _claim(taken: np.ndarray, outline: np.ndarray) -> bool:
         return False
     window |= drawn
     return True
-
-
-def _area(outline: np.ndarray) -> float:
-    x, y = outline.T
-    return abs(float(x @ np.roll(y, -1) - y @ np.roll(x, -1))) / 2
 
 
 def _grown(outline: np.ndarray, rim: float) -> np.ndarray:

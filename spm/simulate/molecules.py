@@ -210,7 +210,7 @@ def drawing_from_outline(class_name: str, points: np.ndarray, symmetry: int = 1)
 
 def drawing_from_mask(class_name: str, mask: np.ndarray, symmetry: int = 1) -> Drawing:
     """Make a flat molecule of the user's own from a mask (h, w) bool."""
-    from spm.geometry.cropped_mask import mask_outline
+    from spm.geometry.mask_outline import mask_outline
 
     return drawing_from_outline(class_name, mask_outline(mask), symmetry)
 

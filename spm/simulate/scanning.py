@@ -13,17 +13,13 @@ import cv2
 import numpy as np
 
 from spm.simulate.appearance import Appearance
+from spm.simulate.frame import Frame
 from spm.simulate.lattice import Placement
-from spm.simulate.molecules import OVERSAMPLING, Drawing
+from spm.simulate.molecules import OVERSAMPLING
 
 
 def stamp(
-    placements: list[Placement],
-    drawings: dict[str, Drawing],
-    shape: tuple[int, int],
-    scale: float,
-    margin: int,
-    class_heights: dict[str, float],
+    placements: list[Placement], frame: Frame, margin: int, class_heights: dict[str, float]
 ) -> np.ndarray:
     """Draw all molecules on the surface; where two meet, the higher one shows.
 
@@ -31,9 +27,10 @@ def stamp(
         (height + 2 margin, width + 2 margin) float32, surface (0, 0) at pixel corner
         (margin, margin).
     """
-    surface = np.zeros((shape[0] + 2 * margin, shape[1] + 2 * margin), np.float32)
+    (height, width), scale = frame.shape, frame.scale
+    surface = np.zeros((height + 2 * margin, width + 2 * margin), np.float32)
     for placement in placements:
-        drawing = drawings[placement.class_name]
+        drawing = frame.drawings[placement.class_name]
         grid = drawing.grid(scale)
         half = int(np.ceil((drawing.radius + 12) * scale)) + 1
         left, top = int(placement.x) + margin - half, int(placement.y) + margin - half

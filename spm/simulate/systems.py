@@ -5,7 +5,25 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from spm.simulate.appearance import Appearance
-from spm.simulate.lattice import Cell, Site
+
+
+@dataclass(frozen=True)
+class Site:
+    """A molecule in a cell: fractions of the lattice vectors, and its angle to vector a's frame."""
+
+    class_name: str
+    along_a: float
+    along_b: float
+    angle: float
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A repeat unit: lattice vectors (x, y) in drawing pixels and the molecules inside."""
+
+    a: tuple[float, float]
+    b: tuple[float, float]
+    sites: tuple[Site, ...]
 
 
 @dataclass(frozen=True)

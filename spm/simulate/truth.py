@@ -6,27 +6,23 @@ import numpy as np
 
 from spm.geometry.polygons import clip_polygon, polygon_area
 from spm.simulate.distortion import Distortion
+from spm.simulate.frame import Frame
 from spm.simulate.lattice import Arrangement, Placement, rotation
-from spm.simulate.molecules import Drawing
 from spm.structures.annotation import Annotation
 from spm.structures.shape import Shape
 
 SMALLEST_VISIBLE = 0.02  # share of a molecule below which the truth does not mention it
 
 
-def placed_outline(
-    placement: Placement, drawing: Drawing, scale: float, distortion: Distortion
-) -> np.ndarray:
+def placed_outline(placement: Placement, frame: Frame, distortion: Distortion) -> np.ndarray:
     """Return the whole outline (n, 2) of a placed molecule in image coordinates."""
-    surface = drawing.outline @ rotation(placement.angle).T * scale + (placement.x, placement.y)
-    return distortion.to_image(surface)
+    turned = frame.drawings[placement.class_name].outline @ rotation(placement.angle).T
+    return distortion.to_image(turned * frame.scale + (placement.x, placement.y))
 
 
 def truth_annotation(
     arrangement: Arrangement,
-    drawings: dict[str, Drawing],
-    shape: tuple[int, int],
-    scale: float,
+    frame: Frame,
     distortion: Distortion,
     *,
     image_name: str,
@@ -35,8 +31,6 @@ def truth_annotation(
     """Outline every molecule that shows in the image.
 
     Args:
-        shape: (height, width), pixels.
-        scale: image pixels per drawing pixel.
         facts: what the annotation says about the whole image (key "simulation").
 
     Returns:
@@ -45,10 +39,10 @@ def truth_annotation(
         molecule.  Shape.extra: "visible" (share of the area in the image, 0..1), "centre"
         [x, y] and "angle" (degrees, clockwise), and, when cut, "full_points" (whole outline).
     """
-    height, width = shape
+    height, width = frame.shape
     found = []
     for placement in arrangement.placements:
-        full = placed_outline(placement, drawings[placement.class_name], scale, distortion)
+        full = placed_outline(placement, frame, distortion)
         low, high = full.min(0), full.max(0)
         if high[0] <= 0 or high[1] <= 0 or low[0] >= width or low[1] >= height:
             continue
@@ -58,7 +52,7 @@ def truth_annotation(
         if visible >= SMALLEST_VISIBLE:
             found.append((placement, full, points, cut, visible))
     # Reading order, rows of about a molecule: labels stay readable and do not depend on domains.
-    found.sort(key=lambda f: (f[0].y // (60 * scale), f[0].x))
+    found.sort(key=lambda f: (f[0].y // (60 * frame.scale), f[0].x))
     numbers: dict[str, int] = {}
     shapes = []
     for placement, full, points, cut, visible in found:

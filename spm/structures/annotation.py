@@ -9,9 +9,9 @@ import base64
 import io
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,9 +25,10 @@ from spm.io.images import (
     image_size,
     read_image,
 )
-from spm.run.files import is_file, natural_sorted, write_json
+from spm.run.files import visible_files, write_json
 from spm.run.words import counted
-from spm.structures.classes import Classes
+from spm.structures.classes import LABELS_DECIDE, ClassChoice, Classes
+from spm.structures.image_file import find_image
 from spm.structures.labelme_file import (
     SHAPE_KEYS,
     TOP_KEYS,
@@ -43,6 +44,7 @@ from spm.structures.shape import MOST_PARTS, Shape, check_form, check_shape, gro
 
 CONVERTED = "_convert"  # at the end of the stem of the notes that spm.convert writes
 CONVERT_KEYS = {"channel", "levelling", "colour_map"}
+CLASS_NAMES = "class_names"  # key of a prediction: the classes that its network knows
 
 
 @dataclass
@@ -75,7 +77,7 @@ class Annotation:
         """Return the annotation with the class and the serial number of each shape.
 
         Args:
-            classes: the known ones; None takes those that the labels suggest.
+            classes: the known ones; None takes those of the labels, see `classes_of`.
         """
         known = classes_of([self]) if classes is None else Classes.of(classes)
         read = [(shape, *known.read(shape.label)) for shape in self.shapes]
@@ -116,6 +118,13 @@ class Annotation:
             return False
         parts = (part for shape in self.shapes for part in shape.all_parts)
         return any(_says_partial(part.flags) for part in parts)
+
+    @property
+    def class_names(self) -> list[str]:
+        """The classes that the file states, as a prediction does; none if it states none."""
+        names = self.extra.get(CLASS_NAMES)
+        good = isinstance(names, list) and all(isinstance(x, str) and x.strip() for x in names)
+        return names if good else []
 
     @property
     def derived(self) -> dict[str, Any] | None:
@@ -165,42 +174,19 @@ class Annotation:
         return find_image(self.path, self.image_name)
 
 
-def classes_of(annotations: Iterable[Annotation]) -> Classes:
-    """Return the classes that the labels of annotations suggest together."""
-    return Classes.from_labels(label for one in annotations for label in one.labels)
+def classes_of(annotations: Sequence[Annotation], choice: ClassChoice = LABELS_DECIDE) -> Classes:
+    """Return the classes of annotations' labels, seen together.
+
+    Args:
+        annotations: a prediction among them states its classes (`Annotation.class_names`).
+        choice: by default the labels decide.
+    """
+    labels = [label for one in annotations for label in one.labels]
+    return choice.of(labels, [name for one in annotations for name in one.class_names])
 
 
 def _says_partial(flags: dict[str, Any]) -> bool:
     return any(value and name.strip().casefold() == "partial" for name, value in flags.items())
-
-
-def find_image(json_path: Path, image_name: str) -> Path:
-    """Return the image of an annotation file; see `Annotation.image_path`."""
-    folder = json_path.parent
-    named = folder / PurePosixPath(image_name.replace("\\", "/")).name
-    if image_name and named.suffix.lower() != ".json":
-        if is_file(named):
-            return named
-        # Windows and macOS take a.Tif for a.tif, so that files come from there named either way.
-        if (other := _in_other_case(named)) is not None:
-            return other
-    # NAME_predicted.png has the outlines drawn in: training on it would teach nonsense.
-    stem = json_path.stem
-    if not stem.endswith("_predicted"):
-        beside = [p for p in folder.glob("*.*") if p.stem == stem and p.suffix.lower() in SUFFIXES]
-        for path in sorted(beside, key=lambda path: (path.suffix.lower(), path.suffix)):
-            if path.is_file():
-                return path
-    raise InputError(
-        f"{json_path}: its image {named.name!r} is not beside it; copy the image there."
-    )
-
-
-def _in_other_case(path: Path) -> Path | None:
-    """Return the one file whose name differs by upper and lower case only."""
-    wanted = path.name.casefold()
-    found = [p for p in path.parent.iterdir() if p.name.casefold() == wanted and is_file(p)]
-    return found[0] if len(found) == 1 else None
 
 
 def iter_annotations(folder: str | os.PathLike) -> list[Path]:
@@ -208,17 +194,11 @@ def iter_annotations(folder: str | os.PathLike) -> list[Path]:
 
     Passed over is `NAME_convert.json`, in which `spm.convert` notes how it made NAME.png.
     """
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise InputError(f"{folder}: there is no such folder; check the name.")
-    return natural_sorted(
+    return [
         path
-        for path in folder.iterdir()
-        if path.suffix.lower() == ".json"
-        and not path.name.startswith(".")
-        and path.is_file()
-        and not _is_note_of_convert(path)
-    )
+        for path in visible_files(folder)
+        if path.suffix.lower() == ".json" and not _is_note_of_convert(path)
+    ]
 
 
 def _is_note_of_convert(path: Path) -> bool:
@@ -274,6 +254,17 @@ def read_annotation(path: str | os.PathLike) -> Annotation:
         version=clean_text(data.get("version") or "5.0.1"),
         extra=extra,
     )
+
+
+def read_annotations(paths: Iterable[Path]) -> tuple[list[Annotation], list[str]]:
+    """Return the annotations that can be read, and what is wrong with the other files."""
+    found, problems = [], []
+    for path in paths:
+        try:
+            found.append(read_annotation(path))
+        except InputError as error:
+            problems.append(str(error))
+    return found, problems
 
 
 def write_annotation(path: str | os.PathLike, annotation: Annotation, durable: bool = True) -> None:

@@ -46,9 +46,18 @@ class Classes(Sequence[str]):
         return names if isinstance(names, Classes) else cls(names)
 
     @classmethod
-    def from_labels(cls, labels: Iterable[str]) -> Classes:
-        """Return the classes that labels suggest, seen together, in natural order."""
-        return cls(natural_sorted(sorted(names_in(labels))))
+    def from_labels(cls, labels: Iterable[str], stated: Iterable[str] = ()) -> Classes:
+        """Return the classes that labels suggest, seen together, in natural order.
+
+        Args:
+            labels: with or without serial numbers.
+            stated: class names that a file states (`Annotation.class_names`): `C60` is then a
+                class and not number 60 of a class `C`. Those that no label has are left out.
+        """
+        labels, known = list(labels), cls(stated)
+        found = {name for label in labels if (name := known.find(label))}
+        others = names_in(label for label in labels if known.find(label) is None)
+        return cls(natural_sorted(sorted(found | others)))
 
     def __getitem__(self, index):
         return self.names[index]
@@ -207,8 +216,13 @@ class ClassChoice:
     known: Sequence[str] | None = None
     fixed: bool = False
 
-    def of(self, labels: Iterable[str]) -> Classes:
-        """Return the classes of these labels."""
+    def of(self, labels: Iterable[str], stated: Iterable[str] = ()) -> Classes:
+        """Return the classes of these labels.
+
+        Args:
+            labels: of all molecules.
+            stated: see `Classes.from_labels`.
+        """
         labels = list(labels)
         if self.given is not None:
             given = Classes.of(self.given)
@@ -220,7 +234,7 @@ class ClassChoice:
             known = Classes.of(self.known)
             if self.fixed or all(map(known.find, labels)):
                 return known
-        return Classes.from_labels(labels)
+        return Classes.from_labels(labels, stated)
 
     def said(self, classes: Classes, labels: Sequence[str]) -> list[str]:
         """Return what was understood of labels where nobody named the classes, as lines: `Classes

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from spm.geometry.cropped_mask import CroppedMask, fill_polygons
+from spm.geometry.cropped_mask import CroppedMask
 from spm.structures.annotation import Annotation
 from spm.structures.shape import Shape, outline
 
@@ -33,7 +33,9 @@ def shape_masks(annotation: Annotation) -> list[CroppedMask]:
     height, width = annotation.height, annotation.width
     alone = [shape.shape_type != "mask" and not shape.parts for shape in annotation.shapes]
     pairs = list(zip(annotation.shapes, alone, strict=True))
-    masks = fill_polygons([outline(s) if one else s.points[:0] for s, one in pairs], height, width)
+    masks = CroppedMask.of_polygons(
+        [outline(s) if one else s.points[:0] for s, one in pairs], height, width
+    )
     for k, (shape, one) in enumerate(pairs):
         if not one:
             masks[k] = shape_mask(shape, height, width)

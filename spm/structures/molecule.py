@@ -6,6 +6,7 @@ import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from spm.geometry import orientation
 from spm.geometry.polygons import polygon_area, polygon_centroid
 from spm.io import pixel_size
 from spm.run import files
-from spm.structures.annotation import Annotation
+from spm.structures.annotation import CLASS_NAMES, Annotation
 from spm.structures.classes import numbered
 from spm.structures.shape import Shape, outline, region
 
@@ -119,20 +120,24 @@ def molecules_to_annotation(
     width: int,
     image_name: str,
     nm_per_pixel: float | None = None,
+    class_names: Sequence[str] = (),
 ) -> Annotation:
     """Returns the molecules as an annotation that labelme opens and a user can correct.
 
-    Each is a polygon; `flags` carry edge and uncertain, `description` the score in words, and
-    further keys, which labelme keeps, the numbers: score, box, second_class, second_score,
-    orientation, symmetry; for the whole image nm_per_pixel, where it is known.
+    Each is a polygon labelled with its class alone: labelme gives each label a colour, and its list
+    of labels is then the list of classes. `flags` carry edge and uncertain, `description` number
+    and score in words, and further keys, which labelme keeps, the numbers: number (that of the
+    table), score, box, second_class, second_score, orientation, symmetry; for the whole image
+    nm_per_pixel, where it is known, and class_names.
     """
     shapes = [
         Shape(
-            label=label,
+            label=molecule.class_name,
             points=np.round(molecule.outline, 2),
             flags={"edge": molecule.edge, "uncertain": molecule.uncertain},
-            description=_in_words(molecule),
+            description=f"number {number}, {_in_words(molecule)}",
             extra={
+                "number": number,
                 "score": round(float(molecule.score), 5),
                 "box": [round(float(v), 2) for v in molecule.box],
                 "second_class": molecule.second_class,
@@ -141,9 +146,11 @@ def molecules_to_annotation(
                 "symmetry": molecule.symmetry,
             },
         )
-        for label, molecule in zip(labels_of(molecules), molecules, strict=True)
+        for number, molecule in enumerate(molecules, start=1)
     ]
-    known = {} if nm_per_pixel is None else {pixel_size.KEY: nm_per_pixel}
+    known: dict[str, Any] = {} if nm_per_pixel is None else {pixel_size.KEY: nm_per_pixel}
+    if class_names:
+        known[CLASS_NAMES] = list(class_names)
     return Annotation(shapes, height, width, image_name, extra=known)
 
 
@@ -188,7 +195,8 @@ def write_table(
     size of a pixel is known.
 
     Lengths are image pixels, areas square pixels, the orientation degrees (empty for round
-    molecules), edge and uncertain 0 or 1. `label` is the molecule's label in the JSON.
+    molecules), edge and uncertain 0 or 1. `number` is the molecule's in the JSON, `label` its class
+    with a number within the class.
     """
     rows = [
         (

@@ -7,13 +7,15 @@ all of it, for everything that counts pixels.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
-from spm.geometry.cropped_mask import CroppedMask, fill_polygons, mask_outline
+from spm.geometry.cropped_mask import CroppedMask
+from spm.geometry.mask_outline import mask_outline
 from spm.geometry.polygons import crosses_itself, polygon_area
 from spm.geometry.rings import bridged, mask_rings, oriented
 from spm.run.words import counted
@@ -34,7 +36,7 @@ class Shape:
     """One outlined molecule.
 
     Attributes:
-        label: class and serial number, `003a12`.
+        label: its class, with or without a serial number: `003a`, `003a12`.
         points: (n, 2) float64 x, y. Rectangle: two opposite corners; circle: centre and a point on
             it; mask: top-left and bottom-right pixel, both inside.
         mask: (h, w) bool of a `mask` shape, its top-left pixel at points[0]; else None.
@@ -84,6 +86,17 @@ def _molecule(parts: list[Shape]) -> Shape:
         return parts[0]
     largest = max(parts, key=lambda part: 0.0 if _wrong_form(part) else polygon_area(outline(part)))
     return replace(largest, parts=tuple(part for part in parts if part is not largest))
+
+
+def titles(shapes: Sequence[Shape]) -> list[str]:
+    """Return how messages name the shapes of an image: by their labels, and where several have the
+    same one also by the middle (x, y), which labelme shows for the mouse ("003a at 120, 45")."""
+    counts = Counter(shape.label for shape in shapes)
+    return [x.label if counts[x.label] == 1 else f"{x.label} at {_middle(x)}" for x in shapes]
+
+
+def _middle(shape: Shape) -> str:
+    return ", ".join(f"{v:.0f}" for v in (shape.points.min(axis=0) + shape.points.max(axis=0)) / 2)
 
 
 def outline(shape: Shape) -> np.ndarray:
@@ -161,7 +174,9 @@ def _cells(polygons: list[np.ndarray], fine: int) -> tuple[list[CroppedMask], np
     points = np.concatenate(polygons)
     corner = np.floor(points.min(axis=0))
     width, height = (np.ceil((points.max(axis=0) - corner) * fine) + 1).astype(int)
-    return fill_polygons([(p - corner) * fine for p in polygons], int(height), int(width)), corner
+    return CroppedMask.of_polygons(
+        [(p - corner) * fine for p in polygons], int(height), int(width)
+    ), corner
 
 
 def check_shape(shape: Shape, height: int, width: int) -> list[str]:

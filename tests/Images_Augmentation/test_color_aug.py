@@ -12,7 +12,7 @@ from Images_Augmentation import techniques
 from Images_Augmentation.color_aug_img_json import main, stream
 from Images_Augmentation.elastic import Field, random_field
 from spm.errors import InputError
-from spm.geometry.cropped_mask import polygon_mask
+from spm.geometry.polygon_filling import polygon_mask
 from spm.io.images import read_image
 from spm.structures.annotation import read_annotation
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from Images_Augmentation.geo_aug_img_json import Copy, main, map_of, plan_copies
 from spm.errors import InputError
 from spm.geometry import affine
-from spm.geometry.cropped_mask import polygon_mask
+from spm.geometry.polygon_filling import polygon_mask
 from spm.geometry.polygons import polygon_area
 from spm.io.images import read_image, write_image
 from spm.structures.annotation import read_annotation, write_annotation

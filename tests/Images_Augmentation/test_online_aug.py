@@ -13,7 +13,8 @@ from Images_Augmentation.online_aug import (
     random_map,
 )
 from spm.geometry.affine import apply_to_points
-from spm.geometry.cropped_mask import EMPTY, fill_polygons, polygon_mask
+from spm.geometry.cropped_mask import EMPTY, CroppedMask
+from spm.geometry.polygon_filling import polygon_mask
 
 TRIANGLE = np.array([[60.0, 40.0], [110.0, 60.0], [70.0, 95.0]])
 
@@ -180,7 +181,7 @@ def test_runs_cover_exactly_the_set_cells_without_overlap():
 def test_stored_masks_and_outlines_give_the_same_views():
     outlines = [TRIANGLE, TRIANGLE + 45]
     drawn = scene(outlines)
-    masks = [*fill_polygons(outlines, 160, 200), EMPTY]
+    masks = [*CroppedMask.of_polygons(outlines, 160, 200), EMPTY]
     stored = Scene(drawn.image, None, np.append(drawn.class_ids, 1), masks=masks)
     assert stored.molecule_size == pytest.approx(drawn.molecule_size, rel=0.02)
     same = 0

@@ -11,7 +11,7 @@ import pytest
 from engine.self_training import Found, write_pseudo_labels
 from spm.dataset.annotated_images import outlined_sources
 from spm.errors import InputError
-from spm.geometry.cropped_mask import polygon_mask
+from spm.geometry.polygon_filling import polygon_mask
 from spm.geometry.polygons import polygon_centroid
 from spm.io.images import write_image
 from spm.similarity.label_spreading import (

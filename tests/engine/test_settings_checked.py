@@ -252,7 +252,7 @@ def test_copies_that_have_no_room_are_told_before_the_first(folders, monkeypatch
     (folders / "images" / "scan.png").write_bytes(
         next((folders / "aug_test_in").glob("*.png")).read_bytes()
     )
-    monkeypatch.setattr("spm.checks.costs.free_gigabytes", lambda _: 0.001)
+    monkeypatch.setattr("spm.checks.time_memory_disk.free_gigabytes", lambda _: 0.001)
     before = contents(folders)
     for check in (True, False):
         with pytest.raises(InputError, match=r"before: the copies need about .* GB.*--aug-times"):

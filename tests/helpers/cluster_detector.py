@@ -4,7 +4,7 @@ import os
 import signal
 from pathlib import Path
 
-from test_predict import fake, read_colours
+from colour_detector import fake, read_colours
 
 
 def load(weights, batch_size=None, settings=None, class_names=None):

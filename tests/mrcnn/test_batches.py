@@ -189,7 +189,7 @@ def test_a_sixth_image_that_cannot_be_loaded_stops_training(processes):
     batches = DataGenerator(damaged(12, range(6)), config(), seed=3)
     with (
         BatchStream(batches, 0, processes) as stream,
-        pytest.raises(ImagesError, match=r"6 images .* last one is scan \d.png: OSError: no pict"),
+        pytest.raises(ImagesError, match=r"6 images .* last one is scan \d.png: OSError: no image"),
     ):
         list(itertools.islice(stream.generator(), 60))
 

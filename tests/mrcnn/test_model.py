@@ -16,7 +16,8 @@ from networks import TinyConfig, Toys, fill_by_recipe
 from mrcnn import model as modellib
 from mrcnn import weights
 from mrcnn.model import MaskRCNN
-from mrcnn.training import STAGES, NonFiniteLoss
+from mrcnn.training import STAGES
+from mrcnn.training_callbacks import NonFiniteLoss
 from mrcnn.training_state import read_state, state_path
 
 

@@ -16,8 +16,7 @@ def crop(image, boxes, size):
         bilinear_crop(
             ops.convert_to_tensor(image.reshape(-1, channels).astype("float32")),
             ops.zeros(count, "int32"),
-            ops.full((count,), height, "int32"),
-            ops.full((count,), width, "int32"),
+            (ops.full((count,), height, "int32"), ops.full((count,), width, "int32")),
             ops.convert_to_tensor(np.asarray(boxes, "float32")),
             size,
         )
@@ -141,7 +140,7 @@ def test_exact_points_lie_where_the_boxes_are(side):
     count = ops.full((2,), len(cells), "int32")
     for shape, error in (((side, side), 0.0), (None, 3.0)):
         found = ops.convert_to_numpy(
-            bilinear_crop(flat, ops.zeros(2, "int32"), count, count, boxes, 3, shape)
+            bilinear_crop(flat, ops.zeros(2, "int32"), (count, count), boxes, 3, shape)
         )
         for box, crops in zip(pixel_boxes, found, strict=True):
             wanted = np.linspace(box[0], box[2], 3) + 0.5
@@ -154,7 +153,7 @@ def test_exact_points_reach_half_a_cell_beyond_the_centres():
     flat = ops.ones((64, 1))
     count = ops.full((1,), 8, "int32")
     box = ops.convert_to_tensor(np.array([[0, 0, 1, 1]], "float32"))
-    found = bilinear_crop(flat, ops.zeros(1, "int32"), count, count, box, 7, (64, 64))
+    found = bilinear_crop(flat, ops.zeros(1, "int32"), (count, count), box, 7, (64, 64))
     np.testing.assert_allclose(ops.convert_to_numpy(found), 1)
 
 
@@ -170,8 +169,7 @@ def test_centred_points_lie_in_the_middle_of_equal_cells(side):
         bilinear_crop(
             flat,
             ops.zeros(1, "int32"),
-            count,
-            count,
+            (count, count),
             ops.convert_to_tensor(box),
             4,
             (side,) * 2,
@@ -185,4 +183,4 @@ def test_centred_points_lie_in_the_middle_of_equal_cells(side):
 def test_centred_points_need_the_images_size():
     one = ops.full((1,), 4, "int32")
     with pytest.raises(ValueError, match="image=None"):
-        bilinear_crop(ops.ones((16, 1)), one * 0, one, one, ops.zeros((1, 4)), 2, centred=True)
+        bilinear_crop(ops.ones((16, 1)), one * 0, (one, one), ops.zeros((1, 4)), 2, centred=True)

@@ -455,3 +455,20 @@ def test_display_weight_stats_marks_what_is_odd(capsys):
     assert lines[1].split() == ["conv1/kernel", "(1,", "2)", "-3.0000", "+1.0000", "+2.0000"]
     assert "dead?" not in lines[2]
     assert "dead?" in lines[3] and "overflow?" in lines[4]
+
+
+def test_a_class_name_with_dollars_is_no_formula(scene, tmp_path):
+    image, boxes, masks, ids = scene
+    names = ["BG", r"a$\b$", "$", r"\$x$"]
+    for k, draw in enumerate(
+        (
+            lambda path: visualize.display_instances(
+                image, boxes, masks, ids, names, save_path=path
+            ),
+            lambda path: visualize.display_top_masks(image, masks, ids, names, save_path=path),
+            lambda path: visualize.plot_overlaps(
+                ids, ids, np.ones(3), np.eye(3), names, save_path=path
+            ),
+        )
+    ):
+        assert draw(tmp_path / f"{k}.png").stat().st_size > 500

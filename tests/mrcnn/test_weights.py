@@ -11,7 +11,7 @@ from mrcnn import weights
 from mrcnn.backbone import resnet
 from mrcnn.graphs import inference_graph
 from mrcnn.layers import LayerBank
-from mrcnn.weight_names import imagenet_name, layer_and_weight
+from mrcnn.older_keras_names import imagenet_name, layer_and_weight
 from mrcnn.weights import WeightsError
 from mrcnn.weights_loading import load_imagenet, load_weights
 

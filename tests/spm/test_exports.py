@@ -12,7 +12,7 @@ from hypothesis.extra import numpy as hnp
 
 from spm import exports
 from spm.errors import InputError
-from spm.geometry.cropped_mask import polygon_mask
+from spm.geometry.polygon_filling import polygon_mask
 from spm.io import pixel_size
 from spm.structures.annotation import Annotation, read_annotation, write_annotation
 from spm.structures.classes import Classes
@@ -232,6 +232,24 @@ def test_classes_from_labels():
         "13",
         "molecule A",
     ]
+
+
+def test_classes_of_a_prediction_are_those_that_it_states(tmp_path):
+    """`C60` is a class of its own, not number 60 of a class C; what a user adds is one too."""
+    square = np.array([(2.0, 2.0), (9.0, 2.0), (9.0, 9.0), (2.0, 9.0)])
+    shapes = [Shape(label, square) for label in ("C60", "C70", "C60-3", "rod 2")]
+    stated = Annotation(shapes, 20, 20, "a.png", extra={"class_names": ["C60", "C70", "C84"]})
+    write_annotation(tmp_path / "a.json", stated)
+    read = read_annotation(tmp_path / "a.json")
+    dataset = exports.coco_dataset([read])
+    names = {c["id"]: c["name"] for c in dataset["categories"]}
+    assert list(names.values()) == ["C60", "C70", "rod"]
+    found = [names[a["category_id"]] for a in dataset["annotations"]]
+    assert found == ["C60", "C70", "C60", "rod"]
+    assert list(Classes.from_labels(["C60", "C70"])) == ["C"], "without being told"
+    for wrong in ("C60", [1, 2], [""], None):
+        stated.extra["class_names"] = wrong
+        assert stated.class_names == []
 
 
 def test_wrong_input_is_refused(tmp_path, monkeypatch):

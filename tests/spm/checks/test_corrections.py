@@ -20,7 +20,8 @@ from engine.initial_weights import find_start
 from engine.recipes import make_config
 from engine.train import plan_stages
 from mrcnn.weights import save_weights
-from spm.checks.corrections import examine, mark_prediction, store
+from spm.checks.corrections import examine, store
+from spm.checks.predictions import mark_prediction
 from spm.dataset.annotated_images import outlined_sources
 from spm.errors import InputError
 from spm.evaluation import comparison
@@ -381,8 +382,8 @@ def run(base, *paths, class_names=CLASSES, **more):
 
 def test_the_workflow_trains_on_and_compares(house, capsys):
     base, calls = house
-    path = correct(base / "img_cache/scan_predicted.json", "B1", shape=0)
-    assert read_annotation(path).shapes[1].label == "A2"
+    path = correct(base / "img_cache/scan_predicted.json", "B", shape=0)
+    assert read_annotation(path).shapes[1].label == "A"
     corrected = [s.label for s in read_annotation(path).shapes]
     assert run(base, path) == 0
     (settings,) = calls
@@ -403,8 +404,13 @@ def test_the_workflow_trains_on_and_compares(house, capsys):
     said = capsys.readouterr().out
     assert "scan: 2 molecules before, 2 after; 1 the same, 1 with another class" in said
     assert "shapes20260101T0000/mask_rcnn_shapes_0001.h5 and shapes20260102T0000" in said
-    # The result is the second prediction's; the corrections are kept with the training images.
-    assert {s.label for s in read_annotation(path).shapes} == {"A1", "B1"}
+    # The result is the second prediction's; the corrections are kept with the training images,
+    # and beside the result.
+    assert {s.label for s in read_annotation(path).shapes} == {"A", "B"}
+    kept = base / "img_cache/scan_corrected.json"
+    assert [s.label for s in read_annotation(kept).shapes] == corrected
+    assert f"kept: {kept}" in said
+    assert "no outline was changed since the prediction" in message(base, path)
 
 
 def test_the_comparison_says_when_corrections_helped(house):

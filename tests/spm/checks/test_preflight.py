@@ -13,8 +13,8 @@ from checkout import ROOT
 
 import train_test
 import workflow
-from engine.expected_costs import expected_costs
-from spm.checks import costs, preflight
+from engine.workflow_check import expected_costs
+from spm.checks import preflight, time_memory_disk
 from spm.errors import InputError
 from spm.io.images import write_image
 from spm.similarity.unlabelled import find_unlabelled
@@ -120,7 +120,8 @@ def test_the_check_starts_nothing(tmp_path, images, capsys):
     said = capsys.readouterr().out
     assert "estimated time: data steps about" in said and "training about" in said
     assert (
-        "estimated disk" in said and f"estimated memory: {costs.TRAINING_GIGABYTES:.1f} GB" in said
+        "estimated disk" in said
+        and f"estimated memory: {time_memory_disk.TRAINING_GIGABYTES:.1f} GB" in said
     )
     with pytest.raises(InputError, match="'A1' belongs to no known class"):
         workflow.main(**folders, **settings, class_names=["B"], check=True)
@@ -128,27 +129,29 @@ def test_the_check_starts_nothing(tmp_path, images, capsys):
 
 
 def test_the_estimate_by_hand(tmp_path, monkeypatch):
-    monkeypatch.setattr(costs, "worker_count", lambda workers: workers or 2)
-    one = costs.estimate([(320, 320)], 4032, 600, tmp_path / "not yet", speed=1.0)
+    monkeypatch.setattr(time_memory_disk, "worker_count", lambda workers: workers or 2)
+    one = time_memory_disk.estimate([(320, 320)], 4032, 600, tmp_path / "not yet", speed=1.0)
     assert one.data_minutes == pytest.approx(4032 * 0.042 / 2 / 60)
-    assert one.training_minutes == pytest.approx(600 * costs.STEP_SECONDS / 60)
+    assert one.training_minutes == pytest.approx(600 * time_memory_disk.STEP_SECONDS / 60)
     assert one.disk_gb == pytest.approx(0.8064) and one.copies == 4032 and one.free_gb > 0
     assert one.minutes == one.data_minutes + one.training_minutes
     # Twice the area, twice the speed: the data steps take as long, training half.
-    two = costs.estimate([(320, 640)], 4032, 600, tmp_path, speed=2.0)
+    two = time_memory_disk.estimate([(320, 640)], 4032, 600, tmp_path, speed=2.0)
     assert two.data_minutes == pytest.approx(one.data_minutes)
     assert two.training_minutes == pytest.approx(one.training_minutes / 2)
     # One process: twice as long.
-    alone = costs.estimate([(320, 320)], 4032, 600, tmp_path, workers=1, speed=1.0)
+    alone = time_memory_disk.estimate([(320, 320)], 4032, 600, tmp_path, workers=1, speed=1.0)
     assert alone.data_minutes == pytest.approx(2 * one.data_minutes)
-    unknown = costs.estimate([(320, 320)], 4032, None, tmp_path, speed=1.0)
-    assert unknown.minutes is None and "was not measured" in "\n".join(costs.lines(unknown))
-    assert costs.machine_speed(0.05) > 0
+    unknown = time_memory_disk.estimate([(320, 320)], 4032, None, tmp_path, speed=1.0)
+    assert unknown.minutes is None and "was not measured" in "\n".join(
+        time_memory_disk.lines(unknown)
+    )
+    assert time_memory_disk.machine_speed(0.05) > 0
 
 
 def test_nothing_is_promised_for_networks_that_were_not_measured(monkeypatch):
     monkeypatch.setattr("engine.recipes.has_accelerator", lambda: False)
-    monkeypatch.setattr(costs, "estimate", lambda sizes, copies, steps, *_: steps)
+    monkeypatch.setattr(time_memory_disk, "estimate", lambda sizes, copies, steps, *_: steps)
     findings = SimpleNamespace(sizes=[(9, 9)])
 
     def steps(**settings):

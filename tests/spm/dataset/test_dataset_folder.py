@@ -19,6 +19,7 @@ from spm.dataset.index import (
     save_masks,
 )
 from spm.errors import InputError
+from spm.geometry.cropped_mask import CroppedMask
 from spm.run.files import write_csv
 
 
@@ -77,11 +78,17 @@ def test_an_index_may_not_point_outside(tmp_path, path):
         read_index(tmp_path)
 
 
+def store(path, masks):
+    """Write (H, W, N) masks."""
+    cropped = [CroppedMask.of_mask(masks[:, :, k]) for k in range(masks.shape[2])]
+    save_masks(path, cropped, *masks.shape[:2])
+
+
 @pytest.mark.parametrize("shape", [(5, 7, 3), (5, 7, 0), (1, 1, 1), (40, 64, 300)])
 def test_masks_round_trip_and_plain_numpy_reads_them(tmp_path, shape, rng):
     masks = (rng.random(shape) < 0.1).astype(np.uint8)
     path = tmp_path / "分 子.npz"
-    save_masks(path, masks)
+    store(path, masks)
     assert np.array_equal(load_masks(path), masks)
     with np.load(path, allow_pickle=False) as archive:
         assert archive.files[0] == "arr_0" and archive["arr_0"].dtype == np.uint8
@@ -89,8 +96,8 @@ def test_masks_round_trip_and_plain_numpy_reads_them(tmp_path, shape, rng):
 
 def test_same_masks_same_file(tmp_path):
     masks = np.ones((4, 5, 2), np.uint8)
-    save_masks(tmp_path / "a.npz", masks)
-    save_masks(tmp_path / "b.npz", np.asfortranarray(masks))
+    store(tmp_path / "a.npz", masks)
+    store(tmp_path / "b.npz", np.asfortranarray(masks))
     assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
 
 
@@ -98,7 +105,7 @@ def test_damaged_masks_are_refused(tmp_path):
     path = tmp_path / "a.npz"
     with pytest.raises(InputError, match="no such masks"):
         load_masks(path)
-    save_masks(path, np.ones((40, 50, 2), np.uint8))
+    store(path, np.ones((40, 50, 2), np.uint8))
     data = path.read_bytes()
     for length in (0, 10, len(data) // 2, len(data) - 5):
         path.write_bytes(data[:length])
@@ -128,7 +135,7 @@ def test_masks_are_read_one_by_one_in_their_boxes(tmp_path, order):
     masks = np.zeros((30, 40, 4), np.uint8, order)
     masks[5:9, 7:20, 0] = masks[0, 39, 1] = masks[29, :, 3] = 1  # the third has no pixel
     np.savez_compressed(tmp_path / "numpy.npz", masks)
-    save_masks(tmp_path / "ours.npz", masks)
+    store(tmp_path / "ours.npz", masks)
     for name in ("numpy.npz", "ours.npz"):
         found = load_cropped_masks(tmp_path / name)
         assert [m.box for m in found] == [
@@ -141,9 +148,9 @@ def test_the_format_of_more_than_four_gigabytes(tmp_path, monkeypatch):
     """Such a file is only larger: the 64-bit format is used for a small one here."""
     masks = np.zeros((50, 60, 5), np.uint8)
     masks[10:20, 10:20, 2] = 1
-    save_masks(tmp_path / "usual.npz", masks)
+    store(tmp_path / "usual.npz", masks)
     monkeypatch.setattr(sparse_npz, "ZIP64_FROM", 1000)
-    save_masks(tmp_path / "large.npz", masks)
+    store(tmp_path / "large.npz", masks)
     usual, large = ((tmp_path / f"{n}.npz").read_bytes() for n in ("usual", "large"))
     assert len(large) == len(usual) + 2 * 20  # the extra field, twice
     assert np.array_equal(load_masks(tmp_path / "large.npz"), masks)

@@ -69,7 +69,7 @@ def test_boxes_touch_but_masks_do_not():
 
 
 def test_masks_are_compared_only_where_there_are_some():
-    box = Instance.from_box("a", (0, 0, 10, 10))
+    box = Instance("a", np.array([0.0, 0, 10, 10]))
     assert average_precision([[box]], [[box]], kind="box") == 1
     with pytest.raises(ValueError, match="without a mask"):
         average_precision([[box]], [[box]], kind="mask")

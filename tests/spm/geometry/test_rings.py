@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from spm.geometry.affine import apply_to_points
-from spm.geometry.cropped_mask import CroppedMask, polygon_mask
+from spm.geometry.cropped_mask import CroppedMask
+from spm.geometry.polygon_filling import polygon_mask
 from spm.geometry.polygons import polygon_area, signed_area
 from spm.geometry.rings import bridged, mask_rings
 

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from checkout import ROOT
 from instrument_files import surface
-from test_convert import KINDS, PASSES, write
+from instrument_kinds import KINDS, PASSES, write
 
 from spm import convert, instruments
 from spm.checks import preflight

@@ -18,7 +18,7 @@ import psutil
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from test_convert import KINDS, write
+from instrument_kinds import KINDS, write
 
 from mrcnn.weights import WeightsError, read_groups, read_metadata
 from spm.errors import InputError

@@ -11,11 +11,13 @@ import tifffile
 from PIL import Image
 
 import predict_big_pic
+from spm.checks.corrections import examine, store
 from spm.inference.detector import Detector
 from spm.inference.predict import Settings
+from spm.instruments.inputs import open_image
 from spm.io.images import read_image, write_image
-from spm.report.labelme_image import image_for_labelme
-from spm.structures.annotation import read_annotation
+from spm.io.labelme_shows import shown_by_labelme
+from spm.io.pixel_size import read_scale
 from spm.structures.classes import ClassChoice
 
 # labelme in a process of its own: its Qt and OpenCV's do not agree in one.
@@ -92,7 +94,7 @@ def test_labelme_shows_what_was_predicted(tmp_path):
     images, out = tmp_path / "images", tmp_path / "img_cache"
     images.mkdir()
     out.mkdir()
-    shown, not_shown = write_kinds(images)
+    write_kinds(images)
     detector = Detector(["a"], detect=nothing, scale=1.0, input_size=64, score_threshold=0.5)
     paths = {}
     for path in sorted(images.iterdir()):
@@ -102,39 +104,32 @@ def test_labelme_shows_what_was_predicted(tmp_path):
     for name, array in zip(paths, in_labelme(paths.values()), strict=True):
         predicted = read_image(images / name)
         assert array.shape == predicted.shape, name
-        assert np.abs(array.astype(int) - predicted).mean() < 1, name
-    names = {name: json.loads(path.read_text())["imagePath"] for name, path in paths.items()}
-    assert {name for name, said in names.items() if said == f"../images/{name}"} == shown
-    assert {name for name, said in names.items() if "/" not in said} == not_shown
+        assert (array == predicted).all(), name
 
 
-def test_the_predicted_file_is_never_written_over(tmp_path):
-    deep = np.arange(60, dtype=np.uint16).reshape(6, 10) * 1000
-    write_image(tmp_path / "a.png", deep)
-    before = (tmp_path / "a.png").read_bytes()
-    image = read_image(tmp_path / "a.png")
-    assert image_for_labelme(tmp_path / "a.png", image, 0.5, tmp_path, "a") == "a_8bit.png"
-    assert (tmp_path / "a.png").read_bytes() == before
-    assert (read_image(tmp_path / "a_8bit.png") == image).all()
+def test_what_labelme_shows_without_a_copy(tmp_path):
+    shown, not_shown = write_kinds(tmp_path)
+    assert {name for name in shown | not_shown if shown_by_labelme(tmp_path / name)} == shown
 
 
-def test_a_correction_of_a_16_bit_image_is_found_where_labelme_saves_it(tmp_path):
-    """labelme saves beside the 8-bit copy; the training image is then that copy."""
-    from spm.checks.corrections import examine
-
+def test_a_correction_of_a_16_bit_image_is_trained_on_as_labelme_shows_it(tmp_path):
     images, out = tmp_path / "images", tmp_path / "img_cache"
     images.mkdir()
     out.mkdir()
     deep = np.arange(30 * 40, dtype=np.uint16).reshape(30, 40) * 50
     write_image(images / "scan.png", deep)
     detector = Detector(["a"], detect=nothing, scale=1.0, input_size=64, score_threshold=0.5)
-    predict_big_pic.predict_file(images / "scan.png", "scan", out, detector, Settings(), False)
-    saved = json.loads((out / "scan_predicted.json").read_text())
-    square = [[5, 5], [15, 5], [15, 15], [5, 15]]
-    saved["shapes"] = [{"label": "a1", "points": square, "shape_type": "polygon", "flags": {}}]
-    (out / "scan.json").write_text(json.dumps(saved))
-    (found,) = examine(
-        [out / "scan_predicted.json"], tmp_path / "aug_test_in", images, ClassChoice(["a"])
+    result = out / "scan_predicted.json"
+    opened = open_image(images / "scan.png", 0.25)
+    predict_big_pic.predict_file(
+        images / "scan.png", "scan", out, detector, Settings(), opened, tile_images=False
     )
-    assert found.annotation.path == out / "scan.json" and found.file == "scan.png"
-    assert (read_annotation(out / "scan.json").read_image() == read_image(out / "scan.png")).all()
+    saved = json.loads(result.read_text())
+    square = [[5, 5], [15, 5], [15, 15], [5, 15]]
+    saved["shapes"] = [{"label": "a", "points": square, "shape_type": "polygon", "flags": {}}]
+    result.write_text(json.dumps(saved))
+    corrections = examine([result], tmp_path / "aug_test_in", images, ClassChoice(["a"]))
+    store(corrections, tmp_path / "aug_test_in")
+    trained = tmp_path / "aug_test_in" / "scan.png"
+    assert shown_by_labelme(trained) and read_scale(trained) == 0.25
+    assert (read_image(trained) == read_image(images / "scan.png")).all()

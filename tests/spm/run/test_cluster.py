@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from annotated import contents
 from checkout import ROOT
-from test_predict import blobs
+from colour_detector import blobs
 
 import predict_big_pic
 from spm.errors import InputError

@@ -2,8 +2,10 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -16,7 +18,6 @@ from spm.run.files import (
     folder_lock,
     link_or_copy,
     natural_sorted,
-    process_alive,
     remove_leftovers,
     write_csv,
     write_json,
@@ -105,20 +106,56 @@ def test_second_run_in_a_folder_is_refused_with_its_name(tmp_path):
     assert not (folder / ".lock").exists()
 
 
+LOCK = "import sys,time;from spm.run.files import folder_lock;l=folder_lock(sys.argv[1]);"
+
+
 def test_lock_of_a_dead_process_is_taken_over(tmp_path):
-    code = "import os,sys;from spm.run.files import folder_lock;l=folder_lock(sys.argv[1]);"
-    code += "l.__enter__();os._exit(9)"
+    code = LOCK + "l.__enter__();import os;os._exit(9)"
     subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=False)
     assert (tmp_path / ".lock").exists()
     with folder_lock(tmp_path):
-        assert json.loads((tmp_path / ".lock").read_text())["pid"] == os.getpid()
+        assert (tmp_path / ".lock").read_text().startswith(f"{os.getpid()}\n")
+    assert not list(tmp_path.iterdir())
 
 
-def test_process_alive():
-    assert process_alive(os.getpid())
-    child = subprocess.Popen([sys.executable, "-c", ""])
-    child.wait()
-    assert not process_alive(child.pid) and not process_alive(0)
+def test_lock_of_another_machine_is_respected(tmp_path):
+    """Nobody can tell whether its owner lives; the user may delete it, as the sentence says."""
+    (tmp_path / ".lock").write_text("1\nanother-machine\n")
+    with pytest.raises(InputError, match=r"delete \.lock"), folder_lock(tmp_path):
+        pass
+    (tmp_path / ".lock").unlink()
+    with folder_lock(tmp_path):
+        pass
+
+
+def test_of_processes_that_start_at_once_one_gets_the_folder(tmp_path):
+    code = LOCK + "l.__enter__();print('mine',flush=True);time.sleep(60)"
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    running = [
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for _ in range(4)
+    ]
+    try:
+        refused = []
+        while len(refused) < 3:
+            time.sleep(0.05)
+            refused = [process for process in running if process.poll() is not None]
+            assert len(refused) < 4
+        assert all("another run" in process.communicate()[1] for process in refused)
+        (holder,) = set(running) - set(refused)
+        assert holder.stdout.readline() == "mine\n"
+    finally:
+        for process in running:
+            process.kill()
+            process.communicate()
+
+
+def test_a_lock_or_folder_that_is_deleted_meanwhile(tmp_path):
+    with folder_lock(tmp_path / "a"):
+        (tmp_path / "a" / ".lock").unlink()
+    with folder_lock(tmp_path / "a"):
+        shutil.rmtree(tmp_path / "a")
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_file_where_a_folder_is_needed(tmp_path):

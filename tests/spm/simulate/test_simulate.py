@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from spm.errors import InputError
-from spm.geometry.cropped_mask import polygon_mask
+from spm.geometry.polygon_filling import polygon_mask
 from spm.simulate import (
     SYSTEMS,
     Cell,

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from spm.errors import InputError
-from spm.geometry.cropped_mask import polygon_mask
+from spm.geometry.polygon_filling import polygon_mask
 from spm.io.images import read_image
 from spm.simulate.__main__ import main
 from spm.simulate.demo import CROP, CROP_SIZE, write_demo

@@ -5,12 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from spm.geometry.cropped_mask import polygon_mask
+from spm.geometry.polygon_filling import polygon_mask
 from spm.geometry.polygons import polygon_area
 from spm.simulate import invented_drawing, invented_drawings, invented_system, simulate
 from spm.simulate.__main__ import main
+from spm.simulate.frame import Frame
 from spm.simulate.invented import invented_cell
 from spm.simulate.lattice import lattice_arrangement, rotation
+from spm.simulate.systems import System
 from spm.structures.annotation import read_annotation
 
 
@@ -34,9 +36,8 @@ def test_molecules_of_a_crystal_do_not_overlap(seed):
     rng = np.random.default_rng(seed)
     drawings = invented_drawings(2, rng)
     cell = invented_cell(list(drawings.values()), rng)
-    found = lattice_arrangement(
-        cell, drawings, (300, 300), 1.0, rng, angle=0.0, jitter=0.0, swing=0.0
-    )
+    system = System("crystal", cell=cell, angle=0.0, jitter=0.0, swing=0.0)
+    found = lattice_arrangement(system, Frame((300, 300), 1.0, drawings), rng)
     count = np.zeros((300, 300), int)
     for p in found.placements:
         outline = drawings[p.class_name].outline @ rotation(p.angle).T + (p.x, p.y)

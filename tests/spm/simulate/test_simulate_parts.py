@@ -7,10 +7,12 @@ import pytest
 
 from spm.geometry.polygons import clip_polygon, polygon_area
 from spm.simulate.distortion import Distortion
+from spm.simulate.frame import Frame
 from spm.simulate.lattice import Placement, gas_arrangement, rotation, without_patches
 from spm.simulate.molecules import builtin_drawings
 from spm.simulate.recording import flicker_noise
 from spm.simulate.scanning import _lagging, stamp
+from spm.simulate.systems import System
 
 
 def test_drift_there_and_back():
@@ -58,7 +60,7 @@ def test_a_stamped_molecule_lies_where_it_is_put_at_any_angle():
     drawings = builtin_drawings()
     for angle in (0.0, 33.0, 180.0):
         placed = [Placement("rod", 60.3, 41.7, angle)]
-        surface = stamp(placed, drawings, (80, 120), 1.0, 10, {})
+        surface = stamp(placed, Frame((80, 120), 1.0, drawings), 10, {})
         rows, cols = np.mgrid[:100, :140] + 0.5 - 10
         total = surface.sum()
         centre = ((surface * cols).sum() / total, (surface * rows).sum() / total)
@@ -97,9 +99,9 @@ def test_flicker_noise_is_stronger_at_low_frequency():
 
 
 def test_a_jammed_gas_stops():
-    arrangement = gas_arrangement(
-        {"003a": 1.0}, builtin_drawings(), (100, 100), 1.0, np.random.default_rng(0), coverage=2.0
-    )
+    system = System("crowd", shares={"003a": 1.0}, coverage=2.0)
+    frame = Frame((100, 100), 1.0, builtin_drawings())
+    arrangement = gas_arrangement(system, frame, np.random.default_rng(0))
     assert 1 < len(arrangement.placements) < 20
 
 

@@ -21,7 +21,7 @@ from spm.structures.annotation import (
     write_annotation,
 )
 from spm.structures.classes import Classes
-from spm.structures.shape import Shape, check_shape, outline
+from spm.structures.shape import Shape, check_shape, outline, titles
 
 
 def save(path, **changes):
@@ -285,3 +285,8 @@ def test_a_drawn_result_is_never_taken_for_the_image(tmp_path):
     write_annotation(annotation.path, replace(annotation, image_name="../images/scan.png"))
     with pytest.raises(InputError, match=r"its image 'scan\.png' is not beside it"):
         read_annotation(annotation.path).read_image()
+
+
+def test_messages_tell_outlines_of_one_label_apart():
+    shapes = [Shape("A", TRIANGLE), Shape("A", SQUARE), Shape("A1", SQUARE)]
+    assert titles(shapes) == ["A at 18, 16", "A at 48, 20", "A1"]

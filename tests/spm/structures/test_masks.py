@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spm.dataset.index import full_rectangle
-from spm.geometry.cropped_mask import mask_outline, polygon_mask
+from spm.geometry.mask_outline import mask_outline
+from spm.geometry.polygon_filling import polygon_mask
 from spm.geometry.polygons import crosses_itself, polygon_area, signed_area
 from spm.structures.annotation import Annotation
 from spm.structures.instance_masks import (

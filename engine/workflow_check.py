@@ -1,4 +1,4 @@
-"""What a run of the workflow is going to do and cost."""
+"""The look before work: what `workflow.py --check` reports, and what a run will do and cost."""
 
 from __future__ import annotations
 
@@ -10,11 +10,44 @@ from engine.checkpoints import made_by_us
 from engine.recipes import Recipes, is_light, recipe_of
 from Images_Augmentation.geo_aug_img_json import Geometry
 from Images_Augmentation.geometric_copies import plan_copies
-from spm.checks import costs, preflight
+from spm.checks import preflight, time_memory_disk
 from spm.checks.corrections import Correction
+from spm.errors import raise_problems
 from spm.run.words import counted
 
 MUCH_DISK = 3.0  # GB of copies, from which on the way without them is mentioned
+
+
+def tell_before_work(
+    settings: Any, recipes: Recipes, findings: preflight.Findings, added: list[Correction]
+) -> None:
+    """Prints what `--check` has seen, or what is going to be done, and the costs.
+
+    Args:
+        settings: `workflow.Workflow`; this module knows no script.
+        recipes: the user's config classes.
+        findings: of the input; a disk without room is added to them.
+        added: corrected predictions that are trained on too.
+
+    Raises:
+        InputError: with all that is wrong with the input.
+    """
+    training = settings.training
+    from_copies = training.augment == "folder"
+    times = settings.aug_times if from_copies else 0
+    expected = expected_costs(
+        findings, settings.copies_dir, times * l1_count(training.mirror), training,
+        settings.workers, recipes,
+    )  # fmt: skip
+    if from_copies and not findings.problems:
+        findings.problems += disk_problems(expected, settings.copies_dir)
+    if settings.check:
+        report(findings, expected, added)
+    raise_problems(preflight.folded(findings.problems))
+    if not settings.check:
+        for correction in added:
+            print(correction.said(training.source_dir))
+        announce(findings, times, expected, training.mirror)
 
 
 def expected_costs(
@@ -24,8 +57,8 @@ def expected_costs(
     training: Any,
     workers: int,
     recipes: Recipes,
-) -> costs.Costs:
-    """Returns what a run is expected to cost, as far as it was measured (see spm.checks.costs).
+) -> time_memory_disk.Costs:
+    """Returns what a run is expected to cost, as far as it was measured.
 
     Args:
         findings: of the input.
@@ -47,10 +80,10 @@ def expected_costs(
     if training.recipe != "gpu" and measured and is_light(training.recipe):
         epochs = training.epochs or usual_epochs
         steps = epochs * (training.steps_per_epoch or light.STEPS_PER_EPOCH)
-    return costs.estimate(findings.sizes, copies, steps, Path(copies_dir), workers)
+    return time_memory_disk.estimate(findings.sizes, copies, steps, Path(copies_dir), workers)
 
 
-def disk_problems(expected: costs.Costs, copies_dir: Path) -> list[str]:
+def disk_problems(expected: time_memory_disk.Costs, copies_dir: Path) -> list[str]:
     """Returns a sentence when the copies that are not there yet have no room on the disk."""
     there = sum(1 for path in copies_dir.glob("*.png")) if copies_dir.is_dir() else 0
     needed = expected.disk_gb * max(expected.copies - there, 0) / max(expected.copies, 1)
@@ -72,17 +105,19 @@ def l1_count(mirror: bool) -> int:
     return 1 + len(plan_copies(Geometry.angles, flips(mirror)))
 
 
-def report(findings: preflight.Findings, expected: costs.Costs, added: list[Correction]) -> None:
+def report(
+    findings: preflight.Findings, expected: time_memory_disk.Costs, added: list[Correction]
+) -> None:
     """Prints what `--check` has seen."""
     for correction in added:
         print(f"{correction.annotation.path}: {correction.outlined}, can be added")
-    estimate = costs.lines(expected) if findings.sizes else []
+    estimate = time_memory_disk.lines(expected) if findings.sizes else []
     print("\n".join([*preflight.report(findings), *estimate, preflight.conclusion(findings)]))
     sys.stdout.flush()  # before the problems, which go to the other stream
 
 
 def announce(
-    findings: preflight.Findings, aug_times: int, expected: costs.Costs, mirror: bool
+    findings: preflight.Findings, aug_times: int, expected: time_memory_disk.Costs, mirror: bool
 ) -> None:
     """Prints what is going to be done, and how long it will take."""
     sources = len(findings.sizes)
@@ -99,7 +134,7 @@ def announce(
     else:
         print("  -> views of them drawn anew for every step, no copies (augment = 'online')")
     print(f"  -> training -> {counted(findings.to_recognise, 'image')} recognised")
-    for line in costs.lines(expected):
+    for line in time_memory_disk.lines(expected):
         print(f"  {line}")
     if expected.disk_gb > MUCH_DISK:
         print("  with --augment online no copies are needed")

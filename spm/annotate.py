@@ -1,0 +1,202 @@
+"""Outline or correct molecules in labelme: python -m spm.annotate IMAGE.
+
+Opens your correction where there is one, else the prediction, else the image, with the class names
+as labels. What labelme cannot show (instrument files, 16-bit images) is opened as an 8-bit copy.
+labelme saves after each change; nothing that you corrected is written over.
+
+    python -m spm.annotate aug_test_in/NAME.png
+    python -m spm.annotate img_cache/NAME_predicted.json
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from spm.checks.corrections import latest
+from spm.checks.predictions import (
+    content_digest,
+    image_digest,
+    is_corrected,
+    mark_of,
+    result_name,
+)
+from spm.errors import InputError
+from spm.instruments.inputs import image_path, open_image, settings_of
+from spm.io.images import read_image
+from spm.io.labelme_shows import shown_by_labelme
+from spm.io.pixel_size import write_scaled_png
+from spm.report.result_files import output_names
+from spm.run import command_line
+from spm.run.files import is_file, make_folder
+from spm.run.labelme_program import run_labelme
+from spm.run.setting_kinds import Positional
+from spm.run.settings import Settings, takes
+from spm.run.words import counted
+from spm.structures.annotation import Annotation, classes_of, iter_annotations, read_annotation
+from spm.structures.classes import Classes, part_names
+
+YOURS = "your outlines"
+
+
+# --- settings: change the values, the text below each says what it is ---------------------------
+class Annotating(Settings):
+    """Which image is opened in labelme, and with which labels."""
+
+    image: Positional[Path | None] = None
+    """The image or instrument file, or a JSON of it; must be given."""
+    class_names: list[str] = []
+    """Labels to choose from, with spaces or commas between them. None named: those of the
+    prediction, and of the outlines beside the image and in source_dir."""
+    flags: list[str] = ["partial"]
+    """Flags of the whole image to choose from; `partial`: not every molecule is outlined."""
+    out_dir: Path = Path("img_cache")
+    """Folder of the results, where predictions and corrections are looked for."""
+    source_dir: Path = Path("aug_test_in")
+    """Folder of the training images."""
+    images_dir: Path = Path("images")
+    """Folder of the predicted images, where earlier corrections may lie; for a JSON."""
+
+    def problems(self) -> Iterator[str]:
+        """Yield what is missing."""
+        if self.image is None:
+            yield "which image? Name it: python -m spm.annotate images/NAME.png"
+
+
+# ------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Opened:
+    """What labelme is to open.
+
+    Attributes:
+        path: the file.
+        annotation: what is outlined in it.
+        what: the same in words.
+    """
+
+    path: Path
+    annotation: Annotation | None
+    what: str
+
+
+@takes(Annotating)
+def main(settings: Annotating) -> int:
+    """Open an image in labelme and say what was saved.
+
+    Raises:
+        InputError: when the image cannot be read or labelme not be started.
+    """
+    if not is_file(settings.image):
+        raise InputError(f"{settings.image}: there is no such file; check the name.")
+    opened = to_open(settings)
+    names = part_names(settings.class_names) or offered(opened.annotation, settings)
+    print(f"{opened.path}: {opened.what}; labels: {', '.join(names) or 'none yet'}", flush=True)
+    run_labelme(opened.path, names, settings.flags)
+    # Looked for again: labelme does not always save into the file that it opened.
+    print(_saved(opened, to_open(settings), names))
+    return 0
+
+
+def to_open(settings: Annotating) -> Opened:
+    """Return the file that has the user's last word on the image, or else the image itself."""
+    path = settings.image
+    if path.suffix.lower() == ".json":
+        return _of_json(path, settings.images_dir, settings)
+    made = image_path(path, path.parent)
+    if made != path and settings_of(made).get("source") == path.name:
+        path = made  # it was converted by spm.convert
+    (name,) = output_names([path])
+    own, result = path.with_suffix(".json"), settings.out_dir / f"{name}_predicted.json"
+    if is_file(own) and not mark_of(annotation := read_annotation(own)):
+        if annotation.derived is not None:
+            raise InputError(f"{own}: is a copy that a step made; open the image it comes from.")
+        return Opened(own, annotation, YOURS)
+    if is_file(result):
+        prediction = read_annotation(result)
+        made_of = mark_of(prediction).get("image")
+        if made_of in (None, image_digest(open_image(path).image)):
+            return _of_json(result, path.parent, settings)
+        print(f"note: {result}: is of another image of this name; it is passed over.")
+    if is_file(own):
+        ours = own.stem != result_name(own)  # the image of a prediction was named
+        return _of_json(own, settings.images_dir if ours else path.parent, settings)
+    return _image(path, name, settings)
+
+
+def _of_json(path: Path, images_dir: Path, settings: Annotating) -> Opened:
+    """Return the latest correction of a JSON's image, or the JSON itself."""
+    named = read_annotation(path)
+    annotation = latest(named, settings.source_dir, images_dir)
+    if not mark_of(annotation):
+        return Opened(annotation.path, annotation, YOURS)
+    what = "your correction" if is_corrected(annotation) else "the prediction"
+    return Opened(annotation.path, annotation, what)
+
+
+def _image(path: Path, name: str, settings: Annotating) -> Opened:
+    """Return the image, or its 8-bit copy where labelme does not show the image itself."""
+    if shown_by_labelme(path):
+        return Opened(path, None, "no outlines yet")
+    opened = open_image(path)
+    training = path.resolve().parent == settings.source_dir.resolve()
+    folder = make_folder(path.parent if training else settings.out_dir)
+    copy = folder / f"{name}.png"
+    if is_file(copy) and copy.samefile(path):
+        copy = folder / f"{name}_8bit.png"
+    if not is_file(copy):
+        write_scaled_png(copy, opened.image, opened.nm_per_pixel)
+    elif image_digest(read_image(copy)) != image_digest(opened.image):
+        raise InputError(
+            f"{copy}: is another image, and the 8-bit copy of {path} that labelme needs would be "
+            "called so; move it away."
+        )
+    own = copy.with_suffix(".json")
+    if is_file(own):
+        return Opened(own, read_annotation(own), YOURS)
+    return Opened(copy, None, f"no outlines yet, an 8-bit copy of {path}")
+
+
+def offered(annotation: Annotation | None, settings: Annotating) -> list[str]:
+    """Return the class names to choose from: those of what is opened, and of the outlines in the
+    image's folder and in `source_dir`; where there are none, those of the predictions."""
+    folders = {settings.image.parent.resolve(), settings.source_dir.resolve()}
+    folders -= {settings.out_dir.resolve()}  # of any image, the shipped demo's among them
+    found = [annotation] if annotation else []
+    found += [other for folder in sorted(folders) for other in _annotations(folder)]
+    return _names(found) or _names(_annotations(settings.out_dir))
+
+
+def _annotations(folder: Path) -> list[Annotation]:
+    """Return what is annotated in a folder, our copies left out."""
+    found = []
+    for path in iter_annotations(folder) if folder.is_dir() else ():
+        try:
+            found.append(read_annotation(path))
+        except InputError:
+            continue  # another program's
+    return [annotation for annotation in found if annotation.derived is None]
+
+
+def _names(annotations: list[Annotation]) -> list[str]:
+    stated = (name for annotation in annotations for name in annotation.class_names)
+    return list(dict.fromkeys([*stated, *classes_of(annotations)]))
+
+
+def _saved(before: Opened, after: Opened, names: list[str]) -> str:
+    """Return what became of the outlines while labelme was open."""
+    path, now = after.path, after.annotation
+    if now is None:
+        return f"{path}: nothing was outlined"
+    if before.annotation and content_digest(now) == content_digest(before.annotation):
+        return f"{path}: nothing was changed"
+    said = Classes.from_labels(now.labels, names).counted(now.labels)
+    partial = ", of a part of the image" if now.partial else ""
+    text = f"{path}: saved, {counted(len(now.shapes), 'outline')}{partial}: {said}"
+    return f"{text}\ntrain on with it: python workflow.py --add {path}" if mark_of(now) else text
+
+
+if __name__ == "__main__":
+    command_line.run(main)

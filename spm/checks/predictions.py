@@ -1,0 +1,86 @@
+"""What a predicted JSON says of its making, by which a correction is told from a prediction."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from spm.run.manifest import digest
+from spm.structures.annotation import Annotation
+from spm.structures.shape import Shape
+
+PREDICTION = "prediction"  # top-level key of the JSON; labelme keeps it
+SUFFIX, KEPT = "_predicted", "_corrected"
+_ENDING = re.compile(rf"({SUFFIX}|{KEPT}(_[0-9]+)?)$")
+
+
+def mark_prediction(annotation: Annotation, image: np.ndarray, file: str = "") -> None:
+    """Store in a prediction with which image and which outlines it was made.
+
+    Args:
+        annotation: the prediction, complete.
+        image: (H, W, 3) uint8 RGB.
+        file: the predicted file, as seen from the JSON.
+    """
+    annotation.extra[PREDICTION] = {
+        "image": image_digest(image),
+        "outlines": outlines_digest(annotation.shapes),
+        "content": content_digest(annotation),
+        "file": file,
+    }
+
+
+def mark_of(annotation: Annotation) -> dict[str, Any]:
+    """Return what `mark_prediction` stored; {} for what is no prediction of ours."""
+    made = annotation.extra.get(PREDICTION)
+    if not isinstance(made, dict):
+        return {}
+    # Until November 2026 the image's digest was named "picture".
+    return {"image" if key == "picture" else key: value for key, value in made.items()}
+
+
+def is_corrected(annotation: Annotation) -> bool:
+    """Return whether somebody changed a prediction, or made the file by other means."""
+    made = mark_of(annotation)
+    if "content" in made:
+        return made["content"] != content_digest(annotation)
+    return made.get("outlines") != outlines_digest(annotation.shapes)
+
+
+def result_name(path: Path) -> str:
+    """Return NAME of NAME_predicted.json, NAME_corrected.json, NAME_corrected_2.json or
+    NAME.json."""
+    return _ENDING.sub("", path.stem)
+
+
+def image_digest(image: np.ndarray) -> str:
+    """Return a short hash of an image's pixels (H, W, 3) and size."""
+    return digest(list(image.shape), np.ascontiguousarray(image).tobytes())
+
+
+def outlines_digest(shapes: Sequence[Shape]) -> str:
+    """Return a short hash of labels and outlines, whatever their order."""
+    parts = [part for shape in shapes for part in shape.all_parts]
+    masks = sorted(np.packbits(p.mask).tobytes() for p in parts if p.mask is not None)
+    outlines = sorted([p.label, p.shape_type, np.round(p.points, 2).tolist()] for p in parts)
+    return digest(outlines, *masks)
+
+
+def content_digest(annotation: Annotation) -> str:
+    """Return a short hash of all that a user can change in labelme, whatever the order: outlines,
+    groups, ticked flags and descriptions."""
+    parts = [part for shape in annotation.shapes for part in shape.all_parts]
+    notes = sorted(
+        [p.label, np.round(p.points, 2).tolist(), -1 if p.group_id is None else p.group_id,
+         _ticked(p.flags), p.description]
+        for p in parts
+    )  # fmt: skip
+    return digest(outlines_digest(annotation.shapes), notes, _ticked(annotation.flags))
+
+
+def _ticked(flags: dict[str, bool]) -> list[str]:
+    return sorted(name for name, value in flags.items() if value)

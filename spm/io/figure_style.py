@@ -1,0 +1,71 @@
+"""How figures look: small type, fonts for any class name, files that are the same each time."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from matplotlib import font_manager, rc_context
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from spm.run.files import atomic_path
+
+# Those of Okabe and Ito (2008), which people with any colour vision tell apart.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+# Fonts with Chinese letters on Windows, macOS and Linux, for class names and titles.
+_CJK_FONTS = (
+    "Microsoft YaHei",
+    "SimHei",
+    "PingFang SC",
+    "Hiragino Sans GB",
+    "Noto Sans CJK SC",
+    "Source Han Sans SC",
+    "WenQuanYi Zen Hei",
+)
+
+
+@contextmanager
+def figure_style(more: Mapping[str, Any] | None = None) -> Iterator[None]:
+    """Draw and save in small type; matplotlib's global settings are as before afterwards.
+
+    Letters come from a font that has Chinese ones where such a font is installed; where none is,
+    their boxes are drawn without a warning each.
+
+    Args:
+        more: further settings of matplotlib's, rcParam -> value.
+    """
+    installed = set(font_manager.get_font_names())
+    look = {
+        "font.family": ["DejaVu Sans", *(name for name in _CJK_FONTS if name in installed)],
+        "font.size": 8,
+        "legend.fontsize": 7,
+        "legend.frameon": False,
+        # A `$` in a class name is a `$`, not the start of a formula.
+        "text.parse_math": False,
+        # The names inside an SVG are drawn by chance otherwise.
+        "svg.hashsalt": "spm",
+    }
+    with rc_context({**look, **(more or {})}), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
+        yield
+
+
+def new_figure(width: float, height: float, dpi: float | None = None) -> Figure:
+    """Return an empty figure of this size in inches; draw within `figure_style`."""
+    figure = Figure(figsize=(width, height), dpi=dpi, layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def save_figure(figure: Figure, path: str | Path) -> Path:
+    """Write a figure in the format of the path's suffix, at its own dots per inch, atomically."""
+    path = Path(path)
+    with figure_style(), atomic_path(path) as temporary:
+        # Without a date the same numbers give the same file.
+        metadata = {"Date": None} if path.suffix == ".svg" else None
+        figure.savefig(temporary, dpi=figure.get_dpi(), metadata=metadata)
+    return path

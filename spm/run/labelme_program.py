@@ -1,0 +1,88 @@
+"""Starting the installed labelme as a program of its own."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from spm.errors import InputError
+
+# OpenCV's wheel with windows points Qt to its own plugins as soon as it is imported, whatever the
+# environment says, and labelme's Qt aborts on them (Linux). labelme imports OpenCV through imgviz,
+# which does without where there is none.
+WITHOUT_OPENCV = (
+    "import runpy, sys; sys.modules['cv2'] = None; sys.argv[0] = 'labelme'; "
+    "runpy.run_module('labelme', run_name='__main__')"
+)
+QT_FOLDERS = ("QT_QPA_PLATFORM_PLUGIN_PATH", "QT_QPA_FONTDIR")
+# Words of Qt's in its last breath, and what to do.
+REASONS = {
+    "could not connect to display": "there is no screen here; start it at the computer itself, or "
+    "with `ssh -X`",
+    "Qt platform plugin": "libraries of the system that Qt needs are missing; on Debian and "
+    "Ubuntu: sudo apt install libxcb-icccm4 libxcb-image0 libxcb-keysyms1 libxcb-render-util0 "
+    "libxcb-xinerama0 libxkbcommon-x11-0",
+    "ImportError: lib": "a library of the system that Qt needs is missing; on Debian and Ubuntu: "
+    "sudo apt install libgl1 libglib2.0-0",
+}
+
+
+def run_labelme(path: Path, labels: Sequence[str], flags: Sequence[str]) -> None:
+    """Open an image or an annotation in labelme and wait until its window is closed.
+
+    Args:
+        path: the image, or the JSON.
+        labels: class names to choose from, one colour each.
+        flags: of the whole image.
+
+    Raises:
+        InputError: when labelme is not installed, cannot open a window, or fails.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        # Files, not lists: a class name may have a comma.
+        options = ["--logger-level", "warning"]
+        for name, words in (("labels", labels), ("flags", flags)):
+            if words:
+                file = Path(folder) / f"{name}.txt"
+                file.write_text("\n".join(words), encoding="utf-8")
+                options += [f"--{name}", str(file)]
+        done = subprocess.run(
+            [*program(), *options, "--", str(path)],
+            env=environment(),
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+    if done.returncode:
+        text = done.stderr.decode("utf-8", "replace").strip()
+        last = text.splitlines()[-1] if text else "it said nothing"
+        why = next((way for word, way in REASONS.items() if word in text), last)
+        raise InputError(f"{path}: labelme ended with status {done.returncode}: {why}.")
+
+
+def program() -> list[str]:
+    """Return how labelme is started: that of this environment, or else the one on the path.
+
+    Raises:
+        InputError: when there is none.
+    """
+    if importlib.util.find_spec("labelme") is not None:
+        # -P: the folder where the user works is none to import from.
+        return [sys.executable, "-P", "-c", WITHOUT_OPENCV]
+    if found := shutil.which("labelme"):
+        return [found]
+    raise InputError("labelme is not installed; install it with: python -m pip install labelme")
+
+
+def environment() -> dict[str, str]:
+    """Return this process's environment for another Qt: without the folders that OpenCV named."""
+    values = dict(os.environ)
+    for name in QT_FOLDERS:
+        if "cv2" in Path(values.get(name, "")).parts:
+            del values[name]
+    return values

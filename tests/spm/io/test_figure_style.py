@@ -1,0 +1,48 @@
+"""The one style of all figures: any class name, no trace in matplotlib's settings."""
+
+from __future__ import annotations
+
+import warnings
+
+import matplotlib
+import pytest
+from matplotlib import font_manager
+
+from spm.io.figure_style import figure_style, new_figure, save_figure
+
+
+@pytest.mark.parametrize("name", ["苯并芘", "a$b", "a$b$c", "$", r"\frac", "x_1^2"])
+@pytest.mark.parametrize("suffix", [".png", ".svg"])
+def test_any_class_name_is_drawn_as_it_is_written(tmp_path, name, suffix):
+    before = dict(matplotlib.rcParams)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with figure_style({"font.size": 12}):
+            figure = new_figure(3, 2, dpi=50)
+            axes = figure.add_subplot()
+            axes.plot([0, 1], label=name)
+            axes.set_title(name)
+            axes.set_xticks([0, 1], [name, name])
+            legend = axes.legend()
+        path = save_figure(figure, tmp_path / f"{name.strip(chr(92))}{suffix}")
+    assert dict(matplotlib.rcParams) == before
+    assert path.stat().st_size > 500
+    texts = [axes.title, *axes.get_xticklabels(), *legend.get_texts()]
+    assert [text.get_text() for text in texts] == [name] * 4
+    assert not any(text.get_parse_math() for text in texts)
+    assert axes.title.get_fontsize() == pytest.approx(14.4)  # "large" of 12
+
+
+def test_the_same_figure_gives_the_same_file(tmp_path):
+    for k in range(2):
+        with figure_style():
+            figure = new_figure(2, 2)
+            figure.add_subplot().plot([0, 1])
+        save_figure(figure, tmp_path / f"{k}.svg")
+    assert (tmp_path / "0.svg").read_bytes() == (tmp_path / "1.svg").read_bytes()
+
+
+def test_a_font_with_chinese_letters_is_taken_where_there_is_one(monkeypatch):
+    monkeypatch.setattr(font_manager, "get_font_names", lambda: ["DejaVu Sans", "SimHei"])
+    with figure_style():
+        assert matplotlib.rcParams["font.family"] == ["DejaVu Sans", "SimHei"]
