@@ -19,6 +19,7 @@ from mrcnn import distributed
 from mrcnn.config import Config
 from spm.dataset.annotated_images import (
     Source,
+    classes_of,
     classify,
     digest_of,
     folder_sources,
@@ -117,7 +118,7 @@ def decide_classes(settings: Any, recipes: Recipes, sources: list[Source]) -> Cl
     """
     choice = distributed.from_first(lambda: class_choice(settings))
     labels = own_labels(sources)
-    classes = choice.of(labels)
+    classes = classes_of(sources, choice)
     for line in choice.said(classes, labels):
         print(line)
     check_classes(recipes, classes)

@@ -35,7 +35,7 @@ from spm.run.setting_kinds import Positional
 from spm.run.settings import Settings, takes
 from spm.run.words import counted
 from spm.structures.annotation import Annotation, classes_of, iter_annotations, read_annotation
-from spm.structures.classes import Classes, part_names
+from spm.structures.classes import LABELS_DECIDE
 
 YOURS = "your outlines"
 
@@ -47,8 +47,8 @@ class Annotating(Settings):
     image: Positional[Path | None] = None
     """The image or instrument file, or a JSON of it; must be given."""
     class_names: list[str] = []
-    """Labels to choose from, with spaces or commas between them. None named: those of the
-    prediction, and of the outlines beside the image and in source_dir."""
+    """Labels to choose from. None named: those of the prediction, and of the outlines beside the
+    image and in source_dir."""
     flags: list[str] = ["partial"]
     """Flags of the whole image to choose from; `partial`: not every molecule is outlined."""
     out_dir: Path = Path("img_cache")
@@ -92,7 +92,7 @@ def main(settings: Annotating) -> int:
     if not is_file(settings.image):
         raise InputError(f"{settings.image}: there is no such file; check the name.")
     opened = to_open(settings)
-    names = part_names(settings.class_names) or offered(opened.annotation, settings)
+    names = settings.class_names or offered(opened.annotation, settings)
     print(f"{opened.path}: {opened.what}; labels: {', '.join(names) or 'none yet'}", flush=True)
     run_labelme(opened.path, names, settings.flags)
     # Looked for again: labelme does not always save into the file that it opened.
@@ -192,7 +192,7 @@ def _saved(before: Opened, after: Opened, names: list[str]) -> str:
         return f"{path}: nothing was outlined"
     if before.annotation and content_digest(now) == content_digest(before.annotation):
         return f"{path}: nothing was changed"
-    said = Classes.from_labels(now.labels, names).counted(now.labels)
+    said = LABELS_DECIDE.of_images([now.labels], names).counted(now.labels)
     partial = ", of a part of the image" if now.partial else ""
     text = f"{path}: saved, {counted(len(now.shapes), 'outline')}{partial}: {said}"
     return f"{text}\ntrain on with it: python workflow.py --add {path}" if mark_of(now) else text

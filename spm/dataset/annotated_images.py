@@ -19,7 +19,7 @@ from spm.io.images import read_image
 from spm.run.manifest import digest
 from spm.structures.annotated_folder import read_folder
 from spm.structures.annotation import Annotation
-from spm.structures.classes import Classes
+from spm.structures.classes import ClassChoice, Classes
 from spm.structures.instance_masks import instance_masks, shape_masks
 from spm.structures.shape import region
 
@@ -41,6 +41,7 @@ class Source:
         unclear: polygons (n, 2) of what teaches nothing (the JSON file's key `unclear`).
         class_ids: (N,) int32 place of each molecule's class among the known ones, from 0; None
             before `classify`.
+        class_names: the classes that the annotation states, as a prediction does.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Source:
     simulated: bool = False
     unclear: Sequence[np.ndarray] = ()
     class_ids: np.ndarray | None = None
+    class_names: Sequence[str] = ()
 
     # Whether reading masks is cheaper than reading outlines.
     masks_are_stored = False
@@ -98,7 +100,7 @@ class FolderSource(Source):
     def __init__(self, entry: Entry):
         super().__init__(
             entry.name, entry.source, entry.origin, entry.image, entry.labels, entry.valid,
-            entry.partial,
+            entry.partial, class_names=entry.class_names,
         )  # fmt: skip
         self._masks = entry.masks
 
@@ -132,6 +134,7 @@ class OutlinedSource(Source):
             full_rectangle(annotation.height, annotation.width), annotation.partial,
             "simulation" in annotation.extra,
             _unclear(annotation),
+            class_names=annotation.class_names,
         )  # fmt: skip
         self._annotation = annotation
 
@@ -242,8 +245,20 @@ def classify(sources: Sequence[Source], classes: Sequence[str]) -> dict[str, int
 
 def own_labels(sources: Sequence[Source]) -> list[str]:
     """Return the labels of the user's own molecules, each once, however many copies show it."""
+    return [label for source in _own(sources) for label in source.labels]
+
+
+def classes_of(sources: Sequence[Source], choice: ClassChoice) -> Classes:
+    """Return the classes of the user's own molecules, their labels seen together."""
+    own = _own(sources)
+    stated = [name for source in own for name in source.class_names]
+    return choice.of_images([source.labels for source in own], stated)
+
+
+def _own(sources: Sequence[Source]) -> list[Source]:
+    """Return one source of each of the user's own images."""
     first = {source.origin: source for source in reversed(sources)}
-    return [label for source in reversed(first.values()) for label in source.labels]
+    return list(reversed(first.values()))
 
 
 def median_diameter(sources: Sequence[Source], limit: int = 40) -> float:

@@ -51,7 +51,7 @@ from spm.structures.labels_together import without_number
 from spm.structures.shape import outline, region
 
 # Part of every digest. Raise it when a change of the code changes the files.
-VERSION = 3
+VERSION = 4
 BACKGROUND = "_background_"
 VIEW_SIDE = 256  # longest side of an overlay in pixels: many small ones are looked through
 ENTRIES_A_JOB = 16
@@ -232,6 +232,7 @@ def write_entry(name: str, json_path: Path, folder: Path) -> Made:
         valid=np.array(made.get("valid") or full_rectangle(height, width)),
         partial=annotation.partial,
         file=json_path.name,
+        class_names=annotation.class_names,
     )
     return Made(files, entry.row())
 

@@ -181,8 +181,8 @@ def classes_of(annotations: Sequence[Annotation], choice: ClassChoice = LABELS_D
         annotations: a prediction among them states its classes (`Annotation.class_names`).
         choice: by default the labels decide.
     """
-    labels = [label for one in annotations for label in one.labels]
-    return choice.of(labels, [name for one in annotations for name in one.class_names])
+    stated = [name for one in annotations for name in one.class_names]
+    return choice.of_images([one.labels for one in annotations], stated)
 
 
 def _says_partial(flags: dict[str, Any]) -> bool:

@@ -15,7 +15,7 @@ from spm.structures.label_text import (
     slips,
     without_odd,
 )
-from spm.structures.labels_together import names_in, without_number
+from spm.structures.labels_together import names_in, names_without_number, without_number
 
 _NUMBER = r"[ _-]?[0-9]+"  # the serial number at a label's end
 _SHOWN = 3  # labels of one kind of slip that a sentence names
@@ -235,6 +235,16 @@ class ClassChoice:
             if self.fixed or all(map(known.find, labels)):
                 return known
         return Classes.from_labels(labels, stated)
+
+    def of_images(self, images: Sequence[Sequence[str]], stated: Iterable[str] = ()) -> Classes:
+        """Return the classes of the labels of some images.
+
+        Args:
+            images: the labels of the molecules in each image.
+            stated: see `Classes.from_labels`.
+        """
+        labels = [label for one in images for label in one]
+        return self.of(labels, [*stated, *names_without_number(images)])
 
     def said(self, classes: Classes, labels: Sequence[str]) -> list[str]:
         """Return what was understood of labels where nobody named the classes, as lines: `Classes

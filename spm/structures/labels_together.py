@@ -2,13 +2,15 @@
 
 Alone, `C6012` may be number 6012 of a class C, number 12 of C60 or number 2 of C601. The plain rule
 takes all digits for the number. It gives way only where the labels as a whole say so: a separator
-shows where a name ends (`C60-2`), or the plain numbers leave wide gaps that another place of the
-name's end closes (`C601` ... `C609`, `C6010`: C60, 1 to 10).
+shows where a name ends (`C60-2`), the plain numbers leave wide gaps that another place of the
+name's end closes (`C601` ... `C609`, `C6010`: C60, 1 to 10), or the molecules of one image share
+their labels, as they do no serial numbers (`C60` twelve times, `C70` nine times).
 """
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable
 
 from spm.structures.label_text import clean_label
@@ -18,6 +20,7 @@ _JOINED = re.compile(r"(.*?)([0-9]+)")
 FEWEST = 3  # molecules, from which numbers that count from 1 are a sign
 GAPS = 3  # times as many numbers as molecules, and SLACK: still the numbers of one class
 SLACK = 10
+SHARED = 2  # molecules of an image that have the same label, on average: it is no number's
 
 
 def without_number(label: str) -> str:
@@ -27,6 +30,30 @@ def without_number(label: str) -> str:
     """
     label = clean_label(label)
     return re.sub(r"[ _-]?[0-9]+$", "", label) or label
+
+
+def names_without_number(images: Iterable[Iterable[str]]) -> list[str]:
+    """Return the labels that end in digits and are class names all the same, because the molecules
+    of an image share them.
+
+    One label given twice by mistake makes none: what counts is all labels of one beginning.
+
+    Args:
+        images: the labels of the molecules in each image.
+    """
+    counts = [Counter(map(clean_label, labels)) for labels in images]
+    stems: dict[str, list[tuple[str, int]]] = {}
+    for label, count in (pair for one in counts for pair in one.items()):
+        match = None if _SEPARATED.fullmatch(label) else _JOINED.fullmatch(label)
+        if match and match[1] and not any(match[1] in one for one in counts):
+            stems.setdefault(match[1], []).append((label, count))
+    found: list[str] = []
+    for pairs in stems.values():
+        if sum(count for _, count in pairs) >= SHARED * len(pairs):
+            shared = {label for label, count in pairs if count > 1}
+            found += shared
+            found += {label for label, _ in pairs if not label.startswith(tuple(shared))}
+    return found
 
 
 def names_in(labels: Iterable[str]) -> set[str]:

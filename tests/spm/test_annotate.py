@@ -92,7 +92,7 @@ def test_outlined_saved_predicted_opened_corrected_and_opened_again(base):
     seen = door(base, "aug_test_in/cut.png", [["draw", [[10, 10], [60, 12], [40, 55]], "C70"]])
     assert seen["labels"] == CLASSES and seen["flags"] == ["partial"] and not seen["opencv"]
     assert "no outlines yet; labels: C60, C70" in seen["printed"]
-    assert "saved, 1 outlines: C70 (1)" in seen["printed"]
+    assert "saved, 1 outline: C70 (1)" in seen["printed"]
     (shape,) = read_annotation(base / "aug_test_in" / "cut.json").shapes
     np.testing.assert_allclose(shape.points, [[10, 10], [60, 12], [40, 55]], atol=1)
 

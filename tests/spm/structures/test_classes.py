@@ -2,7 +2,7 @@
 
 import pytest
 
-from spm.structures.annotation import Annotation, check_annotation
+from spm.structures.annotation import Annotation, check_annotation, classes_of
 from spm.structures.classes import ClassChoice, Classes, numbered, questions
 from spm.structures.label_text import slips
 from spm.structures.shape import Shape
@@ -50,6 +50,40 @@ def test_classes_that_labels_suggest_together(labels, classes):
     assert found.count(labels) == classes
     assert list(found) == list(classes), "in natural order"
     assert list(Classes.from_labels(reversed(labels))) == list(found)
+
+
+def outlined(*labels, **stated):
+    shapes = [Shape(label, [[0, 0], [9, 0], [9, 9]]) for label in labels]
+    return Annotation(shapes, 20, 20, "a.png", extra=stated)
+
+
+@pytest.mark.parametrize(
+    ("images", "classes"),
+    [
+        ([["C60"] * 12 + ["C70"] * 9], {"C60": 12, "C70": 9}),
+        ([["C60"] * 12 + ["C70"]], {"C60": 12, "C70": 1}),
+        ([["C60"] * 4, ["C70"] * 3], {"C60": 4, "C70": 3}),
+        ([["C60"] * 8 + ["C60-1", "C602"]], {"C60": 10}),
+        ([["13"] * 4 + ["7"] * 3], {"7": 3, "13": 4}),
+        # Numbers: given twice by mistake, again in another image, of a class without one.
+        ([["003a1", "003a1", "003a2", "003a3"]], {"003a": 4}),
+        ([["A1", "A2"], ["A1", "A2"]], {"A": 4}),
+        ([["A", "A2", "A2", "A2"]], {"A": 4}),
+        ([["A1"] * 9, counting("A", 9)], {"A": 18}),
+    ],
+)
+def test_labels_that_molecules_share_are_classes(images, classes):
+    found = classes_of([outlined(*labels) for labels in images])
+    assert found.count([label for labels in images for label in labels]) == classes
+    assert list(found) == list(classes)
+
+
+def test_a_prediction_states_its_classes():
+    made = [outlined("C60", "C70", "C603"), outlined("C60", class_names=["C60", "C70", "C84"])]
+    assert list(classes_of(made)) == ["C60", "C70"] and list(classes_of(made[:1])) == ["C"]
+    assert made[1].classified(None).shapes[0].class_name == "C60"
+    assert list(classes_of(made, ClassChoice(["C"]))) == ["C"], "the user's word counts"
+    assert list(classes_of(made, ClassChoice(known=["C60", "C70", "x"]))) == ["C60", "C70", "x"]
 
 
 def test_what_we_write_is_read_again():
