@@ -2,6 +2,7 @@
 
     python predict_big_pic.py                      all images in images/
     python predict_big_pic.py "scan 7.png" b.tif   only these
+    python predict_big_pic.py --watch images       each as soon as the microscope has written it
 
 Class names, scale, network and score threshold come from the weights file; the last trained one is
 taken unless --weights names another. For each image NAME there are then, in img_cache/:
@@ -10,8 +11,11 @@ taken unless --weights names another. For each image NAME there are then, in img
     NAME_molecules.csv    a line for each molecule (columns: spm.structures.molecule.TABLE_HEADER)
     NAME_predicted.json   the outlines for labelme: correct them and use them for training
     NAME_summary.json, NAME_statistics.png    counts, sizes, orientations, neighbours, lattice
+    NAME_averages.png, .npz, NAME_cell_1.tif, NAME_mean_CLASS.tif    mean unit cells and molecules
     NAME_report.html      all of it to look at in a browser, in one file
     pre_predict/, post_predict/    the tiles as the network saw them, and with what it found
+
+and of all images together index.html, all_molecules.csv, all_images.csv and others (spm.pool).
 
 Other programs can call `engine.detector.load_detector` and `spm.inference.predict.find_molecules`.
 """
@@ -39,14 +43,17 @@ class Prediction(Settings):
     """Of two answers whose masks overlap by more than this (IoU, 0 to 1) the better one stays."""
     tile_scale: Positive | None = None
     """Network pixels per image pixel, above 0. None takes the training's. An image of twice the
-    resolution needs half of it. For weights that do not say it (see class_names) None cuts each
-    image as the 2022 scripts did: into four tiles of 3/5 of its side, enlarged to 1024 pixels."""
+    resolution needs half of it. For weights that do not say it (see class_names) each image
+    is cut as the 2022 scripts did: into four tiles of 3/5 of its side, enlarged to 1024 pixels."""
     views: Literal[1, 2, 4, 8] = 1
     """Flipped and turned copies of each tile that vote on each molecule. More take so many times as
     long."""
     uncertain_ratio: Share = 0.5
     """A molecule is marked uncertain when its second class has at least this share of the first's
     score, 0 to 1."""
+    count_unfamiliar: bool = False
+    """Let statistics count what looks like none of the outlined molecules (an adsorbate, a smeared
+    blob). It is drawn and listed in any case, and marked."""
     batch_size: Count | None = None
     """Tiles that the network works on at once, 1 or more. None takes the training's images a step.
     Lower it when the memory is full."""
@@ -69,6 +76,9 @@ class PredictionRun(Settings):
     """Folder of the images."""
     out_dir: Path = Path("img_cache")
     """Folder of the results."""
+    watch: Path | None = None
+    """A folder into which a microscope writes: each image is recognised when it is complete, until
+    Ctrl-C. None: what is there now is recognised."""
     weights: Path | None = None
     """A weights file (.h5). None takes the last epoch of the last run in log_dir."""
     log_dir: Path = Path("logs")
@@ -82,8 +92,11 @@ class PredictionRun(Settings):
     prediction: Prediction = field(default_factory=Prediction)
 
     def problems(self) -> Iterator[str]:
-        """Yield folders that would be recognised again with their own results in them."""
-        for folder in self.files or [self.in_dir]:
+        """Yield folders that would be recognised again with their own results in them, and what
+        does not go with watching."""
+        if self.watch is not None and (self.files or self.scheduler):
+            yield "watch: goes without files and without scheduler; name the folder alone."
+        for folder in [self.watch] if self.watch else self.files or [self.in_dir]:
             if folder.is_dir() and folder.resolve() == self.out_dir.resolve():
                 yield (
                     f"{folder}: out_dir is the folder of the images; the next run would recognise "

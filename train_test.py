@@ -4,7 +4,7 @@
     python train_test.py --init-with last    go on from the last weights
 
 Edit `Training` and `ShapesConfig` (a graphics card) or `LightConfig` (no graphics card) below, and
-run it again. Every run folder in logs/ holds the weights of each epoch, losses.csv, losses.png,
+run it again. Every run folder in logs/ holds weights (`keep`), losses.csv, losses.png,
 settings.json and TensorBoard events (`tensorboard --logdir logs`).
 """
 
@@ -61,6 +61,10 @@ class Training(Settings):
     """Steps of an epoch, 1 or more. None takes the recipe's STEPS_PER_EPOCH."""
     seed: Seed = 0
     """Of everything random, 0 to 4294967295; another number gives another, equally good run."""
+    keep: Literal["best", "all"] = "best"
+    """Weights that stay in the run folder: best (of the last epoch, and of the one with the lowest
+    loss on validation images), or all (of every epoch). The optimiser's state stays until the
+    training has ended."""
     view_colours: bool = True
     """Each view gets its own brightness, contrast, shading, blur, noise and dropout. Without, a
     training sees the colours of its images as they are."""
@@ -75,6 +79,15 @@ class Training(Settings):
         from engine.recipe_check import problems_of_training
 
         yield from problems_of_training(self, recipes())
+
+    @classmethod
+    def defaults_in_words(cls) -> dict[str, str]:
+        """Return what the recipes below say, for `--help`."""
+        names = {name: name.upper() for name in ("head_epochs", "epochs", "steps_per_epoch")}
+        return {
+            name: f"{getattr(LightConfig, upper)} (cpu), {getattr(ShapesConfig, upper)} (gpu)"
+            for name, upper in names.items()
+        }
 
 
 class ShapesConfig(Config):
@@ -210,7 +223,6 @@ __getattr__ = old_names(
     Start="engine.initial_weights",
     find_start="engine.initial_weights",
     build="engine.train",
-    set_threshold="engine.train",
 )
 
 

@@ -88,7 +88,6 @@ def main(settings: Mapping) -> Screening:
     if exclude and not outlined:
         raise InputError("--exclude cleans annotations; give annotated images instead of crops.")
     with files.folder_lock(settings.out) as folder:
-        files.remove_leftovers(folder)
         print(f"{len(crops)} crops; {maps.repeats} maps ...", flush=True)
         turns = None
         if settings.align or outlined:

@@ -42,6 +42,7 @@ from spm.structures.classes import Classes
 from train_test import Training
 
 if TYPE_CHECKING:
+    from engine.unfinished import Unfinished
     from spm.checks.corrections import Correction
     from spm.checks.preflight import Findings
 
@@ -72,7 +73,7 @@ class Workflow(Settings):
     """Only look at the input; report what is wrong, sizes, oddities and expected costs."""
     add: list[Path] | None = None
     """Predictions that you corrected (JSON), to go on training with from the last weights
-    (docs/correct_and_retrain.md). None runs everything anew."""
+    (docs/correct_and_retrain.md). None: everything is run anew."""
     self_training: bool = False
     """For few outlines, three or so of each class, or for simulated images alone: what was
     recognised is named anew by its likeness and teaches a second training (docs/recipe.md)."""
@@ -108,34 +109,45 @@ def main(settings: Workflow) -> int:
     Raises:
         InputError: with all that is wrong with the input, before any work is done.
     """
-    from engine import retrain
+    from engine import retrain, unfinished
     from engine.workflow_check import tell_before_work
 
     start = time.perf_counter()
-    settings, findings, added, old_weights = look(settings)
-    images_dir, out_dir, classes = settings.images_dir, settings.out_dir, findings.names
+    asked, cut_off = settings, unfinished.find(settings)
+    settings, findings, added, old_weights = look(settings, cut_off)
+    images_dir, out_dir = settings.images_dir, settings.out_dir
     # Everything that can be wrong with the input is said before any work is done.
     tell_before_work(settings, train_test.recipes(), findings, added)
     if settings.check:
         return 0
+    if cut_off:
+        print("going on with the run that was cut off")
+    else:
+        others = retrain.other_names(added, images_dir) if settings.add else ()
+        cut_off = unfinished.begin(asked, old_weights, added, others)
 
     if settings.training.augment == "folder":
         make_dataset(settings)
     weights = train_test.train_main(**settings.training.values())
-    if settings.add:
-        before = retrain.other_results(added, images_dir, out_dir, classes)
     status = predict(settings, weights)
     if settings.self_training:
         weights = train_again(settings)
         status = predict(settings, weights)
     if settings.add:
-        retrain.compare(added, before, (old_weights, weights), out_dir, classes)
+        retrain.compare(added, cut_off.folder, (old_weights, weights), out_dir, findings.names)
+    cut_off.end()
     print(f"All done in {(time.perf_counter() - start) / 60:.1f} minutes; look into {out_dir}")
     return status
 
 
-def look(settings: Workflow) -> tuple[Workflow, Findings, list[Correction], Path | None]:
+def look(
+    settings: Workflow, cut_off: Unfinished | None = None
+) -> tuple[Workflow, Findings, list[Correction], Path | None]:
     """Look at the input, and take the corrections in if this is no mere check.
+
+    Args:
+        settings: as the user gave them.
+        cut_off: the same command's run that was cut off, which has taken the corrections in.
 
     Returns:
         The settings with what follows from the input: classes, weights and kind of augmentation;
@@ -152,12 +164,14 @@ def look(settings: Workflow) -> tuple[Workflow, Findings, list[Correction], Path
     given, images_dir = settings.training, settings.images_dir
     settings = settings.replace(augment=given.augment or ("online" if settings.add else "folder"))
     added: list[Correction] = []
-    old_weights = None
+    old_weights = cut_off.weights if cut_off else None
     if settings.add:
-        old_weights, changes = retrain.start_with(given.init_with, given.log_dir)
+        old_weights, changes = retrain.start_with(given.init_with, given.log_dir, old_weights)
         settings = settings.replace(**changes)
     choice = class_choice(given, old_weights)
-    if settings.add:
+    if settings.add and cut_off:
+        added = cut_off.added(given.source_dir)
+    elif settings.add:
         added = examine(settings.add, given.source_dir, images_dir, choice)
         if not settings.check:
             store(added, given.source_dir)

@@ -122,11 +122,10 @@ def make_copy(
 
 
 def _digest(source: Source, number: int, settings: Settings) -> str:
-    return digest(
-        copies.VERSION,
-        source.digest,
-        [settings.techniques, settings.how_many, settings.seed, number],
-    )
+    made_of = [settings.techniques, settings.how_many, settings.seed, number]
+    if not techniques.PHOTOMETRIC.keys().isdisjoint(settings.techniques):
+        made_of.append("not by imgaug")  # copies of before are made anew
+    return digest(copies.VERSION, source.digest, made_of)
 
 
 def _jobs(todo: dict[str, tuple[Source, int]], settings: Settings, folder: Path) -> list[Job]:

@@ -15,7 +15,7 @@ from spm.dataset.index import full_rectangle
 from spm.errors import InputError, raise_problems
 from spm.geometry import affine
 from spm.io.images import write_image
-from spm.run.files import folder_lock
+from spm.run.files import folder_lock, missing_folder
 from spm.run.manifest import Manifest, digest
 from spm.run.resumable import Job, Made, ResumableStep
 from spm.run.words import counted
@@ -53,7 +53,7 @@ def make_copies(settings: Any) -> int:
     plan = plan_copies(settings.angles, settings.flips, settings.shrink_list)
     in_dir, force, workers = settings.in_dir, settings.force, settings.workers
     if not in_dir.is_dir():  # the lock would create it
-        raise InputError(f"{in_dir}: there is no such folder; check the name.")
+        raise missing_folder(in_dir)
     with folder_lock(in_dir) as folder:
         sources, problems = copies.read_sources(folder)
         copies.notice_images_without_annotation(folder, Manifest(folder, STEP))

@@ -40,6 +40,10 @@ SCRIPTS = {
     "spm.crop": ("spm.crop", "main"),
     "spm.exports": ("spm.exports", "main"),
     "spm.import_coco": ("spm.import_coco", "main"),
+    "spm.pool": ("spm.pool", "main"),
+    "spm.average": ("spm.average", "main"),
+    "spm.undistort": ("spm.undistort", "main"),
+    "engine.clean": ("engine.clean", "main"),
     "spm.simulate": ("spm.simulate.__main__", "main"),
 }
 RECIPES = "ShapesConfig, LightConfig, SmallConfig"

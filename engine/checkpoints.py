@@ -1,11 +1,13 @@
-"""The weights files of runs: the newest, the finished ones, and those of a run that was cut off."""
+"""The weights files of runs: the newest, the finished ones, those of a run that was cut off, and
+those that nobody needs any more."""
 
 from __future__ import annotations
 
+import csv
 import re
 from pathlib import Path
 
-from mrcnn.run_folders import checkpoints
+from mrcnn.run_folders import STATE_SUFFIX, checkpoints
 from spm.errors import InputError
 from spm.run.files import natural_key
 from spm.run.provenance import plain, read_settings
@@ -137,3 +139,29 @@ def find_interrupted(log_dir: Path, record: dict, name: str) -> Path | None:
         if (finished := is_finished(path)) is not None:
             return None if finished else path
     return None
+
+
+def best_epoch(run: Path) -> int | None:
+    """Returns the epoch with the lowest loss on validation images, or, without any, on the training
+    images; None without a table of losses."""
+    try:
+        with (run / "losses.csv").open(newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+        losses = {int(row["epoch"]): float(row.get("val_loss") or row["loss"]) for row in rows}
+    except (OSError, ValueError, KeyError):
+        return None
+    return min(losses, key=losses.get) if losses else None
+
+
+def superseded(run: Path, finished: bool) -> list[Path]:
+    """Returns the files of a run that nothing needs: weights that are neither the last epoch's nor
+    the best one's, and the optimiser's state of a training that has ended.
+
+    A training that goes on keeps the last two epochs: should a loss of power damage one, the other
+    is taken.
+    """
+    found, best = checkpoints(run), best_epoch(run)
+    kept = found[: 1 if finished else 2]
+    kept += [path for path in found if int(path.stem.rsplit("_", 1)[1]) == best]
+    states = list(run.glob(f"mask_rcnn_*{STATE_SUFFIX}")) if finished else []
+    return [path for path in found if path not in kept] + states

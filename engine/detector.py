@@ -14,6 +14,7 @@ from engine.checkpoints import no_weights_file
 from spm.errors import InputError
 from spm.geometry.cropped_mask import CroppedMask
 from spm.inference.detector import Detections, Detector
+from spm.inference.outline_bias import OutlineBias
 from spm.inference.predict import Settings
 
 # Threshold for weights of an unfinished training, and of others than ours, which carry none.
@@ -74,6 +75,8 @@ def load_detector(
         molecule_size=(metadata["extra"] or {}).get("molecule_size"),
         name=f"{weights.parent.name}/{weights.name}",
         mirror=bool(metadata["config"].get("MIRROR", True)),
+        outline_bias=_outline_biases(weights, metadata),
+        appearance=metadata["extra"] or {},
     )
 
 
@@ -174,6 +177,21 @@ def _check_metadata(metadata: dict, weights: Path) -> None:
             f"{weights}: its class names, scale, threshold or settings are damaged; name another "
             "file."
         )
+
+
+def _outline_biases(weights: Path, metadata: dict) -> dict[str, OutlineBias]:
+    """Returns the mean errors of outlines that training measured, by class; older files have none.
+
+    Raises:
+        InputError: when they are damaged.
+    """
+    stored = (metadata["extra"] or {}).get("outline_bias") or {}
+    try:
+        return {name: OutlineBias.read(bias) for name, bias in dict(stored).items()}
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"{weights}: what it says of its outlines is damaged ({error}); name another file."
+        ) from error
 
 
 def _is_number(value, low: float, high: float) -> bool:

@@ -88,6 +88,7 @@ def _read_weights(weights: Path, classes: list[str]) -> tuple[list[str], float, 
 def _predict(truths: list[Annotation], plan: Plan) -> None:
     """Predicts the truths' images; NAME_predicted.json of each lands in the plan's folder."""
     sources = files.make_folder(plan.out_dir / "images")
+    files.remove_leftovers(sources)
     images = []
     for truth in truths:
         # A copy under the annotation's own name: the image may be embedded in it, or two

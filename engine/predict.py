@@ -40,12 +40,17 @@ def predict(settings: Any) -> int:
         score_threshold=how.score_threshold, nms_iou=how.nms_iou, tile_scale=how.tile_scale,
         views=how.views, uncertain_ratio=how.uncertain_ratio,
     )  # fmt: skip
-    paths = find_images(settings.files or None, settings.in_dir)
+    paths = [] if settings.watch else find_images(settings.files or None, settings.in_dir)
     plan = Plan(
         asked, settings.out_dir, how.tile_images, how.report, how.nm_per_pixel,
         weights=settings.weights or newest_weights(settings.log_dir),
         batch_size=how.batch_size, class_names=settings.class_names, load=load_detector,
+        count_unfamiliar=how.count_unfamiliar,
     )  # fmt: skip
+    if settings.watch is not None:
+        from engine.watch import watch_folder
+
+        return watch_folder(plan, settings.watch)
     unknown = unread(settings.files or None, settings.in_dir)
     return predict_images(plan, paths, unknown, settings.scheduler)
 
@@ -78,20 +83,34 @@ def predict_images(
               f"{_scale_words(detector, plan.settings)}; ready after {seconds:.1f} s")  # fmt: skip
     for sentence in unknown or ():
         print(f"error: {sentence}", file=sys.stderr)
-    problems = 0
+    failed = problems = 0
     with on_cluster(scheduler), folder_lock(plan.out_dir) as folder:
-        for place in (folder, folder / "pre_predict", folder / "post_predict"):
+        for place in (folder / "pre_predict", folder / "post_predict"):
             if place.is_dir():
                 remove_leftovers(place)  # of a killed run
         for outcome in _outcomes(todo, plan, detector):
             if isinstance(outcome, InputError):
-                problems += 1
+                failed += 1
                 print(f"error: {outcome}", file=sys.stderr)
             else:
                 print(outcome, flush=True)
-    print(f"{len(todo) - problems} of {counted(len(todo), 'image')} predicted into {plan.out_dir} "
+        if plan.report:
+            problems = pool_results(plan.out_dir)
+    print(f"{len(todo) - failed} of {counted(len(todo), 'image')} predicted into {plan.out_dir} "
           f"in {time.perf_counter() - start:.1f} s")  # fmt: skip
-    return 1 if problems or unknown else 0
+    return 1 if failed or problems or unknown else 0
+
+
+def pool_results(folder: Path) -> int:
+    """Takes all results of a folder together and tells it; returns how many files were wrong."""
+    from spm.pooled.folder import refresh
+
+    sentence, problems = refresh(folder)
+    for problem in problems:
+        print(f"error: {problem}", file=sys.stderr)
+    if sentence:
+        print(sentence)
+    return len(problems)
 
 
 def _outcomes(

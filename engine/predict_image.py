@@ -6,13 +6,14 @@ import errno
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from engine.detector import load_detector
+from engine.likeness import mark_unfamiliar
 from spm.checks.kept_corrections import keep_correction
 from spm.checks.predictions import mark_prediction
 from spm.errors import InputError
@@ -27,6 +28,7 @@ from spm.report.labelme_image import image_for_labelme
 from spm.report.remarks import remark
 from spm.report.result_files import check_name, link, remove_tiles, tile_name
 from spm.run.files import make_folder
+from spm.run.progress import progress
 from spm.run.provenance import describe_run
 from spm.structures.annotation import write_annotation
 from spm.structures.molecule import Molecule, molecules_to_annotation, write_table
@@ -46,6 +48,7 @@ class Plan:
         nm_per_pixel: size of a pixel; None takes the file's.
         run: what the reports say of the run.
         weights, batch_size, class_names: see `load_detector`.
+        count_unfamiliar: whether statistics count what looks like no outlined molecule.
         load: `load_detector`.
     """
 
@@ -58,6 +61,7 @@ class Plan:
     weights: Path | None = None
     batch_size: int | None = None
     class_names: list[str] | None = None
+    count_unfamiliar: bool = False
     load: Callable[..., Detector] = field(default_factory=lambda: load_detector)
 
     def detector(self) -> Detector:
@@ -135,6 +139,7 @@ def predict_image(
     on_tile = _tile_writer(out_dir, name, detector) if plan.tile_images else None
     with _Progress(path.name) as progress:
         molecules = find_molecules(detector, image, plan.settings, on_tile, progress)
+    molecules = mark_unfamiliar(molecules, image, detector, plan.settings)
     result = out_dir / f"{name}_predicted.json"
     kept = keep_correction(result)
     annotation = molecules_to_annotation(
@@ -146,13 +151,17 @@ def predict_image(
     write_annotation(result, annotation)
     if plan.report:
         _write_report(name, opened, molecules, detector, plan)
+    mean_colour = image.reshape(-1, 3).mean(axis=0)
     # The image is not needed any more: drawing into it saves a copy of a large one.
     drawn = draw_molecules(image, molecules, detector.class_names, in_place=True)
     write_image(out_dir / f"{name}_predicted.png", drawn, durable=True)
     seconds = time.perf_counter() - start
     counts = _summary(molecules, detector)
     summary = f"{path.name}: {counts} ({width} x {height}, {seconds:.1f} s)"
-    doubt = remark(molecules, detector.molecule_size, plan.settings.tile_scale is not None)
+    doubt = remark(
+        molecules, detector.molecule_size, plan.settings.tile_scale is not None,
+        detector.appearance.get("mean_colour"), mean_colour,
+    )  # fmt: skip
     notes = [f"{doubt}."] if doubt else []
     if kept:
         notes.append(f"your corrections of its earlier prediction are kept: {kept}")
@@ -162,13 +171,16 @@ def predict_image(
 def _write_report(
     name: str, opened: Opened, molecules: list[Molecule], detector: Detector, plan: Plan
 ) -> None:
-    from spm.measure.statistics import write_statistics
+    from spm.measure.statistics import measure, save
+    from spm.report.average_files import write_averages
     from spm.report.page import write_report
 
     out_dir, settings = plan.out_dir, plan.settings
     height, width = opened.image.shape[:2]
-    found = write_statistics(
-        out_dir / name, molecules, height, width, opened.nm_per_pixel,
+    if plan.count_unfamiliar:
+        molecules = [replace(molecule, unfamiliar=False) for molecule in molecules]
+    found = measure(
+        molecules, height, width, opened.nm_per_pixel,
         heights_nm=opened.heights_nm, class_names=detector.class_names,
     )  # fmt: skip
     # The report adds the versions itself.
@@ -182,13 +194,17 @@ def _write_report(
             ),
             "views": settings.views,
             "NMS IoU": settings.nms_iou,
+            "mirror": detector.mirror,
         },
         "image": opened.settings,
         "run": run,
     }
+    save(out_dir / name, found, settings=made_with)
+    averages = write_averages(out_dir / name, found, opened.image, opened.heights_nm)
     write_report(
-        out_dir / f"{name}_report.html", opened.image, found, title=name, settings=made_with
-    )
+        out_dir / f"{name}_report.html", opened.image, found, title=name, settings=made_with,
+        averages=averages,
+    )  # fmt: skip
 
 
 def _threshold(detector: Detector, settings: Settings) -> float:
@@ -219,10 +235,7 @@ class _Progress:
 
     def __call__(self, done: int, total: int) -> None:
         if self._bar is None and total >= SHOW_PROGRESS_FROM:
-            from tqdm import tqdm
-
-            # disable=None: no bar into a file or a pipe.
-            self._bar = tqdm(total=total, desc=self._name, unit="tile", leave=False, disable=None)
+            self._bar = progress(total, self._name, "tile", leave=False)
         if self._bar is not None:
             self._bar.update(done - self._bar.n)
 
@@ -234,6 +247,7 @@ class _Progress:
 def _summary(molecules: list[Molecule], detector: Detector) -> str:
     counts = Counter(molecule.class_name for molecule in molecules)
     text = ", ".join(f"{counts[name]} {name}" for name in detector.class_names)
-    edge, uncertain = (sum(getattr(m, flag) for m in molecules) for flag in ("edge", "uncertain"))
-    notes = [f"{n} {what}" for n, what in ((edge, "at the border"), (uncertain, "uncertain")) if n]
+    flags = {"edge": "at the border", "uncertain": "uncertain", "unfamiliar": "unfamiliar"}
+    marked = {words: sum(getattr(m, flag) for m in molecules) for flag, words in flags.items()}
+    notes = [f"{count} {words}" for words, count in marked.items() if count]
     return text + (f"; {', '.join(notes)}" if notes else "")

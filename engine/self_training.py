@@ -102,7 +102,7 @@ def choose_pseudo_labels(
     outlines = lay_outlines(found.image, places, ids[kept], examples, mirror)
     border = found.image.shape[1::-1]  # an outline that was laid may reach over it
     return [
-        replace(molecule, outline=np.clip(points, 0, border))
+        replace(molecule, outline=np.clip(points, 0, border), further=())
         for molecule, points in zip(taught, outlines, strict=True)
     ]
 
@@ -162,9 +162,9 @@ def write_pseudo_labels(
         molecules = choose_pseudo_labels(one, examples, classes, mirror, seed)
         if not molecules:
             continue
-        shapes = [Shape(x, m.outline) for x, m in zip(labels_of(molecules), molecules, strict=True)]
+        shapes = [Shape(x, m.region) for x, m in zip(labels_of(molecules), molecules, strict=True)]
         taught = {m.centroid for m in molecules}
-        unclear = [m.outline.tolist() for m in one.molecules if m.centroid not in taught]
+        unclear = [m.region.tolist() for m in one.molecules if m.centroid not in taught]
         _write(folder, f"found{number}", one.image, shapes, extra={"unclear": unclear})
         count += len(molecules)
     return count

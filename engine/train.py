@@ -9,12 +9,14 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from engine.callbacks import announce, callbacks
+from engine.callbacks import announce, callbacks, remove_superseded
 from engine.checkpoints import find_interrupted
 from engine.class_choice import check_classes, class_choice
 from engine.dataset import make_dataset
 from engine.initial_weights import Start, find_start
+from engine.likeness import appearance_record
 from engine.recipes import Recipes, is_light, make_config
+from engine.unfinished import trained_before
 from mrcnn import distributed
 from mrcnn.config import Config
 from spm.dataset.annotated_images import (
@@ -28,7 +30,7 @@ from spm.dataset.annotated_images import (
     split,
 )
 from spm.errors import InputError
-from spm.run.files import folder_lock, remove_leftovers
+from spm.run.files import folder_lock
 from spm.run.provenance import write_record
 from spm.structures.classes import Classes
 
@@ -75,25 +77,29 @@ def train(settings: Any, recipes: Recipes) -> Path:
         "data": digest_of([*training, *validation]),
         "stages": stages, "config": config.to_dict(),
     }  # fmt: skip
+    if done := distributed.from_first(lambda: trained_before(log_dir, record)):
+        print(f"{done}: was trained before the run was cut off; it is taken")
+        return done
     interrupted = distributed.from_first(
         lambda: None if start.goes_on else find_interrupted(log_dir, record, recipes.paper.NAME)
     )
     if interrupted:
         start = Start("an interrupted run", interrupted, goes_on=True)
         print(f"  going on with the interrupted run {interrupted.parent}")
+    originals = find_originals(sources, augment, settings.source_dir, classes)
     model = build(config, start, log_dir, settings.seed)
     model.metadata.update(
-        class_names=list(classes),
-        scale=config.SCALE,
-        extra={"molecule_size": config.MOLECULE_SIZE},
-    )
+        class_names=list(classes), scale=config.SCALE,
+        extra={
+            "molecule_size": config.MOLECULE_SIZE,
+            **appearance_record(originals or training, classes, settings.mirror),
+        },
+    )  # fmt: skip
     first = distributed.rank() == 0  # of several processes one writes
     # Another run that started in the same minute, or goes on with the same weights, is refused.
     with folder_lock(model.log_dir) if first else nullcontext():
-        if first:
-            remove_leftovers(Path(model.log_dir))  # of a killed run
-            if not interrupted:
-                write_record(Path(model.log_dir) / "settings.json", record)
+        if first and not interrupted:
+            write_record(Path(model.log_dir) / "settings.json", record)
         train_set = make_dataset(training, classes, config)
         val_set = make_dataset(validation, classes, config) if validation else None
         last = 0 if interrupted else model.epoch
@@ -101,10 +107,11 @@ def train(settings: Any, recipes: Recipes) -> Path:
             last += count
             if last > model.epoch:
                 rate = config.LEARNING_RATE * factor
-                train_stage(model, train_set, val_set, rate, last, layers, settings.seed)
+                train_stage(model, train_set, val_set, rate, last, layers, settings)
         weights = Path(model.checkpoint_path.format(epoch=model.epoch))
         if first:
-            set_threshold(model, weights, validation or training)
+            judge(model, weights, validation or training, originals, classes)
+            remove_superseded(weights.parent, finished=True, keep_all=settings.keep == "all")
     print(f"{weights}: trained in {(time.perf_counter() - began) / 60:.1f} minutes")
     return weights
 
@@ -206,7 +213,7 @@ def _process_count() -> int | None:
     return distributed.processes() if distributed.processes() > 1 else None
 
 
-def train_stage(model, train_set, val_set, rate, last, layers, seed) -> None:
+def train_stage(model, train_set, val_set, rate, last, layers, settings) -> None:
     """Trains `layers` up to epoch `last`.
 
     Raises:
@@ -216,24 +223,58 @@ def train_stage(model, train_set, val_set, rate, last, layers, seed) -> None:
     from mrcnn.training_callbacks import NonFiniteLoss
 
     try:
+        steps = model.config.STEPS_PER_EPOCH
+        told = callbacks(Path(model.log_dir), steps, settings.keep == "all")
         model.train(
             train_set, val_set, rate, last, layers,
-            custom_callbacks=callbacks() if distributed.rank() == 0 else [],
-            seed=seed,
-            verbose=1 if sys.stdout.isatty() else 0,
+            custom_callbacks=told if distributed.rank() == 0 else [],
+            seed=settings.seed,
+            verbose=0,
         )  # fmt: skip
     except (ImagesError, NonFiniteLoss) as error:
         raise InputError(str(error)) from error
 
 
-def set_threshold(model: MaskRCNN, weights: Path, sources: list[Source]) -> None:
-    """Chooses the score threshold on the validation images and stores it in the weights file."""
+def judge(
+    model: MaskRCNN,
+    weights: Path,
+    sources: list[Source],
+    originals: list[Source],
+    classes: Classes,
+) -> None:
+    """Chooses the score threshold on the validation images, measures on the user's own how far
+    outlines are off, and stores both in the weights file."""
     from engine.detector import load_detector
-    from spm.evaluation.threshold import LOWEST, choose_threshold
+    from spm.evaluation.outline_bias import look_at_outlines, outline_biases
+    from spm.evaluation.threshold import LOWEST, choose_threshold, look
     from spm.inference.predict import Settings
 
     detector = load_detector(weights, settings=Settings(score_threshold=LOWEST))
-    threshold = choose_threshold(detector, sources)
+    threshold = choose_threshold(look(detector, sources), classes)
+    seen = look_at_outlines(detector, originals, detector.mirror)
+    biases = outline_biases(seen, classes, detector.scale, threshold)
     model.metadata["score_threshold"] = round(threshold, 3)
+    stored = {name: bias.stored() for name, bias in biases.items()}
+    model.metadata["extra"] = {**model.metadata["extra"], "outline_bias": stored}
     model.save_weights(weights)
     print(f"Molecules are reported from a score of {threshold:.2f}")
+    if missing := [name for name in classes if name not in biases]:
+        print(
+            f"Outlines of {', '.join(missing)} are reported as the network draws them: too few "
+            "whole ones of one shape are outlined to measure how far they are off"
+        )
+
+
+def find_originals(
+    sources: list[Source], augment: str, source_dir: Path, classes: Classes
+) -> list[Source]:
+    """Returns the user's own annotated images, as far as they are at hand: what a training on
+    copies was made from may have moved since."""
+    if augment == "online":
+        return sources
+    try:
+        originals = outlined_sources(source_dir)
+        classify(originals, classes)
+    except InputError:
+        return []
+    return originals

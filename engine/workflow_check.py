@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,15 @@ from engine.checkpoints import made_by_us
 from engine.recipes import Recipes, is_light, recipe_of
 from Images_Augmentation.geo_aug_img_json import Geometry
 from Images_Augmentation.geometric_copies import plan_copies
+from mrcnn.config import Config
+from mrcnn.devices import cpu_has_bfloat16
 from spm.checks import preflight, time_memory_disk
 from spm.checks.corrections import Correction
 from spm.errors import raise_problems
 from spm.run.words import counted
 
+# Of one weights file, measured; AdamW's state is two of them, that of SGD one.
+WEIGHTS_GIGABYTES = {"resnet18": 0.0555, "resnet50": 0.179}
 MUCH_DISK = 3.0  # GB of copies, from which on the way without them is mentioned
 
 
@@ -39,8 +44,8 @@ def tell_before_work(
         findings, settings.copies_dir, times * l1_count(training.mirror), training,
         settings.workers, recipes,
     )  # fmt: skip
-    if from_copies and not findings.problems:
-        findings.problems += disk_problems(expected, settings.copies_dir)
+    if not findings.problems:
+        findings.problems += disk_problems(expected, settings.copies_dir, training.log_dir)
     if settings.check:
         report(findings, expected, added)
     raise_problems(preflight.folded(findings.problems))
@@ -77,22 +82,56 @@ def expected_costs(
     if Path(init_with).is_file():
         measured = recipe_of(recipes, made_by_us(Path(init_with))) is light
         usual_epochs = light.RETRAIN_EPOCHS
-    if training.recipe != "gpu" and measured and is_light(training.recipe):
+    small = is_light(training.recipe)
+    measured = measured and small and training.recipe != "gpu"
+    config = light if measured else recipes.small if small else recipes.paper
+    if measured:
         epochs = training.epochs or usual_epochs
         steps = epochs * (training.steps_per_epoch or light.STEPS_PER_EPOCH)
-    return time_memory_disk.estimate(findings.sizes, copies, steps, Path(copies_dir), workers)
+    fast = light.COMPUTE_DTYPE == "mixed_bfloat16" or (
+        light.COMPUTE_DTYPE == "auto" and cpu_has_bfloat16()
+    )
+    found = time_memory_disk.estimate(
+        findings.sizes, copies, steps, Path(copies_dir), workers,
+        dtype="mixed_bfloat16" if fast else "float32",
+    )  # fmt: skip
+    epochs = training.epochs or (usual_epochs if measured else config.EPOCHS)
+    most, stays = run_folder_gigabytes(config, epochs, training.keep)
+    return replace(found, weights_gb=most, stays_gb=stays)
 
 
-def disk_problems(expected: time_memory_disk.Costs, copies_dir: Path) -> list[str]:
-    """Returns a sentence when the copies that are not there yet have no room on the disk."""
+def run_folder_gigabytes(config: type[Config], epochs: int, keep: str) -> tuple[float, float]:
+    """Returns what the weights of a run take at most, and at its end; (0, 0) for a network that was
+    not measured.
+
+    While it trains there are the last two epochs, the best one and the one that is being written,
+    and two states of the optimiser.
+    """
+    one = WEIGHTS_GIGABYTES.get(config.BACKBONE, 0.0)
+    state = one * (2 if config.OPTIMIZER == "adamw" else 1)
+    if keep == "all":
+        return one * epochs + 2 * state, one * epochs
+    return one * min(epochs, 4) + 2 * state, one * min(epochs, 2)
+
+
+def disk_problems(expected: time_memory_disk.Costs, copies_dir: Path, log_dir: Path) -> list[str]:
+    """Returns a sentence for what has no room on the disk: the copies that are not there yet, and
+    the weights."""
     there = sum(1 for path in copies_dir.glob("*.png")) if copies_dir.is_dir() else 0
     needed = expected.disk_gb * max(expected.copies - there, 0) / max(expected.copies, 1)
-    if needed <= expected.free_gb:
-        return []
-    return [
-        f"{copies_dir}: the copies need about {needed:.3g} GB, and {expected.free_gb:.3g} GB are "
-        "free; make fewer (--aug-times) or none (--augment online), or free some space."
-    ]
+    weights, room = expected.weights_gb, time_memory_disk.free_gigabytes(log_dir)
+    if needed > expected.free_gb:
+        return [
+            f"{copies_dir}: the copies need about {needed:.3g} GB, and {expected.free_gb:.3g} GB "
+            "are free; make fewer (--aug-times) or none (--augment online), or free some space "
+            "(python -m engine.clean)."
+        ]
+    if weights > room - (needed if room == expected.free_gb else 0):  # mostly it is one disk
+        return [
+            f"{log_dir}: the weights need about {weights:.3g} GB beside the copies, and "
+            f"{room:.3g} GB are free; free some space (python -m engine.clean)."
+        ]
+    return []
 
 
 def flips(mirror: bool) -> tuple[str, ...]:

@@ -48,6 +48,25 @@ def device_name() -> str:
     return f"{kind}, {backend()}, {os.cpu_count()} cores"
 
 
+DRIVERS = (  # what NVIDIA's driver puts onto Linux, WSL2 and Windows
+    "/proc/driver/nvidia/version",
+    "/usr/lib/wsl/lib/libcuda.so.1",
+    "C:/Windows/System32/nvcuda.dll",
+)
+
+
+def unused_card() -> str | None:
+    """A sentence when there is an NVIDIA driver and the backend uses no card; None when all is as
+    it should be, or somebody switched the card off (CUDA_VISIBLE_DEVICES)."""
+    switched_off = os.environ.get("CUDA_VISIBLE_DEVICES", "0").strip() in ("", "-1")
+    if switched_off or not any(Path(driver).exists() for driver in DRIVERS) or has_accelerator():
+        return None
+    return (
+        f"an NVIDIA driver is installed, but {backend()} uses no graphics card: "
+        "docs/graphics_card.md says what to install"
+    )
+
+
 def loader_processes(steps: int) -> int:
     """How many processes shall make the batches of epochs of so many steps: a card waits for what
     threads of one process can make; without a card the cores belong to the step."""

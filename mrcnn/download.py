@@ -55,7 +55,9 @@ def _fetch(url, file, verbose):
         with urllib.request.urlopen(url, timeout=_TIMEOUT) as response:
             size = response.headers.get("Content-Length")
             size = None if size is None else int(size)
-            bar = tqdm(total=size, unit="B", unit_scale=True, disable=not verbose)
+            # disable=None: no bar into a file or a pipe.
+            off = None if verbose else True
+            bar = tqdm(total=size, unit="B", unit_scale=True, disable=off, dynamic_ncols=True)
             with bar:
                 while chunk := response.read(_CHUNK):
                     start = start or chunk[: len(_HDF5_START)]

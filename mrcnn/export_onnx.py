@@ -24,6 +24,10 @@ from pathlib import Path
 
 import numpy as np
 
+if __name__ == "__main__" and not __package__:  # started by its file
+    sys.path[0] = str(Path(__file__).resolve().parent.parent)
+    __package__ = "mrcnn"
+
 from .weights import WeightsError, read_metadata, whole_file
 
 PACKAGES = ("onnx", "tf2onnx", "onnxruntime")

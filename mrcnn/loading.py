@@ -11,6 +11,9 @@ from mrcnn import box_tools, mask_tools, resizing
 from mrcnn.config import Config
 from mrcnn.rpn_targets import build_rpn_targets as build_rpn_targets  # part of loading for callers
 
+# Masks that are augmented in one call: as shares of a pixel they take 4 bytes a pixel.
+MASKS_AT_ONCE = 16
+
 
 def mold_image(images: np.ndarray, config: Config) -> np.ndarray:
     """Subtract the mean colour.
@@ -157,7 +160,9 @@ def augment_image_and_mask(augmentation, image, mask, rng):
     """Draw one random change and apply it to an image and to its masks alike.
 
     Changes of colour leave the masks alone; whatever moves pixels (elastic distortion too) moves
-    the masks with them, by nearest neighbour.
+    the masks with them. They are interpolated as images are, and a pixel belongs to a mask from
+    one half on: imgaug's maps of labels, which it moves by the nearest pixel, end up to 0.43 pixels
+    beside the image (findings/imaug_masks_shift.sh).
 
     Args:
         augmentation: an imgaug augmenter that keeps the image's size.
@@ -168,28 +173,32 @@ def augment_image_and_mask(augmentation, image, mask, rng):
     Returns:
         image and mask, changed.
     """
-    from imgaug.augmentables.segmaps import SegmentationMapsOnImage
+    from imgaug.augmentables.heatmaps import HeatmapsOnImage
 
-    # The masks travel as label maps, which imgaug never blends, only moves. Eight instances share
-    # a map, one bit each: a copy for every instance would take 32 times the memory.
-    bits = np.packbits(mask != 0, axis=2)
     image = np.ascontiguousarray(image)
     # A copy with a seed of its own: threads share the augmenter, and must not share its draws.
     augmentation = augmentation.deepcopy()
     augmentation.seed_(int(rng.integers(2**31)))
-    if bits.shape[2]:
-        maps = SegmentationMapsOnImage(bits, shape=image.shape)
-        changed, maps = augmentation(image=image, segmentation_maps=maps)
-        bits = maps.get_arr()
-    else:
-        changed = augmentation(image=image)
-    if changed.shape != image.shape or bits.shape[:2] != image.shape[:2]:
-        raise ValueError(
-            "The augmentation must keep the image's size. "
-            f"Received: {image.shape} before, {changed.shape} after."
-        )
-    moved = np.unpackbits(bits.astype(np.uint8), axis=2, count=mask.shape[2])
-    return changed, moved.astype(bool)
+    same = augmentation.to_deterministic()  # the same change in every call
+    changed = same(image=image)
+    if changed.shape != image.shape:
+        raise _changed_size(image.shape, changed.shape)
+    moved = np.empty(mask.shape, bool)
+    for first in range(0, mask.shape[2], MASKS_AT_ONCE):
+        some = slice(first, first + MASKS_AT_ONCE)
+        maps = HeatmapsOnImage(np.asarray(mask[..., some] != 0, np.float32), shape=image.shape)
+        shares = same(heatmaps=maps).get_arr()
+        if shares.shape != moved[..., some].shape:
+            raise _changed_size(image.shape, shares.shape)
+        moved[..., some] = shares >= 0.5
+    return changed, moved
+
+
+def _changed_size(before, after):
+    return ValueError(
+        "The augmentation must keep the image's size. "
+        f"Received: {tuple(before)} before, {tuple(after)} after."
+    )
 
 
 def log(text: str, array: np.ndarray | None = None) -> None:

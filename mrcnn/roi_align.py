@@ -20,7 +20,7 @@ from keras import ops
 BORDER = 1e-4
 
 
-def bilinear_crop(flat, start, shape, boxes, size, image=None, centred=False):
+def bilinear_crop(flat, start, shape, boxes, size, image=None, points="edges"):
     """Sample `size` x `size` points of boxes on maps that lie row by row in one matrix.
 
     Args:
@@ -31,23 +31,25 @@ def bilinear_crop(flat, start, shape, boxes, size, image=None, centred=False):
         size: static int or pair (rows, columns), each at least 2.
         image: (height, width) in pixels of the image that the maps cover, numbers or scalar
             tensors, for points exactly where the boxes are; None for points as in crop_and_resize.
-        centred: True for points in the middle of `size` x `size` equal cells of the box, where
-            the pixels of a mask are; False for points from edge to edge. Needs `image`.
+        points: "edges" for points from edge to edge; "centres" for those in the middle of
+            `size` x `size` equal cells of the box, where the pixels of a mask are; "faded" for
+            these, with values that count as much as the map covers of the box's cell, instead of
+            fully up to the map's edge. Both need `image`.
 
     Returns:
         (R, rows, columns, C), in the dtype of `flat`.
 
     Raises:
-        ValueError: centred points without `image`.
+        ValueError: points in cells without `image`.
     """
     height, width = shape
     rows, columns = (size, size) if isinstance(size, int) else size
-    if centred and image is None:
-        raise ValueError("centred points need the image's size. Received: image=None.")
+    if points != "edges" and image is None:
+        raise ValueError("points in cells need the image's size. Received: image=None.")
     tall, wide = image or (None, None)
-    top, bottom, wy, in_y = _axis_points(boxes[:, 0], boxes[:, 2], height, rows, tall, centred)
-    left, right, wx, in_x = _axis_points(boxes[:, 1], boxes[:, 3], width, columns, wide, centred)
-    inside = ops.cast(ops.logical_and(in_y[:, :, None], in_x[:, None, :]), "float32")
+    top, bottom, wy, in_y = _axis_points(boxes[:, 0], boxes[:, 2], height, rows, tall, points)
+    left, right, wx, in_x = _axis_points(boxes[:, 1], boxes[:, 3], width, columns, wide, points)
+    inside = in_y[:, :, None] * in_x[:, None, :]
     wy, wx = wy[:, :, None], wx[:, None, :]
 
     def corner(y, x, weight):
@@ -63,10 +65,10 @@ def bilinear_crop(flat, start, shape, boxes, size, image=None, centred=False):
     )
 
 
-def _axis_points(low, high, length, points, pixels=None, centred=False):
-    """Cells on both sides of each sampling point of one axis, the weight of the second, and
-    whether the point is on the map; each (R, points). `pixels` is the image's side for exact
-    places, `centred` see `bilinear_crop`."""
+def _axis_points(low, high, length, count, pixels, points):
+    """Cells on both sides of each of `count` sampling points of one axis, the weight of the
+    second, and how much the point counts, 1.0 on the map and 0.0 off it; each (R, count).
+    `pixels` is the image's side for exact places or None, `points` see `bilinear_crop`."""
     last = ops.cast(length - 1, "float32")[:, None]
     if pixels is None:
         factor, shift, border = last, 0.0, BORDER
@@ -75,16 +77,21 @@ def _axis_points(low, high, length, points, pixels=None, centred=False):
         pixels = ops.cast(pixels, "float32")
         cells = (last + 1) / pixels
         factor, shift, border = (pixels - 1) * cells, 0.5 * cells - 0.5, 0.5
-    if centred:
+    if points != "edges":
         # The box's edges are half a pixel before the centre of its first pixel and half a pixel
         # behind that of its last one.
-        step = ((high - low)[:, None] * factor + cells) / points
+        step = ((high - low)[:, None] * factor + cells) / count
         position = low[:, None] * factor + shift + 0.5 * (step - cells)
     else:
-        step = (high - low)[:, None] * factor / (points - 1)
+        step = (high - low)[:, None] * factor / (count - 1)
         position = low[:, None] * factor + shift
-    position = position + ops.arange(points, dtype="float32")[None, :] * step
-    inside = ops.logical_and(position >= -border, position <= last + border)
+    position = position + ops.arange(count, dtype="float32")[None, :] * step
+    if points == "faded":
+        to_border = ops.minimum(position, last - position) + 0.5
+        inside = ops.clip(to_border / ops.maximum(step, 1e-6) + 0.5, 0.0, 1.0)
+    else:
+        inside = ops.logical_and(position >= -border, position <= last + border)
+        inside = ops.cast(inside, "float32")
     position = ops.clip(position, 0.0, last)
     first = ops.floor(position)
     second = ops.cast(ops.minimum(first + 1, last), "int32")
@@ -144,7 +151,7 @@ class RoIAlign(keras.layers.Layer):
             boxes,
             self.size,
             image_shape if self.exact else None,
-            self.centred,
+            "centres" if self.centred else "edges",
         )
 
     def compute_output_spec(self, inputs):

@@ -6,6 +6,7 @@ import datetime
 import re
 from pathlib import Path
 
+STATE_SUFFIX = ".state.npz"  # of the file beside an epoch's weights, see training_state
 _STAMP = re.compile(r"(\d{4})(\d{2})(\d{2})T(\d{2})(\d{2})")
 _CHECKPOINT = re.compile(
     rf".*[/\\][^/\\]*?{_STAMP.pattern}[/\\]mask_rcnn_[^/\\]*?_(\d{{4}})\.h5", re.DOTALL

@@ -25,7 +25,8 @@ class DetectionTargets(keras.layers.Layer):
     gt_boxes (B, G, 4) normalised, gt_masks (B, h, w, G)]`; masks are cut to their box (mini
     masks) when USE_MINI_MASK is set.
     Returns rois (B, T, 4), class ids (B, T) int32, deltas (B, T, 4) over BBOX_STD_DEV, and masks
-    (B, P, mh, mw) float32 of 0 and 1 for the P positive places.
+    (B, P, mh, mw) float32 for the P positive places: of 0 and 1, or with EXACT_MASKS from 0 to 1,
+    since rounding would move the borders (a tie is a quarter of a cell, always to one side).
     """
 
     def __init__(self, config, **kwargs):
@@ -141,9 +142,10 @@ class DetectionTargets(keras.layers.Layer):
             boxes,
             self.mask_shape,
             (height, width) if self.exact_masks else None,
-            self.exact_masks,
+            "faded" if self.exact_masks else "edges",
         )
-        return ops.round(ops.reshape(crops, (batch, places, *self.mask_shape)))
+        crops = ops.reshape(crops, (batch, places, *self.mask_shape))
+        return crops if self.exact_masks else ops.round(crops)
 
     def _in_mini_masks(self, rois, own_boxes, height, width):
         """RoIs (B, P, 4) normalised to the mini masks (height x width) of their own boxes, as if

@@ -14,9 +14,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from .run_folders import STATE_SUFFIX as SUFFIX
 from .weights import whole_file
-
-SUFFIX = ".state.npz"
 
 
 def state_path(weights_path: str | Path) -> Path:

@@ -10,9 +10,13 @@ labelme saves after each change; nothing that you corrected is written over.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+if __name__ == "__main__" and not __package__:  # started by its file
+    sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
 from spm.checks.corrections import latest
 from spm.checks.predictions import (

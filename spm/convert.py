@@ -1,4 +1,6 @@
-"""Turn instrument files into images: python -m spm.convert FOLDERS OR FILES.
+"""Turn instrument files into images.
+
+    python -m spm.convert FOLDER "scan 7.sxm" --colour-map gwyddion
 
 Reads the formats of `spm.instruments.MODULES`, and through Gwyddion, where that is installed, all
 others that it knows. For each file NAME it writes NAME.png (levelled heights in a colour map, the
@@ -8,10 +10,15 @@ scale inside), NAME_heights.npz (the levelled heights) and NAME_convert.json (al
 
 from __future__ import annotations
 
+import sys
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, Literal
 
 import numpy as np
+
+if __name__ == "__main__" and not __package__:  # started by its file
+    sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
 from spm import instruments
 from spm.errors import InputError, raise_problems
@@ -25,7 +32,7 @@ from spm.instruments.inputs import (
 )
 from spm.io import colour_maps, pixel_size
 from spm.run import command_line
-from spm.run.files import atomic_path, make_folder, natural_sorted, visible_files, write_json
+from spm.run.files import atomic_path, folder_lock, natural_sorted, visible_files, write_json
 from spm.run.setting_kinds import ColourMap, Positional, Range
 from spm.run.settings import Settings, takes
 
@@ -76,15 +83,20 @@ def main(asked: Conversion) -> int:
         settings = {key: stored.get(key, value) for key, value in settings.items()}
     colour_maps.lookup_table(settings["colour_map"])  # a wrong name is not each file's fault
     found = [_files_to_convert(p, settings["channel"]) for p in asked.files or [asked.folder]]
-    problems, written = [], set()
-    for path in dict.fromkeys(path for paths in found for path in paths):
-        try:
-            opened = convert_file(path, **settings)
-            target = write_converted(path, make_folder(asked.out or path.parent), opened, written)
-        except InputError as error:
-            problems.append(error)
-            continue
-        print(f"{path.name} -> {target}: {_describe(opened)}")
+    problems, written, locked = [], set(), set()
+    with ExitStack() as locks:
+        for path in dict.fromkeys(path for paths in found for path in paths):
+            try:
+                opened = convert_file(path, **settings)
+                folder = asked.out or path.parent
+                if folder.resolve() not in locked:
+                    locks.enter_context(folder_lock(folder))
+                    locked.add(folder.resolve())
+                target = write_converted(path, folder, opened, written)
+            except InputError as error:
+                problems.append(error)
+                continue
+            print(f"{path.name} -> {target}: {_describe(opened)}")
     raise_problems(problems)
     return 0
 

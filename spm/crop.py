@@ -1,4 +1,6 @@
-"""Cut a piece out of an image, to outline its molecules: python -m spm.crop IMAGE.
+"""Cut a piece out of an image, to outline its molecules.
+
+    python -m spm.crop images/NAME.png --left 150 --top 160 --width 220
 
 Takes an image or an instrument file and writes NAME-cut.png into aug_test_in/. Pixels are copied
 as they are, and the scale goes along; without numbers the middle fifth of the area is cut out.
@@ -6,8 +8,12 @@ as they are, and the scale goes along; without numbers the middle fifth of the a
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+
+if __name__ == "__main__" and not __package__:  # started by its file
+    sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
 from spm.errors import InputError
 from spm.instruments.inputs import open_image

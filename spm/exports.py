@@ -1,4 +1,6 @@
-"""Write annotations for other programs: python -m spm.exports FILE.json ...
+"""Write annotations for other programs.
+
+    python -m spm.exports img_cache/NAME_predicted.json
 
 Takes labelme files, predicted (NAME_predicted.json) or drawn by hand, and writes
 
@@ -9,11 +11,16 @@ Takes labelme files, predicted (NAME_predicted.json) or drawn by hand, and write
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+
+if __name__ == "__main__" and not __package__:  # started by its file
+    sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
 from spm.errors import InputError
 from spm.geometry.polygons import polygon_area, signed_area
@@ -21,7 +28,12 @@ from spm.geometry.rings import bridged, mask_rings
 from spm.io import pixel_size
 from spm.io.class_colours import class_colours
 from spm.run import command_line
-from spm.run.files import atomic_path, make_folder, safe_name, write_json
+from spm.run.files import (
+    atomic_path,
+    folder_lock,
+    safe_name,
+    write_json,
+)
 from spm.run.setting_kinds import Positional, Positive
 from spm.run.settings import Settings, takes
 from spm.structures.annotation import Annotation, classes_of, read_annotation
@@ -230,21 +242,24 @@ def main(settings: Export) -> int:
     annotations = [read_annotation(path) for path in files]
     classes = classes_of(annotations, ClassChoice(settings.class_names or None))
     written: list[Path] = []
-    for path, annotation in zip(files, annotations, strict=True):
-        stem = make_folder(out or path.parent) / path.stem
-        if "imagej" in formats:
-            written.append(stem.with_name(f"{stem.name}_rois.zip"))
-            write_imagej_rois(written[-1], annotation, classes)
-        if "tiff" in formats:
-            written.append(stem.with_name(f"{stem.name}_labels.tif"))
-            write_label_tiff(
-                written[-1], annotation, settings.nm_per_pixel or _scale_of(annotation)
-            )
-    if "coco" in formats:
-        folder = out or files[0].parent
-        name = f"{files[0].stem}_coco.json" if len(files) == 1 else "coco.json"
-        written.append(folder / name)
-        write_coco(written[-1], annotations, classes)
+    with ExitStack() as locks:
+        for folder in dict.fromkeys((out or path.parent).resolve() for path in files):
+            locks.enter_context(folder_lock(folder))
+        for path, annotation in zip(files, annotations, strict=True):
+            stem = (out or path.parent) / path.stem
+            if "imagej" in formats:
+                written.append(stem.with_name(f"{stem.name}_rois.zip"))
+                write_imagej_rois(written[-1], annotation, classes)
+            if "tiff" in formats:
+                written.append(stem.with_name(f"{stem.name}_labels.tif"))
+                write_label_tiff(
+                    written[-1], annotation, settings.nm_per_pixel or _scale_of(annotation)
+                )
+        if "coco" in formats:
+            folder = out or files[0].parent
+            name = f"{files[0].stem}_coco.json" if len(files) == 1 else "coco.json"
+            written.append(folder / name)
+            write_coco(written[-1], annotations, classes)
     print("\n".join(str(path) for path in written))
     return 0
 

@@ -1,4 +1,6 @@
-"""Turn COCO annotations into labelme's files: python -m spm.import_coco FILE.json
+"""Turn COCO annotations into labelme's files.
+
+    python -m spm.import_coco FILE.json
 
 For each image of the COCO file it writes NAME.json with numbered labels (`003a1`, `003a2`, ...).
 The images have to lie in the same folder then. COCO is what CVAT, Roboflow, Label Studio, VIA and
@@ -15,6 +17,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
+
+if __name__ == "__main__" and not __package__:  # started by its file
+    sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
 from spm.errors import InputError
 from spm.geometry.cropped_mask import CroppedMask

@@ -162,7 +162,6 @@ def run_points(
 
     results = []
     with files.folder_lock(folder):
-        files.remove_leftovers(folder)
         store = Store(folder)
         missing = sum(store.read(point.settings) is None for point in points)
         print(f"{title}: {len(points)} points, {missing} to be measured", flush=True)

@@ -77,6 +77,17 @@ def test_lengths_are_those_of_the_surface(converted, tmp_path, capsys):
         assert found["density"] == pytest.approx(density, rel=0.03)
         assert found["height"]["mean"] == pytest.approx(height, abs=0.01)
 
+    assert summary["settings"]["prediction"]["weights"] == "run/w.h5"
+    with np.load(out / "Au 017_averages.npz") as stored:
+        assert stored["value_unit"] == "nm"
+        cell = stored["cell_1_mean"]
+        places = (stored["cell_1_sites"] * cell.shape[::-1]).astype(int)
+        tops = dict(zip(stored["cell_1_site_classes"].tolist(), cell[places[:, 1], places[:, 0]],
+                        strict=True))  # fmt: skip
+        ground = np.percentile(cell, 20)
+        assert tops["red"] - ground == pytest.approx(HIGH, abs=0.02)
+        assert tops["blue"] - ground == pytest.approx(LOW, abs=0.02)
+
     page = (out / "Au 017_report.html").read_text(encoding="utf-8")
     assert "run/w.h5" in page and "Au 017.sxm" in page and 'class="m' in page
     capsys.readouterr()

@@ -140,7 +140,10 @@ def training(tmp_path, monkeypatch):
         raise said.fail
 
     def build(*_):
-        return SimpleNamespace(log_dir=str(folder), epoch=0, metadata={}, train=train)
+        config = SimpleNamespace(STEPS_PER_EPOCH=2)
+        return SimpleNamespace(
+            log_dir=str(folder), epoch=0, metadata={}, train=train, config=config
+        )
 
     monkeypatch.setattr("engine.train.build", build)
     monkeypatch.setattr(callbacks, "device_name", lambda: "none")  # would load TensorFlow

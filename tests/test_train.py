@@ -1,5 +1,7 @@
 """What training draws from and how a run is set up; no network is built here."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -211,10 +213,10 @@ def test_a_loss_that_is_not_finite_ends_in_a_sentence(tmp_path):
     from mrcnn.training_callbacks import NonFiniteLoss
 
     class Diverging:
-        log_dir = str(tmp_path)
+        log_dir, config = str(tmp_path), train_test.LightConfig
 
         def train(self, *_, **__):
             raise NonFiniteLoss("Training stopped at step 11: loss not finite. Lower the rate.")
 
     with pytest.raises(InputError, match="step 11: loss not finite"):
-        train_stage(Diverging(), None, None, 0.1, 1, "all", 0)
+        train_stage(Diverging(), None, None, 0.1, 1, "all", SimpleNamespace(seed=0, keep="all"))

@@ -8,6 +8,7 @@ user knows: a JSON from elsewhere must not make us read any file that it likes.
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
@@ -25,7 +26,7 @@ from spm.errors import InputError, raise_problems
 from spm.io import pixel_size
 from spm.io.images import SUFFIXES, decode_image, read_bytes
 from spm.io.labelme_shows import LABELME_IMAGE, shown_by_labelme
-from spm.run.files import folder_lock, is_file, remove_leftovers, safe_name, write_bytes
+from spm.run.files import folder_lock, is_file, safe_name, write_bytes
 from spm.run.words import counted
 from spm.structures.annotation import (
     Annotation,
@@ -37,11 +38,15 @@ from spm.structures.annotation import (
 )
 from spm.structures.classes import ClassChoice
 from spm.structures.image_file import find_image
+from spm.structures.same_image import embedded_differs
 from spm.structures.shape import Shape
 
 CORRECTED = "corrected"  # top-level key of a correction among the training images
 # What a prediction says of a molecule and a corrected outline does not.
-ANSWER_KEYS = {"number", "score", "box", "second_class", "second_score", "orientation", "symmetry"}
+ANSWER_KEYS = {
+    "number", "score", "box", "second_class", "second_score", "orientation", "symmetry", "likeness",
+}  # fmt: skip
+DOUBTS = {"uncertain", "unfamiliar"}
 
 
 @dataclass
@@ -119,6 +124,8 @@ def examine(
             problems.append(f"{path}: is called like another file named; add one after the other.")
         found.append(correction)
     raise_problems(problems)
+    for correction in found:
+        _tell_of_embedded(correction, Path(images_dir))
     return found
 
 
@@ -129,7 +136,6 @@ def store(corrections: Sequence[Correction], source_dir: Path) -> None:
     replaced. Files of the user's own are never touched.
     """
     with folder_lock(source_dir) as folder:
-        remove_leftovers(folder)
         for correction in corrections:
             if correction.in_place:
                 continue
@@ -153,7 +159,7 @@ def cleaned(correction: Correction) -> Annotation:
 def _without_answer(shape: Shape) -> Shape:
     return replace(
         shape,
-        flags={name: value for name, value in shape.flags.items() if name != "uncertain"},
+        flags={name: value for name, value in shape.flags.items() if name not in DOUBTS},
         description="" if "score" in shape.extra else shape.description,
         extra={k: v for k, v in shape.extra.items() if k not in ANSWER_KEYS},
     )
@@ -254,6 +260,19 @@ def _scale(annotation: Annotation) -> float | None:
     scale = annotation.extra.get(pixel_size.KEY)
     good = isinstance(scale, int | float) and not isinstance(scale, bool)
     return float(scale) if good and math.isfinite(scale) and scale > 0 else None
+
+
+def _tell_of_embedded(correction: Correction, images_dir: Path) -> None:
+    """Print a line when the file's image is embedded and not the one that lies there, as training
+    does for what lies among its images."""
+    if correction.in_place:
+        return  # training says it
+    try:
+        place = _places(correction.annotation, images_dir)[0]
+    except InputError:
+        return  # there is no other
+    if sentence := embedded_differs(correction.annotation, place):
+        print(f"note: {sentence}.", file=sys.stderr)
 
 
 def _places(annotation: Annotation, images_dir: Path) -> list[Path]:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from spm.errors import InputError
 from spm.run.manifest import digest
-from spm.structures.annotation import Annotation
+from spm.structures.annotation import Annotation, read_annotation
 from spm.structures.shape import Shape
 
 PREDICTION = "prediction"  # top-level key of the JSON; labelme keeps it
@@ -49,6 +50,15 @@ def is_corrected(annotation: Annotation) -> bool:
     if "content" in made:
         return made["content"] != content_digest(annotation)
     return made.get("outlines") != outlines_digest(annotation.shapes)
+
+
+def is_prediction_of(path: Path, images: Collection[str]) -> bool:
+    """Return whether a file is a prediction of one of these images (digests), not corrected."""
+    try:
+        annotation = read_annotation(path)
+    except InputError:
+        return False
+    return not is_corrected(annotation) and mark_of(annotation).get("image") in images
 
 
 def result_name(path: Path) -> str:

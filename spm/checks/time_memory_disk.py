@@ -6,9 +6,10 @@ much faster this one is, a short matrix product tells.
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,17 +17,22 @@ import numpy as np
 
 from spm.run.parallel import worker_count
 
-# Measured on the reference machine, with images of REFERENCE_SIDE pixels and 22 molecules.
+# Of images of REFERENCE_SIDE pixels with 22 molecules. Measured on a machine of two cores that is
+# 1.33 times as fast (AMD EPYC, bfloat16, nothing else running), and multiplied by that.
 REFERENCE_SIDE = 320
-COPY_SECONDS = 0.042  # of one core, all data steps, for each L2/L3 copy
+COPY_SECONDS = 0.021  # of one core, all data steps, for each L2/L3 copy
 COPY_MEGABYTES = 0.2  # on disk, all folders together
-# A step of the light training, both cores: 0.37 s on a machine 1.9 times as fast, with bfloat16.
-STEP_SECONDS = 0.70
+# A step of the light training, its share of validation and of writing weights included; without
+# bfloat16 the processor's time was 1.26 times that.
+STEP_SECONDS = {"mixed_bfloat16": 0.344, "float32": 0.433}
+START_SECONDS = 20  # until the first step is done
 # Share of the reference machine's speed below which no machine is taken to be.
 SLOWEST = 0.1
 DATA_GIGABYTES = 0.2  # memory of the data steps
 TRAINING_GIGABYTES = 2.1  # memory of the light training
 REFERENCE_GFLOPS = 165.0  # product of two 512 x 512 float32 matrices, best of many
+# What two cores do together, over twice what one does alone (219 and 127 GFLOPS, measured).
+TWO_CORES = 0.86
 
 
 @dataclass(frozen=True)
@@ -39,6 +45,8 @@ class Costs:
         training_minutes: None when the training is not the light one.
         memory_gb: the largest at one time; None as above.
         disk_gb: of the data steps.
+        weights_gb: of the run folder while it trains, at most.
+        stays_gb: of it, what is left at the end.
         free_gb: on the disk where the copies go.
         speed: of this machine over the reference's.
     """
@@ -50,6 +58,8 @@ class Costs:
     disk_gb: float
     free_gb: float
     speed: float
+    weights_gb: float = 0.0
+    stays_gb: float = 0.0
 
     @property
     def minutes(self) -> float | None:
@@ -66,6 +76,7 @@ def estimate(
     folder: Path,
     workers: int = 0,
     speed: float | None = None,
+    dtype: str = "float32",
 ) -> Costs:
     """Estimate a run.
 
@@ -76,6 +87,7 @@ def estimate(
         folder: where the copies go; need not exist yet.
         workers: processes of the data steps; 0 is one for each core.
         speed: of this machine over the reference's; measured when not given.
+        dtype: what the training computes with, a key of STEP_SECONDS.
     """
     speed = machine_speed() if speed is None else speed
     # Work and bytes grow with the area.
@@ -85,7 +97,9 @@ def estimate(
     core_speed = max(speed * 2 / worker_count(0), SLOWEST)
     cores = min(worker_count(workers), worker_count(0))
     seconds = images * copies_of_each * COPY_SECONDS / core_speed / cores
-    training = None if light_steps is None else light_steps * STEP_SECONDS / speed / 60
+    training = None
+    if light_steps is not None:
+        training = (START_SECONDS + light_steps * STEP_SECONDS[dtype]) / speed / 60
     memory = None if light_steps is None else max(TRAINING_GIGABYTES, DATA_GIGABYTES * largest)
     return Costs(
         copies=len(sizes) * copies_of_each,
@@ -101,17 +115,38 @@ def estimate(
 def machine_speed(seconds: float = 0.3) -> float:
     """Return the speed of this machine's matrix product over the reference machine's.
 
-    The best of many short products: other programs slow down most of them, but not all.
+    The better of two looks, each at the best of many short products: of all cores, by the clock,
+    which other programs disturb; and of one core, by its own processor time, for two of them.
     """
+    from threadpoolctl import threadpool_limits
+
+    gflops = _gflops(time.perf_counter, seconds / 2)
+    with threadpool_limits(1):
+        alone = _gflops(time.thread_time, seconds / 2)
+    cores = min(worker_count(0), 2)
+    gflops = max(gflops, alone * (2 * TWO_CORES if cores == 2 else 1))
+    return max(gflops / REFERENCE_GFLOPS, SLOWEST)
+
+
+def _gflops(clock: Callable[[], float], seconds: float) -> float:
+    """Return the best of the products that fit into some seconds, 20 or more."""
     matrix = np.ones((512, 512), np.float32)
     best, count, end = np.inf, 0, time.perf_counter() + seconds
     while count < 20 or time.perf_counter() < end:
         count += 1
-        start = time.perf_counter()
+        start = clock()
         matrix @ matrix
-        best = min(best, time.perf_counter() - start)
-    # On a machine busy with other things a short look says little: it is hardly slower than this.
-    return max(2 * 512**3 / best / 1e9 / REFERENCE_GFLOPS, SLOWEST)
+        taken = clock() - start
+        if taken > 0:  # a coarse clock (Windows: 16 ms of processor time) may not have moved
+            best = min(best, taken)
+    return 2 * 512**3 / best / 1e9
+
+
+def is_busy() -> bool:
+    """Return whether other programs keep the processor busy; False where the system does not
+    tell."""
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
+    return load > worker_count(0)
 
 
 def free_gigabytes(folder: Path) -> float:
@@ -130,18 +165,24 @@ def lines(costs: Costs) -> list[str]:
         else f"training about {_minutes(costs.training_minutes)}"
     )
     steps = f"data steps about {_minutes(costs.data_minutes)} at most, " if costs.copies else ""
+    busy = "; longer while other programs keep it busy, as now" if is_busy() else ""
     said = [
         f"estimated time: {steps}{training}, "
         f"recognition not included (this machine is taken for {costs.speed:.1f} times as fast as "
-        "the measured one)",
+        f"the measured one{busy})",
     ]
+    disk = []
     if costs.copies:
-        said.append(
-            f"estimated disk: {_size(costs.disk_gb)} for {costs.copies} copies; "
-            f"free: {_size(costs.free_gb)}"
+        disk.append(f"{size_text(costs.disk_gb)} for {costs.copies} copies")
+    if costs.weights_gb:
+        disk.append(
+            f"{size_text(costs.weights_gb)} for weights while it trains, "
+            f"{size_text(costs.stays_gb)} of it stays"
         )
+    if disk:
+        said.append(f"estimated disk: {'; '.join(disk)}; free: {size_text(costs.free_gb)}")
     if costs.memory_gb is not None:
-        said.append(f"estimated memory: {_size(costs.memory_gb)}")
+        said.append(f"estimated memory: {size_text(costs.memory_gb)}")
     return said
 
 
@@ -149,5 +190,6 @@ def _minutes(minutes: float) -> str:
     return "1 minute" if minutes < 1.5 else f"{minutes:.0f} minutes"
 
 
-def _size(gigabytes: float) -> str:
+def size_text(gigabytes: float) -> str:
+    """Return a size in words."""
     return f"{gigabytes:.1f} GB" if gigabytes >= 1 else f"{gigabytes * 1000:.0f} MB"

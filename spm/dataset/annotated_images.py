@@ -164,6 +164,47 @@ class OutlinedSource(Source):
         return [image.tobytes(), boxes.tobytes(), *pixels, *outlines]
 
 
+class TurnedSource(Source):
+    """An annotated image turned by quarters, and mirrored from view 4 on.
+
+    Args:
+        source: the image.
+        view: 0 to 7; the quarters that it is turned by anticlockwise, and 4 more for its mirror
+            image.
+    """
+
+    def __init__(self, source: Source, view: int):
+        super().__init__(
+            source.name, f"{source.group} {view}", source.origin, source.path, source.labels,
+            source.valid, source.partial, source.simulated, source.unclear, source.class_ids,
+            source.class_names,
+        )  # fmt: skip
+        self._source, self._view = source, view
+        self._shape = source.read_image().shape[:2]
+        self.valid = self._turned(source.valid)
+        self.unclear = [self._turned(points) for points in source.unclear]
+
+    def read_image(self) -> np.ndarray:
+        turned = np.rot90(self._source.read_image(), self._view % 4)
+        return np.ascontiguousarray(turned[:, ::-1] if self._view >= 4 else turned)
+
+    def read_masks(self) -> np.ndarray:
+        turned = np.rot90(self._source.read_masks(), self._view % 4)
+        return np.ascontiguousarray(turned[:, ::-1] if self._view >= 4 else turned)
+
+    def read_outlines(self) -> list[np.ndarray]:
+        return [self._turned(points) for points in self._source.read_outlines()]
+
+    def _turned(self, points: np.ndarray) -> np.ndarray:
+        """Points (n, 2) x, y of the image in the turned one."""
+        height, width = self._shape
+        x, y = np.asarray(points, float).reshape(-1, 2).T
+        for _ in range(self._view % 4):
+            x, y = y, width - x
+            height, width = width, height
+        return np.stack([width - x if self._view >= 4 else x, y], axis=1)
+
+
 def digest_of(sources: Sequence[Source]) -> str:
     """Return a hash of all that a training learns from: images, outlines and labels.
 

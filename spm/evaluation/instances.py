@@ -136,10 +136,10 @@ def from_molecules(molecules, height, width):
         height, width: size of the image.
 
     Returns:
-        A list of Instance. The mask is that of the outline, the box the molecule's own.
+        A list of Instance. The mask is that of all parts, the box the molecule's own.
     """
     return _predicted(
-        molecules, CroppedMask.of_polygons([m.outline for m in molecules], height, width)
+        molecules, CroppedMask.of_polygons([m.region for m in molecules], height, width)
     )
 
 

@@ -126,6 +126,7 @@ def draw_images(
     from spm.evaluation import figures
 
     folder = files.make_folder(out / "images")
+    files.remove_leftovers(folder)
     outcomes = comparison.outcomes(numbers["iou"], numbers["score_threshold"])
     for annotation, outcome in zip(annotations, outcomes, strict=False):
         try:

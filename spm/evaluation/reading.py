@@ -19,7 +19,7 @@ from spm.structures.annotation import (
     read_annotations,
 )
 from spm.structures.classes import ClassChoice
-from spm.structures.same_image import annotated_twice
+from spm.structures.same_image import annotated_twice, tell_of_embedded
 
 PREDICTED = "_predicted"
 
@@ -87,6 +87,7 @@ def read_truths(folder):
         copies = counted(len(found) - len(own), "copy of a step is", "copies of a step are")
         print(f"note: {folder}: {copies} left out.", file=sys.stderr)
     raise_problems([sentence for _, sentence in annotated_twice(own)])
+    tell_of_embedded(own)
     return own
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from spm.evaluation.metrics import Comparison
 from spm.geometry.polygon_filling import polygon_mask
 from spm.inference.detector import Detector
 from spm.inference.predict import Settings, find_molecules
+from spm.structures.molecule import Molecule
 
 LOWEST = 0.05  # score down to which answers are looked at
 BOUNDS = (0.2, 0.6)  # a threshold outside of them says more of the few images than of the network
@@ -40,43 +42,66 @@ def middle_of_plateau(scores: np.ndarray, right: np.ndarray, truths: int) -> flo
     return float(np.clip((lower + upper) / 2, *BOUNDS))
 
 
-def choose_threshold(detector: Detector, sources: Sequence[Source], limit: int = 6) -> float:
-    """Predicts annotated images and returns the threshold that names most of them rightly.
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """What a network says of an annotated image.
 
-    Answers in the rim of an image do not count: molecules that its border cuts are usually not
-    outlined.
-
-    Args:
-        detector: the trained network.
-        sources: annotated images, classified by the detector's classes; one of each L1 image,
-            `limit` in all, is looked at. Those that are only partly outlined cannot tell a wrong
-            answer from a right one.
+    Attributes:
+        source: the image, classified.
+        found: its molecules with scores from LOWEST on, in the image's pixels.
+        inner: (H, W) bool, False in the rim where molecules that the border cuts are usually not
+            outlined.
     """
-    first = {source.group: source for source in reversed(sources) if not source.partial}
+
+    source: Source
+    found: list[Molecule]
+    inner: np.ndarray
+
+
+def look(
+    detector: Detector, sources: Sequence[Source], limit: int = 6, partial: bool = False
+) -> list[Seen]:
+    """Predicts annotated images: one of each L1 image, `limit` in all. Those that are only partly
+    outlined are left out, but with `partial`; they cannot tell a wrong answer from a right one."""
+    first = {source.group: source for source in reversed(sources) if partial or not source.partial}
     chosen = list(first.values())
-    chosen = chosen[:: max(len(chosen) // limit, 1)][:limit]
-    truths, predictions = [], []
-    for source in chosen:
+    seen = []
+    for source in chosen[:: max(len(chosen) // limit, 1)][:limit]:
         image = source.read_image()
-        height, width = image.shape[:2]
         found = find_molecules(detector, image, Settings(score_threshold=LOWEST))
-        inner = polygon_mask(_inner(source.valid, detector.molecule_size or 0), height, width)
-        predictions.append([p for p in from_molecules(found, height, width) if _at(inner, p)])
-        truths.append(
-            [
-                # One that lies in the rim may be found or not.
-                Instance.from_polygon(
-                    detector.class_names[k], points, height, width,
-                    ignore=not _at(inner, Instance.from_polygon(None, points, height, width)),
-                )
-                for k, points in zip(source.class_ids, source.read_outlines(), strict=True)
-            ]
-        )  # fmt: skip
-    if not chosen:
+        inner = polygon_mask(_inner(source.valid, detector.molecule_size or 0), *image.shape[:2])
+        seen.append(Seen(source, found, inner))
+    return seen
+
+
+def choose_threshold(seen: Sequence[Seen], class_names: Sequence[str]) -> float:
+    """Returns the threshold with which most molecules of annotated images are named rightly.
+
+    Answers in the rim of an image do not count.
+    """
+    if not seen:
         return 0.5
-    comparison = Comparison(truths, predictions, class_names=detector.class_names)
+    truths, predictions = [], []
+    for one in seen:
+        height, width = one.inner.shape
+        found = from_molecules(one.found, height, width)
+        predictions.append([p for p in found if at(one.inner, p)])
+        truths.append(true_instances(one, class_names))
+    comparison = Comparison(truths, predictions, class_names=list(class_names))
     scores, right, counted, _ = comparison.matches(0.5)
     return middle_of_plateau(scores[counted], right[counted], comparison.truth_count())
+
+
+def true_instances(seen: Seen, class_names: Sequence[str]) -> list[Instance]:
+    """Returns the outlined molecules of an image; one in the rim may be found or not."""
+    height, width = seen.inner.shape
+    return [
+        Instance.from_polygon(
+            class_names[k], points, height, width,
+            ignore=not at(seen.inner, Instance.from_polygon(None, points, height, width)),
+        )
+        for k, points in zip(seen.source.class_ids, seen.source.read_outlines(), strict=True)
+    ]  # fmt: skip
 
 
 def _inner(valid: np.ndarray, size: float) -> np.ndarray:
@@ -86,7 +111,7 @@ def _inner(valid: np.ndarray, size: float) -> np.ndarray:
     return centre + (valid - centre) * max(1 - size / max(min(sides), 1), 0.1)
 
 
-def _at(inner: np.ndarray, instance: Instance) -> bool:
+def at(inner: np.ndarray, instance: Instance) -> bool:
     """Whether the centre of an instance's box lies in a region."""
     y = int((instance.box[0] + instance.box[2]) / 2)
     x = int((instance.box[1] + instance.box[3]) / 2)

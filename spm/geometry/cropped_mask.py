@@ -11,11 +11,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
 from spm.geometry.mask_outline import mask_outline
 from spm.geometry.polygon_filling import fill_polygons
-from spm.geometry.rings import bridged, mask_rings
+from spm.geometry.rings import bridged, mask_rings, oriented
 
 
 @dataclass(frozen=True, slots=True, eq=False)  # arrays have no single truth value to compare
@@ -109,6 +110,39 @@ class CroppedMask:
         rings = mask_rings(self.pixels)
         return self.outline() if len(rings) == 1 else bridged(rings) + (self.left, self.top)
 
+    def without_specks(self, share: float) -> CroppedMask:
+        """Return the mask without parts, and with holes filled, that are small.
+
+        Args:
+            share: of the largest part's pixels, below which a part or a hole is small.
+        """
+        labels, counts = _parts(self.pixels)
+        holes, hole_counts = _parts(~np.pad(self.pixels, 1), corners=True)
+        least = share * counts[1:].max(initial=0)
+        small = np.flatnonzero(counts < least)
+        around = holes[0, 0]
+        filled = [k for k in np.flatnonzero(hole_counts < least) if k != around]
+        if not len(small) and not filled:
+            return self
+        pixels = self.pixels & ~np.isin(labels, small) | np.isin(holes, filled)[1:-1, 1:-1]
+        return CroppedMask.of_mask(pixels, self.top, self.left)
+
+    def borders(self) -> list[np.ndarray]:
+        """Return the borders of all parts and holes as polygons (n, 2), simplified like `outline`.
+
+        The first is that of the largest part. Outer borders have a positive area, those of holes a
+        negative one (`spm.geometry.polygons.signed_area`).
+        """
+        labels, counts = _parts(self.pixels)
+        found = []
+        for k in np.argsort(-counts[1:], kind="stable") + 1:
+            part = np.pad(labels == k, 1)
+            found.append(oriented(mask_outline(part)))
+            holes, hole_counts = _parts(~part, corners=True)
+            inner = [h for h in range(1, len(hole_counts)) if h != holes[0, 0]]
+            found += [oriented(mask_outline(holes == h))[::-1] for h in inner]
+        return [points - 1 + (self.left, self.top) for points in found]
+
     def common_pixels(self, other: CroppedMask) -> int:
         """Return how many pixels two masks share."""
         top, left = max(self.top, other.top), max(self.left, other.left)
@@ -170,3 +204,16 @@ class PackedMask:
 
 
 EMPTY = CroppedMask(np.zeros((0, 0), bool))
+
+
+def _parts(mask: np.ndarray, corners: bool = False) -> tuple[np.ndarray, np.ndarray]:
+    """Return the number of its part for each pixel, 0 where the mask is not, and the parts' pixels.
+
+    Args:
+        corners: whether pixels that touch at a corner only belong together. What lies around parts
+            that do not must: a hole has a closed border.
+    """
+    count, labels = cv2.connectedComponents(mask.astype(np.uint8), connectivity=8 if corners else 4)
+    counts = np.bincount(labels.ravel(), minlength=count)
+    counts[0] = mask.size  # the ground is no part, and not small
+    return labels, counts

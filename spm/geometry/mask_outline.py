@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 
 from spm.geometry.polygon_filling import polygon_mask
+from spm.geometry.polygons import polygon_area
 
 
 def mask_outline(mask: np.ndarray, tolerance: float = 0.7) -> np.ndarray:
@@ -56,7 +57,11 @@ def _edge_border(patch: np.ndarray) -> np.ndarray:
     return border[border.sum(axis=1) % 2 == 1] / 2
 
 
-def _agree(polygon: np.ndarray, part: np.ndarray, least: float = 0.97) -> bool:
-    """Return whether the polygon's mask and `part` have an IoU of at least `least`."""
+def _agree(polygon: np.ndarray, part: np.ndarray, least: float = 0.97, area: float = 0.01) -> bool:
+    """Return whether the polygon's mask and `part` have an IoU of at least `least`, and their areas
+    differ by no more than a share `area`."""
+    pixels = max(1, part.sum())
+    if abs(polygon_area(polygon) - pixels) > max(area * pixels, 0.5):
+        return False
     again = polygon_mask(polygon, *part.shape)
     return (again & part).sum() >= least * max(1, (again | part).sum())

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import cv2
 import numpy as np
 
 from spm.geometry.polygons import signed_area
@@ -88,6 +89,30 @@ def bridged(rings: Sequence[np.ndarray]) -> np.ndarray:
         i, j = _nearest(path, ring)
         path = np.concatenate([path[: i + 1], ring[j:], ring[: j + 1], path[i:]])
     return path
+
+
+def by_part(borders: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Return one polygon for each outer border, with bridges to the holes that lie in it.
+
+    Args:
+        borders: (n, 2) each; outer ones have a positive area, holes a negative one.
+    """
+    outer = [ring for ring in borders if signed_area(ring) >= 0]
+    parts = [[ring] for ring in outer]
+    for hole in (ring for ring in borders if signed_area(ring) < 0):
+        # The smallest one around it: a part may lie in another's hole.
+        around = [k for k, ring in enumerate(outer) if _is_inside(hole, ring)]
+        if around:
+            parts[min(around, key=lambda k: signed_area(outer[k]))].append(hole)
+    return [bridged(rings) for rings in parts]
+
+
+def _is_inside(hole: np.ndarray, ring: np.ndarray) -> bool:
+    """Return whether most corners of a border lie inside of another."""
+    ring = ring.astype(np.float32)
+    corners = [tuple(map(float, corner)) for corner in hole]
+    inside = sum(cv2.pointPolygonTest(ring, corner, False) >= 0 for corner in corners)
+    return inside > len(corners) / 2
 
 
 def oriented(points: np.ndarray) -> np.ndarray:

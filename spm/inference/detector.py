@@ -6,12 +6,14 @@ it that turns images into `Detections`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
 from spm.geometry.cropped_mask import CroppedMask
+from spm.inference.outline_bias import OutlineBias
 
 # Side of the four tiles that the 2022 scripts cut an image into, as a share of its side.
 OLDER_TILE_SHARE = 3 / 5
@@ -65,6 +67,9 @@ class Detector:
         name: of its weights, for the report.
         mirror: whether it was trained on mirror images too. If not, classes may be mirror images of
             one another, and none is shown to it.
+        outline_bias: the mean error of its outlines, of the classes for which it is known; they
+            are reported without it.
+        appearance: what is known of the images that it was trained on (`engine.likeness`).
     """
 
     class_names: list[str]
@@ -76,6 +81,8 @@ class Detector:
     molecule_size: float | None = None
     name: str = ""
     mirror: bool = True
+    outline_bias: Mapping[str, OutlineBias] = field(default_factory=dict)
+    appearance: Mapping[str, Any] = field(default_factory=dict)
 
     def scale_for(self, height: int, width: int) -> float:
         """Return the network pixels per image pixel for an image of this size.

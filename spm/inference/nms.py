@@ -37,6 +37,8 @@ class Detection:
         packed: its mask on the lattice.
         view: index of the view that showed it.
         whole: False when a tile border may have cut it and no other tile shows the place better.
+        outline: (n, 2) polygon x, y on the lattice where it is known more exactly than the mask's
+            pixels; else None.
     """
 
     box: np.ndarray
@@ -44,6 +46,7 @@ class Detection:
     packed: PackedMask
     view: int = 0
     whole: bool = True
+    outline: np.ndarray | None = None
 
     @classmethod
     def from_mask(cls, box, class_scores, mask: CroppedMask, view: int = 0) -> Detection:

@@ -6,12 +6,14 @@ See `spm.inference.detector` for what it asks of a network.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
 import numpy as np
 
 from spm.geometry.cropped_mask import CroppedMask
+from spm.geometry.polygons import signed_area
+from spm.geometry.rings import oriented
 from spm.inference.detector import Detections, Detector
 from spm.inference.nms import CUT_MARGIN, Detection, suppress, vote
 from spm.inference.tiles import (
@@ -31,6 +33,9 @@ ON_IMAGE = 0.5
 # A molecule nearer to the image's border than this share of its diameter (at least one pixel)
 # is flagged as `edge`: boxes and outlines are no more exact than that.
 EDGE_SHARE = 0.03
+# A part of a mask, or a hole in it, of less than this share of the largest part is no part of the
+# molecule but a ragged border of the network's 28 x 28 mask.
+SPECK = 0.05
 
 
 @dataclass
@@ -97,7 +102,7 @@ def find_molecules(
         if progress is not None:
             progress(done, tile_count)
     one_a_place = suppress(found, settings.nms_iou, settings.nms_across_classes)
-    kept = [d for d in one_a_place if d.score >= threshold]
+    kept = [_unbiased(d, detector, grid) for d in one_a_place if d.score >= threshold]
     molecules = _molecules(kept, detector, grid.scale, rgb.shape[:2], settings)
     return sorted(set_orientations(molecules), key=lambda m: (m.centroid[1], m.centroid[0]))
 
@@ -194,6 +199,26 @@ def _on_image(detection: Detection, height: float, width: float) -> Detection | 
     return cropped
 
 
+def _unbiased(detection: Detection, detector: Detector, grid: Grid) -> Detection:
+    """Takes the mean error of the class off the outline of a whole molecule."""
+    bias = detector.outline_bias.get(detector.class_names[detection.class_index])
+    if bias is None or not detection.whole:
+        return detection
+    height, width = round(grid.height * grid.scale), round(grid.width * grid.scale)
+    mask = detection.mask
+    top, left, bottom, right = mask.box
+    if min(top, left) <= 0 or bottom >= height or right >= width:
+        return detection  # the border may have cut it
+    outline = bias.corrected(mask)
+    if outline is None:
+        return detection
+    outline = np.clip(outline, 0, (width, height))
+    filled = CroppedMask.of_polygon(outline, height, width)
+    if not filled.area:
+        return detection
+    return replace(detection, packed=filled.pack(), outline=outline)
+
+
 def _molecules(
     detections: list[Detection],
     detector: Detector,
@@ -225,9 +250,12 @@ def molecule_of(
         uncertain_ratio: see `Settings`.
     """
     height, width = image_size
-    mask = detection.mask
+    mask = detection.mask.without_specks(SPECK)
     # Continuous coordinates: scaling needs no half-pixel shift (see spm.inference.tiles).
-    points = np.clip(mask.outline() / scale, 0, (width, height))
+    # An outline that was put right (`_unbiased`) is that of a mask in one piece.
+    exact = mask.borders() if detection.outline is None else [oriented(detection.outline)]
+    borders = [np.clip(points / scale, 0, (width, height)) for points in exact]
+    points = np.concatenate(borders)
     rows, columns = np.nonzero(mask.pixels)
     corner = np.array((mask.top, mask.left))
     centre = (corner + (rows.mean() + 0.5, columns.mean() + 0.5)) / scale
@@ -240,13 +268,14 @@ def molecule_of(
         class_name=class_names[order[0]],
         score=detection.score,
         box=box,
-        outline=points,
-        area=detection.area / scale**2,
+        outline=borders[0],
+        area=sum(map(signed_area, borders)),
         centroid=(float(centre[1]), float(centre[0])),
         edge=_touches_border(box, points, height, width),
         uncertain=second_score >= uncertain_ratio * detection.score and second is not None,
         second_class="" if second is None else class_names[second],
         second_score=second_score,
+        further=tuple(borders[1:]),
     )
 
 

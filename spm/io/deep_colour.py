@@ -48,6 +48,10 @@ def decode_deep(data: bytes, name: str) -> np.ndarray | None:
         page = file.pages.first
         if not _is_deep(page):
             return None
+        if page.dtype.kind == "c":
+            raise InputError(
+                f"{name}: its pixels are complex numbers; save their magnitude or phase as TIFF."
+            )
         array = _pixels(page, data)
         if array is None:
             return None

@@ -16,6 +16,20 @@ from spm.run.files import atomic_path
 
 # Those of Okabe and Ito (2008), which people with any colour vision tell apart.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+MUTED = "#b8bcc4"
+INK = "#22262e"
+# For `figure_style`: open axes in muted lines, as measurements are drawn.
+OPEN_AXES = {
+    "font.size": 9,
+    "axes.titlesize": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": "#555b66",
+    "axes.labelcolor": "#333842",
+    "xtick.color": "#555b66",
+    "ytick.color": "#555b66",
+    "legend.fontsize": 8,
+}
 # Fonts with Chinese letters on Windows, macOS and Linux, for class names and titles.
 _CJK_FONTS = (
     "Microsoft YaHei",
@@ -69,3 +83,8 @@ def save_figure(figure: Figure, path: str | Path) -> Path:
         metadata = {"Date": None} if path.suffix == ".svg" else None
         figure.savefig(temporary, dpi=figure.get_dpi(), metadata=metadata)
     return path
+
+
+def short(name: str) -> str:
+    """Return a class name that leaves room for the figure."""
+    return name if len(name) <= 14 else f"{name[:13]}…"

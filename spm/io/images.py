@@ -122,6 +122,8 @@ def decoded_size(data: bytes, name: str) -> tuple[int, int]:
         return size
     with _opened(data, name) as image:
         width, height = image.size
+        if image.format == "TIFF":  # newer Pillow has turned the size already
+            width, height = image.tag_v2[256], image.tag_v2[257]
         turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)
     return (width, height) if turned else (height, width)
 

@@ -8,25 +8,14 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from spm.io.class_colours import class_colours
-from spm.io.figure_style import figure_style, new_figure
+from spm.io.class_colours import class_colours, figure_colour, line_style, marker
+from spm.io.figure_style import INK, MUTED, OPEN_AXES, figure_style, new_figure, short
 from spm.measure.statistics import ANGLE_BINS, Pair, Statistics
 
 DPI = 150
+MOST_ABOVE = 4  # entries of a legend that stands above the bars
 SIZE = (4.6, 3.2)  # inches of one figure
 DOMAIN_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#5B3A29")
-_MUTED = "#b8bcc4"
-_STYLE = {
-    "font.size": 9,
-    "axes.titlesize": 9,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.edgecolor": "#555b66",
-    "axes.labelcolor": "#333842",
-    "xtick.color": "#555b66",
-    "ytick.color": "#555b66",
-    "legend.fontsize": 8,
-}
 
 
 def figures(found: Statistics) -> dict[str, Figure]:
@@ -40,13 +29,6 @@ def sheet(found: Statistics) -> Figure:
     rows = max(1, (len(panels) + 1) // 2)
     titled = [_with_title(title, panel) for title, panel in panels.items()]
     return _drawn(titled, 2, (2 * SIZE[0], rows * SIZE[1]), found)
-
-
-def figure_colour(rgb: tuple[int, int, int]) -> tuple[float, float, float]:
-    """Return a class colour dark enough for white paper, as (r, g, b) in 0..1."""
-    colour = np.array(rgb) / 255
-    brightness = float(colour @ [0.30, 0.59, 0.11])
-    return tuple(colour * min(1.0, 0.62 / max(brightness, 1e-9)))
 
 
 def _panels(found: Statistics) -> dict[str, Callable[[Axes, Statistics], None]]:
@@ -66,13 +48,13 @@ def _panels(found: Statistics) -> dict[str, Callable[[Axes, Statistics], None]]:
 
 
 def _drawn(panels: list[Callable], columns: int, size: tuple, found: Statistics) -> Figure:
-    with figure_style(_STYLE):
+    with figure_style(OPEN_AXES):
         figure = new_figure(*size, dpi=DPI)
         rows = max(1, -(-len(panels) // columns))
         for i, panel in enumerate(panels):
             panel(figure.add_subplot(rows, columns, i + 1), found)
         if not panels:
-            figure.text(0.5, 0.5, "no molecules", ha="center", color=_MUTED)
+            figure.text(0.5, 0.5, "no molecules", ha="center", color=MUTED)
         # Lay out once, within the style; saving would do it again for each format.
         figure.draw_without_rendering()
         figure.set_layout_engine("none")
@@ -87,18 +69,18 @@ def _with_title(title: str, panel: Callable) -> Callable:
     return draw
 
 
-def _short(name: str) -> str:
-    """Return a class name that leaves room for the figure."""
-    return name if len(name) <= 14 else f"{name[:13]}…"
-
-
 def _arrow(pair: Pair) -> str:
-    return f"{_short(pair.first)} → {_short(pair.second)}"
+    return f"{short(pair.first)} → {short(pair.second)}"
 
 
 def _colours(found: Statistics) -> dict[str, tuple[float, float, float]]:
     colours = class_colours(len(found.class_names))
     return {n: figure_colour(c) for n, c in zip(found.class_names, colours, strict=True)}
+
+
+def _styles(found: Statistics) -> dict[str, str | tuple]:
+    """Return a line style for each class, so that none is known by its colour alone."""
+    return {name: line_style(k) for k, name in enumerate(found.class_names)}
 
 
 def _histograms(axes: Axes, found: Statistics, values: dict[str, np.ndarray], label: str) -> None:
@@ -110,19 +92,24 @@ def _histograms(axes: Axes, found: Statistics, values: dict[str, np.ndarray], la
     if high - low < 1e-9 * max(1.0, abs(high)):
         low, high = low - 0.5, high + 0.5
     bins = np.linspace(low, high, int(np.clip(np.sqrt(len(together)) * 2, 8, 40)) + 1)
-    colours = _colours(found)
+    colours, styles = _colours(found), _styles(found)
     for name, numbers in values.items():
-        colour = colours[name]
-        text = f"{_short(name)} (n = {len(numbers)})"
-        axes.hist(numbers, bins, color=(*colour, 0.35), edgecolor=colour, lw=0.8, label=text)
-        axes.axvline(np.median(numbers), color=colour, lw=1.2, ls="--")
+        colour, line = colours[name], styles[name]
+        text = f"{short(name)} (n = {len(numbers)})"
+        counts, _ = np.histogram(numbers, bins)
+        axes.stairs(counts, bins, fill=True, color=colour, alpha=0.25)
+        axes.stairs(counts, bins, color=colour, ls=line, lw=1.3, label=text)
+        axes.axvline(np.median(numbers), color=colour, lw=1.0, ls=line)
     axes.set_xlabel(label)
     _count_axis(axes)
 
 
 def _count_axis(axes: Axes) -> None:
-    """Label the axis of counts and put the legend into a strip above the tallest bar."""
+    """Label the axis of counts; put the legend into a strip above the tallest bar, or beside."""
     axes.set_ylabel("molecules")
+    if len(axes.get_legend_handles_labels()[0]) > MOST_ABOVE:
+        axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1), borderaxespad=0, fontsize=7)
+        return
     axes.set_ylim(0, axes.get_ylim()[1] * 1.25)
     # On white: lines over the whole height (medians) would run through its words.
     axes.legend(loc="upper center", ncols=2, frameon=True, framealpha=0.85, edgecolor="none")
@@ -155,15 +142,16 @@ def _heights(axes: Axes, found: Statistics) -> None:
 
 
 def _orientations(axes: Axes, found: Statistics) -> None:
-    colours = _colours(found)
+    colours, styles = _colours(found), _styles(found)
     for name, values in found.summary["classes"].items():
         entry = values["orientation"]
         if not entry["n"]:
             continue
         width = entry["period_deg"] / ANGLE_BINS
         edges = np.arange(ANGLE_BINS + 1) * width
-        text = f"{_short(name)}, {entry['symmetry']}-fold"
-        axes.stairs(entry["histogram"], edges, color=colours[name], lw=1.6, label=text)
+        text = f"{short(name)}, {entry['symmetry']}-fold"
+        look = {"color": colours[name], "ls": styles[name], "lw": 1.6}
+        axes.stairs(entry["histogram"], edges, label=text, **look)
     axes.set_xlabel("orientation modulo symmetry (degrees)")
     _count_axis(axes)
 
@@ -176,7 +164,7 @@ def _distances(axes: Axes, found: Statistics) -> None:
         spread = (np.arange(len(values)) * 0.618 % 1 - 0.5) * 0.5  # even, without chance
         colour = colours[pair.second]
         axes.plot(values, k + spread, ".", ms=3, color=colour, alpha=0.5, mec="none")
-        axes.plot(np.median(values), k, "|", ms=22, mew=1.8, color="#22262e")
+        axes.plot(np.median(values), k, "|", ms=22, mew=1.8, color=INK)
     axes.set_yticks(range(len(pairs)), [_arrow(p) for p in pairs])
     axes.set_ylim(len(pairs) - 0.4, -0.6)
     axes.set_xlim(left=0)
@@ -184,17 +172,16 @@ def _distances(axes: Axes, found: Statistics) -> None:
 
 
 def _directions(axes: Axes, found: Statistics) -> None:
-    colours = _colours(found)
+    colours, styles = _colours(found), _styles(found)
     edges = np.linspace(0, 360, ANGLE_BINS + 1)
     for pair in found.pairs:
         if not len(pair.directions):
             continue
         counts, _ = np.histogram(pair.directions, edges)
-        style = "-" if pair.first == pair.second else "--"
-        text = _arrow(pair)
-        colour = colours[pair.second]
-        axes.stairs(counts, edges, color=colour, ls=style, lw=1.4, label=text)
-    axes.set_xticks(range(0, 361, 60))
+        # The colour says which class is looked for, the line style which one looks.
+        look = {"color": colours[pair.second], "ls": styles[pair.first], "lw": 1.4}
+        axes.stairs(counts, edges, label=_arrow(pair), **look)
+    axes.set_xticks(range(0, 361, 90))
     axes.set_xlabel("direction (degrees, anticlockwise from the right)")
     _count_axis(axes)
 
@@ -204,16 +191,16 @@ def _order(axes: Axes, found: Statistics) -> None:
     order, factor = found.order, found.factor
     points = np.array([m.centroid for m in found.molecules]) * factor
     free = order.domain_of < 0
-    axes.plot(*points[free].T, "o", ms=2.5, color=_MUTED, mec="none", label="in no domain")
+    axes.plot(*points[free].T, ".", ms=2.5, color=MUTED, mec="none", label="in no domain")
     for number, domain in enumerate(order.domains):
         colour = DOMAIN_COLOURS[number % len(DOMAIN_COLOURS)]
         text = f"domain {number + 1}" if number < 5 else None
         mine = points[domain.members]
-        axes.plot(*mine.T, "o", ms=2.5, color=colour, mec="none", label=text)
+        axes.plot(*mine.T, marker(number), ms=2.8, color=colour, mec="none", label=text)
         start = mine[np.hypot(*(mine - mine.mean(axis=0)).T).argmin()]
         a, b = domain.lattice.vectors * factor
         corners = np.array([start, start + a, start + a + b, start + b, start])
-        axes.plot(*corners.T, color="#22262e", lw=1.2)
+        axes.plot(*corners.T, color=INK, lw=1.2)
     holes = np.array([(v.x, v.y) for v in order.vacancies]).reshape(-1, 2) * factor
     if len(holes):
         axes.plot(*holes.T, "x", ms=5, color="#c02020", label="vacancy or stranger")

@@ -19,7 +19,9 @@ import numpy as np
 from spm.errors import InputError
 from spm.geometry.cropped_mask import CroppedMask
 from spm.measure import domains
-from spm.run.files import write_json
+from spm.measure.domain_summary import domain_summaries
+from spm.run.files import without_nan, write_json
+from spm.run.provenance import plain
 from spm.structures.molecule import Molecule
 
 ANGLE_BINS = 24  # bins of an orientation or direction histogram over its period
@@ -55,6 +57,7 @@ class Statistics:
         pairs: nearest neighbours for each ordered pair of classes.
         order: lattices, domains, vacancies.
         heights_nm: (N,) float64 height of each molecule above the surface, None if not known.
+        shown: all molecules; `molecules` are those without the unfamiliar ones.
         summary: what NAME_summary.json holds.
     """
 
@@ -66,6 +69,7 @@ class Statistics:
     pairs: list[Pair]
     order: domains.Order
     heights_nm: np.ndarray | None = None
+    shown: list[Molecule] = field(default_factory=list)
     summary: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -91,7 +95,8 @@ def measure(
     """Measure the molecules of an image.
 
     Args:
-        molecules: may be empty.
+        molecules: may be empty. Unfamiliar ones are counted apart and take no part in anything
+            else.
         height, width: of the image, pixels.
         nm_per_pixel: nanometres a pixel. Defaults to None, not known.
         heights_nm: (height, width) float, levelled heights of the image. Defaults to None.
@@ -100,7 +105,8 @@ def measure(
     Raises:
         InputError: when the heights are of another size than the image.
     """
-    molecules = list(molecules)
+    shown = list(molecules)
+    molecules = [m for m in shown if not m.unfamiliar]
     met = sorted({m.class_name for m in molecules})
     names = list(class_names or met)
     names += [name for name in met if name not in names]
@@ -119,6 +125,7 @@ def measure(
             points, [m.class_name for m in molecules], height, width, whole, turns
         ),
         heights_nm=_molecule_heights(molecules, heights_nm, height, width),
+        shown=shown,
     )
     found.summary = summarise(found)
     return found
@@ -140,16 +147,30 @@ def write_statistics(
         stem_path: the folder and NAME of the results, such as img_cache/NAME.
         molecules, height, width, nm_per_pixel, heights_nm, class_names: see `measure`.
     """
-    from spm.io.figure_style import save_figure
-    from spm.measure.figures import sheet
-
     found = measure(
         molecules, height, width, nm_per_pixel, heights_nm=heights_nm, class_names=class_names
     )
-    stem_path = Path(stem_path)
-    write_json(stem_path.with_name(f"{stem_path.name}_summary.json"), found.summary)
-    save_figure(sheet(found), stem_path.with_name(f"{stem_path.name}_statistics.png"))
+    save(stem_path, found)
     return found
+
+
+def save(stem_path: Path, found: Statistics, **more: Any) -> None:
+    """Write NAME_summary.json and NAME_statistics.png.
+
+    Args:
+        stem_path: the folder and NAME of the results, such as img_cache/NAME.
+        found: of `measure`.
+        more: what the summary holds besides, such as `settings` that made the result.
+    """
+    from spm.io.figure_style import save_figure
+    from spm.measure.figures import sheet
+
+    stem_path = Path(stem_path)
+    write_json(
+        stem_path.with_name(f"{stem_path.name}_summary.json"),
+        without_nan(found.summary | plain(more)),
+    )
+    save_figure(sheet(found), stem_path.with_name(f"{stem_path.name}_statistics.png"))
 
 
 def nearest_pairs(
@@ -200,6 +221,7 @@ def summarise(found: Statistics) -> dict[str, Any]:
         "length_unit": unit,
         "total": {
             "count": len(found.molecules),
+            "unfamiliar": sum(m.unfamiliar for m in found.shown),
             "density": sum(visible_shares(found.molecules)) / area,
             "density_unit": f"1/{unit}^2",
             "coverage": _share(list(masks.values()), found.height * found.width),
@@ -214,7 +236,7 @@ def summarise(found: Statistics) -> dict[str, Any]:
             }
             for pair in found.pairs
         ],
-        "domains": [_domain_summary(found, i) for i in range(len(found.order.domains))],
+        "domains": domain_summaries(found.order, found.molecules, factor, unit),
         "vacancies": [
             {
                 "x_px": round(v.x, 2),
@@ -314,7 +336,7 @@ def coverage_masks(molecules: Sequence[Molecule], height: int, width: int) -> di
     masks: dict[str, np.ndarray] = {}
     for m in molecules:
         mask = masks.setdefault(m.class_name, np.zeros((height, width), bool))
-        own = CroppedMask.of_polygon(m.outline, height, width)
+        own = CroppedMask.of_polygon(m.region, height, width)
         mask[own.place] |= own.pixels
     return masks
 
@@ -326,37 +348,6 @@ def _share(masks: list[np.ndarray], pixels: int) -> float:
 def _histogram(angles: np.ndarray, period: float) -> list[int]:
     counts, _ = np.histogram(angles, bins=ANGLE_BINS, range=(0, period))
     return counts.tolist()
-
-
-def _domain_summary(found: Statistics, number: int) -> dict[str, Any]:
-    """Return the lattice of a domain with standard errors."""
-    domain, factor, unit = found.order.domains[number], found.factor, found.unit
-    lattice = domain.lattice
-    (a, a_error), (b, b_error) = lattice.lengths
-    return {
-        "domain": number + 1,
-        "molecules": len(domain.members),
-        "a": {"value": a * factor, "error": a_error * factor, "unit": unit},
-        "b": {"value": b * factor, "error": b_error * factor, "unit": unit},
-        "angle": {"value": lattice.angle[0], "error": lattice.angle[1], "unit": "deg"},
-        "direction_of_a": {
-            "value": lattice.direction[0],
-            "error": lattice.direction[1],
-            "unit": "deg",
-        },
-        "cell_area": {
-            "value": lattice.area[0] * factor**2,
-            "error": lattice.area[1] * factor**2,
-            "unit": f"{unit}^2",
-        },
-        "molecules_per_cell": {
-            name: {"value": value, "error": error}
-            for name, (value, error) in lattice.per_cell.items()
-        },
-        "scatter": {"value": lattice.residual * factor, "unit": unit},
-        "vectors_px": lattice.vectors.round(4).tolist(),
-        "vacancies": sum(v.domain == number for v in found.order.vacancies),
-    }
 
 
 def _molecule_heights(
@@ -373,7 +364,7 @@ def _molecule_heights(
     base = np.nanpercentile(heights_nm, BASE_PERCENTILE)
     tops = np.full(len(molecules), np.nan)
     for i, m in enumerate(molecules):
-        mask = CroppedMask.of_polygon(m.outline, height, width)
+        mask = CroppedMask.of_polygon(m.region, height, width)
         inside = heights_nm[mask.place][mask.pixels]
         if len(inside):
             tops[i] = np.percentile(inside, 95) - base

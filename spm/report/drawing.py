@@ -34,8 +34,8 @@ def draw_molecules(
 ) -> np.ndarray:
     """Draws outlines, tints and class names over an image.
 
-    A label of an uncertain molecule ends with "?". A class whose name OpenCV's font does not have
-    (other than Latin letters) is labelled with its number, "#2".
+    A label of an uncertain molecule ends with "?", of an unfamiliar one with "!". A class whose
+    name OpenCV's font does not have (other than Latin letters) is labelled with its number, "#2".
 
     Args:
         image: (H, W, 3) uint8 RGB.
@@ -57,9 +57,10 @@ def draw_molecules(
     colours = dict(zip(class_names, class_colours(len(class_names)), strict=True))
     width = max(1, round(LINE_WIDTH * size))
     for molecule in molecules:
-        _fill(canvas, molecule.outline * zoom, colours[molecule.class_name])
+        _fill(canvas, [b * zoom for b in molecule.borders], colours[molecule.class_name])
     for molecule in molecules:
-        _outline(canvas, molecule.outline * zoom, colours[molecule.class_name], width)
+        for border in molecule.borders:
+            _outline(canvas, border * zoom, colours[molecule.class_name], width)
     for molecule in molecules:
         text = _label(molecule, class_names)
         if _surroundings(canvas, molecule.outline * zoom, 0)[1].size == 0:
@@ -72,14 +73,15 @@ def _label(molecule: Molecule, class_names: Sequence[str]) -> str:
     name = molecule.class_name
     if not (name.isascii() and name.isprintable()):
         name = f"#{list(class_names).index(name) + 1}"
-    return name + ("?" if molecule.uncertain else "")
+    return name + ("?" if molecule.uncertain else "") + ("!" if molecule.unfamiliar else "")
 
 
-def _fill(canvas, points, colour) -> None:
-    corner, part = _surroundings(canvas, points, 2)
+def _fill(canvas, borders, colour) -> None:
+    corner, part = _surroundings(canvas, np.concatenate(borders), 2)
     if part.size:
         cover = np.zeros(part.shape[:2], np.uint8)
-        cv2.fillPoly(cover, [_fixed(points, corner)], 255, cv2.LINE_AA, _SHIFT)
+        # Several at once: what lies within two of them is a hole.
+        cv2.fillPoly(cover, [_fixed(b, corner) for b in borders], 255, cv2.LINE_AA, _SHIFT)
         _blend(part, cover, colour, TINT)
 
 

@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -24,6 +24,9 @@ from spm.run.files import write_text
 from spm.run.words import counted
 from spm.structures.molecule import Molecule, labels_of
 
+if TYPE_CHECKING:  # matplotlib is loaded when something is drawn
+    from matplotlib.figure import Figure
+
 TEMPLATE = Path(__file__).with_name("report_page.html")
 
 
@@ -34,6 +37,7 @@ def write_report(
     *,
     title: str,
     settings: Mapping[str, Any] | None = None,
+    averages: Figure | None = None,
 ) -> None:
     """Write the report of one image, atomically.
 
@@ -44,6 +48,7 @@ def write_report(
         title: heading, such as the image's file name.
         settings: what made the result, name -> value, shown as it is; nested mappings get a
             heading each. Defaults to none.
+        averages: figure of the mean cells and molecules. Defaults to none.
     """
     from spm.measure.figures import figures
 
@@ -52,7 +57,12 @@ def write_report(
         tables.lattice_section(found),
         tables.neighbour_section(found),
     ]
-    sections += [tables.figure_section(figures(found)), tables.settings_section(settings or {})]
+    means = {"Mean unit cells and molecules": averages} if averages else {}
+    sections += [
+        tables.figure_section(figures(found)),
+        tables.figure_section(means, "Averages"),
+        tables.settings_section(settings or {}),
+    ]
     fields = {
         "title": escape(title),
         "subtitle": escape(_subtitle(found)),
@@ -67,6 +77,11 @@ def write_report(
     # In one pass, so that braces in a class name or a setting are never filled in.
     page = re.sub(r"\{\{(\w+)\}\}", lambda match: fields[match[1]], template)
     write_text(path, page)
+
+
+def page_style() -> str:
+    """Return the CSS of the report, for pages that look like it."""
+    return re.search(r"<style>(.*?)</style>", TEMPLATE.read_text(encoding="utf-8"), re.S)[1]
 
 
 def _subtitle(found: Statistics) -> str:
@@ -85,7 +100,7 @@ def _subtitle(found: Statistics) -> str:
 
 
 def _lowest_score(found: Statistics) -> float:
-    scores = [m.score for m in found.molecules]
+    scores = [m.score for m in found.shown]
     return math.floor(min(scores) * 100) / 100 if scores else 0.0
 
 
@@ -95,7 +110,7 @@ def _toggles(found: Statistics) -> str:
         f'<span class="swatch" style="background:{colour}"></span>'
         f'<span class="name">{escape(name)}</span>'
         f'<span class="n" data-count="{k}">'
-        f"{sum(m.class_name == name for m in found.molecules)}</span></label>"
+        f"{sum(m.class_name == name for m in found.shown)}</span></label>"
         for k, (name, colour) in enumerate(class_colour_texts(found))
     ]
     return "".join(rows) or '<p class="hint">no classes</p>'
@@ -105,6 +120,7 @@ def _layers(found: Statistics) -> str:
     layers = [
         ("cells", "Unit cells", len(found.order.domains)),
         ("holes", "Vacancies (cross) and strangers (ring)", len(found.order.vacancies)),
+        ("names", "Class names", len(found.class_names)),
     ]
     return "".join(
         f'<label class="row"><input type="checkbox" checked data-layer="{key}">'
@@ -116,16 +132,17 @@ def _layers(found: Statistics) -> str:
 def _data(found: Statistics) -> str:
     """Return what the page's script needs, as JSON that may stand inside a script element."""
     order = {name: k for k, name in enumerate(found.class_names)}
-    labels = labels_of(found.molecules)
-    rows: list[dict[str, Any]] = [{} for _ in found.molecules]
-    for i, (m, label) in enumerate(zip(found.molecules, labels, strict=True)):
+    labels = labels_of(found.shown)
+    measured = {id(m): i for i, m in enumerate(found.molecules)}
+    rows: list[dict[str, Any]] = [{} for _ in found.shown]
+    for i, (m, label) in enumerate(zip(found.shown, labels, strict=True)):
         area = f"{number_text(m.area * found.factor**2)} {found.unit}²"
         rows[i] = {
             "l": label,
             "c": order[m.class_name],
             "s": round(float(m.score), 4),
             "a": area,
-            "x": _extra_lines(found, i, m),
+            "x": _extra_lines(found, measured.get(id(m)), m),
         }
     # The page lists shapes class by class; the script takes them in the order of the document.
     rows = [row for k in range(len(order)) for row in rows if row["c"] == k]
@@ -133,16 +150,19 @@ def _data(found: Statistics) -> str:
     return text.replace("<", "\\u003c")
 
 
-def _extra_lines(found: Statistics, index: int, m: Molecule) -> list[str]:
+def _extra_lines(found: Statistics, index: int | None, m: Molecule) -> list[str]:
+    """What the page says of a molecule; `index` is its place among the measured ones."""
     lines = []
     if math.isfinite(m.orientation):
         lines.append(f"orientation {m.orientation:.0f}° (modulo {360 / max(1, m.symmetry):g}°)")
-    if found.heights_nm is not None and np.isfinite(found.heights_nm[index]):
+    if index is not None and found.heights_nm is not None and np.isfinite(found.heights_nm[index]):
         lines.append(f"height {number_text(found.heights_nm[index])} nm")
-    if found.order.domain_of[index] >= 0 and len(found.order.domains) > 1:
+    if index is not None and found.order.domain_of[index] >= 0 and len(found.order.domains) > 1:
         lines.append(f"domain {found.order.domain_of[index] + 1}")
     if m.uncertain:
         lines.append(f"perhaps {m.second_class} ({m.second_score:.2f})")
+    if m.unfamiliar:
+        lines.append(f"unlike any outlined molecule (likeness {m.likeness:.2f})")
     if m.edge:
         lines.append("cut by the image's border")
     return lines

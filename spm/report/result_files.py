@@ -14,6 +14,7 @@ from spm.instruments.inputs import left_out_sentences, list_inputs
 from spm.run.files import is_file
 
 LONGEST_NAME = 255  # bytes of a file's name, on the file systems in use
+POOLED = "all"  # NAME of what is written of all images together, see spm.pooled
 LONGEST_ENDING = len("_corrected_99.json")  # of what is put behind an image's stem
 
 
@@ -70,8 +71,10 @@ def output_names(paths: list[Path]) -> list[str]:
     names = []
     for path in paths:
         name = path.stem
-        if stems[name.casefold()] > 1:
-            name = f"{path.stem}_{path.suffix[1:]}" if path.suffix else path.stem
+        if stems[name.casefold()] > 1 and path.suffix:
+            name = f"{path.stem}_{path.suffix[1:]}"
+        elif name.casefold() == POOLED:
+            name = f"{path.stem}_{path.suffix[1:] or 'image'}"
         base, number = name, 2
         while name.casefold() in taken or (name != path.stem and stems[name.casefold()]):
             name, number = f"{base}_{number}", number + 1

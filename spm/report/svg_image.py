@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from html import escape
 
 import cv2
 import numpy as np
@@ -11,11 +12,13 @@ from spm.io.class_colours import class_colours
 from spm.io.images import encode_png
 from spm.measure.statistics import Statistics
 from spm.report.tables import data_uri, number_text
+from spm.structures.molecule import Molecule
 
 # A larger image is embedded as JPEG, and one with a longer side is made smaller: a page of more
 # than some ten megabytes is slow to open and to mail.
 MOST_PNG_BYTES = 4_000_000
 LONGEST_SIDE = 4096
+LONGEST_WORD = 12  # letters of a class name on a molecule
 
 
 def image_svg(image: np.ndarray, found: Statistics) -> str:
@@ -24,19 +27,23 @@ def image_svg(image: np.ndarray, found: Statistics) -> str:
     groups = []
     for k, (name, colour) in enumerate(class_colour_texts(found)):
         paths = [
-            f'<path class="m{" u" if m.uncertain else ""}" d="{_path(m.outline)}"/>'
-            for m in found.molecules
+            f'<path class="m{_doubts(m)}" d="{"".join(map(_path, m.borders))}"/>'
+            for m in found.shown
             if m.class_name == name
         ]
         groups.append(f'<g data-group="{k}" style="--c:{colour}">{"".join(paths)}</g>')
     return (
         f'<svg viewBox="0 0 {width} {height}" role="img" '
-        f'aria-label="image with {len(found.molecules)} outlined molecules" '
+        f'aria-label="image with {len(found.shown)} outlined molecules" '
         'xmlns="http://www.w3.org/2000/svg">'
         f'<image width="{width}" height="{height}" preserveAspectRatio="none" '
         f'href="{_image_uri(image)}"/>'
-        f"{''.join(groups)}{_cells(found)}{_holes(found)}{_scale_bar(found)}</svg>"
+        f"{''.join(groups)}{_cells(found)}{_holes(found)}{_names(found)}{_scale_bar(found)}</svg>"
     )
+
+
+def _doubts(molecule: Molecule) -> str:
+    return " f" * molecule.unfamiliar + " u" * (molecule.uncertain and not molecule.unfamiliar)
 
 
 def _path(points: np.ndarray, closed: bool = True) -> str:
@@ -81,6 +88,19 @@ def _holes(found: Statistics) -> str:
             mark += f"m0 {-2 * size:.1f}l{-2 * size:.1f} {2 * size:.1f}"
         marks.append(f'<path d="{mark}"/>')
     return f'<g class="holes" pointer-events="none">{"".join(marks)}</g>'
+
+
+def _names(found: Statistics) -> str:
+    """Return each molecule's class as a word on it, in the order of the outlines."""
+    texts = []
+    for name in found.class_names:
+        word = escape(name if len(name) <= LONGEST_WORD else f"{name[: LONGEST_WORD - 1]}…")
+        for m in found.molecules:
+            if m.class_name == name:
+                size = min(0.3, 1.1 / max(1, len(word))) * np.sqrt(m.area)
+                x, y = m.centroid
+                texts.append(f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size:.1f}">{word}</text>')
+    return f'<g class="names" pointer-events="none">{"".join(texts)}</g>'
 
 
 def _scale_bar(found: Statistics) -> str:

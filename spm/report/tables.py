@@ -16,8 +16,8 @@ import numpy as np
 from spm.measure.statistics import Statistics
 
 PACKAGES = (
-    "tensorflow", "torch", "jax", "keras", "numpy", "scipy", "opencv-python", "scikit-image",
-    "matplotlib",
+    "tensorflow", "torch", "jax", "keras", "numpy", "scipy", "opencv-python",
+    "opencv-python-headless", "scikit-image", "matplotlib",
 )  # fmt: skip
 
 
@@ -42,9 +42,14 @@ def class_section(found: Statistics) -> str:
     ]
     last += [number_text(total["density"]), f"{100 * total['coverage']:.1f} %"]
     last += [""] * (len(header) - len(last))
-    return _section(
+    doubt = (
+        f"<p>{total['unfamiliar']} more look{'s' * (total['unfamiliar'] == 1)} like no outlined "
+        "molecule (dotted) and are left out of all numbers.</p>"
+    )
+    return section(
         "Molecules",
-        _table(header, [*rows, last])
+        table(header, [*rows, last])
+        + (doubt if total["unfamiliar"] else "")
         + '<p class="hint">Mean ± standard deviation of whole molecules. Density counts molecules '
         "cut by the border by their visible part. Alignment is 1 when all molecules are parallel, "
         "up to their symmetry.</p>",
@@ -54,7 +59,7 @@ def class_section(found: Statistics) -> str:
 def lattice_section(found: Statistics) -> str:
     summary = found.summary
     if not summary["domains"]:
-        return _section("Lattice", f"<p>{escape(summary['no_lattice'].capitalize())}.</p>")
+        return section("Lattice", f"<p>{escape(summary['no_lattice'].capitalize())}.</p>")
     unit = found.unit
     header = [
         "domain",
@@ -65,23 +70,28 @@ def lattice_section(found: Statistics) -> str:
         "direction of a (°)",
     ]
     header += [f"cell area ({unit}²)", "molecules a cell", "vacancies and strangers"]
+    handed = any(d["hand"] for d in summary["domains"])
+    header += ["hand"] if handed else []
     rows = []
     for d in summary["domains"]:
         cell = ", ".join(
-            f"{name}: {_with_error(v['value'], v['error'])}"
+            f"{name}: {with_error(v['value'], v['error'])}"
             for name in found.class_names
             if (v := d["molecules_per_cell"].get(name))
         )
         values = [
-            _with_error(d[key]["value"], d[key]["error"])
+            with_error(d[key]["value"], d[key]["error"])
             for key in ("a", "b", "angle", "direction_of_a", "cell_area")
         ]
-        rows.append([d["domain"], d["molecules"], *values, cell, d["vacancies"]])
+        row = [d["domain"], d["molecules"], *values, cell, d["vacancies"]]
+        rows.append(row + ([d["hand"] or "–"] if handed else []))
     note = (
         "Errors are standard errors of the fit; they do not contain the scanner's calibration, "
         "drift or creep. Angles are anticlockwise from the right."
     )
-    return _section("Lattice", _table(header, rows) + f'<p class="hint">{note}</p>')
+    if handed:
+        note += " Domains of hand B are mirror images of those of hand A."
+    return section("Lattice", table(header, rows) + f'<p class="hint">{note}</p>')
 
 
 def neighbour_section(found: Statistics) -> str:
@@ -94,26 +104,27 @@ def neighbour_section(found: Statistics) -> str:
     if not rows:
         return ""
     header = ["from → to", "molecules", f"distance ({found.unit})", "median"]
-    return _section("Nearest neighbours", _table(header, rows))
+    return section("Nearest neighbours", table(header, rows))
 
 
-def figure_section(figures: Mapping[str, Any]) -> str:
+def figure_section(figures: Mapping[str, Any], title: str = "Figures") -> str:
+    """Return a section of figures, title -> matplotlib figure; nothing without any."""
     if not figures:
         return ""
     from spm.io.figure_style import figure_style
 
     parts = []
-    for title, figure in figures.items():
+    for name, figure in figures.items():
         buffer = io.BytesIO()
         # No date: the same result gives the same page.
         with figure_style():
             figure.savefig(buffer, format="svg", metadata={"Date": None})
         uri = data_uri("image/svg+xml", buffer.getvalue())
-        caption = escape(title)
+        caption = escape(name)
         parts.append(
             f'<figure><figcaption>{caption}</figcaption><img alt="{caption}" src="{uri}"></figure>'
         )
-    return _section("Figures", f'<div class="figures">{"".join(parts)}</div>', "long")
+    return section(title, f'<div class="figures">{"".join(parts)}</div>', "long")
 
 
 def settings_section(settings: Mapping[str, Any]) -> str:
@@ -129,7 +140,7 @@ def settings_section(settings: Mapping[str, Any]) -> str:
         + "</dl></div>"
         for name, group in groups.items()
     ]
-    return _section("How this was made", f'<div class="two">{"".join(parts)}</div>')
+    return section("How this was made", f'<div class="two">{"".join(parts)}</div>')
 
 
 def versions() -> dict[str, str]:
@@ -143,18 +154,28 @@ def versions() -> dict[str, str]:
     return found
 
 
-def _section(title: str, content: str, kind: str = "") -> str:
+def section(title: str, content: str, kind: str = "") -> str:
+    """Return a part of a page under its title; `content` is HTML."""
     attribute = f' class="{kind}"' if kind else ""
     return f"<section{attribute}><h2>{escape(title)}</h2>{content}</section>"
 
 
-def _table(header: list[str], rows: list[list[Any]]) -> str:
+def table(header: list[str], rows: list[list[Any]]) -> str:
+    """Return a table of texts, which are escaped; what is `Markup` already is HTML."""
     head = "".join(f"<th>{escape(cell)}</th>" for cell in header)
     body = "".join(
-        "<tr>" + "".join(f"<td>{escape(str(cell))}</td>" for cell in row) + "</tr>" for row in rows
+        "<tr>" + "".join(f"<td>{_escaped(cell)}</td>" for cell in row) + "</tr>" for row in rows
     )
-    table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-    return f'<div class="scroll">{table}</div>'
+    whole = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    return f'<div class="scroll">{whole}</div>'
+
+
+class Markup(str):
+    """A text that is HTML already."""
+
+
+def _escaped(cell: Any) -> str:
+    return cell if isinstance(cell, Markup) else escape(str(cell))
 
 
 def _per(unit: str) -> str:
@@ -169,7 +190,7 @@ def _mean(entry: Mapping[str, Any]) -> str:
     return f"{number_text(entry['mean'])} ± {number_text(entry['sd'], 2)}"
 
 
-def _with_error(value: float, error: float) -> str:
+def with_error(value: float, error: float) -> str:
     """Return value ± error with the error to two digits and the value to the same place."""
     if not error > 0:
         return number_text(value)

@@ -10,14 +10,18 @@ from __future__ import annotations
 import dataclasses
 import errno
 import inspect
+import logging
 import os
 import sys
 import traceback
 import typing
+import warnings
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from spm.errors import InputError
+from spm.run.help_words import bare, help_words, metavar
 from spm.run.setting_kinds import POSITIONAL
 from spm.run.settings import Settings, described, helps, renamed
 
@@ -48,6 +52,8 @@ def run(main: Callable[..., Any], argv: Sequence[str] | None = None) -> None:
     debug = False
     try:
         settings, debug = parse(main, argv)
+        if not debug:
+            _keep_libraries_quiet()
         result = main() if settings is None else main(settings)
         sys.stdout.flush()  # a reader that went away shows here, not at exit
     except InputError as error:
@@ -84,6 +90,15 @@ def _print_any_name() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # not while a test captures it
             stream.reconfigure(errors="backslashreplace")
+
+
+def _keep_libraries_quiet() -> None:
+    """Hide the warnings and log lines of libraries; their errors are shown. What a user should know
+    is printed by us. `--debug`, Python's -W and PYTHONWARNINGS, and logging that was set up show
+    them."""
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")
+    logging.lastResort.setLevel(logging.ERROR)
 
 
 def _report(error: BaseException, message: str, debug: bool) -> typing.NoReturn:
@@ -143,9 +158,11 @@ def parse(
 
     kind = getattr(main, "settings", NoSettings)
     kind().conformed()  # what was edited wrongly in the file is told in our words
+    given = [_todays_flag(kind, text) for text in (sys.argv[1:] if argv is None else argv)]
     arguments = tyro.cli(
-        _with_debug(kind),
-        args=[_todays_flag(kind, text) for text in (sys.argv[1:] if argv is None else argv)],
+        # Of a switch and its opposite --help shows the one that changes something.
+        _with_debug(kind, pairs=not {"-h", "--help"} & set(given)),
+        args=given,
         prog=_program(main),
         description=_introduction(main),
         config=(tyro.conf.OmitArgPrefixes,),
@@ -172,39 +189,58 @@ def _todays_flag(kind: type[Settings], text: str) -> str:
     return text
 
 
-def _for_tyro(kind: type[Settings]) -> type[Settings]:
+def _for_tyro(kind: type[Settings], pairs: bool) -> type[Settings]:
     """Return settings with tyro's own marks: what is given without a flag, and the help texts.
 
     Scripts say neither with tyro's words, so that a data step does not load it.
-    """
-    import tyro
 
-    annotations, defaults, texts = {}, {}, helps(kind)
+    Args:
+        pairs: whether each switch has its opposite, `--force` and `--no-force`.
+    """
+    annotations, defaults = {}, {}
+    hints, texts = typing.get_type_hints(kind, include_extras=True), helps(kind)
+    words = kind.defaults_in_words()
     for item in dataclasses.fields(kind):
-        hint = typing.get_type_hints(kind, include_extras=True)[item.name]
+        hint = hints[item.name]
         if isinstance(hint, type) and issubclass(hint, Settings):
-            hint = _for_tyro(hint)
+            hint = _for_tyro(hint, pairs)
             given = item.default_factory()
             values = {x.name: getattr(given, x.name) for x in dataclasses.fields(given)}
             defaults[item.name] = dataclasses.field(default_factory=lambda h=hint, v=values: h(**v))
         else:
-            marks = [tyro.conf.arg(help=texts.get(item.name, ""))]
-            if POSITIONAL in getattr(hint, "__metadata__", ()):
-                marks.append(tyro.conf.Positional)
-            for mark in marks:
-                hint = typing.Annotated[hint, mark]
+            default = item.default
+            if default is dataclasses.MISSING:
+                default = item.default_factory()
+            told = help_words(texts.get(item.name, ""), hint, default, words.get(item.name))
+            hint = _marked(hint, told, pairs)
         annotations[item.name] = hint
     body = {"__annotations__": annotations, "__module__": kind.__module__, **defaults}
     return type(kind.__name__, (kind,), body)
 
 
-def _with_debug(kind: type[Settings]) -> type[Settings]:
+def _marked(hint: Any, told: tuple[str, str], pairs: bool) -> Any:
+    """Return an annotation with tyro's marks; `told` is what `help_words` says of it."""
     import tyro
 
-    text = tyro.conf.arg(help="show the traceback of an error")
+    positional = POSITIONAL in getattr(hint, "__metadata__", ())
+    shown = f"[{metavar(hint)}]" if positional and told[1] != "(required)" else metavar(hint)
+    marks = [tyro.conf.arg(help=told[0], help_behavior_hint=told[1], metavar=shown)]
+    if positional:
+        marks.append(tyro.conf.Positional)
+    if bare(hint) is bool and not pairs:
+        marks.append(tyro.conf.FlagCreatePairsOff)
+    for mark in marks:
+        hint = typing.Annotated[hint, mark]
+    return hint
+
+
+def _with_debug(kind: type[Settings], pairs: bool) -> type[Settings]:
+    import tyro
+
+    text = tyro.conf.arg(help="Show the traceback of an error.", help_behavior_hint="")
     debug = typing.Annotated[bool, tyro.conf.FlagCreatePairsOff, text]
     body = {"__annotations__": {"debug": debug}, "__module__": kind.__module__, "debug": False}
-    return type(kind.__name__, (_for_tyro(kind),), body)
+    return type(kind.__name__, (_for_tyro(kind, pairs),), body)
 
 
 def _introduction(main: Callable[..., Any]) -> str:
@@ -218,8 +254,11 @@ def _introduction(main: Callable[..., Any]) -> str:
 
 def _program(main: Callable[..., Any]) -> str:
     """Return how the script is started."""
+    command = Path(sys.argv[0]).stem
+    if command.startswith("spm-"):  # of the installed package (engine.commands)
+        return command
     module = sys.modules.get(main.__module__)
     name = getattr(getattr(module, "__spec__", None), "name", None)
-    if name and name.startswith("spm."):
+    if name and name.startswith(("spm.", "engine.")):
         return f"python -m {name.removesuffix('.__main__')}"
     return f"python {sys.argv[0]}"

@@ -30,6 +30,17 @@ def is_file(path: Path) -> bool:
         return False
 
 
+def missing_folder(folder: Path) -> InputError:
+    """Return the error for a folder that is not there: one without a full path is looked for where
+    the program was started."""
+    if folder.is_absolute():
+        return InputError(f"{folder}: there is no such folder; check the name.")
+    return InputError(
+        f"{folder}: there is no such folder in {Path.cwd()}; change into the folder that holds it, "
+        "or make it and put your images there."
+    )
+
+
 @contextmanager
 def atomic_path(path: str | os.PathLike, durable: bool = True) -> Iterator[Path]:
     """Yield a temporary path that becomes `path` when the block ends without an exception.
@@ -143,7 +154,7 @@ def visible_files(folder: str | os.PathLike) -> list[Path]:
     """
     folder = Path(folder)
     if not folder.is_dir():
-        raise InputError(f"{folder}: there is no such folder; check the name.")
+        raise missing_folder(folder)
     return natural_sorted(
         path for path in folder.iterdir() if not path.name.startswith(".") and path.is_file()
     )
@@ -190,7 +201,7 @@ def folder_lock(folder: str | os.PathLike) -> Iterator[Path]:
 
     The lock is a file `.lock` in the folder with the owner's process and machine. A lock whose
     owner is dead is taken over; one of another machine (a shared disk) cannot be checked and is
-    respected.
+    respected. Temporary files in the folder are then those of killed runs, and are deleted.
 
     Raises:
         InputError: when another live process holds the folder, or it cannot be written to.
@@ -214,6 +225,7 @@ def folder_lock(folder: str | os.PathLike) -> Iterator[Path]:
             "change the folder's permissions or choose another one."
         ) from error
     try:
+        remove_leftovers(folder)
         yield folder
     finally:
         lock.release()

@@ -29,6 +29,14 @@ def digest(*parts: Any) -> str:
     return total.hexdigest()[:24]
 
 
+def digest_of_file(path: str | os.PathLike) -> str | None:
+    """Return a short hash of a file's bytes, None when it cannot be read."""
+    try:
+        return digest(Path(path).read_bytes())
+    except OSError:
+        return None
+
+
 def stamp(path: str | os.PathLike) -> list[int] | None:
     """Return [size, time in ns] of a file, None when it is not there."""
     try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -13,6 +12,7 @@ from typing import Any
 
 from spm.errors import InputError
 from spm.run import cluster
+from spm.run.progress import progress
 
 # A worker process that dies takes the whole pool along: so often are the jobs left started again.
 RESTARTS = 2
@@ -55,13 +55,9 @@ def run_jobs(
         sizes: how many images each job is, for the bar.
         threads: use threads, for short work inside OpenCV and NumPy that frees the interpreter.
     """
-    from tqdm import tqdm
-
     sizes = sizes or [1] * len(jobs)
     count = min(worker_count(workers), max(1, len(jobs)))
-    # Shown on a terminal only: a log file would fill with it.
-    bar = tqdm(total=sum(sizes), desc=title, unit="image", disable=None, file=sys.stderr)
-    with bar:
+    with progress(sum(sizes), title, "image") as bar:
         for number, result in _results(function, jobs, count, threads):
             bar.update(sizes[number])
             yield number, result

@@ -13,8 +13,8 @@ from pathlib import Path
 from spm.run.files import write_json
 
 PACKAGES = (
-    "tensorflow", "torch", "jax", "keras", "numpy", "scipy", "opencv-python", "scikit-image",
-    "scikit-learn", "h5py", "imaug",
+    "tensorflow", "torch", "jax", "keras", "numpy", "scipy", "opencv-python",
+    "opencv-python-headless", "scikit-image", "scikit-learn", "h5py",
 )  # fmt: skip
 
 
@@ -41,6 +41,8 @@ def git_revision() -> str | None:
     """Revision of the checkout that the code runs from, with "+" when files in it were changed;
     None outside of git."""
     folder = Path(__file__).resolve().parent.parent
+    if "site-packages" in folder.parts:  # installed: a repository around it is another one
+        return None
     commands = (["rev-parse", "--short=12", "HEAD"], ["status", "--porcelain", "-uno"])
     try:
         revision, changes = (

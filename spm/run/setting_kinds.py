@@ -44,6 +44,8 @@ POSITIONAL = _Positional()
 Positional = Annotated[T, POSITIONAL]
 Share = Annotated[float, Range(0, 1)]
 Positive = Annotated[float, Range(0, above=True)]
+NotNegative = Annotated[float, Range(0)]
+Degrees = Annotated[float, Range(1, 179)]
 Count = Annotated[int, Range(1)]
 Whole = Annotated[int, Range(0)]
 ColourMap = Literal["grey", "hot", "gwyddion", "afmhot", "gold", "wsxm", "cool", "sky"]

@@ -118,6 +118,11 @@ class Settings:
         """Yield what is wrong with settings of which each alone is possible."""
         return ()
 
+    @classmethod
+    def defaults_in_words(cls) -> dict[str, str]:
+        """Return what is taken for settings whose default does not say it, for `--help`."""
+        return {}
+
     def values(self, **changes: Any) -> dict[str, Any]:
         """Return all settings by name, some of them changed, as keyword arguments of `main`."""
         found = {}

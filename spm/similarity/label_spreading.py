@@ -73,19 +73,31 @@ def polar_descriptors(
     Returns:
         (N, RADII, ANGLES) float32 of norm 1 each, so that their product is a correlation.
     """
-    grey = cv2.GaussianBlur(image.sum(axis=2, dtype=np.float32), (0, 0), SMOOTH * diameter)
+    grey = smoothed(image, diameter)
     radii = (np.arange(RADII) + 0.5) / RADII * REACH * diameter / 2
-    angles = np.arange(ANGLES) * (2 * np.pi / ANGLES)
     weight = np.sqrt(radii / radii.sum() / ANGLES)[:, None]  # by area: outer rings are longer
     descriptors = np.zeros((len(centroids), RADII, ANGLES), np.float32)
-    for k, (x, y) in enumerate(centroids):
-        # remap counts in pixel centres.
-        columns = (x - 0.5 + radii[:, None] * np.cos(angles)).astype(np.float32)
-        rows = (y - 0.5 + radii[:, None] * np.sin(angles)).astype(np.float32)
-        values = cv2.remap(grey, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    for k, centroid in enumerate(centroids):
+        values = polar_image(grey, centroid, radii, ANGLES)
         values = weight * (values - (weight**2 * values).sum())
         descriptors[k] = values / max(np.linalg.norm(values), 1e-6)
     return descriptors
+
+
+def smoothed(image: np.ndarray, diameter: float) -> np.ndarray:
+    """Return the sum of the channels (H, W) float32, without the noise that is no likeness."""
+    return cv2.GaussianBlur(image.sum(axis=2, dtype=np.float32), (0, 0), SMOOTH * diameter)
+
+
+def polar_image(
+    grey: np.ndarray, centroid: Sequence[float], radii: np.ndarray, count: int
+) -> np.ndarray:
+    """Return the brightness around a centroid (x, y), (radii, `count` angles) float32."""
+    angles = np.arange(count) * (2 * np.pi / count)
+    # remap counts in pixel centres.
+    columns = (centroid[0] - 0.5 + radii[:, None] * np.cos(angles)).astype(np.float32)
+    rows = (centroid[1] - 0.5 + radii[:, None] * np.sin(angles)).astype(np.float32)
+    return cv2.remap(grey, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
 
 def descriptor_distances(descriptors: np.ndarray, mirror: bool = True) -> np.ndarray:

@@ -13,7 +13,7 @@ from spm.similarity.crops import PATCH, VIEW, Crop
 from spm.structures import annotation as ann
 from spm.structures import instance_masks
 from spm.structures.classes import LABELS_DECIDE, ClassChoice
-from spm.structures.same_image import annotated_twice
+from spm.structures.same_image import annotated_twice, tell_of_embedded
 from spm.structures.shape import region, titles
 
 MARGIN = 1.15  # side of a crop over the diameter of the class with the largest molecules
@@ -49,6 +49,7 @@ def cut_crops(
             name = annotation.class_of(shape)
             cuts.append((annotation, index, name, *_centre_diameter(region(shape))))
     raise_problems(problems)
+    tell_of_embedded(read)
     if not cuts:
         return []
     by_class: dict[str, list[float]] = {}

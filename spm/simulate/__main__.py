@@ -1,17 +1,23 @@
-"""Make simulated images: ``python -m spm.simulate --system network --count 4 --out FOLDER``.
+"""Make simulated images.
 
-Every image NAME.png gets its truth NAME.json beside it.  ``--demo`` makes the repository's demo
+    python -m spm.simulate --system network --count 4 --out FOLDER
+
+Every image NAME.png gets its truth NAME.json beside it. `--demo` makes the repository's demo
 files anew instead.
 """
 
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal
 
 import numpy as np
+
+if __name__ == "__main__" and not __package__:  # started by its file
+    sys.path[0] = str(Path(__file__).resolve().parents[2])
 
 from spm.io.images import write_image
 from spm.run import command_line
@@ -24,7 +30,9 @@ from spm.simulate.demo import write_demo
 from spm.simulate.invented import invented_drawings, invented_system
 from spm.structures.annotation import read_annotation, write_annotation
 
-ROOT = Path(__file__).resolve().parents[2]
+# Where the demo's files belong: the checkout, or, of an installed package, the current folder.
+CHECKOUT = Path(__file__).resolve().parents[2]
+ROOT = Path() if "site-packages" in CHECKOUT.parts else CHECKOUT
 
 
 # --- settings: change the values, the text below each says what it is ---------------------------

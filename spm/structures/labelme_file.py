@@ -28,6 +28,9 @@ CORNERED = ("oriented_rectangle", "rotation", "quadrilateral")
 # A line is closed when its ends are so near: pixels, or share of its length.
 CLOSED, CLOSED_SHARE = 1.0, 0.02
 SHAPE_KEYS = {"label", "points", "group_id", "shape_type", "flags", "description", "mask"}
+# That of an image of 300 megapixels, embedded, or of 10,000 outlines of 1000 points each. What is
+# read takes several times as much memory.
+MOST_BYTES = 512 * 1024**2
 TOP_KEYS = {
     "version", "flags", "shapes", "imagePath", "imageData", "imageHeight", "imageWidth",
 }  # fmt: skip
@@ -37,6 +40,12 @@ def load_json(path: Path) -> dict[str, Any]:
     """Return the content of an annotation file, which has a list of shapes."""
     again = "save the annotation again in labelme"
     try:
+        if (size := path.stat().st_size) > MOST_BYTES:
+            raise InputError(
+                f"{path}: is {size / 1e6:.0f} MB large, and annotations of up to "
+                f"{MOST_BYTES / 1e6:.0f} MB are read; save it without the image in it (labelme: "
+                "Save With Image Data), or with fewer outlines or points."
+            )
         text = path.read_bytes().decode("utf-8-sig")
         data = json.loads(text)
     except FileNotFoundError:

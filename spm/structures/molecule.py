@@ -12,6 +12,7 @@ import numpy as np
 
 from spm.geometry import orientation
 from spm.geometry.polygons import polygon_area, polygon_centroid
+from spm.geometry.rings import bridged, by_part, oriented
 from spm.io import pixel_size
 from spm.run import files
 from spm.structures.annotation import CLASS_NAMES, Annotation
@@ -36,6 +37,8 @@ TABLE_HEADER = (
     "uncertain",
     "second_class",
     "second_score",
+    "likeness",
+    "unfamiliar",
 )
 # Further columns where the size of a pixel is known.
 NM_HEADER = ("centroid_x_nm", "centroid_y_nm", "area_nm2")
@@ -49,8 +52,9 @@ class Molecule:
         class_name: its class.
         score: confidence, 0..1.
         box: (4,) float64 (y1, x1, y2, x2) in image pixels, ends exclusive.
-        outline: (n, 2) float64 polygon (x, y) in labelme's continuous pixel coordinates.
-        area: square pixels.
+        outline: (n, 2) float64 polygon (x, y) in labelme's continuous pixel coordinates, around the
+            largest part.
+        area: square pixels, of all parts without their holes.
         centroid: (x, y) of its area.
         orientation: direction of a lobe in degrees, nan for round ones; see
             `spm.geometry.orientation`.
@@ -59,6 +63,11 @@ class Molecule:
         second_class: the next best class, "" when the detector knows only one.
         second_score: its score.
         symmetry: rotational order of its class, by which `orientation` repeats; 0 for round.
+        further: the borders (n, 2) of further parts, with a positive area, and of holes, with a
+            negative one (`spm.geometry.polygons.signed_area`).
+        likeness: correlation with the outlined molecule of its class that is most like it, at most
+            1; nan where that is not known or the image's border cuts it.
+        unfamiliar: it looks like none of the outlined molecules: an adsorbate, a smeared blob.
     """
 
     class_name: str
@@ -73,6 +82,25 @@ class Molecule:
     second_class: str = ""
     second_score: float = 0.0
     symmetry: int = 0
+    likeness: float = math.nan
+    unfamiliar: bool = False
+    further: tuple[np.ndarray, ...] = ()
+
+    @property
+    def borders(self) -> list[np.ndarray]:
+        """The outline and the borders of further parts and of holes."""
+        return [self.outline, *self.further]
+
+    @property
+    def part_regions(self) -> list[np.ndarray]:
+        """A polygon (n, 2) for each part, with bridges to its holes."""
+        return by_part([oriented(self.outline), *self.further]) if self.further else [self.outline]
+
+    @property
+    def region(self) -> np.ndarray:
+        """One polygon (n, 2) of all parts with their holes, for everything that counts pixels; see
+        `spm.geometry.rings`."""
+        return bridged(self.part_regions)
 
 
 def typical_size(molecules: Sequence[Molecule]) -> float:
@@ -87,7 +115,7 @@ def set_orientations(molecules: Sequence[Molecule]) -> list[Molecule]:
     Molecules cut by the image's border do not take part in finding their class's symmetry unless
     there are no others.
     """
-    harmonics = [orientation.radial_harmonics(m.outline, m.centroid) for m in molecules]
+    harmonics = [orientation.radial_harmonics(m.region, m.centroid) for m in molecules]
     orders = {}
     for name in {m.class_name for m in molecules}:
         members = [i for i, m in enumerate(molecules) if m.class_name == name]
@@ -124,17 +152,32 @@ def molecules_to_annotation(
 ) -> Annotation:
     """Returns the molecules as an annotation that labelme opens and a user can correct.
 
-    Each is a polygon labelled with its class alone: labelme gives each label a colour, and its list
-    of labels is then the list of classes. `flags` carry edge and uncertain, `description` number
-    and score in words, and further keys, which labelme keeps, the numbers: number (that of the
-    table), score, box, second_class, second_score, orientation, symmetry; for the whole image
-    nm_per_pixel, where it is known, and class_names.
+    Each is a polygon, or as many with a common group number as it has parts, labelled with its
+    class alone: labelme gives each label a colour, and its list of labels is then the list of
+    classes. `flags` carry edge, uncertain and unfamiliar, `description` number and score in words,
+    and further keys, which labelme keeps, the numbers: number (that of the table), score, box,
+    second_class, second_score, orientation, symmetry, likeness; for the whole image nm_per_pixel,
+    where it is known, and class_names.
     """
-    shapes = [
+    shapes = [_shape(molecule, number) for number, molecule in enumerate(molecules, start=1)]
+    known: dict[str, Any] = {} if nm_per_pixel is None else {pixel_size.KEY: nm_per_pixel}
+    if class_names:
+        known[CLASS_NAMES] = list(class_names)
+    return Annotation(shapes, height, width, image_name, extra=known)
+
+
+def _shape(molecule: Molecule, number: int) -> Shape:
+    regions = [np.round(points, 2) for points in molecule.part_regions]
+    parts = [
         Shape(
             label=molecule.class_name,
-            points=np.round(molecule.outline, 2),
-            flags={"edge": molecule.edge, "uncertain": molecule.uncertain},
+            points=points,
+            group_id=number if len(regions) > 1 else None,
+            flags={
+                "edge": molecule.edge,
+                "uncertain": molecule.uncertain,
+                "unfamiliar": molecule.unfamiliar,
+            },
             description=f"number {number}, {_in_words(molecule)}",
             extra={
                 "number": number,
@@ -144,14 +187,12 @@ def molecules_to_annotation(
                 "second_score": round(float(molecule.second_score), 5),
                 "orientation": _or_none(molecule.orientation, 1),
                 "symmetry": molecule.symmetry,
+                "likeness": _or_none(molecule.likeness, 4),
             },
         )
-        for number, molecule in enumerate(molecules, start=1)
+        for points in regions
     ]
-    known: dict[str, Any] = {} if nm_per_pixel is None else {pixel_size.KEY: nm_per_pixel}
-    if class_names:
-        known[CLASS_NAMES] = list(class_names)
-    return Annotation(shapes, height, width, image_name, extra=known)
+    return replace(parts[0], parts=tuple(parts[1:]))
 
 
 def annotation_to_molecules(annotation: Annotation) -> list[Molecule]:
@@ -183,6 +224,9 @@ def annotation_to_molecules(annotation: Annotation) -> list[Molecule]:
                 second_class=str(extra.get("second_class") or ""),
                 second_score=_number(extra.get("second_score"), 0.0),
                 symmetry=int(_number(extra.get("symmetry"), 0)),
+                further=tuple(oriented(outline(part)) for part in shape.parts),
+                likeness=_number(extra.get("likeness"), math.nan),
+                unfamiliar=bool(shape.flags.get("unfamiliar", False)),
             )
         )
     return molecules
@@ -195,8 +239,8 @@ def write_table(
     size of a pixel is known.
 
     Lengths are image pixels, areas square pixels, the orientation degrees (empty for round
-    molecules), edge and uncertain 0 or 1. `number` is the molecule's in the JSON, `label` its class
-    with a number within the class.
+    molecules), edge, uncertain and unfamiliar 0 or 1. `number` is the molecule's in the JSON,
+    `label` its class with a number within the class.
     """
     rows = [
         (
@@ -214,6 +258,8 @@ def write_table(
             int(m.uncertain),
             m.second_class,
             f"{m.second_score:.4f}" if m.second_class else "",
+            "" if math.isnan(m.likeness) else f"{m.likeness:.4f}",
+            int(m.unfamiliar),
             *_in_nm(m, nm_per_pixel),
         )
         for number, (label, m) in enumerate(
@@ -235,6 +281,8 @@ def _in_words(molecule: Molecule) -> str:
     words = f"score {molecule.score:.2f}"
     if molecule.uncertain:
         words += f", perhaps {molecule.second_class} ({molecule.second_score:.2f})"
+    if molecule.unfamiliar:
+        words += ", unlike any outlined molecule"
     if molecule.edge:
         words += ", at the border"
     return words

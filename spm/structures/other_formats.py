@@ -29,6 +29,15 @@ def _of_dict(data: dict[str, Any]) -> str:
         return f"is a file of the VGG Image Annotator (VIA); {_AS_COCO}"
     if data.get("type") in ("FeatureCollection", "Feature"):
         return _QUPATH
+    if {"project", "file", "metadata", "view"} <= data.keys():
+        return f"is a file of the VGG Image Annotator (VIA) 3; {_AS_COCO}"
+    if "item" in data and isinstance(data.get("annotations"), list):
+        return f"is a file of V7 Darwin; {_AS_COCO}"
+    if isinstance(data.get("predictions"), list) and "image" in data:
+        return (
+            "is an answer of a model at Roboflow; upload it there as annotations, export them as "
+            f"COCO and turn them into labelme's with: {IMPORT} FILE"
+        )
     if isinstance(data.get("items"), list) and "categories" in data:
         return f"is a Datumaro file, as CVAT exports them; {_AS_COCO}"
     if isinstance(data.get("objects"), list) and "size" in data:
@@ -39,6 +48,15 @@ def _of_dict(data: dict[str, Any]) -> str:
 def _of_list(first: dict[str, Any]) -> str:
     if "data" in first and ("annotations" in first or "completions" in first):
         return f"is a file of Label Studio; {_AS_COCO}"
+    if "image" in first and isinstance(first.get("label"), list):
+        return f"is a short file of Label Studio (JSON_MIN); {_AS_COCO}"
+    if "data_row" in first and "projects" in first:
+        return f"is a file of Labelbox; {_AS_COCO}"
+    if {"image_id", "category_id"} <= first.keys():
+        return (
+            "holds results in COCO's form, without the names of classes and images; export a "
+            f"whole COCO file (images, annotations, categories) and use: {IMPORT} FILE"
+        )
     if first.get("type") == "Feature" and "geometry" in first:
         return _QUPATH
     if "image" in first and isinstance(first.get("annotations"), list):

@@ -57,15 +57,18 @@ def names_another(annotation: Annotation) -> str:
     )
 
 
-def embedded_differs(annotation: Annotation) -> str:
+def embedded_differs(annotation: Annotation, path: Path | None = None) -> str:
     """Return a sentence when the embedded image is not the one beside the file; else an empty text.
 
     A file beside it that cannot be read says nothing: it is not used.
+
+    Args:
+        path: the file that is compared, when it does not lie beside the annotation.
     """
     if annotation.image_bytes is None:
         return ""
     try:
-        path = annotation.image_path()
+        path = path or annotation.image_path()
         data = read_bytes(path)
         if data == annotation.image_bytes:
             return ""
@@ -79,9 +82,10 @@ def embedded_differs(annotation: Annotation) -> str:
         how = f"has other colours (by {apart:.0f} of 255 in the mean)"
     else:
         return ""
+    where = "beside it" if path.parent == annotation.path.parent else f"in {path.parent}"
     return (
-        f"{annotation.path.name}: the image embedded in it is trained on, but {path.name} beside "
-        f"it {how}; open {path.name} in labelme and save the outlines again, or delete it"
+        f"{annotation.path.name}: the image embedded in it is taken, but {path.name} {where} "
+        f"{how}; open {path.name} in labelme and save the outlines again, or delete it"
     )
 
 

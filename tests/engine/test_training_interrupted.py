@@ -8,6 +8,7 @@ moments more.
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -23,7 +24,7 @@ from checkout import ROOT
 
 import train_test
 from engine import callbacks as engine_callbacks
-from engine.checkpoints import find_interrupted
+from engine.checkpoints import best_epoch, find_interrupted
 from engine.initial_weights import find_start
 from mrcnn import training_state, weights
 from spm.dataset.annotated_images import digest_of, outlined_sources
@@ -48,14 +49,16 @@ class Tiny(train_test.LightConfig):
     COMPUTE_DTYPE = "float32"
 
 
-def train(base, kill=None, seed=5):
+def train(base, kill=None, seed=5, keep="best"):
     """A training of three epochs of two steps; returns the last weights file.
 
-    Without its last act, the choice of a threshold by a prediction: it is noted only.
+    Without its last act, the choice of a threshold by a prediction: it is noted only. The state of
+    the optimiser is copied before it goes.
     """
     import tensorflow as tf
 
     def note(model, path, *_):
+        shutil.copy(training_state.state_path(path), copied_state(path))
         model.metadata["score_threshold"] = 0.5
         model.save_weights(path)
 
@@ -63,16 +66,21 @@ def train(base, kill=None, seed=5):
     try:
         with (
             mock.patch.object(train_test, "LightConfig", Tiny),
-            mock.patch("engine.train.set_threshold", note),
+            mock.patch("engine.train.judge", note),
             (kill or no_kill)(),
         ):
             return train_test.train_main(
                 class_names=["A", "B"], init_with="none", recipe="cpu", augment="online",
                 source_dir=base / "in", log_dir=base / "logs", validation_share=0.0, epochs=3,
-                steps_per_epoch=2, seed=seed,
+                steps_per_epoch=2, seed=seed, keep=keep,
             )  # fmt: skip
     finally:
         tf.config.run_functions_eagerly(False)
+
+
+def copied_state(weights_path):
+    """Where the state of a training is copied at its end."""
+    return weights_path.with_name("copied_state.npz")
 
 
 # --- moments to be killed at --------------------------------------------------------------------
@@ -175,8 +183,8 @@ def assert_same(first, second):
     assert one.keys() == two.keys()
     assert [name for name in one if not np.array_equal(one[name], two[name])] == []
     with (
-        np.load(training_state.state_path(first)) as a,
-        np.load(training_state.state_path(second)) as b,
+        np.load(copied_state(first)) as a,
+        np.load(copied_state(second)) as b,
     ):
         assert a["0000_iteration"] == 6 and set(a) == set(b)
         assert [name for name in a if not np.array_equal(a[name], b[name])] == []
@@ -184,20 +192,21 @@ def assert_same(first, second):
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
-    """The last weights of an undisturbed run, and of one that was killed in a step and while it
-    wrote weights."""
+    """The last weights of an undisturbed run that keeps all, and of one that was killed in a
+    step and while it wrote weights."""
     whole, cut = tmp_path_factory.mktemp("whole"), tmp_path_factory.mktemp("切 (1)")
     for base in (whole, cut):
         put(base / "in", "a")
-    undisturbed = train(whole)
+    undisturbed = train(whole, keep="all")
     killed(child(cut, "in_a_step_of_epoch_2"))
     (run,) = (cut / "logs").iterdir()
     assert_whole(run)
     assert [p.name for p in run.glob("*.h5")] == ["mask_rcnn_shapes_0001.h5"]
+    shutil.copy(run / "mask_rcnn_shapes_0001.h5", run / "first epoch.h5")
     said = killed(child(cut, "in_weights_of_epoch_3"))
     assert f"going on with the interrupted run {run}" in said
     assert_whole(run)
-    assert len(list(run.glob("*.h5"))) == 2 and len(list(run.glob(".~*"))) == 1
+    assert len(list(run.glob("mask*.h5"))) == 2 and len(list(run.glob(".~*"))) == 1
     return undisturbed, train(cut)
 
 
@@ -213,10 +222,22 @@ def test_a_run_killed_twice_gives_the_undisturbed_weights(runs):
 
 def test_another_process_with_the_same_seed_has_the_same_weights(runs):
     """The first epoch of the killed run was made by a process of its own."""
-    first = [arrays(path.with_name("mask_rcnn_shapes_0001.h5")) for path in runs]
+    names = ("mask_rcnn_shapes_0001.h5", "first epoch.h5")
+    first = [arrays(path.with_name(name)) for path, name in zip(runs, names, strict=True)]
     last = arrays(runs[0])
     assert all(np.array_equal(first[0][name], first[1][name]) for name in first[0])
     assert [name for name in last if not np.array_equal(first[0][name], last[name])]
+
+
+def test_the_last_and_the_best_weights_stay_and_no_state(runs):
+    undisturbed, resumed = runs
+    names = [f"mask_rcnn_shapes_000{k}.h5" for k in (1, 2, 3)]
+    assert sorted(p.name for p in undisturbed.parent.glob("mask*")) == names  # keep="all"
+    best = best_epoch(resumed.parent)
+    assert best == best_epoch(undisturbed.parent)
+    stay = sorted({names[best - 1], names[2]})
+    assert sorted(p.name for p in resumed.parent.glob("mask*")) == stay
+    assert (resumed.parent / "first epoch.h5").exists()  # the user's copy
 
 
 def test_what_made_a_run_is_stored_with_it(runs):

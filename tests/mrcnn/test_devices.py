@@ -67,3 +67,19 @@ def test_asking_for_the_backend_imports_none():
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     ).stdout.split()
     assert not {"keras", "tensorflow", "torch", "jax"} & set(loaded)
+
+
+def test_a_card_that_is_not_used_is_told(monkeypatch, tmp_path):
+    driver = tmp_path / "version"
+    monkeypatch.setattr(devices, "DRIVERS", (str(tmp_path / "none"), str(driver)))
+    monkeypatch.setattr(devices, "has_accelerator", lambda: False)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    assert devices.unused_card() is None
+    driver.write_text("NVRM", encoding="utf-8")
+    assert "uses no graphics card: docs/graphics_card.md" in devices.unused_card()
+    for off in ("", "-1"):
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", off)
+        assert devices.unused_card() is None
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
+    monkeypatch.setattr(devices, "has_accelerator", lambda: True)
+    assert devices.unused_card() is None

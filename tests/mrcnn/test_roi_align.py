@@ -173,7 +173,7 @@ def test_centred_points_lie_in_the_middle_of_equal_cells(side):
             ops.convert_to_tensor(box),
             4,
             (side,) * 2,
-            True,
+            "centres",
         )
     )[0]
     np.testing.assert_allclose(found[:, 0, 0], [10, 14, 18, 22], atol=1e-3)
@@ -183,4 +183,6 @@ def test_centred_points_lie_in_the_middle_of_equal_cells(side):
 def test_centred_points_need_the_images_size():
     one = ops.full((1,), 4, "int32")
     with pytest.raises(ValueError, match="image=None"):
-        bilinear_crop(ops.ones((16, 1)), one * 0, (one, one), ops.zeros((1, 4)), 2, centred=True)
+        bilinear_crop(
+            ops.ones((16, 1)), one * 0, (one, one), ops.zeros((1, 4)), 2, points="centres"
+        )

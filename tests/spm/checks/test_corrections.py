@@ -5,7 +5,9 @@ import csv
 import functools
 import json
 import os
+import shutil
 from dataclasses import replace
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -27,9 +29,11 @@ from spm.errors import InputError
 from spm.evaluation import comparison
 from spm.evaluation.comparison import Answers
 from spm.evaluation.instances import Instance
+from spm.evaluation.reading import read_truths
 from spm.inference.detector import Detector
 from spm.io.images import encode_png, read_image, write_image
 from spm.run import command_line
+from spm.similarity.outlined_crops import cut_crops
 from spm.structures.annotation import Annotation, read_annotation, write_annotation
 from spm.structures.classes import ClassChoice
 from spm.structures.instance_masks import instance_masks
@@ -217,14 +221,6 @@ def test_another_image_of_the_same_name_is_noticed(tmp_path):
     assert "96 x 90 pixels, but the annotation is for 96 x 96" in message(tmp_path, path)
 
 
-def test_a_prediction_of_an_older_version(tmp_path):
-    """Until November 2026 it named the image's digest "picture"."""
-    path = correct(predicted(tmp_path))
-    path.write_text(path.read_text().replace('"image": "', '"picture": "'))
-    write_image(tmp_path / "images/scan.png", textured(96, 96, 6))
-    assert "is not the image that was predicted" in message(tmp_path, path)
-
-
 def test_an_embedded_image_is_taken_and_an_image_of_one_s_own_too(tmp_path):
     own = put(tmp_path / "elsewhere", "own")
     data = json.loads(own.path.read_text())
@@ -238,6 +234,34 @@ def test_an_embedded_image_is_taken_and_an_image_of_one_s_own_too(tmp_path):
     (second,) = add(tmp_path, tmp_path / "elsewhere/other.json")
     assert second.replaces and first.image == second.image
     assert read_image(tmp_path / "in/own.png").shape == (40, 64, 3)
+
+
+@pytest.mark.parametrize("where", ["beside it", "in images"])
+def test_an_embedded_image_that_differs_is_said_at_every_door(tmp_path, where, capsys):
+    elsewhere, folder = tmp_path / "elsewhere", tmp_path / "images"
+    path = put(elsewhere, "own").path
+    folder.mkdir()
+    if where == "in images":
+        (elsewhere / "own.png").rename(folder / "own.png")
+    data = json.loads(path.read_text())
+    data["imageData"] = base64.b64encode(encode_png(255 - textured(40, 64))).decode()
+    path.write_text(json.dumps(data))
+    (correction,) = add(tmp_path, path)
+    said = capsys.readouterr().err
+    assert "own.json: the image embedded in it is taken, but own.png" in said
+    assert "other colours" in said and where in said.replace(str(tmp_path) + os.sep, "")
+    # What is trained on is what was said.
+    stored = read_annotation(tmp_path / "in/own.json").read_image()
+    np.testing.assert_array_equal(stored, 255 - textured(40, 64))
+    if where == "beside it":
+        for look in (read_truths, outlined_sources, lambda folder: cut_crops([path])):
+            look(elsewhere)
+            assert said in capsys.readouterr().err
+    path.write_text(
+        json.dumps(data | {"imageData": base64.b64encode(encode_png(textured(40, 64))).decode()})
+    )
+    add(tmp_path, path)
+    assert capsys.readouterr().err == ""
 
 
 def test_everything_wrong_is_said_at_once_and_nothing_is_done(tmp_path):
@@ -492,6 +516,48 @@ def test_a_run_that_was_cut_off_is_given_again(house, monkeypatch):
     assert first == second  # the same start, so that train_test finds its unfinished run
     assert contents(base / "in") == stored
     assert (base / "img_cache/corrections.csv").is_file()
+
+
+def test_a_run_that_was_cut_off_while_it_predicted_is_given_again(house, monkeypatch):
+    """The corrected file was replaced by the new prediction: its corrections are not lost, and the
+    comparison is that of an undisturbed run."""
+    base, calls = house
+    path = correct(base / "img_cache/scan_predicted.json", "B1", shape=0)
+    undisturbed = base.with_name("undisturbed")
+    shutil.copytree(base, undisturbed)
+    predict = workflow.predict
+
+    def cut_off(*arguments):
+        predict(*arguments)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(workflow, "predict", cut_off)
+    with pytest.raises(KeyboardInterrupt):
+        run(base, path)
+    assert {s.label for s in read_annotation(path).shapes} == {"A", "B"}  # the network's own
+    monkeypatch.setattr(workflow, "predict", predict)
+    assert run(base, path) == 0
+    assert calls[0]["init_with"] == calls[1]["init_with"]  # not the weights of the first attempt
+    run(undisturbed, undisturbed / "img_cache/scan_predicted.json")
+    for name in ("img_cache/corrections.csv", "img_cache/scan_molecules.csv", "in/scan.json"):
+        assert (base / name).read_bytes() == (undisturbed / name).read_bytes()
+    assert not list(base.rglob(".unfinished"))
+    # Done; and what is asked next is another run.
+    with pytest.raises(InputError, match="no outline was changed since the prediction"):
+        run(base, path)
+
+
+def test_a_file_corrected_further_after_a_cut_off_run_is_taken_anew(house, monkeypatch):
+    base, _ = house
+    path = correct(base / "img_cache/scan_predicted.json", "B1", shape=0)
+    whole = train_test.train_main
+    monkeypatch.setattr(train_test, "train_main", mock.Mock(side_effect=KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        run(base, path)
+    monkeypatch.setattr(train_test, "train_main", whole)
+    correct(path, "A9", shape=1)
+    assert run(base, path) == 0
+    assert [s.label for s in read_annotation(base / "in/scan.json").shapes] == ["B1", "A9"]
 
 
 def test_the_flag_needs_a_file(capsys):

@@ -130,7 +130,7 @@ def test_an_embedded_image_that_differs(tmp_path, images, how, capsys):
         write_image(folder / "cut.png", textured(50, 64))
     change(folder / "cut.json", imageData=base64.b64encode(data).decode())
     differs = how in ("inverted", "another size")
-    kind = "embedded in it is trained on, but cut.png beside it"
+    kind = "embedded in it is taken, but cut.png beside it"
     assert (kind in hints(look(folder, images))) == differs
     outlined_sources(folder)
     assert (kind in capsys.readouterr().err) == differs

@@ -137,3 +137,18 @@ def test_cases(shared_data, name):
     image, values = read_image(path), tifffile.imread(path).astype(float).ravel()
     assert image_size(path) == image.shape[:2]
     assert np.corrcoef(image[:, :, 0].ravel(), values)[0, 1] > 0.99
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_the_size_of_a_turned_eight_bit_tiff(tmp_path, orientation):
+    path = tmp_path / "a.tif"
+    colours = np.arange(40 * 64 * 3, dtype=np.uint32).reshape(40, 64, 3).astype(np.uint8)
+    Image.fromarray(colours).save(path, tiffinfo={274: orientation})
+    assert image_size(path) == read_image(path).shape[:2]
+
+
+def test_complex_numbers_are_refused(tmp_path):
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, np.ones((8, 9), np.complex64))
+    with pytest.raises(InputError, match=r"a\.tif: its pixels are complex numbers; save"):
+        read_image(path)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import errno
+import subprocess
 import sys
 from dataclasses import field
 from pathlib import Path
 from typing import Literal
 
 import pytest
+from checkout import ROOT
 
 from spm.errors import InputError
 from spm.run import command_line
@@ -113,13 +115,57 @@ def test_spellings(argv, name, value):
     assert status(script, *argv) == 0 and seen[name] == value
 
 
+def help_text(main, capsys):
+    """What --help says, as one line."""
+    assert status(main, "--help") == 0
+    return " ".join(capsys.readouterr().out.replace("│", " ").split())
+
+
 def test_help_says_each_flag_once_with_its_choices_and_default(capsys):
-    assert status(script, "--help") == 0
-    text = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    text = help_text(script, capsys)
     assert "Copies of each image, 100 % lossless and a second line. (default: 56)" in text
     assert "--way {fast,slow}" in text and "Share of the pixels, 0 to 1. (default: 0.5)" in text
-    for name in ("--aug-times", "--force,", "--angles", "--ratio", "--debug", "--add"):
+    assert "--angles FLOAT ... Degrees. (default: 15 30)" in text
+    assert "--name TEXT Name. (default: there is none)" in text  # what None means
+    assert "--add PATH ... What to add." in text and "None" not in text
+    for name in ("--aug-times", "--force", "--angles", "--ratio", "--debug", "--add", "--name"):
         assert text.count(f"{name} ") == 1, name
+    assert "--no-force" not in text and "[PATH ...]" in text
+
+
+class Switches(Settings):
+    """Settings of a script."""
+
+    report: bool = True
+    """Write the report."""
+    truth: Path | None = None
+    """Folder of the truth; must be given."""
+    rate: float | None = None
+    """Rate. None takes the best."""
+
+    @classmethod
+    def defaults_in_words(cls):
+        """What the script knows better."""
+        return {"rate": "0.5 (cpu)"}
+
+
+@takes(Switches)
+def switches(settings: Switches) -> int:
+    """Do something."""
+    seen.clear()
+    seen.update(settings.values())
+    return 0
+
+
+def test_help_of_switches_and_of_what_is_required(capsys):
+    text = help_text(switches, capsys)
+    assert "--no-report Switches this off: Write the report." in text
+    assert "--report" not in text.replace("--no-report", "")
+    assert "--truth PATH Folder of the truth. (required)" in text
+    assert "--rate FLOAT Rate. (default: 0.5 (cpu))" in text
+    # What is not shown works all the same.
+    assert status(switches, "--report", "--truth", "a") == 0 and seen["report"] is True
+    assert status(switches, "--no_report") == 0 and seen["report"] is False
 
 
 def test_importing_editing_and_flags_are_three_doors():
@@ -220,3 +266,24 @@ def test_names_of_before_go_on_working(capsys):
     assert workflow.SECOND_ROUND is False and predict_big_pic.TILE_PICTURES is True
     assert status(workflow.main, "--help") == 0
     assert "--second-round" not in capsys.readouterr().out
+
+
+NOISY = """
+import logging, sys, warnings
+from spm.run import command_line
+def main():
+    warnings.warn("a library's warning")
+    logging.getLogger("library").warning("a library's log line")
+    logging.getLogger("library").error("an error of a library")
+command_line.run(main, sys.argv[1:])
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "behind", "seen"),
+    [([], [], 1), ([], ["--debug"], 3), (["-W", "default"], [], 2)],
+)
+def test_libraries_are_quiet_but_for_errors(before, behind, seen):
+    command = [sys.executable, *before, "-c", NOISY, *behind]
+    said = subprocess.run(command, cwd=ROOT, stderr=subprocess.PIPE, text=True, check=True).stderr
+    assert said.count("a library's") == seen - 1 and "an error of a library" in said

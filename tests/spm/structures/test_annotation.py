@@ -290,3 +290,12 @@ def test_a_drawn_result_is_never_taken_for_the_image(tmp_path):
 def test_messages_tell_outlines_of_one_label_apart():
     shapes = [Shape("A", TRIANGLE), Shape("A", SQUARE), Shape("A1", SQUARE)]
     assert titles(shapes) == ["A at 18, 16", "A at 48, 20", "A1"]
+
+
+def test_a_file_of_gigabytes_is_refused_before_it_is_read(tmp_path):
+    put(tmp_path)
+    path = tmp_path / "cut.json"
+    with path.open("r+b") as file:
+        file.truncate(2 * 10**9)  # takes no disk: the rest is a hole
+    with pytest.raises(InputError, match=r"is 2000 MB large, and .* up to 537 MB are read"):
+        read_annotation(path)

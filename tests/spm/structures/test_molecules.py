@@ -129,7 +129,7 @@ def test_round_trip_through_labelme_json(tmp_path):
 def test_flags_are_what_labelme_accepts():
     annotation = molecules_to_annotation([make(lobes(3, 0))], 9, 9, "a.png")
     flags = annotation.shapes[0].flags
-    assert flags == {"edge": False, "uncertain": False}
+    assert flags == {"edge": False, "uncertain": False, "unfamiliar": False}
     assert all(type(value) is bool for value in flags.values())
 
 

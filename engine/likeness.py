@@ -1,0 +1,89 @@
+"""What the outlined molecules look like, kept with the weights and looked up when predicting."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from engine.self_training import read_examples
+from spm.dataset.annotated_images import Source, classify
+from spm.errors import InputError
+from spm.inference.detector import Detector
+from spm.inference.predict import Settings
+from spm.similarity.likeness import References
+from spm.structures.classes import Classes
+from spm.structures.molecule import Molecule
+
+MOST_IMAGES = 20  # that are read for examples
+
+
+def appearance_record(
+    sources: Sequence[Source], classes: Sequence[str], mirror: bool
+) -> dict[str, Any]:
+    """Return what a weights file keeps of the annotated images.
+
+    Args:
+        sources: the user's own images; copies of them where these are gone.
+        classes: the classes, by which the sources are named.
+        mirror: whether mirror images are the same molecule.
+
+    Returns:
+        dict of `references` (`spm.similarity.likeness.References.to_json`, or None) and
+        `mean_colour` (red, green, blue, 0 to 255).
+    """
+    places = np.unique(np.linspace(0, len(sources) - 1, MOST_IMAGES).round().astype(int))
+    chosen = [sources[k] for k in places]
+    classify(chosen, classes)
+    examples = read_examples(chosen, Classes.of(classes))
+    references = References.of(examples, mirror)
+    colours = [image.reshape(-1, 3).mean(axis=0) for image in examples.images]
+    return {
+        "references": references and references.to_json(),
+        "mean_colour": np.mean(colours, axis=0).round(1).tolist(),
+    }
+
+
+def mark_unfamiliar(
+    molecules: list[Molecule], image: np.ndarray, detector: Detector, settings: Settings
+) -> list[Molecule]:
+    """Return the molecules with `likeness` and `unfamiliar`, where the weights know the outlined
+    ones; those that the image's border cuts have neither.
+
+    Args:
+        molecules: recognised in the image.
+        image: (H, W, 3) uint8 RGB.
+        detector: see `spm.inference.detector.Detector`.
+        settings: how it predicted.
+
+    Raises:
+        InputError: when what the weights file keeps is damaged.
+    """
+    record = detector.appearance.get("references")
+    whole = [k for k, molecule in enumerate(molecules) if not molecule.edge]
+    if not record or not whole:
+        return molecules
+    try:
+        references = References.from_json(record)
+    except ValueError as error:
+        raise InputError(
+            f"{detector.name}: what it keeps of the outlined molecules is damaged ({error}); name "
+            "another weights file."
+        ) from error
+    scale = detector.scale_for(*image.shape[:2])
+    own, best = references.likeness(
+        image,
+        [molecules[k].centroid for k in whole],
+        [detector.class_names.index(molecules[k].class_name) for k in whole],
+        references.diameter * scale / (settings.tile_scale or scale),
+    )
+    marked = list(molecules)
+    for k, likeness, any_class in zip(whole, own, best, strict=True):
+        marked[k] = replace(
+            molecules[k],
+            likeness=float(likeness),
+            unfamiliar=bool(any_class < references.lowest),
+        )
+    return marked

@@ -1,0 +1,97 @@
+"""Radial profiles of outlines: how far the outline is from its centre in each direction.
+
+Two molecules of one shape have profiles that differ by a turn, and maybe by a mirror image; the
+turn is found by circular correlation.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+DIRECTIONS = 180  # of a profile, 2 degrees each; 0 points along x, 90 degrees along y
+ROUNDING = 1e-9  # of a direction
+
+
+@dataclass(frozen=True)
+class Turn:
+    """How a profile is brought onto another one: mirrored (angle a becomes -a), then turned."""
+
+    mirrored: bool
+    angle: float  # in directions, from x to y; a fraction turns between them
+
+    def apply(self, profile: np.ndarray) -> np.ndarray:
+        """Return the profile (DIRECTIONS,) brought onto the other one."""
+        return _rolled(_mirror(profile) if self.mirrored else profile, self.angle)
+
+    def undo(self, profile: np.ndarray) -> np.ndarray:
+        """Return a profile (DIRECTIONS,) given beside the other one, brought back."""
+        turned = _rolled(profile, -self.angle)
+        return _mirror(turned) if self.mirrored else turned
+
+
+def radial_profile(outline: np.ndarray, centre: np.ndarray) -> np.ndarray | None:
+    """Return how far an outline is from a centre within it.
+
+    Args:
+        outline: (n, 2) polygon x, y, n >= 3.
+        centre: (2,) x, y.
+
+    Returns:
+        (DIRECTIONS,) float64 distances where rays in these directions last cross the outline; None
+        when some ray does not cross it: the centre is not inside.
+    """
+    start = np.asarray(outline, np.float64) - centre
+    side = np.roll(start, -1, axis=0) - start
+    # Each side meets only the rays between the directions of its ends.
+    one = np.arctan2(start[:, 1], start[:, 0]) * (DIRECTIONS / (2 * np.pi))
+    wide = (np.roll(one, -1) - one + DIRECTIONS / 2) % DIRECTIONS - DIRECTIONS / 2
+    first = np.ceil(np.minimum(one, one + wide) - ROUNDING).astype(int)
+    last = np.floor(np.maximum(one, one + wide) + ROUNDING).astype(int)
+    counts = np.maximum(last - first + 1, 0)
+    edge = np.repeat(np.arange(len(start)), counts)
+    ray = first[edge] + np.arange(len(edge)) - (np.cumsum(counts) - counts)[edge]
+    angle = ray * (2 * np.pi / DIRECTIONS)
+    across = np.cos(angle) * side[edge, 1] - np.sin(angle) * side[edge, 0]
+    level = np.abs(across) < 1e-12  # the side lies on the ray; its neighbours end there too
+    moment = start[:, 0] * side[:, 1] - start[:, 1] * side[:, 0]
+    distance = np.where(level, 0.0, moment[edge] / np.where(level, 1.0, across))
+    farthest = np.zeros(DIRECTIONS)
+    np.maximum.at(farthest, ray % DIRECTIONS, distance)
+    return farthest if (farthest > 0).all() else None
+
+
+def best_turn(profile: np.ndarray, onto: np.ndarray) -> tuple[Turn, float]:
+    """Return the turn that brings a profile nearest to another one, and how far apart they stay.
+
+    Returns:
+        the turn, and the root mean square of the difference.
+    """
+    found = []
+    for mirrored in (False, True):
+        own = np.fft.rfft(_mirror(profile) if mirrored else profile)
+        likeness = np.fft.irfft(np.fft.rfft(onto) * own.conj(), n=DIRECTIONS)
+        k = int(likeness.argmax())
+        turn = Turn(mirrored, k + _peak(likeness, k))
+        difference = turn.apply(profile) - onto
+        found.append((turn, float(np.sqrt(np.mean(difference**2)))))
+    return min(found, key=lambda one: one[1])
+
+
+def _mirror(profile: np.ndarray) -> np.ndarray:
+    return np.roll(profile[::-1], 1)
+
+
+def _rolled(profile: np.ndarray, by: float) -> np.ndarray:
+    """Return the profile turned by a number of directions, whole or not."""
+    whole = int(np.floor(by))
+    share = by - whole
+    return (1 - share) * np.roll(profile, whole) + share * np.roll(profile, whole + 1)
+
+
+def _peak(values: np.ndarray, k: int) -> float:
+    """Where between the samples of a ring the greatest one, `k`, peaks: a parabola's offset."""
+    before, at, after = values[k - 1], values[k], values[(k + 1) % len(values)]
+    bend = before - 2 * at + after
+    return 0.0 if bend == 0 else float(0.5 * (before - after) / bend)

@@ -1,0 +1,175 @@
+"""index.html: all images of a folder on one page, with links to their reports."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from html import escape
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from spm.io.class_colours import class_colours
+from spm.measure.handedness import Excess
+from spm.measure.uncertainty import Interval
+from spm.pooled.pool import Pool, corrected_count, images_text, mean_areas, spread
+from spm.pooled.results import ImageResult
+from spm.report.page import page_style
+from spm.report.tables import Markup, figure_section, number_text, section, table, versions
+from spm.run.files import write_text
+
+_STYLE = """
+.thumb { display: block; width: 112px; height: 84px; object-fit: cover; border-radius: 6px; }
+.note { color: #7a4b00; background: #fff6e5; border: 1px solid #f0d9a8; border-radius: 8px; }
+p.note { padding: 8px 12px; margin: 10px 0 0; }
+.files a { margin-right: 18px; }
+a { color: var(--accent); }
+.dot { display: inline-block; width: 11px; height: 11px; border-radius: 3px; margin-right: 7px; }
+.dot { border: 1px solid #0006; }
+"""
+
+
+def write_index(path: Path, pool: Pool, figures: Mapping[str, Any], files: list[str]) -> None:
+    """Write the page, atomically.
+
+    Args:
+        path: index.html in the folder of the results.
+        pool: all images.
+        figures: title -> figure.
+        files: names of the tables beside the page.
+    """
+    total = sum(pool.counts(name) for name in pool.class_names)
+    subtitle = f"{total} molecules in {images_text(len(pool.results))}"
+    links = "".join(f'<a href="{_url(name)}">{escape(name)}</a>' for name in files)
+    notes = "".join(f'<p class="note">{escape(note)}.</p>' for note in pool.notes)
+    sections = [
+        section("Classes", _classes(pool)),
+        section("Handedness", handed) if (handed := _handedness(pool)) else "",
+        figure_section(figures),
+        section("Images", _images(pool), "long"),
+        section("How this was made", _made(pool)),
+    ]
+    write_text(
+        path,
+        '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; '
+        "img-src * data:; style-src 'unsafe-inline'\">"
+        f"<title>All images</title><style>{page_style()}{_STYLE}</style></head><body><main>"
+        f"<header><h1>All images</h1><p>{escape(subtitle)}</p>"
+        f'<p class="files">{links}</p>{notes}</header>{"".join(sections)}</main></body></html>\n',
+        durable=False,
+    )
+
+
+def interval_text(interval: Interval, factor: float = 1.0, unit: str = "") -> str:
+    """Return "0.52 (0.48 to 0.57)"."""
+    if not math.isfinite(interval.value):
+        return "–"
+    value, low, high = (v * factor for v in (interval.value, interval.low, interval.high))
+    if not (math.isfinite(low) and math.isfinite(high)) or low == high:
+        return f"{number_text(value)}{unit}"
+    return f"{number_text(value)}{unit} ({number_text(low, 3)} to {number_text(high, 3)})"
+
+
+def _classes(pool: Pool) -> str:
+    unit, found = pool.unit, pool.intervals()
+    header = ["class", "molecules", "without a flag", *pool.flags, "share (%)"]
+    header += [f"density (1/{unit}²)", f"area ({unit}²)"]
+    header += ["estimated molecules"] if pool.recognition else []
+    rows = []
+    for k, name in enumerate(pool.class_names):
+        row: list[Any] = [_class_cell(pool, k)]
+        row += [pool.counts(name, which) for which in ("count", "unflagged", *pool.flags)]
+        if found:
+            row += [interval_text(found.shares[k], 100), interval_text(found.densities[k])]
+            mean, sd = spread(mean_areas(pool, name))
+            row += ["–" if math.isnan(mean) else number_text(mean)
+                    + ("" if math.isnan(sd) else f" ± {number_text(sd, 2)}")]  # fmt: skip
+            row += [interval_text(corrected_count(pool, name, found))] * bool(pool.recognition)
+        rows.append(row + ["–"] * (len(header) - len(row)))
+    return table(header, rows) + f'<p class="hint">{escape(_explained(pool, found))}</p>'
+
+
+def _explained(pool: Pool, found: Any) -> str:
+    words = (
+        "In brackets: 95 % confidence intervals, "
+        + (
+            "from how the images differ (bootstrap over images)."
+            if found and found.resampled
+            else "from counting alone, as if molecules lay at random; five images or more show how "
+            "much images differ."
+        )
+        + " Density counts molecules at the border by their visible part. Areas: mean of the "
+        "images ± standard deviation over the images, of molecules without a flag."
+    )
+    if pool.recognition:
+        words += (
+            " Densities and shares are corrected by precision / recall as evaluated, whose chance "
+            "is in the intervals; the counts are as reported."
+        )
+    return words
+
+
+def _class_cell(pool: Pool, index: int) -> Markup:
+    colour = "rgb({},{},{})".format(*class_colours(index + 1)[index])
+    dot = f'<span class="dot" style="background:{colour}"></span>'
+    return Markup(f"{dot}{escape(pool.class_names[index])}")
+
+
+def _handedness(pool: Pool) -> str:
+    rows = []
+    if pool.mirror_classes:
+        first, second = pool.mirror_classes
+        rows.append([f"{first} against {second}", *_excess_cells(pool.excess())])
+    if domains := pool.domain_excess():
+        rows.append(["molecules in domains of hand A against hand B", *_excess_cells(domains)])
+    if not rows:
+        return ""
+    note = (
+        "Excess: (first − second) / both, with its 95 % interval. Domains of hand B are mirror "
+        "images of those of hand A, by lattice and orientation; hand A is that of the largest "
+        "domain. By image: all_images.csv; by domain: all_domains.csv."
+    )
+    header = ["", "first", "second", "enantiomeric excess", "ratio"]
+    return table(header, rows) + f'<p class="hint">{escape(note)}</p>'
+
+
+def _excess_cells(found: Excess) -> list[Any]:
+    return [found.first, found.second, interval_text(found.excess), interval_text(found.ratio)]
+
+
+def _images(pool: Pool) -> str:
+    header = ["image", "", *pool.conditions.columns, *pool.class_names, *pool.flags]
+    header += ["domains", "a", "b", "angle (°)", "unit"]
+    return table(header, [_image_row(pool, result) for result in pool.results])
+
+
+def _image_row(pool: Pool, result: ImageResult) -> list[Any]:
+    name = result.name
+    report, drawing = f"{_url(name)}_report.html", f"{_url(name)}_predicted.png"
+    target = report if result.summary.get("settings") or result.domains else drawing
+    image = f'<a href="{target}"><img class="thumb" loading="lazy" alt="" src="{drawing}"></a>'
+    row: list[Any] = [Markup(f'<a href="{target}">{escape(name)}</a>'), Markup(image)]
+    row += pool.conditions.of(name)
+    row += [result.count(n) for n in pool.class_names]
+    row += [sum(result.count(n, flag) for n in pool.class_names) for flag in pool.flags]
+    row.append(len(result.domains))
+    if not result.domains:
+        return [*row, "–", "–", "–", result.unit]
+    lattice = [result.domains[0][key]["value"] for key in ("a", "b", "angle")]
+    return [*row, *(number_text(v) for v in lattice), result.unit]
+
+
+def _made(pool: Pool) -> str:
+    used: dict[str, set[str]] = {}
+    for result in pool.results:
+        for key, value in result.settings.items():
+            used.setdefault(key, set()).add(str(value))
+    parts = {key: ", ".join(sorted(values)[:4]) for key, values in used.items()} | versions()
+    body = "".join(f"<dt>{escape(k)}</dt><dd>{escape(v)}</dd>" for k, v in parts.items())
+    return f"<dl>{body}</dl>"
+
+
+def _url(name: str) -> str:
+    return quote(name.encode("utf-8", "surrogateescape"))

@@ -1,0 +1,139 @@
+"""The figure of the averages: mean unit cells and mean molecules with scale bars."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib import patheffects
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from spm.io.figure_style import INK, OPEN_AXES, figure_style, new_figure, short
+from spm.measure.averages import Mean, MeanCell, MeanMolecule
+
+DPI = 200
+WIDTH = 2.9  # inches of one panel
+COLOUR_MAP = "afmhot"
+
+
+def average_figure(
+    cells: Sequence[MeanCell], molecules: Sequence[MeanMolecule], nm_per_pixel: float | None,
+    value_unit: str,
+) -> Figure:  # fmt: skip
+    """Return a row of panels for each mean cell and each mean molecule.
+
+    A cell's row: the layer that it makes, the standard deviation of the single cells, the error of
+    the mean against the number of cells. A molecule's row: its mean, the mean over its symmetry's
+    rotations, its standard deviation.
+
+    Args:
+        cells, molecules: at least one of them.
+        nm_per_pixel: of the image; None leaves the bar in pixels.
+        value_unit: of heights, "nm"; or of brightness.
+    """
+    rows = len(cells) + len(molecules)
+    with figure_style(OPEN_AXES):
+        figure = new_figure(3 * WIDTH + 1.0, rows * (WIDTH + 0.25), dpi=DPI)
+        axes = figure.subplots(rows, 3, squeeze=False)
+        for row, cell in zip(axes, cells, strict=False):
+            _cell_row(row, cell, nm_per_pixel, value_unit)
+        for row, molecule in zip(axes[len(cells) :], molecules, strict=True):
+            _molecule_row(row, molecule, nm_per_pixel, value_unit)
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")
+    return figure
+
+
+def _cell_row(row: Sequence[Axes], cell: MeanCell, scale: float | None, unit: str) -> None:
+    step = 0.5
+    values, corner = cell.tiled(step)
+    deviation, _ = cell.spread().tiled(step)
+    a, b = cell.places.vectors / step
+    outline = np.array([corner, corner + a, corner + a + b, corner + b, corner])
+    bent = ", followed locally" if cell.places.followed else ""
+    titles = (f"domain {cell.domain}: mean of {cell.average.count} cells{bent}", "sd of the cells")
+    for axes, image, title in zip(row[:2], (values, deviation), titles, strict=True):
+        _show(axes, image, unit)
+        axes.plot(*(outline - 0.5).T, color="white", lw=1.3, path_effects=_rim(2.6))
+        axes.set_xlim(-0.5, image.shape[1] - 0.5)
+        axes.set_ylim(image.shape[0] - 0.5, -0.5)
+        _scale_bar(axes, image.shape, step, scale)
+        axes.set_title(title, loc="left", fontsize=8)
+    _noise_curve(row[2], cell.average, "cells", unit)
+
+
+def _molecule_row(
+    row: Sequence[Axes], molecule: MeanMolecule, scale: float | None, unit: str
+) -> None:
+    average = molecule.average
+    order = molecule.symmetry
+    likeness = molecule.likeness.get(str(order))
+    words = f"{order}-fold" + (f", correlation {likeness:.3f}" if likeness is not None else "")
+    titles = (
+        f"{short(molecule.class_name)}: mean of {average.count} molecules",
+        f"over its symmetry ({words})" if order > 1 else "no rotational symmetry",
+        "sd of the molecules",
+    )
+    images = (average.mean, molecule.symmetrised, average.sd)
+    for axes, image, title in zip(row, images, titles, strict=True):
+        _show(axes, image, unit)
+        _scale_bar(axes, image.shape, 1.0, scale)
+        axes.set_title(title, loc="left", fontsize=8)
+
+
+def _show(axes: Axes, image: np.ndarray, unit: str) -> None:
+    low, high = np.percentile(image, [0.5, 99.5])
+    shown = axes.imshow(image, cmap=COLOUR_MAP, vmin=low, vmax=max(high, low + 1e-12),
+                        interpolation="bicubic")  # fmt: skip
+    axes.set_axis_off()
+    bar = axes.figure.colorbar(shown, ax=axes, shrink=0.8, aspect=18, pad=0.02)
+    bar.outline.set_visible(False)
+    bar.ax.tick_params(labelsize=7, length=2)
+    bar.set_label(unit, fontsize=7, labelpad=1)
+
+
+def _scale_bar(axes: Axes, shape: tuple[int, ...], step: float, scale: float | None) -> None:
+    """Draw a bar of 1, 2 or 5 times a power of ten; `step` image pixels a pixel."""
+    height, width = shape[:2]
+    unit_length = step * (scale or 1.0)
+    most = 0.4 * width * unit_length
+    power = 10.0 ** math.floor(math.log10(most))
+    length = max(k * power for k in (1, 2, 5) if k * power <= most)
+    start, y = 0.05 * width, 0.93 * height
+    end = start + length / unit_length
+    axes.plot([start, end], [y, y], color="white", lw=3, solid_capstyle="butt",
+              path_effects=_rim(4.6))  # fmt: skip
+    axes.text((start + end) / 2, y - 0.03 * height, f"{length:g} {'nm' if scale else 'px'}",
+              color="white", ha="center", va="bottom", fontsize=8,
+              path_effects=_rim(2))  # fmt: skip
+
+
+def _rim(width: float) -> list:
+    return [patheffects.Stroke(linewidth=width, foreground="black"), patheffects.Normal()]
+
+
+def _noise_curve(axes: Axes, average: Mean, of: str, unit: str) -> None:
+    axes.set_title("error of the mean", loc="left", fontsize=8)
+    axes.set_box_aspect(0.85)
+    axes.set_xlabel(f"{of} in the mean")
+    axes.set_ylabel(f"root mean square ({unit})")
+    if len(average.noise) < 2:
+        return
+    count, noise = average.noise.T
+    level = np.exp(np.mean(np.log(noise * np.sqrt(count))))
+    axes.loglog(count, level / np.sqrt(count), color="#8a93a3", lw=1, ls="--",
+                label="1 / √cells")  # fmt: skip
+    axes.loglog(count, noise, "o-", color=INK, ms=4, lw=1.3, label="measured")
+    axes.set_xticks(count, [f"{c:g}" for c in count])
+    axes.minorticks_off()
+    places = _ticks(noise.min(), noise.max())
+    axes.set_yticks(places, [f"{p:g}" for p in places])
+    axes.legend(loc="lower left")
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    powers = range(math.floor(math.log10(low)) - 1, math.ceil(math.log10(high)) + 1)
+    steps = [k * 10.0**p for p in powers for k in (1, 2, 5)]
+    return [s for s in steps if 0.7 * low <= s <= 1.3 * high] or [low, high]

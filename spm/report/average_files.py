@@ -1,0 +1,128 @@
+"""The files of an image's averages: NAME_averages.png and .npz, a TIFF for each mean."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from spm.io.figure_style import save_figure
+from spm.measure.averages import MeanCell, MeanMolecule, mean_cell, mean_molecule
+from spm.measure.statistics import Statistics
+from spm.report.average_figures import average_figure
+from spm.run.files import atomic_path, safe_name
+
+MOST_DOMAINS = 4  # the largest ones
+TILE_STEP = 1.0  # side of a pixel in a cell's TIFF, image pixels
+_TIFF = r"_(cell_\d+|mean_.+)\.tif"
+
+
+def write_averages(
+    stem_path: Path, found: Statistics, image: np.ndarray, heights_nm: np.ndarray | None
+) -> Figure | None:
+    """Write the mean unit cells and mean molecules of an image.
+
+    NAME_averages.png shows them; NAME_averages.npz holds for each cell k `cell_k_mean`, `_sd`
+    (pixels along a and b), `_vectors_px`, `_count`, `_noise`, `_sites`, `_site_classes`, and for
+    each class the same with `molecule_CLASS` (pixels as in the image), `_symmetrised`, `_symmetry`,
+    with `value_unit` and `nm_per_pixel` (nan where not known). NAME_cell_k.tif is the mean layer,
+    NAME_mean_CLASS.tif the mean molecule, both as 32-bit float stacks of mean and standard
+    deviation with the scale the way ImageJ reads it. Those of an earlier run are replaced.
+
+    Args:
+        stem_path: the folder and NAME of the results, such as img_cache/NAME.
+        found: of `spm.measure.statistics.measure`.
+        image: (H, W, 3) uint8 RGB; its brightness is averaged where heights are not known.
+        heights_nm: (H, W) levelled heights, or None.
+
+    Returns:
+        The figure, or None where nothing repeats.
+    """
+    stem_path = Path(stem_path)
+    remove_averages(stem_path)
+    values, unit = image_values(image, heights_nm)
+    domains = enumerate(found.order.domains[:MOST_DOMAINS], start=1)
+    cells = [c for k, d in domains if (c := mean_cell(values, d, k, found.molecules))]
+    classes = [
+        m for name in found.class_names if (m := mean_molecule(values, found.molecules, name))
+    ]
+    if not cells and not classes:
+        return None
+    scale = found.nm_per_pixel
+    arrays: dict[str, Any] = {"value_unit": unit, "nm_per_pixel": scale or np.nan}
+    for cell in cells:
+        arrays |= _cell_arrays(cell)
+        name = f"{stem_path.name}_cell_{cell.domain}.tif"
+        layers = [cell.tiled(TILE_STEP)[0], cell.spread().tiled(TILE_STEP)[0]]
+        _write_tiff(stem_path.with_name(name), layers, scale and scale * TILE_STEP)
+    for molecule in classes:
+        arrays |= _molecule_arrays(molecule)
+        name = f"{stem_path.name}_mean_{safe_name(molecule.class_name)}.tif"
+        layers = [molecule.average.mean, molecule.average.sd]
+        _write_tiff(stem_path.with_name(name), layers, scale)
+    with atomic_path(stem_path.with_name(f"{stem_path.name}_averages.npz")) as temporary:
+        np.savez_compressed(temporary, **arrays)
+    figure = average_figure(cells, classes, scale, unit)
+    save_figure(figure, stem_path.with_name(f"{stem_path.name}_averages.png"))
+    return figure
+
+
+def image_values(image: np.ndarray, heights_nm: np.ndarray | None) -> tuple[np.ndarray, str]:
+    """Return what is averaged, (H, W), and its unit: heights, or the image's brightness."""
+    if heights_nm is not None:
+        return heights_nm, "nm"
+    return image.mean(axis=2, dtype=np.float32), "grey levels"
+
+
+def remove_averages(stem_path: Path) -> None:
+    """Delete the averages that an earlier run wrote for NAME, and nobody else's."""
+    known = re.compile(re.escape(stem_path.name) + rf"({_TIFF}|_averages\.(png|npz))")
+    for path in stem_path.parent.glob(f"{_escaped(stem_path.name)}_*"):
+        if known.fullmatch(path.name):
+            path.unlink()
+
+
+def _escaped(name: str) -> str:
+    return re.sub(r"([*?[])", r"[\1]", name)
+
+
+def _cell_arrays(cell: MeanCell) -> dict[str, Any]:
+    average, key = cell.average, f"cell_{cell.domain}"
+    return {
+        f"{key}_mean": average.mean,
+        f"{key}_sd": average.sd,
+        f"{key}_count": average.count,
+        f"{key}_noise": average.noise,
+        f"{key}_vectors_px": cell.places.vectors,
+        f"{key}_sites": cell.places.sites,
+        f"{key}_site_classes": np.array(cell.places.site_classes),
+        f"{key}_followed": cell.places.followed,
+    }
+
+
+def _molecule_arrays(molecule: MeanMolecule) -> dict[str, Any]:
+    average, key = molecule.average, f"molecule_{molecule.class_name}"
+    return {
+        f"{key}_mean": average.mean,
+        f"{key}_sd": average.sd,
+        f"{key}_count": average.count,
+        f"{key}_noise": average.noise,
+        f"{key}_symmetrised": molecule.symmetrised,
+        f"{key}_symmetry": molecule.symmetry,
+        **{f"{key}_likeness_{name}": value for name, value in molecule.likeness.items()},
+    }
+
+
+def _write_tiff(path: Path, layers: list[np.ndarray], scale: float | None) -> None:
+    import tifffile
+
+    options: dict[str, Any] = {"metadata": {"axes": "ZYX"}}
+    if scale:
+        options["resolution"] = (1 / scale, 1 / scale)
+        options["metadata"]["unit"] = "nm"
+    options["metadata"]["Labels"] = ["mean", "standard deviation"]
+    with atomic_path(path) as temporary:
+        tifffile.imwrite(temporary, np.array(layers, np.float32), imagej=True, **options)

@@ -1,0 +1,228 @@
+"""Whether a recognised molecule looks like those that were outlined.
+
+A network answers with the classes that it knows: an adsorbate or a smeared blob gets one of their
+names, with a high score. So the outlined molecules are kept with the weights, as small polar
+images, and each recognised molecule is compared with them: the correlation of brightness inside the
+outline of the example, whichever way it is turned, however bright the image is. Only what lies
+inside the outline counts, since neighbours and ground differ from place to place.
+"""
+
+from __future__ import annotations
+
+import base64
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import cv2
+import numpy as np
+
+from spm.similarity.label_spreading import Examples, polar_image, smoothed
+
+RADII, ANGLES = 14, 64  # of a polar image
+REACH = 1.5  # its radius, in radii of the median molecule: a long molecule's ends lie outside
+RIM = 0.03  # what counts around an outline, in diameters
+MOST = 200  # examples that are kept of all classes together
+# A molecule is unfamiliar when its likeness lies this far below the median of the outlined ones
+# among each other, both as Fisher's z (atanh); but never when it is LOOKS_ALIKE or more, and
+# never when one in twenty of the outlined ones would be. Measured by studies/likeness.py
+# (docs/laboratory.md).
+FAR = 1.0
+LOOKS_ALIKE = 0.9
+ODD_SHARE = 0.05
+AT_ONCE = 128  # molecules that are compared at once: the memory grows with it
+FEW = 3  # outlines of a class, below which they say nothing about one another
+
+
+@dataclass
+class References:
+    """What the outlined molecules look like.
+
+    Attributes:
+        values: (N, RADII, ANGLES) float32, brightness around each centroid, any unit.
+        masks: (N, RADII, ANGLES) bool, inside its outline.
+        classes: (N,) int, from 0.
+        diameter: of the median molecule, pixels of the images that were outlined.
+        lowest: likeness below which a molecule is unfamiliar.
+        mirror: whether mirror images are the same molecule.
+    """
+
+    values: np.ndarray
+    masks: np.ndarray
+    classes: np.ndarray
+    diameter: float
+    lowest: float
+    mirror: bool
+
+    @classmethod
+    def of(cls, examples: Examples, mirror: bool) -> Self | None:
+        """Return the references of outlined molecules; None where no outline lies whole in its
+        image.
+
+        Args:
+            examples: see `Examples`.
+            mirror: whether mirror images are the same molecule.
+        """
+        values, masks, classes = [], [], []
+        for image, outlines, centroids, names in zip(
+            examples.images, examples.outlines, examples.centroids, examples.classes, strict=True
+        ):
+            grey = smoothed(image, examples.diameter)
+            for outline, centroid, name in zip(outlines, centroids, names, strict=True):
+                if _is_whole(outline, image.shape):
+                    values.append(_polar(grey, centroid, examples.diameter))
+                    masks.append(_polar_mask(outline, centroid, examples.diameter))
+                    classes.append(name)
+        if not values:
+            return None
+        kept = np.unique(np.linspace(0, len(values) - 1, MOST).round().astype(int))
+        found = cls(
+            np.array(values, np.float32)[kept], np.array(masks)[kept], np.array(classes)[kept],
+            float(examples.diameter), 0.0, mirror,
+        )  # fmt: skip
+        found.lowest = found._lowest()
+        return found
+
+    def _lowest(self) -> float:
+        """Choose `lowest` by the likeness of the outlined molecules among each other."""
+        among = _correlations(self.values, self)
+        np.fill_diagonal(among, -1.0)
+        among[self.classes[:, None] != self.classes] = -1.0
+        enough = np.bincount(self.classes)[self.classes] >= FEW
+        if not enough.any():
+            return float(np.tanh(np.arctanh(LOOKS_ALIKE) - FAR / 2))
+        best = among.max(axis=1)[enough]
+        usual = np.tanh(np.arctanh(min(float(np.median(best)), 0.9999)) - FAR)
+        return float(max(0.0, min(LOOKS_ALIKE, usual, np.quantile(best, ODD_SHARE))))
+
+    def likeness(
+        self,
+        image: np.ndarray,
+        centroids: Sequence[tuple[float, float]],
+        classes: Sequence[int],
+        diameter: float | None = None,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Compare molecules with the outlined ones.
+
+        Args:
+            image: (H, W, 3) uint8 RGB.
+            centroids: N (x, y) in pixels.
+            classes: of each the class that it was recognised as, from 0.
+            diameter: of the median molecule in pixels of this image. Defaults to that of the images
+                that were outlined.
+
+        Returns:
+            own: (N,) correlation, at most 1, with the most similar example of its class; nan for a
+                class without an example.
+            best: (N,) the same with the most similar of all.
+        """
+        if not len(centroids):
+            return np.zeros(0), np.zeros(0)
+        diameter = diameter or self.diameter
+        grey = smoothed(image, diameter)
+        values = np.array([_polar(grey, centroid, diameter) for centroid in centroids])
+        found = _correlations(values, self)
+        own = np.where(np.asarray(classes)[:, None] == self.classes, found, -np.inf).max(axis=1)
+        return np.where(np.isfinite(own), own, np.nan), found.max(axis=1)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what `from_json` reads: about a kilobyte an example."""
+        low = self.values.min(axis=(1, 2), keepdims=True)
+        high = self.values.max(axis=(1, 2), keepdims=True)
+        levels = np.round((self.values - low) / np.maximum(high - low, 1e-6) * 255)
+        return {
+            "values": _packed(levels.astype(np.uint8)),
+            "masks": _packed(np.packbits(self.masks)),
+            "classes": self.classes.tolist(),
+            "diameter": round(self.diameter, 3),
+            "lowest": round(self.lowest, 4),
+            "mirror": self.mirror,
+        }
+
+    @classmethod
+    def from_json(cls, record: dict[str, Any]) -> Self:
+        """Return the references that `to_json` stored.
+
+        Raises:
+            ValueError: when the record is not whole.
+        """
+        try:
+            classes = np.array(record["classes"], int)
+            shape = (len(classes), RADII, ANGLES)
+            values = _unpacked(record["values"]).reshape(shape).astype(np.float32)
+            bits = np.unpackbits(_unpacked(record["masks"]))[: values.size]
+            numbers = float(record["diameter"]), float(record["lowest"])
+            if not len(classes) or not np.isfinite(numbers).all() or numbers[0] <= 0:
+                raise ValueError("no example, or a number that cannot be")
+            masks = bits.reshape(shape).astype(bool)
+            return cls(values, masks, classes, *numbers, bool(record["mirror"]))
+        except (KeyError, TypeError, AttributeError, zlib.error) as error:
+            raise ValueError(f"{type(error).__name__}: {error}") from error
+
+
+def _packed(array: np.ndarray) -> str:
+    return base64.b64encode(zlib.compress(array.tobytes())).decode("ascii")
+
+
+def _unpacked(text: str) -> np.ndarray:
+    most = MOST * RADII * ANGLES
+    return np.frombuffer(zlib.decompressobj().decompress(base64.b64decode(text), most), np.uint8)
+
+
+def _is_whole(outline: np.ndarray, shape: Sequence[int]) -> bool:
+    """Return whether an outline stays clear of the image's border."""
+    (left, top), (right, bottom) = np.min(outline, axis=0), np.max(outline, axis=0)
+    return bool(left >= 1 and top >= 1 and right <= shape[1] - 1 and bottom <= shape[0] - 1)
+
+
+def _radii(diameter: float) -> np.ndarray:
+    return (np.arange(RADII) + 0.5) / RADII * REACH * diameter / 2
+
+
+def _polar(grey: np.ndarray, centroid: Sequence[float], diameter: float) -> np.ndarray:
+    return polar_image(grey, centroid, _radii(diameter), ANGLES)
+
+
+def _polar_mask(outline: np.ndarray, centroid: Sequence[float], diameter: float) -> np.ndarray:
+    """(RADII, ANGLES) bool, what lies inside an outline or within RIM of it."""
+    points = np.asarray(outline, np.float32).reshape(-1, 1, 2)
+    angles = np.arange(ANGLES) * (2 * np.pi / ANGLES)
+    radii = _radii(diameter)[:, None]
+    x, y = centroid[0] + radii * np.cos(angles), centroid[1] + radii * np.sin(angles)
+    distances = [
+        cv2.pointPolygonTest(points, (float(a), float(b)), True)
+        for a, b in zip(x.ravel(), y.ravel(), strict=True)
+    ]
+    return np.array(distances).reshape(x.shape) >= -RIM * diameter
+
+
+def _correlations(values: np.ndarray, references: References) -> np.ndarray:
+    """(N, M) correlations inside the examples' masks, each pair turned (and mirrored) to its best
+    fit."""
+    best = np.full((len(values), len(references.values)), -1.0)
+    weight = (np.arange(RADII) + 0.5)[:, None] / RADII  # a cell farther out is larger
+    for step in (1, -1) if references.mirror else (1,):
+        mask = references.masks[:, :, ::step] * weight
+        example = references.values[:, :, ::step].astype(np.float64)
+        total = np.maximum(mask.sum(axis=(1, 2)), 1e-9)
+        example = example - ((mask * example).sum(axis=(1, 2)) / total)[:, None, None]
+        spread = np.maximum((mask * example**2).sum(axis=(1, 2)), 1e-9)
+        masked, weighted = _waves(mask), _waves(mask * example)
+        for start in range(0, len(values), AT_ONCE):
+            some = values[start : start + AT_ONCE].astype(np.float64)
+            waves = _waves(some)
+            own = _turned(_waves(some**2), masked) - _turned(waves, masked) ** 2 / total
+            fit = _turned(waves, weighted) / np.sqrt(np.maximum(own, 1e-9) * spread)
+            np.maximum(best[start : start + AT_ONCE], fit.max(axis=0), out=best[start:][:AT_ONCE])
+    return best
+
+
+def _waves(values: np.ndarray) -> np.ndarray:
+    """(ANGLES // 2 + 1, N, RADII) complex: the Fourier transform along the angle."""
+    return np.fft.rfft(values, axis=2).transpose(2, 0, 1)
+
+
+def _turned(waves: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """(ANGLES, N, M) sums of products, at each angle between the two."""
+    return np.fft.irfft(waves.conj() @ others.transpose(0, 2, 1), n=ANGLES, axis=0)

@@ -1,0 +1,111 @@
+"""Take drift and scanner errors out: python -m spm.undistort FILE.json --a 2.5 --b 2.5 --angle 60.
+
+From a cell that is known, of the molecules' layer or of a lattice of atoms outlined as a class,
+follows the affine map from measured to true lengths (the scan's fast direction keeps its
+direction). Takes NAME_predicted.json and the image that it names, and writes beside the measured
+results, which stay as they are, those of the corrected image:
+
+    NAME_undistorted.png, _undistorted_heights.npz      the corrected image, heights where known
+    NAME_undistorted_molecules.csv, _predicted.json     the corrected molecules
+    NAME_undistorted_report.html, _summary.json, ...    statistics, with the map and both lattices
+    NAME_undistortion.json                              the map with its errors
+
+`--like NAME_undistortion.json` corrects another image of the same scanner by the same map.
+`python -m spm.pool --undistorted` takes the corrected results together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from spm.errors import InputError, raise_problems
+from spm.measure.known_cell import KnownCell
+from spm.report.predicted import open_predicted
+from spm.report.undistorted import write_undistorted
+from spm.report.undistortion import Undistortion, find_map, read_map
+from spm.run import command_line
+from spm.run.setting_kinds import Degrees, NotNegative, Positional, Positive
+from spm.run.settings import Settings, takes
+
+
+# --- settings: change the values, the text below each says what it is ---------------------------
+class Correcting(Settings):
+    """Which images are corrected, and what is known."""
+
+    files: Positional[list[Path]] = []
+    """The predictions NAME_predicted.json; must be given."""
+    a: Positive | None = None
+    """Length of the known cell's vector a in nanometres; a, b and angle must be given, or like."""
+    b: Positive | None = None
+    """Length of its vector b in nanometres; must be given, or like."""
+    angle: Degrees | None = None
+    """Angle between a and b in degrees; must be given, or like."""
+    a_error: NotNegative = 0.0
+    """Standard error of a, nanometres."""
+    b_error: NotNegative = 0.0
+    """Standard error of b, nanometres."""
+    angle_error: NotNegative = 0.0
+    """Standard error of the angle, degrees."""
+    like: Path | None = None
+    """A NAME_undistortion.json whose map is taken. None: it follows from the cell."""
+    images: Path = Path("images")
+    """Folder of the predicted images."""
+    image: Path | None = None
+    """The image or instrument file of one prediction. None: that of the folder above, or the one
+    that the prediction names and that lies beside it."""
+    nm_per_pixel: Positive | None = None
+    """Size of a pixel in nanometres. None takes the prediction's or the image's; where there is
+    none the cell tells it."""
+
+    def problems(self) -> Iterator[str]:
+        """Yield what is missing or given twice."""
+        if not self.files:
+            yield "no file: name the predictions, such as img_cache/a_predicted.json."
+        if self.image is not None and len(self.files) > 1:
+            yield "image: name it together with one prediction only."
+        given = [value is not None for value in (self.a, self.b, self.angle)]
+        if self.like is None and not all(given):
+            yield "the known cell: give all of --a, --b (nm) and --angle (degrees), or --like."
+        if self.like is not None and any(given):
+            yield "give either the known cell or --like, not both."
+
+
+# ------------------------------------------------------------------------------------------------
+
+
+@takes(Correcting)
+def main(settings: Correcting) -> int:
+    """Correct predicted images.
+
+    Raises:
+        InputError: when a file cannot be read or no lattice is like the known cell; the others are
+            done all the same.
+    """
+    stored = read_map(settings.like) if settings.like else None
+    problems = []
+    for path in settings.files:
+        try:
+            print(_corrected(path, settings, stored))
+        except InputError as error:
+            text = str(error)
+            problems.append(error if text.startswith(str(path)) else InputError(f"{path}: {text}"))
+    raise_problems(problems)
+    return 0
+
+
+def _corrected(path: Path, settings: Correcting, stored: Undistortion | None) -> str:
+    given = open_predicted(path, settings.images, settings.image, settings.nm_per_pixel)
+    if stored is None:
+        known = KnownCell(
+            settings.a, settings.b, settings.angle,
+            settings.a_error, settings.b_error, settings.angle_error,
+        )  # fmt: skip
+        undistortion = find_map(given, known)
+    else:
+        undistortion = stored.for_image(given)
+    return write_undistorted(given, undistortion)
+
+
+if __name__ == "__main__":
+    command_line.run(main)
