@@ -55,8 +55,8 @@ class Prediction(Settings):
     """Let statistics count what looks like none of the outlined molecules (an adsorbate, a smeared
     blob). It is drawn and listed in any case, and marked."""
     batch_size: Count | None = None
-    """Tiles that the network works on at once, 1 or more. None takes the training's images a step.
-    Lower it when the memory is full."""
+    """Tiles that the network works on at once, 1 or more, where Keras runs it (OpenVINO takes one).
+    None takes the training's images a step. Lower it when the memory is full."""
     tile_images: bool = True
     """Write the tiles into pre_predict/ and post_predict/."""
     report: bool = True

@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import functools
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from engine.checkpoints import no_weights_file
+from engine.exported import load_exported
 from spm.errors import InputError
 from spm.geometry.cropped_mask import CroppedMask
 from spm.inference.detector import Detections, Detector
@@ -46,6 +47,7 @@ def load_detector(
     batch_size: int | None = None,
     settings: Settings | None = None,
     class_names: Sequence[str] | None = None,
+    engine: str = "auto",
 ) -> Detector:
     """Builds the network of a weights file once, for any number of images.
 
@@ -54,6 +56,7 @@ def load_detector(
         batch_size: tiles at once; None takes the training's images a step.
         settings: its score threshold, if set, says how low the network's answers need to reach.
         class_names: for a file that does not say them, see `describe_weights`.
+        engine: what runs the network, see `engine.exported.load_exported`.
 
     Raises:
         InputError: when the file is missing, broken, of another network, or its classes have no
@@ -64,16 +67,25 @@ def load_detector(
     metadata = describe_weights(weights, class_names)
     threshold = metadata["score_threshold"]
     wanted = threshold if settings.score_threshold is None else settings.score_threshold
-    network = _build(weights, metadata, batch_size, wanted * LOWEST_SHARE)
+    lowest = wanted * LOWEST_SHARE
+    if exported := load_exported(weights, metadata["config"], engine):
+        side, batch_size, runs = exported.side, 1, "OpenVINO, float32"
+        look = functools.partial(exported.detect_cropped, lowest_score=lowest)
+    else:
+        network = _build(weights, metadata, batch_size, lowest)
+        side, batch_size = int(network.config.IMAGE_SHAPE[0]), network.config.BATCH_SIZE
+        runs = f"Keras, {network.config.COMPUTE_DTYPE}"
+        look = network.detect_cropped
     return Detector(
         class_names=metadata["class_names"],
         scale=metadata["scale"],
-        input_size=int(network.config.IMAGE_SHAPE[0]),
+        input_size=side,
         score_threshold=threshold,
-        detect=functools.partial(_detect, network),
-        batch_size=network.config.BATCH_SIZE,
+        detect=functools.partial(_detect, look),
+        batch_size=batch_size,
         molecule_size=(metadata["extra"] or {}).get("molecule_size"),
         name=f"{weights.parent.name}/{weights.name}",
+        engine=runs,
         mirror=bool(metadata["config"].get("MIRROR", True)),
         outline_bias=_outline_biases(weights, metadata),
         appearance=metadata["extra"] or {},
@@ -153,11 +165,11 @@ def _split(class_names: Sequence[str], count: int) -> list[str]:
     return parts if len(names) != count else names
 
 
-def _detect(network, images: list[np.ndarray]) -> list[Detections]:
-    """What a `MaskRCNN` says of images."""
+def _detect(look: Callable, images: list[np.ndarray]) -> list[Detections]:
+    """What a network says of images, `look` being its `detect_cropped`."""
     return [
         Detections(r["boxes"], r["class_scores"], [CroppedMask(*mask) for mask in r["masks"]])
-        for r in network.detect_cropped(images)
+        for r in look(images)
     ]
 
 

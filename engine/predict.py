@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from engine.checkpoints import newest_weights, no_weights_file
 from engine.detector import load_detector
 from engine.predict_image import Plan
+from mrcnn.memory import return_freed_memory
 from spm.errors import InputError
 from spm.inference.detector import Detector
 from spm.inference.predict import Settings
@@ -75,6 +78,7 @@ def predict_images(
     start = time.perf_counter()
     if scheduler and (missing := no_weights_file(plan.weights)):
         raise InputError(missing)
+    return_freed_memory()
     todo = list(zip(paths, output_names(paths), strict=True))
     detector = plan.detector() if scheduler is None else None  # else the workers build it
     if detector:
@@ -119,15 +123,42 @@ def _outcomes(
     """Yields the summary of each image, or what is wrong with it; without a detector the workers
     of a cluster find out."""
     if detector:
-        for path, name in todo:
-            try:
-                yield plan.predict(path, name, detector)
-            except InputError as error:
-                yield error
+        yield from _written_meanwhile(todo, plan, detector)
         return
     jobs = [(plan, path, name) for path, name in todo]
     for _, outcome in run_jobs(predict_on_worker, jobs, None, "images"):
         yield outcome
+
+
+def _written_meanwhile(
+    todo: list[tuple[Path, str]], plan: Plan, detector: Detector
+) -> Iterator[str | InputError]:
+    """Yields the outcomes in order; the results of an image are written while the network looks
+    at the next one, one image at a time: two are in memory."""
+    with ThreadPoolExecutor(1, "results") as writer:
+        before: Future[str] | None = None
+        for path, name in todo:
+            try:
+                write = plan.look(path, name, detector)
+            except InputError as error:
+                write = functools.partial(_raise, error)
+            if before:
+                yield _outcome(before)
+            before = writer.submit(write)
+            del write  # and with it the image
+        if before:
+            yield _outcome(before)
+
+
+def _outcome(future: Future[str]) -> str | InputError:
+    try:
+        return future.result()
+    except InputError as error:
+        return error
+
+
+def _raise(error: InputError) -> str:
+    raise error
 
 
 # The detector of a worker process, with what it was built for; one image at a time uses it.

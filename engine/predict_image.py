@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -70,18 +71,38 @@ class Plan:
 
     def predict(self, path: Path, name: str, detector: Detector) -> str:
         """Predicts one image and returns its summary."""
+        return self.look(path, name, detector)()
+
+    def look(self, path: Path, name: str, detector: Detector) -> Callable[[], str]:
+        """Finds the molecules of one image and returns what writes its results, to be called
+        while the network looks at the next one, and returns its summary."""
         check_name(path, name)
-        try:
+        start = time.perf_counter()
+        with _told(path):
             opened = open_image(path, self.nm_per_pixel)
-            return predict_image(path, name, opened, detector, self)[1]
-        except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise  # the other images would fail too
-            what = error.strerror or error
-            raise InputError(
-                f"{path}: its results cannot be written or it cannot be read ({what}, "
-                f"{error.filename}); check the file and the folder."
-            ) from error
+            molecules = _find(path, name, opened, detector, self)
+
+        def write() -> str:
+            with _told(path):
+                summary = _write_results(path, name, opened, molecules, detector, self)
+            return _said(summary, start)
+
+        return write
+
+
+@contextlib.contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """Says which image cannot be read, or not have its results written."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise  # the other images would fail too
+        what = error.strerror or error
+        raise InputError(
+            f"{path}: its results cannot be written or it cannot be read ({what}, "
+            f"{error.filename}); check the file and the folder."
+        ) from error
 
 
 def predict_file(
@@ -132,14 +153,28 @@ def predict_image(
         The molecules, and the line to print.
     """
     start = time.perf_counter()
-    out_dir = plan.out_dir
-    image, nm_per_pixel = opened.image, opened.nm_per_pixel
-    height, width = image.shape[:2]
-    remove_tiles(out_dir, name)
-    on_tile = _tile_writer(out_dir, name, detector) if plan.tile_images else None
+    molecules = _find(path, name, opened, detector, plan)
+    summary = _write_results(path, name, opened, molecules, detector, plan)
+    return molecules, _said(summary, start)
+
+
+def _find(path: Path, name: str, opened: Opened, detector: Detector, plan: Plan) -> list[Molecule]:
+    """Finds the molecules of an image, and writes its tiles."""
+    remove_tiles(plan.out_dir, name)
+    on_tile = _tile_writer(plan.out_dir, name, detector) if plan.tile_images else None
     with _Progress(path.name) as progress:
-        molecules = find_molecules(detector, image, plan.settings, on_tile, progress)
-    molecules = mark_unfamiliar(molecules, image, detector, plan.settings)
+        found = find_molecules(detector, opened.image, plan.settings, on_tile, progress)
+    return mark_unfamiliar(found, opened.image, detector, plan.settings)
+
+
+def _write_results(
+    path: Path, name: str, opened: Opened, molecules: list[Molecule], detector: Detector,
+    plan: Plan,
+) -> tuple[str, list[str]]:  # fmt: skip
+    """Writes everything but the tiles; returns the summary up to the time that it took, and
+    notes."""
+    out_dir, image, nm_per_pixel = plan.out_dir, opened.image, opened.nm_per_pixel
+    height, width = image.shape[:2]
     result = out_dir / f"{name}_predicted.json"
     kept = keep_correction(result)
     annotation = molecules_to_annotation(
@@ -155,9 +190,7 @@ def predict_image(
     # The image is not needed any more: drawing into it saves a copy of a large one.
     drawn = draw_molecules(image, molecules, detector.class_names, in_place=True)
     write_image(out_dir / f"{name}_predicted.png", drawn, durable=True)
-    seconds = time.perf_counter() - start
     counts = _summary(molecules, detector)
-    summary = f"{path.name}: {counts} ({width} x {height}, {seconds:.1f} s)"
     doubt = remark(
         molecules, detector.molecule_size, plan.settings.tile_scale is not None,
         detector.appearance.get("mean_colour"), mean_colour,
@@ -165,7 +198,12 @@ def predict_image(
     notes = [f"{doubt}."] if doubt else []
     if kept:
         notes.append(f"your corrections of its earlier prediction are kept: {kept}")
-    return molecules, "\n  note: ".join([summary, *notes])
+    return f"{path.name}: {counts} ({width} x {height}", notes
+
+
+def _said(summary: tuple[str, list[str]], start: float) -> str:
+    said, notes = summary
+    return "\n  note: ".join([f"{said}, {time.perf_counter() - start:.1f} s)", *notes])
 
 
 def _write_report(
@@ -188,6 +226,7 @@ def _write_report(
     made_with = {
         "prediction": {
             "weights": detector.name or "not known",
+            "network run by": detector.engine or "not known",
             "score threshold": _threshold(detector, settings),
             "network pixels per image pixel": round(
                 settings.tile_scale or detector.scale_for(height, width), 4

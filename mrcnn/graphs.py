@@ -131,8 +131,9 @@ def _masks(bank, config, rois, levels, finest, image_shape):
     if config.MASK_FINE_FEATURES:
         fine = RoIAlign(2 * size, image_shape, 2, name="roi_align_mask_fine", **where)
         fine = fine([rois, finest])
-    count = int(rois.shape[1])
-    return mask_head(bank, pooled, count, config.NUM_CLASSES, config.MASK_HEAD_CHANNELS, fine)
+    return mask_head(
+        bank, pooled, rois.shape[1], config.NUM_CLASSES, config.MASK_HEAD_CHANNELS, fine
+    )
 
 
 def training_graph(bank, config):
@@ -239,25 +240,85 @@ def inference_graph(bank, config, image_shape):
         keras.Input((count, 4), name="input_anchors"),
     ]
     image, meta, anchors = (FixedBatch(config.BATCH_SIZE)(x) for x in inputs)
-    levels, (_, rpn_class, rpn_bbox), finest = _trunk(bank, config, image)
-    rois = _proposals(config, config.POST_NMS_ROIS_INFERENCE)([rpn_class, rpn_bbox, anchors])
-
     known = sides if image_shape is not None else None
-    pooled = _box_pool(config, known)([rois, *levels[:-1]])
-    _, classes, deltas = box_head(
+    window = Compute(
+        lambda x: box_ops.normalise(x[0][:, 7:11], *ops.shape(x[1])[1:3]), (config.BATCH_SIZE, 4)
+    )([meta, image])
+    found = _find(bank, config, known, [image, anchors, window])
+    levels, rpn, rois, heads, (detections, probabilities) = found
+    # A layer of matterport's name with matterport's output, for `run_graph`.
+    detections = Compute(lambda x: x, name="mrcnn_detection")(detections)
+    boxes = Compute(lambda x: x[..., :4])(detections)
+    masks = _masks(bank, config, boxes, levels[:-1], levels[-1], known)
+    return inputs, [detections, *heads, masks, rois, *rpn, probabilities]
+
+
+def _find(bank, config, image_shape, tensors):
+    """Everything of the inference graph but the masks.
+
+    Args:
+        image_shape: (height, width) of the image, None for any.
+        tensors: molded image (B, H, W, 3), anchors (B, A, 4) and window (B, 4), normalised.
+
+    Returns:
+        pyramid levels with C2 behind them; RPN probabilities and deltas; RoIs; their class
+        probabilities and deltas; detections and their class probabilities.
+    """
+    image, anchors, window = tensors
+    levels, (_, *rpn), finest = _trunk(bank, config, image)
+    rois = _proposals(config, config.POST_NMS_ROIS_INFERENCE)([*rpn, anchors])
+    pooled = _box_pool(config, image_shape)([rois, *levels[:-1]])
+    _, *heads = box_head(
         bank,
         pooled,
         config.POST_NMS_ROIS_INFERENCE,
         config.NUM_CLASSES,
         config.FPN_CLASSIF_FC_LAYERS_SIZE,
     )
-    window = Compute(
-        lambda x: box_ops.normalise(x[0][:, 7:11], *ops.shape(x[1])[1:3]), (config.BATCH_SIZE, 4)
-    )([meta, image])
-    detections, probabilities = Detections(config)([rois, classes, deltas, window])
-    # A layer of matterport's name with matterport's output, for `run_graph`.
-    detections = Compute(lambda x: x, name="mrcnn_detection")(detections)
-    boxes = Compute(lambda x: x[..., :4])(detections)
-    masks = _masks(bank, config, boxes, levels, finest, known)
-    outputs = [detections, classes, deltas, masks, rois, rpn_class, rpn_bbox, probabilities]
-    return inputs, outputs
+    return [*levels, finest], rpn, rois, heads, Detections(config)([rois, *heads, window])
+
+
+def tile_graph(bank, config):
+    """Inputs and outputs of the graph that `exported.py` runs: one image that fills the network's,
+    and masks of those detections alone that are asked for.
+
+    Inputs: image (1, S, S, 3) RGB 0..255; lowest_score (1,).
+
+    Outputs: detections (1, D, 6), their class probabilities (1, D, K), and masks (1, N, 28, 28) of
+    the first N detections, N being 1 or those with at least the lowest score.
+    """
+    sides = tuple(int(n) for n in config.IMAGE_SHAPE[:2])
+    inputs = [
+        keras.Input(tuple(int(n) for n in config.IMAGE_SHAPE), batch_size=1, name="image"),
+        keras.Input((), batch_size=1, name="lowest_score"),
+    ]
+    mean = np.asarray(config.MEAN_PIXEL, "float32")
+    image = Compute(lambda x: x - ops.convert_to_tensor(mean))(inputs[0])
+    anchors = norm_boxes(pixel_anchors(config, sides), sides).astype("float32")[None]
+    anchors = Constant(anchors)(image)
+    window = Constant(np.array([[0, 0, 1, 1]], "float32"))(image)
+    found = _find(bank, config, sides, [image, anchors, window])
+    levels, _, _, _, (detections, probabilities) = found
+    reported = Compute(_first_rows, (1, None, 6))([detections, inputs[1]])
+    boxes = Compute(lambda x: x[..., :4], (1, None, 4))(reported)
+    masks = _masks(bank, config, boxes, levels[:-1], levels[-1], sides)
+    return inputs, [detections, probabilities, OwnMask()([masks, reported])]
+
+
+def _first_rows(tensors):
+    """The detections (1, N, 6) of (1, D, 6), by falling score, that reach a score (1,)."""
+    detections, lowest = tensors
+    count = ops.sum(ops.cast(detections[0, :, 5] >= lowest[0], "int32"))
+    return detections[:, : ops.maximum(count, 1)]
+
+
+class OwnMask(keras.layers.Layer):
+    """Masks (B, D, h, w) of the class that each detection has, from those of all classes."""
+
+    def call(self, inputs):
+        masks, detections = inputs
+        ids = ops.cast(detections[..., 4], "int32")
+        return ops.take_along_axis(masks, ids[..., None, None, None], axis=4)[..., 0]
+
+    def compute_output_spec(self, inputs):
+        return keras.KerasTensor(inputs[0].shape[:-1], inputs[0].dtype)

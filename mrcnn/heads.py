@@ -8,14 +8,21 @@ from keras import ops
 
 
 class SplitBatch(keras.layers.Layer):
-    """(B * N, ...) -> (B, N, ...) for a static number N of RoIs an image."""
+    """(B * N, ...) -> (B, N, ...) for a static number N of RoIs an image; None for any number, of
+    one image."""
 
     def __init__(self, count, **kwargs):
         super().__init__(autocast=False, **kwargs)
         self.count = count
 
     def call(self, x):
-        return ops.reshape(x, (-1, self.count, *x.shape[1:]))
+        first = (1, -1) if self.count is None else (-1, self.count)
+        return ops.reshape(x, (*first, *x.shape[1:]))
+
+    def compute_output_spec(self, x):
+        batch = None if x.shape[0] is None or self.count is None else x.shape[0] // self.count
+        first = (1, None) if self.count is None else (batch, self.count)
+        return keras.KerasTensor((*first, *x.shape[1:]), x.dtype)
 
 
 def box_head(bank, pooled, count, num_classes, width):

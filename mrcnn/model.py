@@ -11,17 +11,16 @@ from pathlib import Path
 
 import keras
 import numpy as np
-from keras import ops
 
 from . import distributed
 from . import weights as weights_file
 from .anchor_tools import pixel_anchors
 from .any_size import runner
 from .batches import BatchStream, DataGenerator, own_errors
-from .box_tools import denorm_boxes_exact, norm_boxes
+from .box_tools import norm_boxes
 from .devices import has_accelerator, loader_processes
 from .event_log import EventLog
-from .graphs import anchors_per_cell, inference_graph, training_graph
+from .graphs import OwnMask, anchors_per_cell, inference_graph, training_graph
 from .layers import LayerBank
 from .loading import (
     build_rpn_targets,
@@ -32,7 +31,7 @@ from .loading import (
     parse_image_meta,
     unmold_image,
 )
-from .mask_tools import crop_masks, unmold_masks
+from .mask_tools import unmold_masks
 from .matterport import inspection, names
 from .matterport.files import KerasFace
 from .matterport.names import *  # noqa: F403 -- matterport's functions and layers
@@ -48,6 +47,7 @@ from .training_state import (
     save_state,
     state_path,
 )
+from .unmolding import unmold_boxes, unmold_cropped
 from .weights import WeightsError
 
 __all__ = [
@@ -398,7 +398,7 @@ class MaskRCNN:
         Returns:
             boxes (N, 4) int32, class ids (N,) int32, scores (N,), masks (H, W, N) bool.
         """
-        boxes, class_ids, scores, kept = _unmold_boxes(
+        boxes, class_ids, scores, kept = unmold_boxes(
             detections, original_image_shape, image_shape, window
         )
         boxes = np.around(boxes).astype(np.int32)
@@ -433,19 +433,7 @@ class MaskRCNN:
             float32, the probability of each class without the background; masks, list of N
             (pixels, top, left), see `mask_tools.crop_masks`.
         """
-        results = []
-        for shape, molded_shape, window, detections, masks, probabilities in self._look(images):
-            boxes, class_ids, scores, kept = _unmold_boxes(detections, shape, molded_shape, window)
-            results.append(
-                {
-                    "boxes": boxes,
-                    "class_ids": class_ids,
-                    "scores": scores,
-                    "class_scores": probabilities[kept, 1:],
-                    "masks": crop_masks(masks[kept], boxes, shape),
-                }
-            )
-        return results
+        return [unmold_cropped(*found) for found in self._look(images)]
 
     def _look(self, images, verbose=0):
         """Per image: its shape, the network's, the window, and what `_detections` gives."""
@@ -480,7 +468,7 @@ class MaskRCNN:
         boxes, class_ids, scores, masks = self.unmold_detections(
             detections, masks, original_shape, image_shape, window
         )
-        kept = _unmold_boxes(detections, original_shape, image_shape, window)[3]
+        kept = unmold_boxes(detections, original_shape, image_shape, window)[3]
         return {
             "rois": boxes,
             "class_ids": class_ids,
@@ -527,7 +515,7 @@ class MaskRCNN:
         else:
             inputs, outputs = inference_graph(self.bank, self.config, image_shape)
         detections, masks, probabilities = outputs[0], outputs[3], outputs[7]
-        graph = keras.Model(inputs, [detections, _OwnMask()([masks, detections]), probabilities])
+        graph = keras.Model(inputs, [detections, OwnMask()([masks, detections]), probabilities])
         graph.compile(jit_compile=jit(self.config, sizes=1 if image_shape else None))
         return graph
 
@@ -580,35 +568,6 @@ class MaskRCNN:
         for name, value in answer.items():
             log(name, value)
         return answer
-
-
-class _OwnMask(keras.layers.Layer):
-    """Masks (B, D, h, w) of the class that each detection has, from those of all classes."""
-
-    def call(self, inputs):
-        masks, detections = inputs
-        ids = ops.cast(detections[..., 4], "int32")
-        return ops.take_along_axis(masks, ids[..., None, None, None], axis=4)[..., 0]
-
-
-def _unmold_boxes(detections, original_shape, image_shape, window):
-    """Float pixel boxes, class ids, scores of the real detections, and their rows."""
-    last = np.flatnonzero(detections[:, 4] == 0)
-    count = last[0] if len(last) else len(detections)
-    window = norm_boxes(np.asarray(window), image_shape[:2])
-    origin = np.array([window[0], window[1], window[0], window[1]])
-    height, width = window[2] - window[0], window[3] - window[1]
-    boxes = (detections[:count, :4] - origin) / np.array([height, width, height, width])
-    boxes = denorm_boxes_exact(boxes, original_shape[:2])
-    whole = np.around(boxes)
-    real = (whole[:, 2] > whole[:, 0]) & (whole[:, 3] > whole[:, 1])
-    kept = np.flatnonzero(real)
-    return (
-        boxes[kept],
-        detections[kept, 4].astype(np.int32),
-        detections[kept, 5].astype(np.float32),
-        kept,
-    )
 
 
 def remember(store, key, value, limit):

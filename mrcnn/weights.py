@@ -7,6 +7,7 @@ attributes carry what prediction needs: `class_names`, `scale`, `config`, `score
 
 import contextlib
 import errno
+import hashlib
 import json
 import os
 import uuid
@@ -173,6 +174,22 @@ def read_metadata(path):
                     f"{path}: the attribute {key!r} is no JSON; use another weights file."
                 ) from error
     return answer
+
+
+def digest(path):
+    """Digest of a weights file's layers, names and values, and of its settings; class names,
+    scale and score threshold do not count.
+
+    Raises:
+        WeightsError: when the file is missing, broken, or holds no layers.
+    """
+    settings = json.dumps(read_metadata(path)["config"], sort_keys=True)
+    answer = hashlib.sha256(settings.encode())
+    for layer, weights in sorted(read_groups(path).items()):
+        for name, value in sorted(weights.items()):
+            answer.update(f"{layer}/{name} {value.dtype} {value.shape}".encode())
+            answer.update(np.ascontiguousarray(value).data)
+    return answer.hexdigest()
 
 
 def read_groups(path):

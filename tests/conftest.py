@@ -11,6 +11,8 @@ from checkout import ROOT
 
 # What a test opens must not depend on a Gwyddion that happens to be installed.
 os.environ["SPM_GWYDDION"] = "off"
+# An export takes ten seconds for each weights file; tests/engine/test_exported.py makes its own.
+os.environ["PREDICTION_ENGINE"] = "keras"
 
 
 @pytest.fixture(scope="session")

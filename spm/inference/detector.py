@@ -65,6 +65,7 @@ class Detector:
         batch_size: images that `detect` works on at once.
         molecule_size: typical diameter of a molecule in image pixels, None if not known.
         name: of its weights, for the report.
+        engine: what runs the network, for the report.
         mirror: whether it was trained on mirror images too. If not, classes may be mirror images of
             one another, and none is shown to it.
         outline_bias: the mean error of its outlines, of the classes for which it is known; they
@@ -80,6 +81,7 @@ class Detector:
     batch_size: int = 1
     molecule_size: float | None = None
     name: str = ""
+    engine: str = ""
     mirror: bool = True
     outline_bias: Mapping[str, OutlineBias] = field(default_factory=dict)
     appearance: Mapping[str, Any] = field(default_factory=dict)

@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from spm.instruments.line_offsets import fitted_offsets
-
 METHODS = ("none", "plane", "lines", "both")
 
 
@@ -41,6 +39,8 @@ def level(heights: np.ndarray, method: str = "both") -> np.ndarray:
     if method == "lines":
         heights = heights - line_offsets(heights)[:, None]
     if method == "both":
+        from spm.instruments.line_offsets import fitted_offsets  # scipy: see `line_offsets`
+
         # Tilt along the lines is seen well only once the offsets are gone, and the other way round.
         for _ in range(2):
             heights = heights - plane(heights)
@@ -62,6 +62,9 @@ def line_offsets(heights: np.ndarray) -> np.ndarray:
     Returns:
         (H,) float64.
     """
+    # It takes a third of a second to import, for which images without heights need not wait.
+    from spm.instruments.line_offsets import fitted_offsets
+
     tilt = plane(heights)
     return fitted_offsets(heights - tilt) + tilt.mean(axis=1)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 
 import numpy as np
@@ -15,20 +16,42 @@ from spm.measure.statistics import ANGLE_BINS, Pair, Statistics
 DPI = 150
 MOST_ABOVE = 4  # entries of a legend that stands above the bars
 SIZE = (4.6, 3.2)  # inches of one figure
+TITLE = 0.22  # inches above it, on the sheet
 DOMAIN_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#5B3A29")
 
 
 def figures(found: Statistics) -> dict[str, Figure]:
-    """Return one figure for each question that the image can answer, by title."""
-    return {title: _drawn([panel], 1, SIZE, found) for title, panel in _panels(found).items()}
+    """Return one figure for each question that the image can answer, by title. They are drawn
+    once and kept in `found.figures`."""
+    if not found.figures:
+        found.figures = {title: _drawn(panel, found) for title, panel in _panels(found).items()}
+    return found.figures
 
 
 def sheet(found: Statistics) -> Figure:
-    """Return all figures on one sheet of two columns, each under its title."""
-    panels = _panels(found)
-    rows = max(1, (len(panels) + 1) // 2)
-    titled = [_with_title(title, panel) for title, panel in panels.items()]
-    return _drawn(titled, 2, (2 * SIZE[0], rows * SIZE[1]), found)
+    """Return all figures on one sheet of two columns, each under its title; to be saved with
+    `DPI`."""
+    drawn = figures(found)
+    rows = max(1, (len(drawn) + 1) // 2)
+    columns, row = 2 if drawn else 1, SIZE[1] + TITLE
+    with figure_style(OPEN_AXES):
+        page = new_figure(columns * SIZE[0], rows * row, dpi=DPI)
+        page.set_layout_engine("none")
+        for i, (title, figure) in enumerate(drawn.items()):
+            left, top = i % 2 * SIZE[0], (rows - i // 2) * row
+            page.figimage(_pixels(figure), round(left * DPI), round((top - row) * DPI))
+            place = (left + 0.08) / (2 * SIZE[0]), (top - 0.08) / (rows * row)
+            page.text(*place, title, fontweight="bold", va="top")
+        if not drawn:
+            page.text(0.5, 0.5, "no molecules", ha="center", color=MUTED)
+    return page
+
+
+def _pixels(figure: Figure) -> np.ndarray:
+    """Return a figure as (H, W, 4) uint8."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="rgba", dpi=DPI)
+    return np.frombuffer(buffer.getvalue(), np.uint8).reshape(round(SIZE[1] * DPI), -1, 4)
 
 
 def _panels(found: Statistics) -> dict[str, Callable[[Axes, Statistics], None]]:
@@ -47,26 +70,17 @@ def _panels(found: Statistics) -> dict[str, Callable[[Axes, Statistics], None]]:
     return panels
 
 
-def _drawn(panels: list[Callable], columns: int, size: tuple, found: Statistics) -> Figure:
+def _drawn(panel: Callable[[Axes, Statistics], None], found: Statistics) -> Figure:
     with figure_style(OPEN_AXES):
-        figure = new_figure(*size, dpi=DPI)
-        rows = max(1, -(-len(panels) // columns))
-        for i, panel in enumerate(panels):
-            panel(figure.add_subplot(rows, columns, i + 1), found)
-        if not panels:
-            figure.text(0.5, 0.5, "no molecules", ha="center", color=MUTED)
+        figure = new_figure(*SIZE, dpi=DPI)
+        axes = figure.add_subplot()
+        panel(axes, found)
+        if axes.get_aspect() != "auto":  # else the legend beside a map is cut off
+            figure.set_layout_engine("compressed")
         # Lay out once, within the style; saving would do it again for each format.
         figure.draw_without_rendering()
         figure.set_layout_engine("none")
     return figure
-
-
-def _with_title(title: str, panel: Callable) -> Callable:
-    def draw(axes: Axes, found: Statistics) -> None:
-        panel(axes, found)
-        axes.set_title(title, loc="left", fontweight="bold")
-
-    return draw
 
 
 def _arrow(pair: Pair) -> str:

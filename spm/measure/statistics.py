@@ -59,6 +59,7 @@ class Statistics:
         heights_nm: (N,) float64 height of each molecule above the surface, None if not known.
         shown: all molecules; `molecules` are those without the unfamiliar ones.
         summary: what NAME_summary.json holds.
+        figures: drawn figures by title, once `spm.measure.figures.figures` was asked for them.
     """
 
     molecules: list[Molecule]
@@ -71,6 +72,7 @@ class Statistics:
     heights_nm: np.ndarray | None = None
     shown: list[Molecule] = field(default_factory=list)
     summary: dict[str, Any] = field(default_factory=dict)
+    figures: dict[str, Any] = field(default_factory=dict, repr=False)
 
     @property
     def unit(self) -> str:

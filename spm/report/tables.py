@@ -16,7 +16,7 @@ import numpy as np
 from spm.measure.statistics import Statistics
 
 PACKAGES = (
-    "tensorflow", "torch", "jax", "keras", "numpy", "scipy", "opencv-python",
+    "openvino", "tensorflow", "torch", "jax", "keras", "numpy", "scipy", "opencv-python",
     "opencv-python-headless", "scikit-image", "matplotlib",
 )  # fmt: skip
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from spm.run.files import write_json
 
 PACKAGES = (
-    "tensorflow", "torch", "jax", "keras", "numpy", "scipy", "opencv-python",
+    "openvino", "tensorflow", "torch", "jax", "keras", "numpy", "scipy", "opencv-python",
     "opencv-python-headless", "scikit-image", "scikit-learn", "h5py",
 )  # fmt: skip
 

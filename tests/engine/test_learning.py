@@ -1,7 +1,14 @@
 """One test that really learns: a small simulated image, and another one to be recognised."""
 
+import importlib.util
+import json
+import subprocess
+import sys
+
+import keras
 import numpy as np
 import pytest
+from checkout import ROOT
 
 import train_test
 from engine.detector import load_detector
@@ -15,21 +22,34 @@ from spm.structures.annotation import write_annotation
 # Triangles and rods: a network tells them apart after half of the steps that triangles and
 # three-lobed molecules take.
 SYSTEM, NAMES = "A+C", ["003a", "rod"]
+on_tensorflow = pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow" or importlib.util.find_spec("openvino") is None,
+    reason="exports on TensorFlow, with OpenVINO",
+)
 QUIET = dict(pixels_per_molecule=40, adsorbates=0, coverage=0.4)
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory):
-    """The detector after the light recipe on one image, shortened."""
+def weights(tmp_path_factory):
+    """Weights of the light recipe on one image, shortened, exported by the training."""
     folder = tmp_path_factory.mktemp("学习 (1)")
     image, truth = simulate(SYSTEM, 256, seed=1, image_name="crop.png", **QUIET)
     write_image(folder / "crop.png", image)
     write_annotation(folder / "crop.json", truth)
-    weights = train_test.train_main(
-        init_with="none", recipe="cpu", augment="online", source_dir=folder,
-        log_dir=folder / "logs", epochs=3, steps_per_epoch=60,
-    )  # fmt: skip
-    return load_detector(weights, settings=Settings(score_threshold=0.05))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("PREDICTION_ENGINE")
+        return train_test.train_main(
+            init_with="none", recipe="cpu", augment="online",
+            source_dir=folder, log_dir=folder / "logs", epochs=3, steps_per_epoch=60,
+        )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def trained(weights):
+    """What Keras says of them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("mrcnn.config.best_dtype", lambda: "float32")
+        return load_detector(weights, settings=Settings(score_threshold=0.05), engine="keras")
 
 
 def test_a_simulated_image_is_learned(trained):
@@ -51,3 +71,58 @@ def test_the_weights_file_tells_prediction_all_it_needs(trained):
     assert trained.scale == pytest.approx(
         train_test.LightConfig.MOLECULE_PIXELS / trained.molecule_size
     )
+
+
+@on_tensorflow
+def test_the_exported_network_says_what_keras_says(trained, weights):
+    assert weights.with_suffix(".openvino").is_file()  # written by the training
+    exported = load_detector(weights, settings=Settings(score_threshold=0.05), engine="openvino")
+    assert (exported.class_names, exported.input_size) == (NAMES, trained.input_size)
+    scene, _ = simulate(SYSTEM, exported.input_size, seed=3, **QUIET)
+    bare = np.full_like(scene, (40, 2, 0))
+    for image in (scene, bare, scene[::-1, ::-1]):
+        (ours,), (theirs,) = exported.detect([image]), trained.detect([image])
+        assert len(ours) == len(theirs)
+        np.testing.assert_allclose(ours.boxes, theirs.boxes, atol=1e-2)
+        np.testing.assert_allclose(ours.class_scores, theirs.class_scores, atol=1e-4)
+        ious = [a.iou(b) for a, b in zip(ours.masks, theirs.masks, strict=True)]
+        assert min(ious, default=1) > 0.99
+    assert len(trained.detect([scene])[0]) > 20
+
+
+WITHOUT_KERAS = """
+import runpy, sys
+heavy = {"keras", "tensorflow", "torch", "jax"}
+sys.argv = sys.argv[1:]
+sys.path.insert(0, ".")
+try:
+    runpy.run_path(sys.argv[0], run_name="__main__")
+except SystemExit as end:
+    assert not end.code, end.code
+assert not heavy & set(sys.modules), heavy & set(sys.modules)
+"""
+
+
+@on_tensorflow
+def test_scripts_predict_without_tensorflow(weights, tmp_path, monkeypatch):
+    monkeypatch.delenv("PREDICTION_ENGINE")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    image, truth = simulate(SYSTEM, 320, seed=2, image_name="a.png", **QUIET)
+    write_image(tmp_path / "a.png", image)
+    write_annotation(tmp_path / "a.json", truth)
+    out = tmp_path / "out"
+    for script, *arguments in (
+        ("predict_big_pic.py", str(tmp_path / "a.png"), "--out-dir", str(out)),
+        ("evaluate.py", "--truth", str(tmp_path), "--out", str(out / "evaluation")),
+    ):
+        done = subprocess.run(
+            [sys.executable, "-c", WITHOUT_KERAS, script, *arguments, "--weights", str(weights)],
+            cwd=ROOT, capture_output=True, text=True, encoding="utf-8",
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "note: Keras" not in done.stderr
+    expected = find_molecules(load_detector(weights, engine="openvino"), image)
+    rows = (out / "a_molecules.csv").read_text(encoding="utf-8").strip().splitlines()
+    assert len(rows) == 1 + len(expected) > 10
+    metrics = json.loads((out / "evaluation" / "metrics.json").read_text(encoding="utf-8"))
+    assert metrics

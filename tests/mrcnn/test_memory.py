@@ -6,6 +6,7 @@ from mrcnn import memory
 
 
 def test_glibc_agrees_and_others_are_left_alone(monkeypatch):
-    assert memory.keep_freed_memory() == (platform.libc_ver()[0] == "glibc")
+    for change in (memory.return_freed_memory, memory.keep_freed_memory):
+        assert change() == (platform.libc_ver()[0] == "glibc")
     monkeypatch.setattr(memory.platform, "libc_ver", lambda: ("", ""))
-    assert memory.keep_freed_memory() is False
+    assert not memory.keep_freed_memory() and not memory.return_freed_memory()

@@ -1,0 +1,163 @@
+"""When OpenVINO runs the network, when Keras does, and what is said of it."""
+
+from __future__ import annotations
+
+import importlib.util
+import zipfile
+
+import numpy as np
+import pytest
+from networks import TinyConfig, Toys, fill_by_recipe
+
+from engine import exported
+from engine.detector import load_detector
+from mrcnn.exported import FORMAT, exported_path, read_about
+from mrcnn.model import MaskRCNN
+from mrcnn.weights import digest
+from spm.errors import InputError
+from spm.inference.predict import Settings
+
+pytestmark = pytest.mark.skipif(
+    importlib.util.find_spec("openvino") is None or exported.backend() != "tensorflow",
+    reason="exports on TensorFlow, with OpenVINO",
+)
+ALL = Settings(score_threshold=0.4)
+
+
+@pytest.fixture(scope="module")
+def network(tmp_path_factory):
+    """A network filled by the recipe, which takes any image for molecules."""
+    model = MaskRCNN("inference", TinyConfig(), tmp_path_factory.mktemp("网络 (1)"))
+    fill_by_recipe(model.bank.layers.values(), damped="branch2b")
+    model.metadata = {"class_names": ["disc", "方 b"], "scale": 1.0, "score_threshold": 0.4}
+    return model
+
+
+@pytest.fixture(scope="module")
+def weights(network, tmp_path_factory):
+    path = tmp_path_factory.mktemp("weights 网") / "mask_rcnn_tiny_0001.h5"
+    network.save_weights(path)
+    return path
+
+
+@pytest.fixture(autouse=True)
+def choose(monkeypatch):
+    monkeypatch.delenv("PREDICTION_ENGINE")
+    monkeypatch.delenv("KERAS_BACKEND", raising=False)
+    monkeypatch.setattr("mrcnn.config.best_dtype", lambda: "float32")
+
+
+def without_keras(monkeypatch):
+    there = importlib.util.find_spec
+    monkeypatch.setattr(
+        exported.importlib.util, "find_spec",
+        lambda name: None if name in ("keras", "tensorflow") else there(name),
+    )  # fmt: skip
+
+
+def test_the_first_prediction_writes_the_network_and_the_next_finds_it(weights, capsys):
+    first = load_detector(weights, settings=ALL)
+    assert "written once" in capsys.readouterr().out
+    path = exported_path(weights)
+    assert read_about(path) == {"format": FORMAT, "weights": digest(weights), "side": 128}
+    assert sorted(p.name for p in weights.parent.iterdir()) == [weights.name, path.name]
+    second = load_detector(weights, settings=ALL)
+    assert capsys.readouterr() == ("", "") and second.engine == "OpenVINO, float32"
+    image = Toys().load(1, seed=5).load_image(0)
+    (found,), (again,) = first.detect([image]), second.detect([image])
+    (keras,) = load_detector(weights, settings=ALL, engine="keras").detect([image])
+    assert len(found) == len(again) == len(keras) > 3
+    np.testing.assert_array_equal(found.boxes, again.boxes)
+    np.testing.assert_allclose(found.boxes, keras.boxes, atol=1e-2)
+    np.testing.assert_allclose(found.class_scores, keras.class_scores, atol=1e-5)
+    for a, b in zip(found.masks, keras.masks, strict=True):
+        assert (a.pixels.shape, a.top, a.left) == (b.pixels.shape, b.top, b.left)
+        assert (a.pixels != b.pixels).sum() <= 2
+
+
+def test_a_prediction_exports_in_a_process_of_its_own(weights, monkeypatch, tmp_path, capsys):
+    copy = tmp_path / weights.name
+    copy.write_bytes(weights.read_bytes())
+    monkeypatch.setattr(exported, "_keras_at_work", lambda: False)
+    assert load_detector(copy, settings=ALL).engine.startswith("OpenVINO")
+    assert "note:" not in capsys.readouterr().err
+    assert sorted(p.name for p in tmp_path.iterdir()) == [copy.name, exported_path(copy).name]
+
+
+def test_a_score_threshold_written_later_needs_no_other_export(weights, network):
+    load_detector(weights, settings=ALL)
+    written = exported_path(weights).stat().st_mtime_ns
+    network.metadata["score_threshold"] = 0.45
+    network.save_weights(weights)
+    assert load_detector(weights).score_threshold == 0.45
+    assert exported_path(weights).stat().st_mtime_ns == written
+
+
+def test_without_keras_the_exported_network_must_be_there(weights, monkeypatch, network, tmp_path):
+    load_detector(weights, settings=ALL)
+    without_keras(monkeypatch)
+    assert load_detector(weights, settings=ALL).engine.startswith("OpenVINO")
+    alone = tmp_path / "mask_rcnn_tiny_0002.h5"
+    network.save_weights(alone)
+    with pytest.raises(InputError, match="0002.openvino is not there.*copy it"):
+        load_detector(alone)
+    other = exported_path(alone)
+    other.write_bytes(exported_path(weights).read_bytes())
+    layer = network.bank.layers["mrcnn_class_logits"]
+    layer.bias.assign(layer.bias + 0.001)
+    network.save_weights(alone)
+    layer.bias.assign(layer.bias - 0.001)
+    with pytest.raises(InputError, match="belongs to other weights"):
+        load_detector(alone)
+    monkeypatch.setenv("PREDICTION_ENGINE", "keras")
+    with pytest.raises(InputError, match="neither Keras nor TensorFlow|not installed"):
+        load_detector(alone)
+
+
+def test_a_damaged_export_falls_back_to_keras_with_a_line(weights, tmp_path, capsys):
+    load_detector(weights, settings=ALL)
+    copy = tmp_path / weights.name
+    copy.write_bytes(weights.read_bytes())
+    data = bytearray(exported_path(weights).read_bytes())
+    with zipfile.ZipFile(exported_path(weights)) as file:
+        middle = file.getinfo("network.bin").header_offset + 5000
+    data[middle] ^= 0xFF
+    exported_path(copy).write_bytes(data)
+    capsys.readouterr()
+    assert load_detector(copy, settings=ALL).engine == "Keras, float32"
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1 and "note: Keras runs the network" in said and "CRC" in said
+    exported_path(copy).write_bytes(data[: len(data) // 2])  # cut off: made anew
+    assert load_detector(copy, settings=ALL).engine.startswith("OpenVINO")
+
+
+@pytest.mark.parametrize("why", ["backend", "card", "openvino"])
+def test_what_does_not_fit_runs_in_keras_with_a_line(weights, monkeypatch, capsys, why):
+    if why == "backend":
+        monkeypatch.setattr(exported, "backend", lambda: "torch")
+        monkeypatch.setattr(exported, "keras_installed", lambda: True)
+    elif why == "card":
+        monkeypatch.setattr(exported, "_card_likely", lambda: True)
+        monkeypatch.setattr(exported, "has_accelerator", lambda: True)
+    else:
+        there = importlib.util.find_spec
+        monkeypatch.setattr(
+            exported.importlib.util, "find_spec", lambda n: None if n == "openvino" else there(n)
+        )
+    assert load_detector(weights, settings=ALL).engine == "Keras, float32"
+    said = capsys.readouterr().err
+    assert said.startswith("note: Keras runs the network: ") and said.count("\n") == 1
+    assert {"backend": "torch", "card": "graphics card", "openvino": "not installed"}[why] in said
+
+
+def test_an_export_that_fails_is_told(weights, monkeypatch, tmp_path, capsys):
+    copy = tmp_path / weights.name
+    copy.write_bytes(weights.read_bytes())
+
+    def fail(*_):
+        raise RuntimeError("no such operation")
+
+    monkeypatch.setattr("openvino.convert_model", fail)
+    assert load_detector(copy, settings=ALL).engine == "Keras, float32"
+    assert "the export failed (no such operation)" in capsys.readouterr().err
+    assert [p.name for p in tmp_path.iterdir()] == [copy.name]
