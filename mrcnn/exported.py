@@ -9,6 +9,7 @@ Nothing here may import keras or tensorflow: that would take longer than most im
 """
 
 import json
+import sys
 import zipfile
 import zlib
 from pathlib import Path
@@ -55,6 +56,16 @@ def write_exported(path, xml, constants, about):
         file.writestr("network.bin", constants)
 
 
+def import_openvino():
+    """The package `openvino`, which then tells nobody: with `openvino_telemetry` at hand its import
+    alone leaves a number for this user in ~/intel, and its converter sends its use to a server
+    (findings/openvino_telemetry.sh)."""
+    sys.modules.setdefault("openvino_telemetry", None)
+    import openvino
+
+    return openvino
+
+
 class ExportedNetwork:
     """The network of an exported file, ready to run.
 
@@ -69,8 +80,7 @@ class ExportedNetwork:
     """
 
     def __init__(self, path):
-        import openvino
-
+        openvino = import_openvino()
         self.side = read_about(path).get("side")
         core = openvino.Core()
         # With its bfloat16 masks differ by up to a fifth (benchmarks/README.md).

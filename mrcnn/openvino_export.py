@@ -14,7 +14,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from .exported import ExportedError, ExportedNetwork, exported_path, write_exported
+from .exported import ExportedError, ExportedNetwork, exported_path, import_openvino, write_exported
 from .weights import WeightsError, digest, read_metadata, whole_file
 
 
@@ -65,7 +65,6 @@ def _tile_config(weights, settings):
 
 def _converted(weights, config):
     """The `openvino.Model` of a weights file."""
-    import openvino
     import tensorflow as tf
 
     from .graphs import tile_graph
@@ -83,7 +82,7 @@ def _converted(weights, config):
     def answer(image, lowest_score):
         return graph([image, lowest_score], training=False)
 
-    model = openvino.convert_model(answer.get_concrete_function())
+    model = import_openvino().convert_model(answer.get_concrete_function())
     _sort_faster(model)
     return model
 
@@ -92,7 +91,7 @@ def _sort_faster(model):
     """Replace every stable TopK of many values by a NonMaxSuppression of boxes without an area,
     which suppresses nothing and sorts: equal scores by rising index, as TensorFlow does.
 
-    OpenVINO 2026.4 takes 100 ms for the stable 1000 of 12,495 values (findings/openvino_top_k.sh).
+    OpenVINO 2026.4 takes 100 ms for the stable 1000 of 12,495 values (findings/openvino_cpu.sh).
     """
     import numpy as np
     from openvino import opset13 as op
@@ -124,8 +123,7 @@ def _sort_faster(model):
 
 def _as_bytes(model):
     """The graph's XML and its constants."""
-    import openvino
-
+    openvino = import_openvino()
     with tempfile.TemporaryDirectory(prefix="exported") as folder:
         xml = Path(folder, "network.xml")
         openvino.save_model(model, xml, compress_to_fp16=False)
