@@ -109,7 +109,7 @@ def test_tidy_leaves_the_user_s_files_alone_in_their_folder(tmp_path, capsys):
 
 
 def test_wrong_input_is_said_before_any_work(house, tmp_path):
-    with pytest.raises(InputError, match="'003a1' belongs to no known class"):
+    with pytest.raises(InputError, match="'003a1', .* belong to no known class"):
         run({**house, "copies_dir": tmp_path / "none"}, class_names=["molecule"])
     with pytest.raises(InputError, match="no image to recognise"):
         run({**house, "images_dir": tmp_path})
