@@ -155,7 +155,8 @@ def best_epoch(run: Path) -> int | None:
 
 def superseded(run: Path, finished: bool) -> list[Path]:
     """Returns the files of a run that nothing needs: weights that are neither the last epoch's nor
-    the best one's, and the optimiser's state of a training that has ended.
+    the best one's, exported networks that belong to none of the others, and the optimiser's state
+    of a training that has ended.
 
     A training that goes on keeps the last two epochs: should a loss of power damage one, the other
     is taken.
@@ -164,4 +165,6 @@ def superseded(run: Path, finished: bool) -> list[Path]:
     kept = found[: 1 if finished else 2]
     kept += [path for path in found if int(path.stem.rsplit("_", 1)[1]) == best]
     states = list(run.glob(f"mask_rcnn_*{STATE_SUFFIX}")) if finished else []
-    return [path for path in found if path not in kept] + states
+    exported = [path for path in run.glob("mask_rcnn_*.openvino")
+                if path.with_suffix(".h5") not in kept]  # fmt: skip
+    return [path for path in found if path not in kept] + exported + states

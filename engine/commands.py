@@ -22,6 +22,9 @@ COMMANDS = {
     "spm-crop": ("spm.crop", "main"),
     "spm-export": ("spm.exports", "main"),
     "spm-import-coco": ("spm.import_coco", "main"),
+    "spm-pool": ("spm.pool", "main"),
+    "spm-average": ("spm.average", "main"),
+    "spm-undistort": ("spm.undistort", "main"),
     "spm-simulate": ("spm.simulate.__main__", "main"),
     "spm-clean": ("engine.clean", "main"),
 }
@@ -42,5 +45,8 @@ convert = partial(_run, "spm-convert")
 crop = partial(_run, "spm-crop")
 export = partial(_run, "spm-export")
 import_coco = partial(_run, "spm-import-coco")
+pool = partial(_run, "spm-pool")
+average = partial(_run, "spm-average")
+undistort = partial(_run, "spm-undistort")
 simulate = partial(_run, "spm-simulate")
 clean = partial(_run, "spm-clean")

@@ -1,4 +1,6 @@
-"""Mean unit cells and molecules of predicted images: python -m spm.average FILE.json ...
+"""Mean unit cells and molecules of predicted images.
+
+    python -m spm.average img_cache/NAME_predicted.json
 
 Takes NAME_predicted.json (corrected in labelme or not), and the image that it names, and writes
 NAME_averages.png, NAME_averages.npz and TIFFs beside it, as predict_big_pic.py does.
@@ -6,8 +8,12 @@ NAME_averages.png, NAME_averages.npz and TIFFs beside it, as predict_big_pic.py 
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+
+if __name__ == "__main__" and not __package__:  # started by its file
+    sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
 from spm.errors import InputError, raise_problems
 from spm.measure.statistics import measure

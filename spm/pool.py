@@ -1,4 +1,6 @@
-"""All images together: python -m spm.pool img_cache.
+"""All images together.
+
+    python -m spm.pool img_cache
 
 Takes the results of a folder, image by image, and writes into it
 
@@ -15,7 +17,11 @@ folder (image,dose), puts its columns into all tables and figures.
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
+
+if __name__ == "__main__" and not __package__:  # started by its file
+    sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
 from spm.errors import InputError, raise_problems
 from spm.pooled.folder import INDEX, Asked, pool_folder

@@ -1,4 +1,6 @@
-"""Take drift and scanner errors out: python -m spm.undistort FILE.json --a 2.5 --b 2.5 --angle 60.
+"""Take drift and scanner errors out.
+
+    python -m spm.undistort img_cache/NAME_predicted.json --a 2.5 --b 2.5 --angle 60
 
 From a cell that is known, of the molecules' layer or of a lattice of atoms outlined as a class,
 follows the affine map from measured to true lengths (the scan's fast direction keeps its
@@ -16,8 +18,12 @@ results, which stay as they are, those of the corrected image:
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+
+if __name__ == "__main__" and not __package__:  # started by its file
+    sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
 from spm.errors import InputError, raise_problems
 from spm.measure.known_cell import KnownCell

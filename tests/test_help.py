@@ -28,6 +28,9 @@ COMMANDS = {
     "spm/crop.py": "spm.crop.main",
     "spm/exports.py": "spm.exports.main",
     "spm/import_coco.py": "spm.import_coco.main",
+    "spm/pool.py": "spm.pool.main",
+    "spm/average.py": "spm.average.main",
+    "spm/undistort.py": "spm.undistort.main",
     "spm/simulate/__main__.py": "spm.simulate.__main__.main",
 }
 

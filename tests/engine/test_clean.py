@@ -76,6 +76,16 @@ def test_old_weights_go_and_what_is_needed_stays(house, capsys):
     assert names(newest) == [*kept, "mask_rcnn_shapes_0004.state.npz", "mine.h5"]
 
 
+def test_an_exported_network_goes_with_its_weights(house):
+    run = run_folder(house / "logs", "shapes20260101T0000", True)
+    for epoch in (1, 4):
+        (run / f"mask_rcnn_shapes_{epoch:04}.openvino").write_bytes(b"network")
+    (run / "mine.openvino").write_bytes(b"the user's own")
+    clean.main(remove=True)
+    left = sorted(p.name for p in run.glob("*.openvino"))
+    assert left == ["mask_rcnn_shapes_0004.openvino", "mine.openvino"]
+
+
 def test_a_run_at_work_is_left_alone(house):
     run = run_folder(house / "logs", "shapes20260101T0000", True)
     before = names(run)
