@@ -60,6 +60,8 @@ class Evaluation(Settings):
 
     def problems(self) -> Iterator[str]:
         """Yield what is missing, or given twice."""
+        from engine.checkpoints import no_weights_file
+
         if self.truth is None:
             yield "which images? Give the folder of labelled ones with --truth FOLDER."
         elif (self.weights is None) == (self.predicted is None):
@@ -67,8 +69,8 @@ class Evaluation(Settings):
                 "give either --weights FILE to predict the images or --predicted FOLDER with "
                 "finished predictions, and not both."
             )
-        elif self.weights is not None and not self.weights.is_file():
-            yield f"{self.weights}: there is no such weights file; check the name."
+        elif self.weights is not None and (missing := no_weights_file(self.weights)):
+            yield missing
 
 
 # ------------------------------------------------------------------------------------------------

@@ -18,7 +18,8 @@ from spm.run import command_line
 from spm.run.files import folder_lock, write_csv
 from spm.run.setting_kinds import Whole
 from spm.run.settings import Settings, takes
-from spm.structures.classes import check_class_names
+from spm.run.words import counted
+from spm.structures.classes import ClassChoice, Classes
 
 
 # --- settings: change the values, the text below each says what it is ---------------------------
@@ -32,7 +33,8 @@ class Dataset(Settings):
     out_dir: Path = Path("train_dataset")
     """The dataset; entries that have no image any more are deleted."""
     class_names: list[str] | None = None
-    """Known classes; a label of none of them is an error. None: labels are not checked."""
+    """Known classes, with spaces or commas between them; a label of none of them is an error. None:
+    any label will do."""
     workers: Whole = 0
     """Processes; 0 takes one for each processor core."""
     force: bool = False
@@ -40,7 +42,7 @@ class Dataset(Settings):
 
     def problems(self) -> list[str]:
         """Return what is wrong with the class names."""
-        return check_class_names(self.class_names or [])
+        return Classes(self.class_names or []).problems()
 
 
 # ------------------------------------------------------------------------------------------------
@@ -54,20 +56,21 @@ def main(settings: Dataset) -> int:
         0. Problems of single images are raised together after all others are done; the index
         then holds the others.
     """
-    class_names, workers = settings.class_names, settings.workers
-    items = list_items(settings.in_dir)
+    items, workers = list_items(settings.in_dir), settings.workers
     with folder_lock(settings.out_dir) as folder:
         steps = DatasetSteps(items, folder, settings.force)
         steps.begin()
         problems = steps.write_masks(settings.cache_dir, workers)
         problems += steps.write_entries(workers)
         rows = [row for row in steps.entries.notes() if (folder / row[MASKS]).is_file()]
-        problems += unknown_labels(rows, class_names) if class_names else []
+        if settings.class_names:
+            problems += unknown_labels(rows, ClassChoice(settings.class_names))
         write_csv(folder / INDEX, COLUMNS, rows)
     written = len(steps.entries.todo)
     print(
-        f"dataset: {written} entries and {len(steps.masks.todo)} masks written, "
-        f"{len(items) - written} entries up to date in {folder}"
+        f"dataset: {counted(written, 'entry', 'entries')} and "
+        f"{counted(len(steps.masks.todo), 'mask')} written, "
+        f"{counted(len(items) - written, 'entry', 'entries')} up to date in {folder}"
     )
     raise_problems(problems)
     return 0

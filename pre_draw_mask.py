@@ -21,8 +21,8 @@ from spm.run.manifest import digest
 from spm.run.resumable import Job, Made, ResumableStep
 from spm.run.setting_kinds import Whole
 from spm.run.settings import Settings, takes
-from spm.structures.annotation import Annotation, check_annotation
-from spm.structures.classes import check_class_names
+from spm.structures.annotation import Annotation, check_annotation, classes_of
+from spm.structures.classes import ClassChoice, Classes
 from spm.structures.instance_masks import shape_masks
 
 STEP = "pre_draw"
@@ -38,7 +38,8 @@ class Masks(Settings):
     """Folder of the masks: imgs/, mask/, yaml/, label_viz/ and rw_mask/ are made there; entries
     that have no image any more are deleted."""
     class_names: list[str] | None = None
-    """Known classes; a label of none of them is an error. None: labels are not checked."""
+    """Known classes, with spaces or commas between them; a label of none of them is an error. None:
+    any label will do."""
     workers: Whole = 0
     """Threads; 0 takes one for each processor core."""
     force: bool = False
@@ -46,7 +47,7 @@ class Masks(Settings):
 
     def problems(self) -> list[str]:
         """Return what is wrong with the class names."""
-        return check_class_names(self.class_names or [])
+        return Classes(self.class_names or []).problems()
 
 
 # ------------------------------------------------------------------------------------------------
@@ -59,11 +60,12 @@ def main(settings: Masks) -> int:
     Returns:
         0. Problems of single images are raised together after all others are done.
     """
-    class_names, force, workers = settings.class_names, settings.force, settings.workers
+    force, workers = settings.force, settings.workers
     sources, problems = read_sources(settings.in_dir, copies_of="geo")
-    for source in sources if class_names else ():
-        if not source.annotation.derived:  # copies have the same labels
-            problems += check_annotation(source.annotation, class_names)
+    if settings.class_names:  # copies have the same labels
+        own = [source.annotation for source in sources if not source.annotation.derived]
+        classes = classes_of(own, ClassChoice(settings.class_names))
+        problems += [p for one in own for p in check_annotation(one.classified(classes))]
     with folder_lock(settings.out_dir) as folder:
         prepare_folders(folder)
         items = {entry_name(number): source for number, source in enumerate(sources)}

@@ -27,9 +27,10 @@ if TYPE_CHECKING:
 class Training(Settings):
     """What the network is trained on, from what, and how long."""
 
-    class_names: list[str] = ["003a", "020a"]
-    """The molecules, by the names that their labels start with: the label 003a12 belongs to the
-    class 003a."""
+    class_names: list[str] | None = None
+    """The classes of molecules. None takes them from the labels of your outlines (the label 003a12
+    belongs to the class 003a, as number 12), or from the weights that training goes on with. Named,
+    with spaces or commas between them, a label of none of them is an error."""
     init_with: str = "auto"
     """What training starts from: auto (without a graphics card nothing; with one mask_rcnn_coco.h5
     beside the script, if it is there or can be fetched), coco, imagenet, last (the last weights in
@@ -94,7 +95,6 @@ class ShapesConfig(Config):
 
     NAME = "shapes"
     BACKBONE = "resnet50"
-    NUM_CLASSES = 1 + len(Training.class_names)
     GPU_COUNT = 1
     IMAGES_PER_GPU = 2
     IMAGE_MIN_DIM = 512

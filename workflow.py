@@ -16,9 +16,9 @@ It runs the steps one after the other; each is a script of its own and can be ru
     train_test.py                               training -> logs/
     predict_big_pic.py                          images/ -> img_cache/
 
-What is up to date is not done again; `--force` does it all the same. The class names stand at the
-top of train_test.py with the other settings of training, those of prediction at the top of
-predict_big_pic.py.
+What is up to date is not done again; `--force` does it all the same. The classes are those that the
+labels name. The settings of training stand at the top of train_test.py, those of prediction at the
+top of predict_big_pic.py.
 """
 
 from __future__ import annotations
@@ -38,10 +38,13 @@ from predict_big_pic import Prediction
 from spm.run import command_line
 from spm.run.setting_kinds import Whole
 from spm.run.settings import Settings, old_names, takes
+from spm.structures.classes import Classes
 from train_test import Training
 
 if TYPE_CHECKING:
+    from engine.unfinished import Unfinished
     from spm.checks.corrections import Correction
+    from spm.checks.preflight import Findings
 
 
 # --- settings: change the values, the text below each says what it is ---------------------------
@@ -107,27 +110,14 @@ def main(settings: Workflow) -> int:
         InputError: with all that is wrong with the input, before any work is done.
     """
     from engine import retrain, unfinished
-    from engine.workflow_check import look_before_work
-    from spm.checks.corrections import examine, store
+    from engine.workflow_check import tell_before_work
 
     start = time.perf_counter()
-    given, images_dir = settings.training, settings.images_dir
-    names, source_dir, out_dir = given.class_names, given.source_dir, settings.out_dir
-    augment = given.augment or ("online" if settings.add else "folder")
     asked, cut_off = settings, unfinished.find(settings)
-    settings = settings.replace(augment=augment)
-    added: list[Correction] = []
-    old_weights = cut_off.weights if cut_off else None
-    if settings.add:
-        old_weights, changes = retrain.start_with(given.init_with, given.log_dir, old_weights)
-        settings = settings.replace(**changes)
-        if cut_off:
-            added = cut_off.added(source_dir)
-        else:
-            added = examine(settings.add, source_dir, images_dir, names)
-        if not settings.check and not cut_off:
-            store(added, source_dir)
-    look_before_work(settings, train_test.recipes(), added)
+    settings, findings, added, old_weights = look(settings, cut_off)
+    images_dir, out_dir = settings.images_dir, settings.out_dir
+    # Everything that can be wrong with the input is said before any work is done.
+    tell_before_work(settings, train_test.recipes(), findings, added)
     if settings.check:
         return 0
     if cut_off:
@@ -136,7 +126,7 @@ def main(settings: Workflow) -> int:
         others = retrain.other_names(added, images_dir) if settings.add else ()
         cut_off = unfinished.begin(asked, old_weights, added, others)
 
-    if augment == "folder":
+    if settings.training.augment == "folder":
         make_dataset(settings)
     weights = train_test.train_main(**settings.training.values())
     status = predict(settings, weights)
@@ -144,10 +134,52 @@ def main(settings: Workflow) -> int:
         weights = train_again(settings)
         status = predict(settings, weights)
     if settings.add:
-        retrain.compare(added, cut_off.folder, (old_weights, weights), out_dir, names)
+        retrain.compare(added, cut_off.folder, (old_weights, weights), out_dir, findings.names)
     cut_off.end()
     print(f"All done in {(time.perf_counter() - start) / 60:.1f} minutes; look into {out_dir}")
     return status
+
+
+def look(
+    settings: Workflow, cut_off: Unfinished | None = None
+) -> tuple[Workflow, Findings, list[Correction], Path | None]:
+    """Look at the input, and take the corrections in if this is no mere check.
+
+    Args:
+        settings: as the user gave them.
+        cut_off: the same command's run that was cut off, which has taken the corrections in.
+
+    Returns:
+        The settings with what follows from the input: classes, weights and kind of augmentation;
+        what was found; the corrections, and the weights whose predictions were corrected.
+
+    Raises:
+        InputError: for corrections that cannot be used.
+    """
+    from engine import retrain
+    from engine.class_choice import class_choice, start_problems
+    from spm.checks import preflight
+    from spm.checks.corrections import examine, store
+
+    given, images_dir = settings.training, settings.images_dir
+    settings = settings.replace(augment=given.augment or ("online" if settings.add else "folder"))
+    added: list[Correction] = []
+    old_weights = cut_off.weights if cut_off else None
+    if settings.add:
+        old_weights, changes = retrain.start_with(given.init_with, given.log_dir, old_weights)
+        settings = settings.replace(**changes)
+    choice = class_choice(given, old_weights)
+    if settings.add and cut_off:
+        added = cut_off.added(given.source_dir)
+    elif settings.add:
+        added = examine(settings.add, given.source_dir, images_dir, choice)
+        if not settings.check:
+            store(added, given.source_dir)
+    findings = preflight.look(given.source_dir, images_dir, choice, hints=settings.check)
+    findings.problems += start_problems(settings.training, train_test.recipes(), findings.names)
+    if findings.names:
+        settings = settings.replace(class_names=list(findings.names))
+    return settings, findings, added, old_weights
 
 
 def make_dataset(settings: Workflow) -> None:
@@ -195,7 +227,7 @@ def train_again(settings: Workflow) -> Path:
     pseudo_labels = training.log_dir / "self_training"
     teach_by_likeness(
         pseudo_labels, settings.images_dir, settings.out_dir, training.source_dir,
-        training.class_names, training.mirror, training.seed,
+        Classes.of(training.class_names), training.mirror, training.seed,
     )  # fmt: skip
     return train_test.train_main(
         **training.values(augment="online", source_dir=pseudo_labels, validation_share=0.0)

@@ -21,6 +21,7 @@ from spm.io.images import write_image
 from spm.run.files import folder_lock
 from spm.run.manifest import digest
 from spm.run.resumable import Job, Made
+from spm.run.words import counted
 from spm.structures.annotation import write_annotation
 
 STEP = "colour"
@@ -72,7 +73,7 @@ def make_copies(asked: Any) -> int:
         jobs = _jobs({name: wanted[name] for name in step.todo}, settings, folder)
         problems += step.make(_work, jobs, asked.workers, "L2/L3")
         step.finish()
-    print(f"L2/L3: {len(sources)} images, {step.said()}")
+    print(f"L2/L3: {counted(len(sources), 'image')}, {step.said()}")
     raise_problems(problems)
     return 0
 

@@ -19,6 +19,7 @@ from spm.io.pixel_size import KEY
 from spm.run.files import remove_leftovers
 from spm.run.manifest import Manifest, digest
 from spm.run.resumable import ResumableStep
+from spm.run.words import counted
 from spm.structures.annotated_folder import read_folder
 from spm.structures.annotation import Annotation, iter_annotations, read_annotation
 from spm.structures.shape import Shape, region
@@ -191,8 +192,8 @@ class CopyStep(ResumableStep):
         made = len(self.todo)
         fresh = len(self.digests) - made - len(self.taken)
         return (
-            f"{made} copies made, {fresh} up to date, {self.stale} old ones removed in "
-            f"{self.manifest.folder}"
+            f"{counted(made, 'copy', 'copies')} made, {fresh} up to date, "
+            f"{self.stale} old ones removed in {self.manifest.folder}"
         )
 
 

@@ -18,6 +18,7 @@ from spm.io.images import write_image
 from spm.run.files import folder_lock, missing_folder
 from spm.run.manifest import Manifest, digest
 from spm.run.resumable import Job, Made, ResumableStep
+from spm.run.words import counted
 from spm.structures.annotation import write_annotation
 
 STEP = "geo"
@@ -64,7 +65,7 @@ def make_copies(settings: Any) -> int:
         problems += step.taken.values()
         problems += _make_all(step, jobs, workers)
         step.finish()
-    print(f"L1: {len(sources)} annotated image(s), {step.said()}")
+    print(f"L1: {counted(len(sources), 'annotated image')}, {step.said()}")
     raise_problems(problems)
     return 0
 
@@ -76,7 +77,8 @@ def remove_copies(in_dir: Path) -> None:
         manifest = Manifest(folder, STEP)
         count = copies.remove_stale(folder, set(), manifest, STEP)
         manifest.compact()
-    print(f"L1: {count} copies removed from {in_dir}, the next run makes them again")
+    removed = counted(count, "copy", "copies")
+    print(f"L1: {removed} removed from {in_dir}, the next run makes them again")
 
 
 def plan_copies(

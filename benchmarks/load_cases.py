@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from spm.structures.classes import ClassChoice
+
 ROOT = Path(__file__).resolve().parent.parent
 CLASS_NAMES = ["003a", "020a"]  # of the demo
 
@@ -170,7 +172,7 @@ def crowded(molecules: int = 5000, weights: str = "") -> list[dict]:
 
     path = Path(weights) if weights else random_weights(house)
     steps = {
-        "check": lambda: preflight.look(source, images, CLASS_NAMES),
+        "check": lambda: preflight.look(source, images, ClassChoice(CLASS_NAMES)),
         # Four images of L1, two copies of each.
         **data_chain(house, 2, {"angles": [15], "flips": ["lr"]}, workers=1),
         "one view for training": draw_a_view,

@@ -9,6 +9,7 @@ from pathlib import Path
 from engine.checkpoints import superseded
 from mrcnn.devices import device_name, unused_card
 from spm.run.progress import progress
+from spm.run.words import counted
 
 
 def announce(config, start, counts, training, validation, stages, augment) -> None:
@@ -17,7 +18,7 @@ def announce(config, start, counts, training, validation, stages, augment) -> No
     steps = sum(epochs for _, epochs, _ in stages) * config.STEPS_PER_EPOCH
     held = f"{len(validation)} for validation" if validation else "none for validation"
     print(
-        f"Training {config.BACKBONE} on {len(training)} images ({augment}; {held}); "
+        f"Training {config.BACKBONE} on {counted(len(training), 'image')} ({augment}; {held}); "
         f"outlines: {molecules}"
     )
     print(
@@ -27,7 +28,8 @@ def announce(config, start, counts, training, validation, stages, augment) -> No
     print(f"  on: {device_name()}; starting from: {start.words}")
     if sentence := unused_card():
         print(f"  {sentence}")
-    print(f"  {steps} steps ({', '.join(f'{e} epochs of {name}' for name, e, _ in stages)})")
+    parts = ", ".join(f"{counted(epochs, 'epoch')} of {name}" for name, epochs, _ in stages)
+    print(f"  {counted(steps, 'step')} ({parts})")
 
 
 def callbacks(run: Path, steps: int, keep_all: bool = True) -> list:

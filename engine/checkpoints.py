@@ -23,8 +23,35 @@ def runs(log_dir: Path) -> list[Path]:
     )
 
 
-def newest_weights(log_dir: Path) -> Path:
+def weights_to_continue(log_dir: Path) -> Path:
+    """Returns the weights that `init_with = "last"` goes on with.
+
+    Raises:
+        InputError: when there are none.
+    """
+    return newest_weights(log_dir, "start from something else than 'last' (--init-with)")
+
+
+def no_weights_file(path: Path) -> str:
+    """Returns a sentence when there is no file to load weights from; empty when there is one."""
+    path = Path(path)
+    if path.is_file():
+        return ""
+    if not path.is_dir():
+        return f"{path}: there is no such weights file; check the name."
+    inside = checkpoints(path) or [w for run in runs(path) for w in checkpoints(run)[:1]]
+    inside = inside or sorted(path.glob("*.h5"), key=natural_key)
+    if not inside:
+        return f"{path}: is a folder without weights; name a weights file (.h5)."
+    return f"{path}: is a folder; name one of the weights files in it, such as {inside[0]}."
+
+
+def newest_weights(log_dir: Path, otherwise: str = "name a file with --weights") -> Path:
     """Returns the last epoch's weights of the last run that has some.
+
+    Args:
+        log_dir: folder of the runs.
+        otherwise: what else to do when there are none, for the sentence.
 
     Raises:
         InputError: when there are none.
@@ -33,8 +60,7 @@ def newest_weights(log_dir: Path) -> Path:
         if found := checkpoints(run):
             return found[0]
     raise InputError(
-        f"{log_dir}: there are no trained weights; run train_test.py first, or name a file with "
-        "--weights."
+        f"{log_dir}: there are no trained weights; run train_test.py first, or {otherwise}."
     )
 
 

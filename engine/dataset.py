@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from Images_Augmentation.online_aug import COLOUR_CHANGES, Scene, ViewSettings, draw_view
 from mrcnn import utils
 from mrcnn.config import Config
-from spm.dataset.annotated_images import Source
-from spm.structures.classes import class_of
+from spm.dataset.annotated_images import Source, classify
+from spm.structures.classes import Classes
 
 
 class MoleculeDataset(utils.Dataset):
@@ -19,19 +21,20 @@ class MoleculeDataset(utils.Dataset):
     """
 
     def load_shapes(
-        self, sources: list[Source], class_names: list[str], views: ViewSettings
+        self, sources: list[Source], classes: Sequence[str], views: ViewSettings
     ) -> None:
         """Adds classes and images.
 
         Args:
             sources: see `spm.dataset.annotated_images`.
-            class_names: without the background.
+            classes: the known ones, by which the sources are named if they are not yet.
             views: how they are drawn.
         """
         self.views = views
         self._scenes = {}
-        for number, name in enumerate(class_names, 1):
+        for number, name in enumerate(classes, 1):
             self.add_class("shapes", number, name)
+        classify(sources, classes)
         for source in sources:
             self.add_image("shapes", image_id=source.name, path=str(source.path), source_of=source)
         self.prepare()
@@ -71,18 +74,17 @@ class MoleculeDataset(utils.Dataset):
         return scene
 
     def _class_ids(self, source: Source) -> np.ndarray:
-        names = self.class_names[1:]
-        return np.array([names.index(class_of(x, names)) + 1 for x in source.labels], np.int32)
+        return source.class_ids + 1  # 0 is the background
 
     def image_reference(self, image_id) -> str:
         """Path of the image."""
         return self.image_info[image_id]["path"]
 
 
-def make_dataset(sources: list[Source], class_names: list[str], config: Config) -> MoleculeDataset:
+def make_dataset(sources: list[Source], classes: Classes, config: Config) -> MoleculeDataset:
     """Returns a dataset whose views are what a config asks for."""
     dataset = MoleculeDataset()
-    dataset.load_shapes(sources, class_names, view_settings(config))
+    dataset.load_shapes(sources, classes, view_settings(config))
     return dataset
 
 

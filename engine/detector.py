@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from engine.checkpoints import no_weights_file
 from engine.exported import load_exported
 from spm.errors import InputError
 from spm.geometry.cropped_mask import CroppedMask
@@ -110,8 +111,8 @@ def describe_weights(weights: Path, class_names: Sequence[str] | None = None) ->
         InputError: when the file is missing or broken, or the names do not fit it.
     """
     weights = Path(weights)
-    if not weights.is_file():
-        raise InputError(f"{weights}: there is no such weights file; check the name.")
+    if missing := no_weights_file(weights):
+        raise InputError(missing)
     from mrcnn.weights import WeightsError, read_metadata
     from mrcnn.weights_shapes import count_classes, settings_of_shapes
 

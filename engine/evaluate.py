@@ -22,6 +22,7 @@ from spm.inference.predict import Settings
 from spm.io.images import write_image
 from spm.run import files
 from spm.structures.annotation import Annotation
+from spm.structures.classes import ClassChoice
 
 
 def evaluate(settings: Any) -> dict:
@@ -37,14 +38,15 @@ def evaluate(settings: Any) -> dict:
         InputError: if the files do not fit.
     """
     truths = read_truths(settings.truth)
-    classes, score_threshold = settings.classes, settings.score_threshold
+    given, score_threshold = settings.classes, settings.score_threshold
     predicted, out = settings.predicted, files.make_folder(settings.out)
     with files.folder_lock(out):
         if settings.weights is not None:
-            own_classes, own_threshold, unnamed = _read_weights(settings.weights, classes)
-            classes = own_classes if unnamed or not classes else classes
-            if not settings.ignore_unlisted:
-                check_labels(truths, classes)  # before minutes are spent on predicting
+            own_classes, own_threshold, unnamed = _read_weights(settings.weights, given)
+            given = own_classes if unnamed or not given else given
+            if not settings.ignore_unlisted:  # before minutes are spent on predicting
+                classes = ClassChoice(given).of(x for one in truths for x in one.labels)
+                check_labels([truth.classified(classes) for truth in truths])
             score_threshold = own_threshold if score_threshold is None else score_threshold
             predicted = files.make_folder(out / "predicted")
             asked = Settings(score_threshold=settings.lowest_score, tile_scale=settings.tile_scale)
@@ -54,9 +56,7 @@ def evaluate(settings: Any) -> dict:
             )  # fmt: skip
             _predict(truths, plan)
         paths = find_predictions(truths, predicted)
-        images = read_images(
-            truths, paths, classes, settings.ignore_flags, settings.ignore_unlisted
-        )
+        images = read_images(truths, paths, given, settings.ignore_flags, settings.ignore_unlisted)
         for notice in images.notices:
             print(f"note: {notice}", file=sys.stderr)
         comparisons = {

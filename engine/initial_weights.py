@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.checkpoints import made_by_us, newest_weights
+from engine.checkpoints import made_by_us, no_weights_file, weights_to_continue
 from spm.errors import InputError, raise_problems
+from spm.structures.classes import Classes
 
 LIGHT_BACKBONE = "resnet18"  # LightConfig's trunk, which learns without pretrained weights
 
@@ -41,7 +42,11 @@ WORDS = ("auto", "coco", "imagenet", "last", "none")
 
 def unknown_start(init_with: str) -> Iterator[str]:
     """Yields a sentence when `init_with` is neither a word that is known nor a file."""
-    if init_with not in WORDS and not Path(init_with).is_file():
+    if init_with in WORDS or Path(init_with).is_file():
+        return
+    if Path(init_with).is_dir() or len(Path(init_with).parts) > 1 or Path(init_with).suffix:
+        yield f"init_with={no_weights_file(Path(init_with))}"
+    else:
         yield (
             f"init_with={init_with}: neither one of {', '.join(WORDS)} nor a weights file; "
             "correct it."
@@ -52,7 +57,7 @@ def find_start(
     init_with: str,
     light: bool,
     log_dir: Path,
-    class_names: list[str],
+    classes: Classes,
     coco_weights: Path = Path("mask_rcnn_coco.h5"),
 ) -> Start:
     """Works out what to start from.
@@ -61,7 +66,7 @@ def find_start(
         init_with: see init_with in train_test.py.
         light: whether the light network is trained, which learns from nothing.
         log_dir: folder of the runs.
-        class_names: without the background.
+        classes: those that are trained.
         coco_weights: where matterport's file is, or is put.
 
     Raises:
@@ -72,7 +77,7 @@ def find_start(
     if init_with == "imagenet":
         return Start("ImageNet weights", Path("imagenet"), pretrained=True)
     if init_with == "last":
-        path = newest_weights(log_dir)
+        path = weights_to_continue(log_dir)
         try:
             made = made_by_us(path)
         except InputError as error:
@@ -86,7 +91,7 @@ def find_start(
         return Start("COCO weights", coco_weights, CLASS_LAYERS, pretrained=True)
     if init_with != "auto":
         raise_problems(unknown_start(init_with))
-        return _start_from_file(Path(init_with), class_names)
+        return _start_from_file(Path(init_with), classes)
     if light:
         return Start("nothing (the light network learns without; BatchNorm is trained too)")
     try:
@@ -97,12 +102,12 @@ def find_start(
     return Start("COCO weights", coco_weights, CLASS_LAYERS, pretrained=True)
 
 
-def _start_from_file(path: Path, class_names: list[str]) -> Start:
+def _start_from_file(path: Path, classes: Classes) -> Start:
     """A weights file; where it was trained for other molecules, what its heads know of them is
     left out."""
     made = made_by_us(path)
     known = made["class_names"] if made else None
-    if known == list(class_names):
+    if known == list(classes):
         return Start(f"{path}", path, made=made)
     words = f"{path} (of {', '.join(known or ['unnamed classes'])})"
     # The light network's trunk learns on with all layers; a deep one first gets its new heads.

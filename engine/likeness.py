@@ -9,24 +9,25 @@ from typing import Any
 import numpy as np
 
 from engine.self_training import read_examples
-from spm.dataset.annotated_images import Source
+from spm.dataset.annotated_images import Source, classify
 from spm.errors import InputError
 from spm.inference.detector import Detector
 from spm.inference.predict import Settings
 from spm.similarity.likeness import References
+from spm.structures.classes import Classes
 from spm.structures.molecule import Molecule
 
 MOST_IMAGES = 20  # that are read for examples
 
 
 def appearance_record(
-    sources: Sequence[Source], class_names: list[str], mirror: bool
+    sources: Sequence[Source], classes: Sequence[str], mirror: bool
 ) -> dict[str, Any]:
     """Return what a weights file keeps of the annotated images.
 
     Args:
         sources: the user's own images; copies of them where these are gone.
-        class_names: the classes.
+        classes: the classes, by which the sources are named.
         mirror: whether mirror images are the same molecule.
 
     Returns:
@@ -34,7 +35,9 @@ def appearance_record(
         `mean_colour` (red, green, blue, 0 to 255).
     """
     places = np.unique(np.linspace(0, len(sources) - 1, MOST_IMAGES).round().astype(int))
-    examples = read_examples([sources[k] for k in places], class_names)
+    chosen = [sources[k] for k in places]
+    classify(chosen, classes)
+    examples = read_examples(chosen, Classes.of(classes))
     references = References.of(examples, mirror)
     colours = [image.reshape(-1, 3).mean(axis=0) for image in examples.images]
     return {

@@ -11,7 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from engine.checkpoints import newest_weights
+from engine.checkpoints import newest_weights, no_weights_file
 from engine.detector import load_detector
 from engine.predict_image import Plan
 from mrcnn.memory import return_freed_memory
@@ -22,6 +22,7 @@ from spm.report.result_files import find_images, output_names, unread
 from spm.run.cluster import on_cluster
 from spm.run.files import folder_lock, remove_leftovers
 from spm.run.parallel import run_jobs
+from spm.run.words import counted
 
 
 def predict(settings: Any) -> int:
@@ -75,8 +76,8 @@ def predict_images(
         InputError: when the weights cannot be used.
     """
     start = time.perf_counter()
-    if scheduler and not plan.weights.is_file():
-        raise InputError(f"{plan.weights}: there is no such weights file; check the name.")
+    if scheduler and (missing := no_weights_file(plan.weights)):
+        raise InputError(missing)
     return_freed_memory()
     todo = list(zip(paths, output_names(paths), strict=True))
     detector = plan.detector() if scheduler is None else None  # else the workers build it
@@ -99,7 +100,7 @@ def predict_images(
                 print(outcome, flush=True)
         if plan.report:
             problems = pool_results(plan.out_dir)
-    print(f"{len(todo) - failed} of {len(todo)} images predicted into {plan.out_dir} "
+    print(f"{len(todo) - failed} of {counted(len(todo), 'image')} predicted into {plan.out_dir} "
           f"in {time.perf_counter() - start:.1f} s")  # fmt: skip
     return 1 if failed or problems or unknown else 0
 

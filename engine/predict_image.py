@@ -161,9 +161,7 @@ def predict_image(
 def _find(path: Path, name: str, opened: Opened, detector: Detector, plan: Plan) -> list[Molecule]:
     """Finds the molecules of an image, and writes its tiles."""
     remove_tiles(plan.out_dir, name)
-    on_tile = None
-    if plan.tile_images:
-        on_tile = _tile_writer(plan.out_dir, name, detector.class_names)
+    on_tile = _tile_writer(plan.out_dir, name, detector) if plan.tile_images else None
     with _Progress(path.name) as progress:
         found = find_molecules(detector, opened.image, plan.settings, on_tile, progress)
     return mark_unfamiliar(found, opened.image, detector, plan.settings)
@@ -192,7 +190,7 @@ def _write_results(
     # The image is not needed any more: drawing into it saves a copy of a large one.
     drawn = draw_molecules(image, molecules, detector.class_names, in_place=True)
     write_image(out_dir / f"{name}_predicted.png", drawn, durable=True)
-    counts = _summary(molecules, detector.class_names)
+    counts = _summary(molecules, detector)
     doubt = remark(
         molecules, detector.molecule_size, plan.settings.tile_scale is not None,
         detector.appearance.get("mean_colour"), mean_colour,
@@ -254,13 +252,13 @@ def _threshold(detector: Detector, settings: Settings) -> float:
     return detector.score_threshold if chosen is None else chosen
 
 
-def _tile_writer(out_dir: Path, name: str, class_names: list[str]):
+def _tile_writer(out_dir: Path, name: str, detector: Detector):
     before, after = make_folder(out_dir / "pre_predict"), make_folder(out_dir / "post_predict")
 
     def write(tile: Tile, image: np.ndarray, molecules: list[Molecule]) -> None:
         file = tile_name(name, tile)
         write_image(before / file, image)
-        write_image(after / file, draw_molecules(image, molecules, class_names, zoom=1))
+        write_image(after / file, draw_molecules(image, molecules, detector.class_names, zoom=1))
 
     return write
 
@@ -285,9 +283,9 @@ class _Progress:
             self._bar.close()
 
 
-def _summary(molecules: list[Molecule], class_names: list[str]) -> str:
+def _summary(molecules: list[Molecule], detector: Detector) -> str:
     counts = Counter(molecule.class_name for molecule in molecules)
-    text = ", ".join(f"{counts[name]} {name}" for name in class_names)
+    text = ", ".join(f"{counts[name]} {name}" for name in detector.class_names)
     flags = {"edge": "at the border", "uncertain": "uncertain", "unfamiliar": "unfamiliar"}
     marked = {words: sum(getattr(m, flag) for m in molecules) for flag, words in flags.items()}
     notes = [f"{count} {words}" for words, count in marked.items() if count]

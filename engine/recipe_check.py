@@ -12,12 +12,13 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, Literal
 
+from engine.class_choice import possible_counts
 from engine.initial_weights import unknown_start
 from engine.recipes import Recipes, is_light
 from mrcnn import distributed
 from mrcnn.config import BACKBONES, Config
 from spm.run.setting_kinds import Count, Positive, Range, Share, Whole, conform
-from spm.structures.classes import check_class_names
+from spm.structures.classes import Classes
 
 AboveZero = Annotated[float, Range(0, 1, above=True)]
 Side = Annotated[int, Range(64, 4096)]
@@ -32,7 +33,7 @@ KINDS: dict[str, Any] = {
     "RPN_CHANNELS": Count,
     "MASK_HEAD_CHANNELS": Count,
     "FPN_CLASSIF_FC_LAYERS_SIZE": Count,
-    "NUM_CLASSES": Annotated[int, Range(2)],
+    "NUM_CLASSES": Count,
     "GPU_COUNT": Count,
     "IMAGES_PER_GPU": Count,
     "STEPS_PER_EPOCH": Steps,
@@ -93,24 +94,23 @@ def problems_of_training(training: Any, recipes: Recipes) -> Iterator[str]:
         training: `train_test.Training`; this module knows no script.
         recipes: the user's config classes.
     """
-    if not training.class_names:
-        yield "class_names is empty; name at least one molecule, as its labels start."
-    yield from check_class_names(training.class_names)
+    if training.class_names is not None and not training.class_names:
+        yield "class_names must be names, or None for those of the labels. Received: []."
+    yield from Classes(training.class_names or ()).problems()
     yield from unknown_start(training.init_with)
     if training.head_epochs:
         total = training.epochs or most_epochs(recipes, training.recipe)
         if training.head_epochs > total:
             yield f"head_epochs must be at most epochs, {total}. Received: {training.head_epochs}."
-    counts = [1 + len(type(training).class_names), 1 + len(training.class_names)]
-    yield from problems_of(recipes, counts)
+    yield from problems_of(recipes, possible_counts(training.class_names))
 
 
-def problems_of(recipes: Recipes, counts: Sequence[int]) -> Iterator[str]:
+def problems_of(recipes: Recipes, counts: Sequence[int] | None) -> Iterator[str]:
     """Yield what is wrong with the recipes, as sentences.
 
     Args:
         recipes: the user's config classes.
-        counts: what NUM_CLASSES may be.
+        counts: what NUM_CLASSES may be; None while nobody knows.
     """
     for recipe in (recipes.paper, recipes.light, recipes.small):
         wrong = [*_unknown(recipe), *_wrong_values(recipe)]
@@ -151,7 +151,7 @@ def _wrong_values(recipe: type[Config]) -> Iterator[str]:
             yield f"{_owner(recipe, name)}.{name} must be {error}. Received: {value!r}."
 
 
-def _misfits(recipe: type[Config], counts: Sequence[int]) -> Iterator[str]:
+def _misfits(recipe: type[Config], counts: Sequence[int] | None) -> Iterator[str]:
     """Yield what is wrong with values of which each alone is possible."""
 
     def said(name: str, must: str) -> str:
@@ -159,7 +159,7 @@ def _misfits(recipe: type[Config], counts: Sequence[int]) -> Iterator[str]:
 
     if not NAME.fullmatch(recipe.NAME):
         yield said("NAME", "letters and digits, which files can be called by")
-    if recipe.NUM_CLASSES not in counts:
+    if counts and recipe.NUM_CLASSES not in (Config.NUM_CLASSES, *counts):
         yield said("NUM_CLASSES", f"1 + the number of class_names, {counts[0]}")
     if recipe.GPU_COUNT > 1 and distributed.processes() != recipe.GPU_COUNT:
         yield said("GPU_COUNT", "1; several cards are used by torchrun (docs/scaling.md)")

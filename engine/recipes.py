@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from engine.initial_weights import Start
@@ -11,6 +13,7 @@ from mrcnn.devices import has_accelerator
 from spm.dataset.anchors import anchor_scales, box_sides, network_scale
 from spm.dataset.annotated_images import Source, median_diameter
 from spm.errors import InputError
+from spm.structures.classes import Classes
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,7 @@ def make_config(
     recipes: Recipes,
     light: bool,
     start: Start,
-    class_names: list[str],
+    classes: Classes,
     sources: list[Source],
     **changes: Any,
 ) -> Config:
@@ -47,7 +50,7 @@ def make_config(
         recipes: the user's config classes.
         light: see `is_light`.
         start: what training starts from.
-        class_names: without the background.
+        classes: those that are trained.
         sources: the training's annotated images.
         changes: attributes of the config; None leaves one as it is.
 
@@ -60,13 +63,13 @@ def make_config(
         base = recipes.small
     if start.made:
         base = recipe_of(recipes, start.made) or base
-        return _same_network(base, start, class_names, changes)
+        return _same_network(base, start, classes, changes)
     sides = box_sides(sources)
     diameter = median_diameter(sources)
     scale = network_scale(diameter, base.MOLECULE_PIXELS)
     levels = len(base.BACKBONE_STRIDES)
     settings = {
-        "NUM_CLASSES": 1 + len(class_names),
+        "NUM_CLASSES": 1 + len(classes),
         # None trains it too.
         "TRAIN_BN": base.TRAIN_BN is not False or not (start.pretrained or start.goes_on),
         "SCALE": scale,
@@ -80,6 +83,14 @@ def make_config(
     return type("RunConfig", (base,), settings)()
 
 
+def other_classes(weights: Path, known: Sequence[str], classes: Classes) -> str:
+    """Returns a sentence for weights that cannot be gone on with, being of other classes."""
+    return (
+        f"{weights}: was trained for {', '.join(known)}, but class_names are "
+        f"{', '.join(classes)}; train anew (init_with = 'auto'), or correct the names."
+    )
+
+
 def recipe_of(recipes: Recipes, made: dict | None) -> type[Config] | None:
     """Returns the recipe of a weights file, by what it says of itself, if known."""
     stored = made["config"] if made else {}
@@ -91,20 +102,17 @@ def recipe_of(recipes: Recipes, made: dict | None) -> type[Config] | None:
 
 
 def _same_network(
-    base: type[Config], start: Start, class_names: list[str], changes: dict[str, Any]
+    base: type[Config], start: Start, classes: Classes, changes: dict[str, Any]
 ) -> Config:
     """Makes the config for going on with weights of our own: what they were trained for stays."""
     made, stored = start.made, start.made["config"]
-    if made["class_names"] != list(class_names):
-        raise InputError(
-            f"{start.weights}: was trained for {', '.join(made['class_names'])}, but class_names "
-            f"are {', '.join(class_names)}; train anew (init_with = 'auto'), or correct the names."
-        )
+    if made["class_names"] != list(classes):
+        raise InputError(other_classes(start.weights, made["class_names"], classes))
     kept = ["TRAIN_BN", "MINI_MASK_SHAPE"]
     if len(stored.get("RPN_ANCHOR_SCALES") or ()) == len(base.BACKBONE_STRIDES):
         kept.append("RPN_ANCHOR_SCALES")
     settings = {
-        "NUM_CLASSES": 1 + len(class_names),
+        "NUM_CLASSES": 1 + len(classes),
         "SCALE": float(made["scale"]),
         "MOLECULE_SIZE": (made["extra"] or {}).get("molecule_size"),
         # Older files know only matterport's way.

@@ -11,6 +11,7 @@ from spm.evaluation import comparison
 from spm.inference.predict import Settings
 from spm.report.result_files import find_images, output_names
 from spm.run.files import natural_sorted
+from spm.structures.classes import Classes
 
 
 def weights_to_go_on_with(init_with: str, log_dir: Path) -> Path:
@@ -54,7 +55,7 @@ def compare(
     first_dir: Path,
     both_weights: tuple[Path, Path],
     out_dir: Path,
-    class_names: list[str],
+    classes: Classes,
 ) -> None:
     """Prints what changed in each image and writes it to corrections.csv.
 
@@ -63,7 +64,7 @@ def compare(
         first_dir: folder of the results of before, see `engine.unfinished`.
         both_weights: before and after.
         out_dir: folder of the results.
-        class_names: the molecules' names.
+        classes: those that were trained.
     """
     settings = Settings(score_threshold=comparison.LOWEST)
     detectors = [load_detector(w, settings=settings) for w in both_weights]
@@ -71,8 +72,7 @@ def compare(
         comparison.row(
             correction.name,
             *(comparison.ask(detector, correction.annotation) for detector in detectors),
-            class_names,
-            correction.annotation,
+            correction.annotation.classified(classes),
         )
         for correction in added
     ]
@@ -80,8 +80,8 @@ def compare(
         path.stem.removesuffix("_predicted")
         for path in natural_sorted(first_dir.glob("*_predicted.json"))
     ]
-    first = comparison.read_results(names, first_dir, class_names)
-    rows += comparison.compare_results(first, out_dir, class_names)
+    first = comparison.read_results(names, first_dir, classes)
+    rows += comparison.compare_results(first, out_dir, classes)
     comparison.write_table(out_dir / comparison.TABLE, rows)
     before, after = (f"{w.parent.name}/{w.name}" for w in both_weights)
     print(f"{before} and {after}, compared (the corrected images were trained on):")

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
-from spm.dataset.annotated_images import Source, median_diameter, outlined_sources
+from spm.dataset.annotated_images import Source, classify, median_diameter, outlined_sources
 from spm.errors import InputError
 from spm.geometry import polygons
 from spm.instruments.inputs import open_image
@@ -36,7 +36,7 @@ from spm.similarity.label_spreading import (
 )
 from spm.similarity.outline_fit import lay_outlines
 from spm.structures.annotation import Annotation, read_annotation, write_annotation
-from spm.structures.classes import class_of
+from spm.structures.classes import Classes
 from spm.structures.molecule import Molecule, annotation_to_molecules, labels_of
 from spm.structures.shape import Shape
 
@@ -54,21 +54,21 @@ class Found:
     molecules: list[Molecule]
 
 
-def read_found(json_path: Path, image: np.ndarray, class_names: list[str]) -> Found:
+def read_found(json_path: Path, image: np.ndarray, classes: Classes) -> Found:
     """Read an image's prediction."""
-    return Found(image, annotation_to_molecules(read_annotation(json_path), class_names))
+    return Found(image, annotation_to_molecules(read_annotation(json_path).classified(classes)))
 
 
-def read_examples(sources: list[Source], class_names: list[str]) -> Examples:
+def read_examples(sources: list[Source], classes: Classes) -> Examples:
     """Return what the user's own annotated images tell of the classes."""
     outlines = [source.read_outlines() for source in sources]
-    classes = [[class_names.index(class_of(x, class_names)) for x in s.labels] for s in sources]
+    ids = [source.class_ids.tolist() for source in sources]
     images = [source.read_image() for source in sources]
-    return Examples(images, outlines, classes, len(class_names), median_diameter(sources))
+    return Examples(images, outlines, ids, len(classes), median_diameter(sources))
 
 
 def choose_pseudo_labels(
-    found: Found, examples: Examples | None, class_names: list[str], mirror: bool, seed: int
+    found: Found, examples: Examples | None, classes: Classes, mirror: bool, seed: int
 ) -> list[Molecule]:
     """Return the molecules that teach, with the names and outlines that they teach.
 
@@ -77,7 +77,7 @@ def choose_pseudo_labels(
     Args:
         found: the image and what was recognised.
         examples: what the user outlined; None lets the recognised molecules name one another.
-        class_names: the classes.
+        classes: the classes.
         mirror: whether mirror images are the same molecule.
         seed: chooses among very many.
     """
@@ -92,14 +92,14 @@ def choose_pseudo_labels(
         shares = name_by_examples(found.image, centroids, examples, mirror)
     else:
         diameter = polygons.median_diameter(m.area for m in molecules)
-        class_scores = np.array([_class_scores(m, class_names) for m in molecules])
+        class_scores = np.array([_class_scores(m, classes) for m in molecules])
         shares = name_by_neighbours(found.image, centroids, class_scores, diameter, mirror)
-    kept, classes = _surest(shares), shares.argmax(axis=1)
-    taught = [replace(molecules[k], class_name=class_names[classes[k]]) for k in kept]
+    kept, ids = _surest(shares), shares.argmax(axis=1)
+    taught = [replace(molecules[k], class_name=classes[ids[k]]) for k in kept]
     if examples is None:
         return taught
     places = [m.centroid for m in taught]
-    outlines = lay_outlines(found.image, places, classes[kept], examples, mirror)
+    outlines = lay_outlines(found.image, places, ids[kept], examples, mirror)
     border = found.image.shape[1::-1]  # an outline that was laid may reach over it
     return [
         replace(molecule, outline=np.clip(points, 0, border), further=())
@@ -107,12 +107,12 @@ def choose_pseudo_labels(
     ]
 
 
-def _class_scores(molecule: Molecule, class_names: list[str]) -> np.ndarray:
+def _class_scores(molecule: Molecule, classes: Classes) -> np.ndarray:
     """The scores that the network gave, as far as it told."""
-    scores = np.zeros(len(class_names))
-    scores[class_names.index(molecule.class_name)] = molecule.score
+    scores = np.zeros(len(classes))
+    scores[classes.index(molecule.class_name)] = molecule.score
     if molecule.second_class:
-        scores[class_names.index(molecule.second_class)] = molecule.second_score
+        scores[classes.index(molecule.second_class)] = molecule.second_score
     return scores
 
 
@@ -126,7 +126,7 @@ def write_pseudo_labels(
     folder: Path,
     found: Iterable[Found],
     sources: list[Source],
-    class_names: list[str],
+    classes: Classes,
     mirror: bool,
     seed: int,
 ) -> int:
@@ -136,6 +136,7 @@ def write_pseudo_labels(
         folder: is emptied before.
         found: taken one after the other: large images need not be in memory together.
         sources: the images of the first training.
+        classes: the classes.
 
     Returns:
         How many molecules of recognised images teach.
@@ -151,13 +152,14 @@ def write_pseudo_labels(
         ]
         flags = {"partial": source.partial}
         _write(folder, f"own{number}", source.read_image(), shapes, flags=flags)
-    all_shown = _classes(own, class_names) == _classes(sources, class_names)
-    examples = read_examples(own, class_names) if all_shown else None
+    classify(sources, classes)
+    all_shown = _shown(own) == _shown(sources)
+    examples = read_examples(own, classes) if all_shown else None
     count = 0
     for number, one in enumerate(found):
         if examples is not None:
             one = _without_pores(one, examples, mirror)
-        molecules = choose_pseudo_labels(one, examples, class_names, mirror, seed)
+        molecules = choose_pseudo_labels(one, examples, classes, mirror, seed)
         if not molecules:
             continue
         shapes = [Shape(x, m.region) for x, m in zip(labels_of(molecules), molecules, strict=True)]
@@ -179,8 +181,8 @@ def _without_pores(found: Found, examples: Examples, mirror: bool) -> Found:
     return Found(found.image, kept)
 
 
-def _classes(sources: list[Source], class_names: list[str]) -> set[str]:
-    return {class_of(label, class_names) for source in sources for label in source.labels}
+def _shown(sources: list[Source]) -> set[int]:
+    return {k for source in sources for k in source.class_ids.tolist()}
 
 
 def _write(folder: Path, name: str, image: np.ndarray, shapes: list, **more) -> None:
@@ -195,7 +197,7 @@ def teach_by_likeness(
     images_dir: Path,
     out_dir: Path,
     source_dir: Path,
-    class_names: list[str],
+    classes: Classes,
     mirror: bool,
     seed: int,
 ) -> None:
@@ -204,9 +206,9 @@ def teach_by_likeness(
     Raises:
         InputError: when too little was recognised to teach anything.
     """
-    found = _recognised(images_dir, out_dir, class_names)
+    found = _recognised(images_dir, out_dir, classes)
     sources = outlined_sources(source_dir)
-    count = write_pseudo_labels(pseudo_labels, found, sources, class_names, mirror, seed)
+    count = write_pseudo_labels(pseudo_labels, found, sources, classes, mirror, seed)
     if not count:
         raise InputError(
             f"{images_dir}: too few molecules were recognised for self-training; outline more, or "
@@ -215,12 +217,12 @@ def teach_by_likeness(
     print(f"Self-training: {count} recognised molecules teach, named by their likeness")
 
 
-def _recognised(images_dir: Path, out_dir: Path, class_names: list[str]) -> Iterator[Found]:
+def _recognised(images_dir: Path, out_dir: Path, classes: Classes) -> Iterator[Found]:
     """Yields the images that were predicted, one at a time. Prediction has told of the others."""
     paths = find_images(None, images_dir)
     for path, name in zip(paths, output_names(paths), strict=True):
         result = out_dir / f"{name}_predicted.json"
         try:
-            yield read_found(result, open_image(path).image, class_names)
+            yield read_found(result, open_image(path).image, classes)
         except InputError:
             continue

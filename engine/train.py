@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine.callbacks import announce, callbacks, remove_superseded
 from engine.checkpoints import find_interrupted
+from engine.class_choice import check_classes, class_choice
 from engine.dataset import make_dataset
 from engine.initial_weights import Start, find_start
 from engine.likeness import appearance_record
@@ -20,15 +21,18 @@ from mrcnn import distributed
 from mrcnn.config import Config
 from spm.dataset.annotated_images import (
     Source,
-    check_labels,
+    classes_of,
+    classify,
     digest_of,
     folder_sources,
     outlined_sources,
+    own_labels,
     split,
 )
 from spm.errors import InputError
 from spm.run.files import folder_lock
 from spm.run.provenance import write_record
+from spm.structures.classes import Classes
 
 if TYPE_CHECKING:
     from mrcnn.model import MaskRCNN
@@ -50,24 +54,24 @@ def train(settings: Any, recipes: Recipes) -> Path:
     """
     began = time.perf_counter()
     _join_processes()
-    names, log_dir = settings.class_names, settings.log_dir
-    augment = settings.augment or "folder"
+    log_dir, augment = settings.log_dir, settings.augment or "folder"
     sources = find_sources(augment, settings.dataset_dir, settings.source_dir, settings.mirror)
-    counts = check_labels(sources, names)
+    classes = decide_classes(settings, recipes, sources)
+    counts = classify(sources, classes)
     training, validation = split(sources, settings.validation_share, settings.seed)
     light = is_light(settings.recipe)
     start = distributed.from_first(
-        lambda: find_start(settings.init_with, light, log_dir, names, settings.coco_weights)
+        lambda: find_start(settings.init_with, light, log_dir, classes, settings.coco_weights)
     )
     config = make_config(
-        recipes, light, start, names, training, STEPS_PER_EPOCH=settings.steps_per_epoch,
+        recipes, light, start, classes, training, STEPS_PER_EPOCH=settings.steps_per_epoch,
         VIEW_COLOURS=settings.view_colours, MIRROR=settings.mirror, GPU_COUNT=_process_count(),
     )  # fmt: skip
     stages = plan_stages(config, start, settings.head_epochs, settings.epochs)
     announce(config, start, counts, training, validation, stages, augment)
 
     record = {
-        "class_names": names, "starts_from": start.words, "augment": augment,
+        "class_names": list(classes), "starts_from": start.words, "augment": augment,
         "seed": settings.seed, "images": [source.name for source in training],
         "validation_images": [source.name for source in validation],
         "data": digest_of([*training, *validation]),
@@ -82,13 +86,13 @@ def train(settings: Any, recipes: Recipes) -> Path:
     if interrupted:
         start = Start("an interrupted run", interrupted, goes_on=True)
         print(f"  going on with the interrupted run {interrupted.parent}")
-    originals = find_originals(sources, augment, settings.source_dir, names)
+    originals = find_originals(sources, augment, settings.source_dir, classes)
     model = build(config, start, log_dir, settings.seed)
     model.metadata.update(
-        class_names=names, scale=config.SCALE,
+        class_names=list(classes), scale=config.SCALE,
         extra={
             "molecule_size": config.MOLECULE_SIZE,
-            **appearance_record(originals or training, names, settings.mirror),
+            **appearance_record(originals or training, classes, settings.mirror),
         },
     )  # fmt: skip
     first = distributed.rank() == 0  # of several processes one writes
@@ -96,8 +100,8 @@ def train(settings: Any, recipes: Recipes) -> Path:
     with folder_lock(model.log_dir) if first else nullcontext():
         if first and not interrupted:
             write_record(Path(model.log_dir) / "settings.json", record)
-        train_set = make_dataset(training, names, config)
-        val_set = make_dataset(validation, names, config) if validation else None
+        train_set = make_dataset(training, classes, config)
+        val_set = make_dataset(validation, classes, config) if validation else None
         last = 0 if interrupted else model.epoch
         for layers, count, factor in stages:
             last += count
@@ -106,10 +110,26 @@ def train(settings: Any, recipes: Recipes) -> Path:
                 train_stage(model, train_set, val_set, rate, last, layers, settings)
         weights = Path(model.checkpoint_path.format(epoch=model.epoch))
         if first:
-            judge(model, weights, validation or training, originals, names)
+            judge(model, weights, validation or training, originals, classes)
             remove_superseded(weights.parent, finished=True, keep_all=settings.keep == "all")
     print(f"{weights}: trained in {(time.perf_counter() - began) / 60:.1f} minutes")
     return weights
+
+
+def decide_classes(settings: Any, recipes: Recipes, sources: list[Source]) -> Classes:
+    """Returns the classes of a training, and prints what was understood of the labels where nobody
+    named them.
+
+    Raises:
+        InputError: when they cannot be trained.
+    """
+    choice = distributed.from_first(lambda: class_choice(settings))
+    labels = own_labels(sources)
+    classes = classes_of(sources, choice)
+    for line in choice.said(classes, labels):
+        print(line)
+    check_classes(recipes, classes)
+    return classes
 
 
 def find_sources(augment: str, dataset_dir: Path, source_dir: Path, mirror: bool) -> list[Source]:
@@ -220,7 +240,7 @@ def judge(
     weights: Path,
     sources: list[Source],
     originals: list[Source],
-    class_names: list[str],
+    classes: Classes,
 ) -> None:
     """Chooses the score threshold on the validation images, measures on the user's own how far
     outlines are off, and stores both in the weights file."""
@@ -230,15 +250,15 @@ def judge(
     from spm.inference.predict import Settings
 
     detector = load_detector(weights, settings=Settings(score_threshold=LOWEST))
-    threshold = choose_threshold(look(detector, sources), class_names)
+    threshold = choose_threshold(look(detector, sources), classes)
     seen = look_at_outlines(detector, originals, detector.mirror)
-    biases = outline_biases(seen, class_names, detector.scale, threshold)
+    biases = outline_biases(seen, classes, detector.scale, threshold)
     model.metadata["score_threshold"] = round(threshold, 3)
     stored = {name: bias.stored() for name, bias in biases.items()}
     model.metadata["extra"] = {**model.metadata["extra"], "outline_bias": stored}
     model.save_weights(weights)
     print(f"Molecules are reported from a score of {threshold:.2f}")
-    if missing := [name for name in class_names if name not in biases]:
+    if missing := [name for name in classes if name not in biases]:
         print(
             f"Outlines of {', '.join(missing)} are reported as the network draws them: too few "
             "whole ones of one shape are outlined to measure how far they are off"
@@ -246,7 +266,7 @@ def judge(
 
 
 def find_originals(
-    sources: list[Source], augment: str, source_dir: Path, class_names: list[str]
+    sources: list[Source], augment: str, source_dir: Path, classes: Classes
 ) -> list[Source]:
     """Returns the user's own annotated images, as far as they are at hand: what a training on
     copies was made from may have moved since."""
@@ -254,7 +274,7 @@ def find_originals(
         return sources
     try:
         originals = outlined_sources(source_dir)
-        check_labels(originals, class_names)
+        classify(originals, classes)
     except InputError:
         return []
     return originals

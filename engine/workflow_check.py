@@ -16,27 +16,28 @@ from mrcnn.devices import cpu_has_bfloat16
 from spm.checks import preflight, time_memory_disk
 from spm.checks.corrections import Correction
 from spm.errors import raise_problems
+from spm.run.words import counted
 
 # Of one weights file, measured; AdamW's state is two of them, that of SGD one.
 WEIGHTS_GIGABYTES = {"resnet18": 0.0555, "resnet50": 0.179}
 MUCH_DISK = 3.0  # GB of copies, from which on the way without them is mentioned
 
 
-def look_before_work(settings: Any, recipes: Recipes, added: list[Correction]) -> None:
-    """Looks at all input; prints what `--check` has seen, or what is going to be done.
+def tell_before_work(
+    settings: Any, recipes: Recipes, findings: preflight.Findings, added: list[Correction]
+) -> None:
+    """Prints what `--check` has seen, or what is going to be done, and the costs.
 
     Args:
         settings: `workflow.Workflow`; this module knows no script.
         recipes: the user's config classes.
+        findings: of the input; a disk without room is added to them.
         added: corrected predictions that are trained on too.
 
     Raises:
         InputError: with all that is wrong with the input.
     """
     training = settings.training
-    findings = preflight.look(
-        training.source_dir, settings.images_dir, training.class_names, hints=settings.check
-    )
     from_copies = training.augment == "folder"
     times = settings.aug_times if from_copies else 0
     expected = expected_costs(
@@ -47,7 +48,7 @@ def look_before_work(settings: Any, recipes: Recipes, added: list[Correction]) -
         findings.problems += disk_problems(expected, settings.copies_dir, training.log_dir)
     if settings.check:
         report(findings, expected, added)
-    raise_problems(findings.problems)
+    raise_problems(preflight.folded(findings.problems))
     if not settings.check:
         for correction in added:
             print(correction.said(training.source_dir))
@@ -161,7 +162,9 @@ def announce(
     sources = len(findings.sizes)
     molecules = ", ".join(f"{n} {name}" for name, n in findings.counts.items())
     copies = sources * l1_count(mirror)
-    print(f"{sources} annotated image(s), {molecules}")
+    for line in findings.read:
+        print(line)
+    print(f"{counted(sources, 'annotated image')}, {molecules}")
     for name in (name for name, count in findings.counts.items() if not count):
         print(f"  {name}: no molecule is outlined; the network cannot learn it. Outline some, or "
               "take it out of class_names")  # fmt: skip
@@ -169,7 +172,7 @@ def announce(
         print(f"  -> {copies} L1 images -> {copies * aug_times} L2/L3 images -> dataset")
     else:
         print("  -> views of them drawn anew for every step, no copies (augment = 'online')")
-    print(f"  -> training -> {findings.to_recognise} image(s) recognised")
+    print(f"  -> training -> {counted(findings.to_recognise, 'image')} recognised")
     for line in time_memory_disk.lines(expected):
         print(f"  {line}")
     if expected.disk_gb > MUCH_DISK:

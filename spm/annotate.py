@@ -11,7 +11,6 @@ labelme saves after each change; nothing that you corrected is written over.
 from __future__ import annotations
 
 import sys
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,8 +37,9 @@ from spm.run.files import is_file, make_folder
 from spm.run.labelme_program import run_labelme
 from spm.run.setting_kinds import Positional
 from spm.run.settings import Settings, takes
-from spm.structures.annotation import Annotation, classes_in, iter_annotations, read_annotation
-from spm.structures.classes import class_of
+from spm.run.words import counted
+from spm.structures.annotation import Annotation, classes_of, iter_annotations, read_annotation
+from spm.structures.classes import LABELS_DECIDE
 
 YOURS = "your outlines"
 
@@ -186,7 +186,7 @@ def _annotations(folder: Path) -> list[Annotation]:
 
 def _names(annotations: list[Annotation]) -> list[str]:
     stated = (name for annotation in annotations for name in annotation.class_names)
-    return list(dict.fromkeys([*stated, *classes_in(annotations)]))
+    return list(dict.fromkeys([*stated, *classes_of(annotations)]))
 
 
 def _saved(before: Opened, after: Opened, names: list[str]) -> str:
@@ -196,18 +196,10 @@ def _saved(before: Opened, after: Opened, names: list[str]) -> str:
         return f"{path}: nothing was outlined"
     if before.annotation and content_digest(now) == content_digest(before.annotation):
         return f"{path}: nothing was changed"
-    counts = Counter(_class(shape.label, names) for shape in now.shapes)
-    said = ", ".join(f"{name} ({count})" for name, count in sorted(counts.items()))
+    said = LABELS_DECIDE.of_images([now.labels], names).counted(now.labels)
     partial = ", of a part of the image" if now.partial else ""
-    text = f"{path}: saved, {len(now.shapes)} outlines{partial}: {said or 'none'}"
+    text = f"{path}: saved, {counted(len(now.shapes), 'outline')}{partial}: {said}"
     return f"{text}\ntrain on with it: python workflow.py --add {path}" if mark_of(now) else text
-
-
-def _class(label: str, names: list[str]) -> str:
-    try:
-        return class_of(label, names)
-    except ValueError:
-        return label
 
 
 if __name__ == "__main__":

@@ -36,8 +36,8 @@ from spm.run.files import (
 )
 from spm.run.setting_kinds import Positional, Positive
 from spm.run.settings import Settings, takes
-from spm.structures.annotation import Annotation, classes_in, read_annotation
-from spm.structures.classes import class_of
+from spm.structures.annotation import Annotation, classes_of, read_annotation
+from spm.structures.classes import ClassChoice, Classes
 from spm.structures.instance_masks import shape_masks
 from spm.structures.shape import Shape, outline, region
 
@@ -45,7 +45,7 @@ MOST_LABELS = 65535  # a 16-bit label image holds no more
 
 
 def coco_dataset(
-    annotations: Sequence[Annotation], class_names: Sequence[str] = ()
+    annotations: Sequence[Annotation], classes: Sequence[str] | None = None
 ) -> dict[str, Any]:
     """Return annotations as a COCO instance dataset.
 
@@ -54,10 +54,15 @@ def coco_dataset(
     hole is joined to its border by a bridge (`spm.geometry.rings`), for run-length encoded masks
     are not read by all programs. A predicted molecule's score goes along; ids begin with 1.
 
+    Args:
+        annotations: of one or several images.
+        classes: the classes; those that the labels suggest by default.
+
     Raises:
         InputError: for a label of no known class.
     """
-    names = list(class_names) or classes_in(annotations)
+    names = Classes.of(classes) if classes else classes_of(annotations)
+    annotations = [annotation.classified(names) for annotation in annotations]
     dataset: dict[str, Any] = {
         "info": {"description": "molecules in scanning probe microscopy images"},
         "images": [],
@@ -83,7 +88,7 @@ def coco_dataset(
             entry = {
                 "id": len(dataset["annotations"]) + 1,
                 "image_id": number,
-                "category_id": names.index(_class(annotation, shape, names)) + 1,
+                "category_id": names.index(annotation.class_of(shape)) + 1,
                 "segmentation": _segmentation(shape),
                 "bbox": [round(float(v), 3) for v in box],
                 "area": round(polygon_area(covered), 3),
@@ -109,13 +114,15 @@ def _segmentation(shape: Shape) -> list[list[float]]:
 
 
 def write_coco(
-    path: Path, annotations: Sequence[Annotation], class_names: Sequence[str] = ()
+    path: Path, annotations: Sequence[Annotation], classes: Sequence[str] | None = None
 ) -> None:
     """Write a COCO instance JSON of one or several images."""
-    write_json(path, coco_dataset(annotations, class_names), indent=None)
+    write_json(path, coco_dataset(annotations, classes), indent=None)
 
 
-def write_imagej_rois(path: Path, annotation: Annotation, class_names: Sequence[str] = ()) -> None:
+def write_imagej_rois(
+    path: Path, annotation: Annotation, classes: Sequence[str] | None = None
+) -> None:
     """Write the outlines as ImageJ polygon ROIs with subpixel corners.
 
     Each molecule is one ROI with number and label as its name, so that no two are called alike, and
@@ -123,6 +130,8 @@ def write_imagej_rois(path: Path, annotation: Annotation, class_names: Sequence[
 
     Args:
         path: ends in .zip; open it in ImageJ with File > Open or the ROI Manager.
+        annotation: the molecules.
+        classes: the classes; those that the labels suggest by default.
 
     Raises:
         InputError: when the package roifile is not installed, or there is nothing to write.
@@ -136,7 +145,8 @@ def write_imagej_rois(path: Path, annotation: Annotation, class_names: Sequence[
         ) from error
     if not annotation.shapes:
         raise InputError(f"{annotation.path or path}: has no molecule; there is no ROI to write.")
-    names = list(class_names) or classes_in([annotation])
+    annotation = annotation.classified(classes or None)
+    names = annotation.classes
     colours = class_colours(len(names))
     rois = []
     for number, shape in enumerate(annotation.shapes, start=1):
@@ -144,7 +154,7 @@ def write_imagej_rois(path: Path, annotation: Annotation, class_names: Sequence[
             region(shape), name=f"{number:04d}-{safe_name(shape.label)}"
         )
         roi.roitype = roifile.ROI_TYPE.POLYGON
-        colour = colours[names.index(_class(annotation, shape, names))]
+        colour = colours[names.index(annotation.class_of(shape))]
         roi.stroke_color = bytes((255, *colour))  # alpha, red, green, blue
         rois.append(roi)
     with atomic_path(path) as temporary:
@@ -182,13 +192,6 @@ def write_label_tiff(path: Path, annotation: Annotation, nm_per_pixel: float | N
         tifffile.imwrite(temporary, label_array(annotation), imagej=True, **options)
 
 
-def _class(annotation: Annotation, shape: Shape, names: Sequence[str]) -> str:
-    try:
-        return class_of(shape.label, names)
-    except ValueError as error:
-        raise InputError(f"{annotation.path or annotation.image_name}: {error}.") from error
-
-
 def _scale_of(annotation: Annotation) -> float | None:
     """Return the scale that a prediction stored in the annotation, else the one in the PNG that
     it names, None if there is none."""
@@ -209,8 +212,9 @@ class Export(Settings):
     """The labelme files, predicted or drawn by hand; must be given."""
     formats: list[Literal["coco", "imagej", "tiff"]] = ["coco", "imagej", "tiff"]
     """Which of them."""
-    class_names: list[str] = []
-    """The classes; none: those of a prediction, or the labels without their serial numbers."""
+    class_names: list[str] | None = None
+    """The classes, with spaces or commas between them. None takes those that a prediction states,
+    or else those of the labels."""
     nm_per_pixel: Positive | None = None
     """Nanometres a pixel for the TIFF. None: from the JSON or the PNG beside it."""
     out: Path | None = None
@@ -235,8 +239,8 @@ def main(settings: Export) -> int:
         InputError: when a file or a format is wrong.
     """
     files, out, formats = settings.files, settings.out, settings.formats
-    class_names, nm_per_pixel = settings.class_names, settings.nm_per_pixel
     annotations = [read_annotation(path) for path in files]
+    classes = classes_of(annotations, ClassChoice(settings.class_names or None))
     written: list[Path] = []
     with ExitStack() as locks:
         for folder in dict.fromkeys((out or path.parent).resolve() for path in files):
@@ -245,15 +249,17 @@ def main(settings: Export) -> int:
             stem = (out or path.parent) / path.stem
             if "imagej" in formats:
                 written.append(stem.with_name(f"{stem.name}_rois.zip"))
-                write_imagej_rois(written[-1], annotation, class_names)
+                write_imagej_rois(written[-1], annotation, classes)
             if "tiff" in formats:
                 written.append(stem.with_name(f"{stem.name}_labels.tif"))
-                write_label_tiff(written[-1], annotation, nm_per_pixel or _scale_of(annotation))
+                write_label_tiff(
+                    written[-1], annotation, settings.nm_per_pixel or _scale_of(annotation)
+                )
         if "coco" in formats:
             folder = out or files[0].parent
             name = f"{files[0].stem}_coco.json" if len(files) == 1 else "coco.json"
             written.append(folder / name)
-            write_coco(written[-1], annotations, class_names)
+            write_coco(written[-1], annotations, classes)
     print("\n".join(str(path) for path in written))
     return 0
 

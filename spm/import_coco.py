@@ -28,6 +28,7 @@ from spm.run import command_line
 from spm.run.files import folder_lock, is_file, make_folder
 from spm.run.setting_kinds import Positional
 from spm.run.settings import Settings, takes
+from spm.run.words import counted
 from spm.structures.annotation import Annotation, write_annotation
 from spm.structures.classes import numbered
 from spm.structures.label_text import clean_label
@@ -78,7 +79,7 @@ def main(settings: CocoImport) -> int:
             )
         for target, annotation in zip(targets, found, strict=True):
             write_annotation(target, annotation)
-            print(f"{target}: {len(annotation.shapes)} molecules")
+            print(f"{target}: {counted(len(annotation.shapes), 'molecule')}")
         missing = [a.image_name for a in found if not is_file(folder / a.image_name)]
     if missing:
         more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""

@@ -25,7 +25,7 @@ from spm.run.settings import Settings, takes
 from spm.similarity.label_spreading import Examples
 from spm.similarity.likeness import References
 from spm.simulate import SYSTEMS, simulate
-from spm.structures.classes import class_of
+from spm.structures.classes import Classes
 
 SIDE, MOLECULE, BLOBS = 512, 46.0, 12  # pixels, pixels, adsorbates in an image
 
@@ -82,7 +82,7 @@ def measure(system: str, seed: int, outlines: int) -> list[float]:
 def _scene(system: str, seed: int, names: list[str]):
     image, truth = simulate(system, SIDE, seed, pixels_per_molecule=MOLECULE)
     shapes = [s for s in truth.shapes if not s.flags["edge"]]
-    known = [class_of(s.label, SYSTEMS[system].class_names) for s in shapes]
+    known = list(map(Classes(SYSTEMS[system].class_names).class_of, (s.label for s in shapes)))
     classes = [names.index(name) if name in names else -1 for name in known]
     return image, [np.asarray(s.points, float) for s in shapes], classes
 

@@ -232,7 +232,8 @@ def answers(
     for image, truth in scenes:
         found = find_molecules(detector, image, Settings(LOWEST_SCORE, **settings))
         predictions.append(from_molecules(found, *image.shape[:2]))
-        truths.append(from_annotation(truth, detector.class_names, ("edge",), ignore_unlisted=True))
+        known = truth.classified(detector.class_names)
+        truths.append(from_annotation(known, ("edge",), ignore_unlisted=True))
     return truths, predictions
 
 

@@ -16,7 +16,7 @@ from spm.evaluation.instances import from_annotation
 from spm.evaluation.metrics import ALL
 from spm.io.images import read_image, write_image
 from spm.structures.annotation import Annotation, write_annotation
-from spm.structures.classes import suggested_classes
+from spm.structures.classes import Classes
 from spm.structures.shape import Shape
 
 HEIGHT, WIDTH = 40, 60
@@ -271,7 +271,7 @@ def test_command_line_gives_one_sentence(folders, monkeypatch, capsys):
 def test_classes_are_guessed_from_labels():
     labels = ["003a1", "003a12", "molecule A-3", "molecule A 4", "13", "rod", "13-2"]
     shapes = [polygon(label, 0, 0) for label in labels]
-    guessed = suggested_classes(shape.label for shape in shapes)
+    guessed = list(Classes.from_labels(shape.label for shape in shapes))
     assert guessed == ["003a", "13", "molecule A", "rod"]
 
 
@@ -279,7 +279,7 @@ def test_mask_shape_keeps_its_hole():
     mask = np.ones((6, 6), bool)
     mask[2:4, 2:4] = False
     shape = Shape("a1", np.array([[10.0, 20.0], [15.0, 25.0]]), "mask", mask=mask)
-    (truth,) = from_annotation(Annotation([shape], HEIGHT, WIDTH, "x.png"), ["a"])
+    (truth,) = from_annotation(Annotation([shape], HEIGHT, WIDTH, "x.png").classified(["a"]))
     assert truth.area == 32
     np.testing.assert_array_equal(truth.box, [20, 10, 26, 16])
 

@@ -27,7 +27,7 @@ from spm.structures.annotation import (
     read_annotation,
     write_annotation,
 )
-from spm.structures.classes import class_of
+from spm.structures.classes import Classes
 from spm.structures.instance_masks import shape_masks
 from spm.structures.shape import outline
 
@@ -99,7 +99,7 @@ def take(path):
     for each in annotation.shapes:
         assert outline(each).shape[1] == 2
         try:
-            class_of(each.label, ["A", "B"])
+            Classes.of(["A", "B"]).class_of(each.label)
         except ValueError as error:
             assert "belongs to no known class" in str(error)
     # What was read can be written, and is read again as the same.

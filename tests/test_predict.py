@@ -277,7 +277,7 @@ def test_script_writes_everything(room, capsys):
         size = read_image(folder / "images" / f"{name}.png").shape[:2]
         assert (annotation.height, annotation.width) == size
         assert len(annotation.shapes) == count
-        assert len(annotation_to_molecules(annotation, CLASSES)) == count
+        assert len(annotation_to_molecules(annotation.classified(CLASSES))) == count
         lines = (out / f"{name}_molecules.csv").read_text(encoding="utf-8").splitlines()
         assert len(lines) == count + 1
         drawn = read_image(out / f"{name}_predicted.png")
@@ -453,7 +453,10 @@ def test_named_files_and_folders(tmp_path):
         (tmp_path / name).write_bytes(b"")
     names = [p.name for p in find_images([tmp_path / "b10.png", tmp_path], tmp_path)]
     assert names == ["b10.png", "b2.png"]
-    assert find_images([tmp_path / "missing.png"], tmp_path) == [tmp_path / "missing.png"]
+    missing = [tmp_path / "missing.png", tmp_path / "xxx.png"]
+    assert find_images([*missing, tmp_path / "b2.png"], tmp_path) == [*missing, tmp_path / "b2.png"]
+    with pytest.raises(InputError, match=r"missing\.png: no such file.*\n.*xxx\.png: no such file"):
+        find_images(missing, tmp_path)
 
 
 def test_remove_tiles_in_a_folder_that_is_not_there(tmp_path):

@@ -27,7 +27,7 @@ from spm.evaluation.instances import from_annotation, from_prediction
 from spm.io.images import encode_png, write_image
 from spm.similarity.outlined_crops import cut_crops
 from spm.structures.annotation import read_annotation
-from spm.structures.classes import class_of
+from spm.structures.classes import ClassChoice, Classes
 
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "40"))
 HEIGHT, WIDTH = 40, 64
@@ -96,14 +96,14 @@ def test_every_door_sees_the_same_molecules(tmp_path_factory, shapes):
     }  # fmt: skip
     (folder / "a.json").write_text(json.dumps(data), encoding="utf-8")
 
-    findings = preflight.look(folder, folder, CLASSES)
+    findings = preflight.look(folder, folder, ClassChoice(CLASSES))
     counted = findings.counts
     bad = bool(findings.problems) and "no molecule is outlined" not in findings.problems[0]
 
     annotation = read_annotation(folder / "a.json")
     sources = refused(lambda: outlined_sources(folder))
-    truths = refused(lambda: from_annotation(annotation, CLASSES))
-    crops = refused(lambda: cut_crops([folder / "a.json"], CLASSES))
+    truths = refused(lambda: from_annotation(annotation.classified(CLASSES)))
+    crops = refused(lambda: cut_crops([folder / "a.json"], ClassChoice(CLASSES)))
     settings_of = {"in_dir": folder, "workers": 1}
     moved = refused(lambda: geo_aug_img_json.main(**settings_of, angles=[90], flips=[]))
     cache = base / "cache"
@@ -117,7 +117,7 @@ def test_every_door_sees_the_same_molecules(tmp_path_factory, shapes):
         return
 
     (source,) = sources
-    names = [class_of(one, CLASSES) for one in source.labels]
+    names = [Classes.of(CLASSES).class_of(one) for one in source.labels]
     assert dict(Counter(names)) == {name: n for name, n in counted.items() if n}
     planes = source.read_masks()
     assert planes.any(axis=(0, 1)).all()  # no molecule without a pixel
@@ -137,7 +137,7 @@ def test_every_door_sees_the_same_molecules(tmp_path_factory, shapes):
     assert digest_of(sources)
 
     assert [truth.class_name for truth in truths] == names
-    for found in (truths, from_prediction(annotation, CLASSES)):
+    for found in (truths, from_prediction(annotation.classified(CLASSES))):
         full = [instance.mask.full(HEIGHT, WIDTH) for instance in found]
         assert all(np.array_equal(m, planes[:, :, k]) for k, m in enumerate(full))
     assert [crop.class_name for crop in crops] == names

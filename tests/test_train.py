@@ -15,11 +15,12 @@ from engine.train import find_sources, plan_stages, train_stage
 from Images_Augmentation import geo_aug_img_json
 from mrcnn.weights import save_weights
 from spm.dataset.anchors import anchor_scales, box_sides, network_scale
-from spm.dataset.annotated_images import check_labels, median_diameter, outlined_sources, split
+from spm.dataset.annotated_images import classify, median_diameter, outlined_sources, split
 from spm.errors import InputError
 from spm.evaluation.threshold import middle_of_plateau
 from spm.io.images import write_image
 from spm.structures.annotation import Annotation, write_annotation
+from spm.structures.classes import Classes
 from spm.structures.shape import Shape
 
 
@@ -65,7 +66,7 @@ def test_a_single_image_trains_without_validation():
 def test_an_unknown_label_is_named_with_its_image_and_the_classes(tmp_path):
     annotate(tmp_path, "scan", ["003a1", "13", "typo7"])
     with pytest.raises(InputError) as error:
-        check_labels(outlined_sources(tmp_path), ["003a", "3"])
+        classify(outlined_sources(tmp_path), Classes(["003a", "3"]))
     message = str(error.value)
     assert "scan" in message and "'13'" in message and "'typo7'" in message
     assert "003a, 3" in message
@@ -74,7 +75,7 @@ def test_an_unknown_label_is_named_with_its_image_and_the_classes(tmp_path):
 def test_labels_are_counted_by_class_and_never_by_substring(tmp_path):
     """Pitfall 10: 13 became 3."""
     annotate(tmp_path, "scan", ["3", "3-1", "13", "13_2", "13 5"])
-    counts = check_labels(outlined_sources(tmp_path), ["3", "13"])
+    counts = classify(outlined_sources(tmp_path), Classes(["3", "13"]))
     assert counts == {"3": 2, "13": 3}
 
 

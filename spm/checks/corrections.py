@@ -27,14 +27,17 @@ from spm.io import pixel_size
 from spm.io.images import SUFFIXES, decode_image, read_bytes
 from spm.io.labelme_shows import LABELME_IMAGE, shown_by_labelme
 from spm.run.files import folder_lock, is_file, safe_name, write_bytes
+from spm.run.words import counted
 from spm.structures.annotation import (
     Annotation,
     check_annotation,
-    find_image,
+    classes_of,
     iter_annotations,
     read_annotation,
     write_annotation,
 )
+from spm.structures.classes import ClassChoice
+from spm.structures.image_file import find_image
 from spm.structures.same_image import embedded_differs
 from spm.structures.shape import Shape
 
@@ -86,11 +89,11 @@ class Correction:
     def outlined(self) -> str:
         """How much is outlined, in words."""
         partial = ", of a part of the image" if self.annotation.partial else ""
-        return f"{len(self.annotation.shapes)} outlines{partial}"
+        return f"{counted(len(self.annotation.shapes), 'outline')}{partial}"
 
 
 def examine(
-    paths: Sequence[Path], source_dir: Path, images_dir: Path, class_names: Sequence[str]
+    paths: Sequence[Path], source_dir: Path, images_dir: Path, choice: ClassChoice
 ) -> list[Correction]:
     """Check corrected annotations before anything is done with them.
 
@@ -98,7 +101,7 @@ def examine(
         paths: labelme JSON files.
         source_dir: folder of the training images; need not exist.
         images_dir: where images are looked for that do not lie beside their JSON.
-        class_names: the known classes.
+        choice: of the known classes.
 
     Raises:
         InputError: with one sentence for each thing that is wrong with any of them.
@@ -109,8 +112,8 @@ def examine(
         try:
             annotation = read_annotation(path)
             annotation = latest(annotation, Path(source_dir), Path(images_dir))
-            wrong = check_annotation(annotation, class_names)
-            raise_problems(wrong)
+            annotation = annotation.classified(classes_of([annotation], choice))
+            raise_problems(check_annotation(annotation))
             correction = _examine_one(annotation, Path(source_dir), Path(images_dir))
         except InputError as error:
             problems += str(error).splitlines()

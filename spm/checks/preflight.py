@@ -5,6 +5,7 @@ Problems stop the workflow. Hints do not: they may be meant.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,18 +13,20 @@ from pathlib import Path
 import numpy as np
 
 from spm.checks.source_folder import folder_hints
-from spm.checks.unlike import alike, seen, unlike
+from spm.checks.unlike import Appearance, alike, seen, unlike
 from spm.errors import InputError
 from spm.geometry.polygons import diameter
 from spm.instruments.inputs import left_out_sentences, list_inputs, open_image
+from spm.run.words import counted
 from spm.similarity.unlabelled import find_unlabelled
 from spm.structures.annotation import (
     Annotation,
     check_with_image,
+    classes_of,
     iter_annotations,
     read_annotations,
 )
-from spm.structures.classes import check_class_names, class_of
+from spm.structures.classes import LABELS_DECIDE, ClassChoice, Classes
 from spm.structures.instance_masks import shape_masks
 from spm.structures.same_image import annotated_twice
 from spm.structures.shape import region, region_area, titles
@@ -34,6 +37,7 @@ LEAVES = 0.5  # pixels out of the image
 OUTLIER = 1.6  # diameters that many times larger or smaller than the class's median
 RARE = 5  # times fewer molecules than of the most frequent class
 FEW = 8  # molecules of a class that are hardly enough to learn from
+ALIKE = 3  # problems of one kind that are told one by one
 SHOWN = 12  # at most so many of one kind of hint are written out
 
 
@@ -73,6 +77,8 @@ class Findings:
     Attributes:
         problems: sentences; nothing can be started before they are mended.
         hints: kind -> sentences.
+        names: the classes.
+        read: lines on what was understood of the labels, where they name the classes.
         classes: class name -> sizes.
         sizes: (height, width) of each annotated image that can be used.
         annotated: how many annotated images there are, usable or not.
@@ -81,6 +87,8 @@ class Findings:
 
     problems: list[str] = field(default_factory=list)
     hints: dict[str, list[str]] = field(default_factory=dict)
+    names: Classes = Classes(())
+    read: list[str] = field(default_factory=list)
     classes: dict[str, ClassSizes] = field(default_factory=dict)
     sizes: list[tuple[int, int]] = field(default_factory=list)
     annotated: int = 0
@@ -98,48 +106,82 @@ class Findings:
 
 
 def look(
-    source_dir: Path, images_dir: Path, class_names: Sequence[str], hints: bool = True
+    source_dir: Path, images_dir: Path, choice: ClassChoice = LABELS_DECIDE, hints: bool = True
 ) -> Findings:
     """Read all annotated images and the images to recognise.
 
     Args:
         source_dir: folder of NAME.png and NAME.json; copies that a step made are left out.
         images_dir: folder of the images to recognise.
-        class_names: the known classes.
+        choice: of the classes.
         hints: also look for what may be meant; takes longer.
     """
-    findings = Findings(problems=check_class_names(class_names))
-    findings.classes = {name: ClassSizes() for name in class_names}
-    if not class_names:
-        findings.problems.append("there is no class name; name the molecules in class_names.")
+    findings = Findings()
+    missing, paths = "", []
     try:
         paths = iter_annotations(source_dir)
     except InputError as error:
-        findings.problems.append(str(error))
-        paths = []
-    else:
-        findings.annotated = _look_at_sources(paths, class_names, findings, hints)
-        if not findings.annotated:
-            findings.problems.append(
-                f"{source_dir}: there is no annotated image; put NAME.png and labelme's "
-                "NAME.json there."
-            )
+        missing = str(error)
+    read, broken = read_annotations(paths)
+    findings.problems += broken
+    read = [annotation for annotation in read if annotation.derived is None]
+    findings.annotated = len(read) + len(broken)
+    _decide_classes(read, choice, findings)
+    own, appearances = _look_at_sources(read, findings, hints)
+    if hints and paths:
+        for kind, sentences in folder_hints(paths[0].parent, own).items():
+            findings.hint(kind, sentences)
+        findings.hint("annotated images that are unlike each other", unlike(appearances))
+        findings.hint("copies of one image, each annotated", alike(appearances))
+    if missing or not findings.annotated:
+        findings.problems.append(
+            missing
+            or f"{source_dir}: there is no annotated image; put NAME.png and labelme's "
+            "NAME.json there."
+        )
+    elif not findings.problems and not sum(findings.counts.values()):
+        findings.problems.append(
+            f"{source_dir}: no molecule is outlined in any image; outline some in labelme."
+        )
     _look_at_images(Path(images_dir), findings, hints)
     if hints:
         _compare_classes(findings)
     return findings
 
 
+def _decide_classes(
+    annotations: Sequence[Annotation], choice: ClassChoice, findings: Findings
+) -> None:
+    """Decide the classes, and say what was understood of the labels."""
+    labels = [label for annotation in annotations for label in annotation.labels]
+    names = findings.names = classes_of(annotations, choice)
+    findings.classes = {name: ClassSizes() for name in names}
+    findings.problems += names.problems()
+    if choice.given is not None and not names:
+        findings.problems.append("there is no class name; name the molecules in class_names.")
+    if choice.given is None and labels:
+        findings.read = choice.said(names, labels)
+        findings.problems += nameless(names, labels)
+
+
+def nameless(classes: Classes, labels: Sequence[str]) -> list[str]:
+    """Return a sentence when all labels are numbers, each of another molecule."""
+    if len(labels) < 4 or len(classes) < len(labels) or not all(map(str.isdigit, classes)):
+        return []
+    return [
+        f"the labels are numbers alone ({', '.join(classes[:3])} and {len(classes) - 3} more) and "
+        "name no class; write the class before the number in labelme, such as A1."
+    ]
+
+
 def _look_at_sources(
-    paths: Sequence[Path], class_names: Sequence[str], findings: Findings, hints: bool
-) -> int:
-    """Read the user's annotations, usable or not; return how many there are."""
-    read, broken = read_annotations(paths)
-    findings.problems += broken
-    own = [annotation for annotation in read if annotation.derived is None]
-    count, images = len(own) + len(broken), []
+    read: Sequence[Annotation], findings: Findings, hints: bool
+) -> tuple[list[Annotation], list[Appearance]]:
+    """Look at the user's annotations; return them with their classes, and with hints what the
+    usable ones look like."""
+    own, appearances = [annotation.classified(findings.names) for annotation in read], []
     for annotation in own:
-        wrong = check_with_image(annotation, class_names)
+        wrong = check_with_image(annotation)
         if not wrong:
             try:
                 image = annotation.read_image()
@@ -149,25 +191,15 @@ def _look_at_sources(
             findings.problems += wrong
             continue
         findings.sizes.append((annotation.height, annotation.width))
-        names = [class_of(shape.label, class_names) for shape in annotation.shapes]
-        _measure(annotation, names, findings)
+        _measure(annotation, findings)
         if hints:
-            images.append(seen(annotation, image, names))
+            appearances.append(seen(annotation, image))
             findings.hint("overlapping outlines", overlaps(annotation))
             findings.hint("outlines that leave the image", leaving(annotation))
             findings.hint("looks like a molecule but has no outline",
-                          unlabelled(annotation, image, names))  # fmt: skip
+                          unlabelled(annotation, image))  # fmt: skip
     findings.problems += [sentence for _, sentence in annotated_twice(own)]
-    if hints and paths:
-        for kind, sentences in folder_hints(paths[0].parent, own).items():
-            findings.hint(kind, sentences)
-        findings.hint("annotated images that are unlike each other", unlike(images))
-        findings.hint("copies of one image, each annotated", alike(images))
-    if count and not findings.problems and not sum(findings.counts.values()):
-        findings.problems.append(
-            f"{paths[0].parent}: no molecule is outlined in any image; outline some in labelme."
-        )
-    return count
+    return own, appearances
 
 
 def _look_at_images(folder: Path, findings: Findings, thoroughly: bool) -> None:
@@ -190,10 +222,10 @@ def _look_at_images(folder: Path, findings: Findings, thoroughly: bool) -> None:
     )
 
 
-def _measure(annotation: Annotation, names: Sequence[str], findings: Findings) -> None:
+def _measure(annotation: Annotation, findings: Findings) -> None:
     shapes = annotation.shapes
-    for shape, name, title in zip(shapes, names, titles(shapes), strict=True):
-        sizes = findings.classes[name]
+    for shape, title in zip(shapes, titles(shapes), strict=True):
+        sizes = findings.classes[annotation.class_of(shape)]
         sizes.diameters.append(float(diameter(region_area(shape))))
         sizes.where.append(f"{annotation.path.name}: {title}")
 
@@ -228,14 +260,15 @@ def leaving(annotation: Annotation) -> list[str]:
     return found
 
 
-def unlabelled(annotation: Annotation, image: np.ndarray, class_names: Sequence[str]) -> list[str]:
+def unlabelled(annotation: Annotation, image: np.ndarray) -> list[str]:
     """Return a sentence for each place that looks like a molecule and has no outline."""
     outlines = [region(shape) for shape in annotation.shapes]
+    names = [annotation.class_of(shape) for shape in annotation.shapes]
     partial = " (the image is marked partial)" if annotation.partial else ""
     return [
         f"{annotation.path.name}: x {place.x:.0f}, y {place.y:.0f}, like {place.class_name} "
         f"(correlation {place.correlation:.2f}){partial}"
-        for place in find_unlabelled(image, outlines, class_names)
+        for place in find_unlabelled(image, outlines, names)
     ]
 
 
@@ -257,19 +290,40 @@ def _compare_classes(findings: Findings) -> None:
     findings.hint("few molecules of a class", sentences)
 
 
+def folded(problems: Sequence[str]) -> list[str]:
+    """Return problems with many of one kind told in one sentence: the first, how many more there
+    are, and in which files."""
+    kinds: dict[str, list[str]] = {}
+    for problem in dict.fromkeys(problems):
+        _, _, rest = problem.partition(": ")
+        kinds.setdefault(re.sub(r"'[^']*'|[0-9.]*[0-9]", "#", rest) or problem, []).append(problem)
+    found = []
+    for group in kinds.values():
+        if len(group) <= ALIKE:
+            found += group
+            continue
+        places = dict.fromkeys(Path(problem.partition(": ")[0]).name for problem in group)
+        first, *others = places
+        more = f" and {len(others) - ALIKE} more" if len(others) > ALIKE else ""
+        where = f" in {', '.join(others[:ALIKE])}{more}" if others else f" in {first}"
+        found.append(f"{group[0].rstrip('.')} ({len(group) - 1} more like it{where}).")
+    return found
+
+
 def report(findings: Findings) -> list[str]:
     """Return the findings as lines of text, problems left out."""
     said = [
-        f"{len(findings.sizes)} of {findings.annotated} annotated image(s) can be used, "
-        f"{findings.to_recognise} image(s) to recognise"
+        f"{len(findings.sizes)} of {counted(findings.annotated, 'annotated image')} can be used, "
+        f"{counted(findings.to_recognise, 'image')} to recognise"
     ]
+    said += findings.read
     said += [f"  {sizes.line(name)}" for name, sizes in findings.classes.items()]
     for kind, sentences in findings.hints.items():
         said.append(f"{kind}: {len(sentences)}")
         said += [f"  {sentence}" for sentence in sentences[:SHOWN]]
         if len(sentences) > SHOWN:
             said.append(f"  and {len(sentences) - SHOWN} more")
-    if not findings.hints:
+    if not findings.hints and findings.sizes:
         said.append("nothing unusual was seen in what can be used")
     return said
 
@@ -278,6 +332,6 @@ def conclusion(findings: Findings) -> str:
     """Return the last line: whether a run can be started."""
     if not findings.problems:
         return "nothing stands in the way of a run (nothing was started)"
-    what = "thing" if len(findings.problems) == 1 else "things"
+    things = counted(len(folded(findings.problems)), "thing")
     usable = " (the estimate is for the others)" if findings.sizes else ""
-    return f"{len(findings.problems)} {what} to mend before a run{usable}:"
+    return f"{things} to mend before a run{usable}:"

@@ -10,6 +10,7 @@ from spm.errors import InputError
 from spm.instruments.inputs import NO_IMAGES
 from spm.io.images import SUFFIXES, list_images
 from spm.run.files import natural_sorted, visible_files
+from spm.run.words import counted
 from spm.structures.annotation import Annotation, iter_annotations
 from spm.structures.other_formats import IMPORT
 from spm.structures.same_image import embedded_differs, names_another
@@ -103,7 +104,8 @@ def _subfolders(folder: Path) -> list[str]:
         count = sum(p.suffix.lower() == ".json" for p in files)
         images = sum(p.suffix.lower() in SUFFIXES for p in files)
         found.append(
-            f"{place}: {count} JSON file(s) and {images} image(s) are not used; move them up "
+            f"{place}: {counted(count, 'JSON file')} and {counted(images, 'image')} in it are not "
+            "used; move them up "
             f"into {folder} if they belong to it"
         )
     return found

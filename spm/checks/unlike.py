@@ -38,18 +38,18 @@ class Appearance:
     pixels: str
 
 
-def seen(annotation: Annotation, image: np.ndarray, class_names: Sequence[str]) -> Appearance:
+def seen(annotation: Annotation, image: np.ndarray) -> Appearance:
     """Return the look of an image.
 
     Args:
+        annotation: with the class of each molecule.
         image: (H, W, 3) uint8 RGB.
-        class_names: the class of each molecule.
     """
     masks = shape_masks(annotation)
     by_class: dict[str, list[int]] = {}
     inside = np.zeros(image.shape[:2], bool)
-    for mask, name in zip(masks, class_names, strict=True):
-        by_class.setdefault(name, []).append(mask.area)
+    for mask, shape in zip(masks, annotation.shapes, strict=True):
+        by_class.setdefault(annotation.class_of(shape), []).append(mask.area)
         inside[mask.place] |= mask.pixels
     sizes = {name: median_diameter(areas) for name, areas in by_class.items()}
     spread = image.max(axis=2).astype(np.int16) - image.min(axis=2)

@@ -19,7 +19,7 @@ from spm.io.images import read_image
 from spm.run.manifest import digest
 from spm.structures.annotated_folder import read_folder
 from spm.structures.annotation import Annotation
-from spm.structures.classes import class_of
+from spm.structures.classes import ClassChoice, Classes
 from spm.structures.instance_masks import instance_masks, shape_masks
 from spm.structures.shape import region
 
@@ -39,6 +39,9 @@ class Source:
         partial: not every molecule is outlined.
         simulated: the simulator made the image.
         unclear: polygons (n, 2) of what teaches nothing (the JSON file's key `unclear`).
+        class_ids: (N,) int32 place of each molecule's class among the known ones, from 0; None
+            before `classify`.
+        class_names: the classes that the annotation states, as a prediction does.
     """
 
     name: str
@@ -50,6 +53,8 @@ class Source:
     partial: bool
     simulated: bool = False
     unclear: Sequence[np.ndarray] = ()
+    class_ids: np.ndarray | None = None
+    class_names: Sequence[str] = ()
 
     # Whether reading masks is cheaper than reading outlines.
     masks_are_stored = False
@@ -95,7 +100,7 @@ class FolderSource(Source):
     def __init__(self, entry: Entry):
         super().__init__(
             entry.name, entry.source, entry.origin, entry.image, entry.labels, entry.valid,
-            entry.partial,
+            entry.partial, class_names=entry.class_names,
         )  # fmt: skip
         self._masks = entry.masks
 
@@ -129,6 +134,7 @@ class OutlinedSource(Source):
             full_rectangle(annotation.height, annotation.width), annotation.partial,
             "simulation" in annotation.extra,
             _unclear(annotation),
+            class_names=annotation.class_names,
         )  # fmt: skip
         self._annotation = annotation
 
@@ -170,7 +176,8 @@ class TurnedSource(Source):
     def __init__(self, source: Source, view: int):
         super().__init__(
             source.name, f"{source.group} {view}", source.origin, source.path, source.labels,
-            source.valid, source.partial, source.simulated, source.unclear,
+            source.valid, source.partial, source.simulated, source.unclear, source.class_ids,
+            source.class_names,
         )  # fmt: skip
         self._source, self._view = source, view
         self._shape = source.read_image().shape[:2]
@@ -257,22 +264,42 @@ def outlined_sources(folder: Path) -> list[Source]:
     return found
 
 
-def check_labels(sources: Sequence[Source], class_names: Sequence[str]) -> dict[str, int]:
-    """How many molecules of each class the sources' images show.
+def classify(sources: Sequence[Source], classes: Sequence[str]) -> dict[str, int]:
+    """Set the `class_ids` of each source; return how many molecules of each class they show.
 
     Raises:
-        InputError: naming every label that belongs to no class, and its image.
+        InputError: naming the labels that belong to no class, and their images.
     """
-    counts = dict.fromkeys(class_names, 0)
-    problems = {}
+    classes = Classes.of(classes)
+    problems: dict[str, None] = {}
+    counts = np.zeros(len(classes), int)
     for source in sources:
-        for label in source.labels:
-            try:
-                counts[class_of(label, class_names)] += 1
-            except ValueError as error:
-                problems.setdefault(f"{source.origin}: {error}", None)
+        if unknown := classes.unknown(source.labels):
+            problems |= dict.fromkeys(f"{source.origin}: {error}" for error in unknown)
+            continue
+        ids = [classes.index(classes.find(label)) for label in source.labels]
+        source.class_ids = np.array(ids, np.int32)
+        counts += np.bincount(source.class_ids, minlength=len(classes))
     raise_problems(problems)
-    return counts
+    return dict(zip(classes, counts.tolist(), strict=True))
+
+
+def own_labels(sources: Sequence[Source]) -> list[str]:
+    """Return the labels of the user's own molecules, each once, however many copies show it."""
+    return [label for source in _own(sources) for label in source.labels]
+
+
+def classes_of(sources: Sequence[Source], choice: ClassChoice) -> Classes:
+    """Return the classes of the user's own molecules, their labels seen together."""
+    own = _own(sources)
+    stated = [name for source in own for name in source.class_names]
+    return choice.of_images([source.labels for source in own], stated)
+
+
+def _own(sources: Sequence[Source]) -> list[Source]:
+    """Return one source of each of the user's own images."""
+    first = {source.origin: source for source in reversed(sources)}
+    return list(reversed(first.values()))
 
 
 def median_diameter(sources: Sequence[Source], limit: int = 40) -> float:

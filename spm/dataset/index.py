@@ -17,7 +17,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -29,9 +29,20 @@ from spm.geometry.cropped_mask import CroppedMask
 FOLDERS = ("imgs", "mask", "yaml", "label_viz", "rw_mask")
 INDEX = "index.csv"
 COLUMNS = (
-    "name", "source", "origin", "image", "masks", "labels", "height", "width", "valid",
-    "partial", "file",
-)  # fmt: skip
+    "name",
+    "source",
+    "origin",
+    "image",
+    "masks",
+    "labels",
+    "height",
+    "width",
+    "valid",
+    "partial",
+    "file",
+    "class_names",
+)
+LATER = {"file", "class_names"}  # what an older index does not have  # fmt: skip
 MASKS, LABELS, FILE = map(COLUMNS.index, ("masks", "labels", "file"))  # places in a row
 
 # What zipfile and numpy raise for a changed byte, depending on the byte: a version or a password
@@ -58,6 +69,7 @@ class Entry:
             a copy is black canvas.
         partial: not every molecule of the image is outlined.
         file: name of the image in before/.
+        class_names: the classes that its annotation states (`Annotation.class_names`).
     """
 
     name: str
@@ -71,6 +83,7 @@ class Entry:
     valid: np.ndarray
     partial: bool = False
     file: str = ""
+    class_names: list[str] = field(default_factory=list)
 
     def row(self) -> list[str]:
         """Return the entry as a row of index.csv; paths relative to the dataset's folder."""
@@ -86,6 +99,7 @@ class Entry:
             json.dumps(np.asarray(self.valid).tolist()),
             str(int(self.partial)),
             self.file,
+            json.dumps(self.class_names, ensure_ascii=False),
         ]
 
 
@@ -118,7 +132,7 @@ def read_index(folder: str | os.PathLike) -> list[Entry]:
     rows = list(csv.reader(io.StringIO(text, newline="")))
     if rows:
         rows[0] = ["image" if column == "picture" else column for column in rows[0]]  # until 2026
-    if not rows or not set(COLUMNS[:-1]) <= set(rows[0]):
+    if not rows or not set(COLUMNS) - LATER <= set(rows[0]):
         raise InputError(f"{index}: is not an index of a dataset; make the dataset again.")
     entries = []
     for number, row in enumerate(rows[1:], start=2):
@@ -148,6 +162,7 @@ def _entry(row: dict[str, str], folder: Path) -> Entry:
         valid=valid,
         partial=row["partial"] == "1",
         file=row.get("file", ""),
+        class_names=[str(name) for name in json.loads(row.get("class_names", "[]"))],
     )
 
 

@@ -37,6 +37,7 @@ from spm.io.images import (
 from spm.run.files import link_or_copy, make_folder, remove_leftovers, write_text
 from spm.run.manifest import Manifest, digest, stamp
 from spm.run.resumable import Job, Made, ResumableStep, each
+from spm.run.words import counted
 from spm.structures.annotation import (
     Annotation,
     check_annotation,
@@ -44,12 +45,13 @@ from spm.structures.annotation import (
     iter_annotations,
     read_annotation,
 )
-from spm.structures.classes import class_of, without_number
+from spm.structures.classes import ClassChoice
 from spm.structures.instance_masks import label_image, shape_masks
+from spm.structures.labels_together import without_number
 from spm.structures.shape import outline, region
 
 # Part of every digest. Raise it when a change of the code changes the files.
-VERSION = 3
+VERSION = 4
 BACKGROUND = "_background_"
 VIEW_SIDE = 256  # longest side of an overlay in pixels: many small ones are looked through
 ENTRIES_A_JOB = 16
@@ -155,23 +157,25 @@ class DatasetSteps:
         return problems
 
 
-def unknown_labels(rows: Sequence[Sequence[str]], class_names: Sequence[str]) -> list[str]:
-    """Return a sentence for each label of no known class: one each, not one for each copy.
+def unknown_labels(rows: Sequence[Sequence[str]], choice: ClassChoice) -> list[str]:
+    """Return a sentence for each kind of label of no known class, not one for each copy.
 
     Args:
         rows: of index.csv.
+        choice: of the known classes.
     """
     first: dict[str, tuple[str, int]] = {}
     for row in rows:
         for label in json.loads(row[LABELS]):
             file, count = first.get(label, (row[FILE], 0))
             first[label] = file, count + 1
+    classes = choice.of(first)
     problems = []
-    for label, (file, count) in first.items():
-        try:
-            class_of(label, class_names)
-        except ValueError as error:
-            more = f" ({count - 1} more image(s) have it too)" if count > 1 else ""
+    for file in dict.fromkeys(file for file, _ in first.values()):
+        labels = [label for label, (place, _) in first.items() if place == file]
+        for found, error in classes.unknown_kinds(labels):
+            others = max(first[label][1] for label in found) - 1
+            more = f" (so in {counted(others, 'more image')})" if others else ""
             problems.append(f"{file}: {error}{more}.")
     return problems
 
@@ -228,6 +232,7 @@ def write_entry(name: str, json_path: Path, folder: Path) -> Made:
         valid=np.array(made.get("valid") or full_rectangle(height, width)),
         partial=annotation.partial,
         file=json_path.name,
+        class_names=annotation.class_names,
     )
     return Made(files, entry.row())
 

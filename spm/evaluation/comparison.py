@@ -22,7 +22,9 @@ from spm.evaluation.metrics import ALL, Comparison
 from spm.inference.detector import Detector
 from spm.inference.predict import Settings, find_molecules
 from spm.run.files import write_csv
+from spm.run.words import counted
 from spm.structures.annotation import Annotation, read_annotation
+from spm.structures.classes import Classes
 
 TABLE = "corrections.csv"
 LOWEST = 0.05  # score down to which answers count for the average precision
@@ -65,26 +67,22 @@ def ask(detector: Detector, annotation: Annotation) -> Answers:
     return Answers(from_molecules(molecules, *image.shape[:2]), detector.score_threshold)
 
 
-def read_results(
-    names: Sequence[str], folder: Path, class_names: Sequence[str]
-) -> dict[str, Answers]:
+def read_results(names: Sequence[str], folder: Path, classes: Classes) -> dict[str, Answers]:
     """Return what the results NAME_predicted.json in a folder say, of those that can be read."""
     found = {}
     for name in names:
         try:
             annotation = read_annotation(folder / f"{name}_predicted.json")
-            found[name] = Answers(from_prediction(annotation, class_names))
+            found[name] = Answers(from_prediction(annotation.classified(classes)))
         except (InputError, ValueError):
             continue  # not predicted yet, or of other classes: nothing to compare with
     return found
 
 
-def compare_results(
-    first: dict[str, Answers], folder: Path, class_names: Sequence[str]
-) -> list[dict]:
+def compare_results(first: dict[str, Answers], folder: Path, classes: Classes) -> list[dict]:
     """Lines of the table for results that were read before and are read again now."""
-    second = read_results(list(first), folder, class_names)
-    return [row(name, first[name], second[name], class_names) for name in second]
+    second = read_results(list(first), folder, classes)
+    return [row(name, first[name], second[name]) for name in second]
 
 
 def count_changes(before: Answers, after: Answers) -> dict[str, int]:
@@ -102,13 +100,11 @@ def count_changes(before: Answers, after: Answers) -> dict[str, int]:
     )  # fmt: skip
 
 
-def measure(
-    annotations: Sequence[Annotation], answers: Sequence[Answers], class_names: Sequence[str]
-) -> dict[str, float]:
+def measure(annotations: Sequence[Annotation], answers: Sequence[Answers]) -> dict[str, float]:
     """Precision and recall of what is reported, average precision of all answers, at IoU 0.5.
 
     Args:
-        annotations: the corrected ones.
+        annotations: the corrected ones, with classes.
         answers: of the same images, in the same order, of one network.
 
     Returns:
@@ -116,7 +112,7 @@ def measure(
         part is outlined (`partial`) nobody knows which answers are false: then only the recall
         does.
     """
-    truths = [from_annotation(a, class_names, IGNORE_FLAGS) for a in annotations]
+    truths = [from_annotation(a, IGNORE_FLAGS) for a in annotations]
     # Classes are those that occur: the old network may have known others.
     reported = Comparison(truths, [a.reported for a in answers])
     _, right, counted, _ = reported.matches(IOU)
@@ -134,7 +130,6 @@ def row(
     name: str,
     before: Answers,
     after: Answers,
-    class_names: Sequence[str],
     corrected: Annotation | None = None,
 ) -> dict:
     """One image's line of the table, under the keys of HEADER.
@@ -147,7 +142,7 @@ def row(
         return line
     line["corrected"] = len(corrected.shapes)
     for when, answers in (("before", before), ("after", after)):
-        numbers = measure([corrected], [answers], class_names)
+        numbers = measure([corrected], [answers])
         line |= {f"{key}_{when}": value for key, value in numbers.items()}
     return line
 
@@ -162,12 +157,14 @@ def sentences(rows: Sequence[dict]) -> list[str]:
     said = []
     for line in rows:
         said.append(
-            f"{line['image']}: {line['molecules_before']} molecules before, "
+            f"{line['image']}: {counted(line['molecules_before'], 'molecule')} before, "
             f"{line['molecules_after']} after; {line['same_class']} the same, "
             f"{line['other_class']} with another class, {line['new']} new, {line['gone']} gone"
         )
         if line["corrected"] != "":
-            said.append(f"  against your {line['corrected']} outlines: {_qualities(line)}")
+            said.append(
+                f"  against your {counted(line['corrected'], 'outline')}: {_qualities(line)}"
+            )
     return said
 
 

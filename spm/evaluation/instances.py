@@ -11,7 +11,6 @@ import numpy as np
 from spm.errors import raise_problems
 from spm.geometry.cropped_mask import CroppedMask
 from spm.structures.annotation import check_annotation
-from spm.structures.classes import class_of
 from spm.structures.instance_masks import shape_mask, shape_masks
 from spm.structures.molecule import annotation_to_molecules
 from spm.structures.shape import outline
@@ -82,12 +81,11 @@ class Instance:
         return float((y2 - y1) * (x2 - x1))
 
 
-def from_annotation(annotation, class_names, ignore_flags=(), ignore_unlisted=False):
+def from_annotation(annotation, ignore_flags=(), ignore_unlisted=False):
     """Turns the labelled molecules of an image into truths.
 
     Args:
-        annotation: `spm.structures.annotation.Annotation`.
-        class_names: the classes that are to be found.
+        annotation: `spm.structures.annotation.Annotation`, with the classes that are to be found.
         ignore_flags: a shape with one of these flags set is ignored.
         ignore_unlisted: a label of no class is an ignored truth that forgives a prediction of
             any class; by default it is an error.
@@ -98,21 +96,15 @@ def from_annotation(annotation, class_names, ignore_flags=(), ignore_unlisted=Fa
     Raises:
         InputError: naming every label without a class and every outline without sense.
     """
-    raise_problems(check_annotation(annotation, None if ignore_unlisted else class_names))
+    checked = replace(annotation, classes=None) if ignore_unlisted else annotation
+    raise_problems(check_annotation(checked))
     size = annotation.height, annotation.width
     truths = []
     for shape in annotation.shapes:
-        name = _class_or_none(shape.label, class_names)
+        name = shape.class_name
         ignore = name is None or any(shape.flags.get(flag) for flag in ignore_flags)
         truths.append(_from_shape(name, shape, size, ignore=ignore, label=shape.label))
     return truths
-
-
-def _class_or_none(label, class_names):
-    try:
-        return class_of(label, class_names)
-    except ValueError:
-        return None
 
 
 def _from_shape(name, shape, size, **fields):
@@ -120,12 +112,11 @@ def _from_shape(name, shape, size, **fields):
     return Instance.from_mask(name, shape_mask(shape, *size), outline=outline(shape), **fields)
 
 
-def from_prediction(annotation, class_names):
+def from_prediction(annotation):
     """Turns an annotation file of predicted molecules into predictions.
 
     Args:
-        annotation: `spm.structures.annotation.Annotation`, read from a prediction.
-        class_names: the classes.
+        annotation: `spm.structures.annotation.Annotation`, read from a prediction, with classes.
 
     Returns:
         A list of Instance, one per shape, with the mask of all its parts.
@@ -133,7 +124,7 @@ def from_prediction(annotation, class_names):
     Raises:
         InputError: for a label of no class.
     """
-    molecules = annotation_to_molecules(annotation, class_names)
+    molecules = annotation_to_molecules(annotation)
     return _predicted(molecules, shape_masks(annotation))
 
 

@@ -11,6 +11,7 @@ from spm.errors import InputError
 from spm.evaluation.curves import AR_THRESHOLDS
 from spm.evaluation.metrics import ALL, KINDS, Comparison
 from spm.run import files
+from spm.run.words import counted
 from spm.structures.annotation import Annotation
 
 HEADINGS = {
@@ -144,7 +145,7 @@ def table(numbers: dict) -> str:
         numbers: dict of `spm.evaluation.metrics.report`.
     """
     lines = [
-        f"{numbers['images']} images, protocol {numbers['protocol']}, "
+        f"{counted(numbers['images'], 'image')}, protocol {numbers['protocol']}, "
         f"IoU {numbers['iou']:g}, score from {numbers['score_threshold']:g}"
     ]
     names = [*numbers["class_names"], ALL]

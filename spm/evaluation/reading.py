@@ -11,8 +11,14 @@ from pathlib import Path
 
 from spm.errors import InputError, raise_problems
 from spm.evaluation.instances import Instance, from_annotation, from_prediction
-from spm.structures.annotation import Annotation, classes_in, iter_annotations, read_annotations
-from spm.structures.classes import check_class_names, class_of
+from spm.run.words import counted
+from spm.structures.annotation import (
+    Annotation,
+    classes_of,
+    iter_annotations,
+    read_annotations,
+)
+from spm.structures.classes import ClassChoice
 from spm.structures.same_image import annotated_twice, tell_of_embedded
 
 PREDICTED = "_predicted"
@@ -74,12 +80,12 @@ def read_truths(folder):
     own = [annotation for annotation in found if annotation.derived is None]
     if not own:
         raise InputError(
-            f"{folder}: all {len(found)} annotations are copies that a step made; give the folder "
-            "of your own images."
+            f"{folder}: there are only copies that a step made ({len(found)}); give the folder of "
+            "your own images."
         )
     if len(own) < len(found):
-        print(f"note: {folder}: {len(found) - len(own)} copies that a step made are left out.",
-              file=sys.stderr)  # fmt: skip
+        copies = counted(len(found) - len(own), "copy of a step is", "copies of a step are")
+        print(f"note: {folder}: {copies} left out.", file=sys.stderr)
     raise_problems([sentence for _, sentence in annotated_twice(own)])
     tell_of_embedded(own)
     return own
@@ -120,36 +126,35 @@ def _prediction_of(truth, folder):
     return next((p for p in paths if p.is_file() and not p.samefile(truth.path)), None)
 
 
-def check_labels(annotations, class_names):
+def check_labels(annotations):
     """Makes sure that every label belongs to a class.
 
     Args:
-        annotations: list of Annotation.
-        class_names: the classes that are evaluated.
+        annotations: list of Annotation, with the classes that are evaluated.
 
     Raises:
         InputError: with one line for each image that has others.
     """
     problems = []
     for annotation in annotations:
-        others = [s.label for s in annotation.shapes if not _is_listed(s.label, class_names)]
+        others = [s.label for s in annotation.shapes if s.class_name is None]
         if others:
             more = f" and {len(others) - 1} more belong" if len(others) > 1 else " belongs"
             problems.append(
                 f"{annotation.path}: label {others[0]!r}{more} to no known class "
-                f"({', '.join(class_names)}); correct the labels, name all classes (--classes), or "
+                f"({annotation.classes}); correct the labels, name all classes (--classes), or "
                 "leave other molecules out (--ignore-unlisted)."
             )
     raise_problems(problems)
 
 
-def read_images(truths, predicted_paths, class_names=None, ignore_flags=(), ignore_unlisted=False):
+def read_images(truths, predicted_paths, given=None, ignore_flags=(), ignore_unlisted=False):
     """Reads all molecules and checks that truths and predictions fit each other.
 
     Args:
         truths: list of Annotation.
         predicted_paths: their predictions' files, in the same order.
-        class_names: the classes; guessed from all labels by default.
+        given: names of the classes; guessed from all labels by default.
         ignore_flags, ignore_unlisted: see `spm.evaluation.instances.from_annotation`. Predictions
             of unlisted classes are left out.
 
@@ -161,23 +166,24 @@ def read_images(truths, predicted_paths, class_names=None, ignore_flags=(), igno
     """
     predicted = read_all(predicted_paths)
     notices = []
-    if not class_names:
-        class_names = classes_in([*truths, *predicted])
+    classes = classes_of([*truths, *predicted], ClassChoice(given or None))
+    if not given:
         notices.append(
-            f"classes guessed from the labels: {', '.join(class_names) or 'none'}; "
+            f"classes guessed from the labels: {classes or 'none'}; "
             "name them with --classes if this is wrong."
         )
     else:
-        raise_problems(check_class_names(class_names))
+        raise_problems(classes.problems())
+    truths, predicted = ([one.classified(classes) for one in some] for some in (truths, predicted))
     if not ignore_unlisted:
-        check_labels([*truths, *predicted], class_names)
-    result = Images(truths, [], [], list(class_names), notices)
+        check_labels([*truths, *predicted])
+    result = Images(truths, [], [], list(classes), notices)
     problems = []
     for truth, prediction in zip(truths, predicted, strict=True):
         try:
             _check_sizes(truth, prediction)
-            found = _read_prediction(prediction, class_names, ignore_unlisted)
-            wanted = from_annotation(truth, class_names, ignore_flags, ignore_unlisted)
+            found = _read_prediction(prediction, ignore_unlisted)
+            wanted = from_annotation(truth, ignore_flags, ignore_unlisted)
         except InputError as error:
             problems.append(error)
             continue
@@ -198,9 +204,9 @@ def _check_sizes(truth, prediction):
         )
 
 
-def _read_prediction(annotation, class_names, ignore_unlisted):
+def _read_prediction(annotation, ignore_unlisted):
     if ignore_unlisted:
-        listed = [s for s in annotation.shapes if _is_listed(s.label, class_names)]
+        listed = [s for s in annotation.shapes if s.class_name is not None]
         annotation = replace(annotation, shapes=listed)
     # Self-crossing and tiny outlines are the network's affair: they overlap as they overlap.
     flat = [s.label for s in annotation.shapes if not all(map(_encloses, s.all_parts))]
@@ -209,21 +215,13 @@ def _read_prediction(annotation, class_names, ignore_unlisted):
             f"{annotation.path}: {flat[0]!r} is not the outline of an area; "
             "draw it as a polygon or delete it."
         )
-    return from_prediction(annotation, class_names)
+    return from_prediction(annotation)
 
 
 def _encloses(shape):
     if shape.shape_type == "polygon":
         return len(shape.points) > 2
     return shape.shape_type in ("rectangle", "circle", "mask") and len(shape.points) > 1
-
-
-def _is_listed(label, class_names):
-    try:
-        class_of(label, class_names)
-    except ValueError:
-        return False
-    return True
 
 
 def _notices(truths, predicted, images):
@@ -247,5 +245,7 @@ def _notices(truths, predicted, images):
         )
     unscored = sum("score" not in s.extra for a in predicted for s in a.shapes)
     if unscored:
-        notices.append(f"{unscored} predicted shapes have no score and count as certain.")
+        notices.append(
+            f"{counted(unscored, 'predicted molecule')} without a score: taken as certain."
+        )
     return notices

@@ -13,7 +13,6 @@ from spm.evaluation.metrics import Comparison
 from spm.geometry.polygon_filling import polygon_mask
 from spm.inference.detector import Detector
 from spm.inference.predict import Settings, find_molecules
-from spm.structures.classes import class_of
 from spm.structures.molecule import Molecule
 
 LOWEST = 0.05  # score down to which answers are looked at
@@ -48,7 +47,7 @@ class Seen:
     """What a network says of an annotated image.
 
     Attributes:
-        source: the image.
+        source: the image, classified.
         found: its molecules with scores from LOWEST on, in the image's pixels.
         inner: (H, W) bool, False in the rim where molecules that the border cuts are usually not
             outlined.
@@ -98,10 +97,10 @@ def true_instances(seen: Seen, class_names: Sequence[str]) -> list[Instance]:
     height, width = seen.inner.shape
     return [
         Instance.from_polygon(
-            class_of(label, class_names), points, height, width,
+            class_names[k], points, height, width,
             ignore=not at(seen.inner, Instance.from_polygon(None, points, height, width)),
         )
-        for label, points in zip(seen.source.labels, seen.source.read_outlines(), strict=True)
+        for k, points in zip(seen.source.class_ids, seen.source.read_outlines(), strict=True)
     ]  # fmt: skip
 
 

@@ -21,6 +21,7 @@ from spm.report import tables
 from spm.report.svg_image import class_colour_texts, image_svg
 from spm.report.tables import number_text
 from spm.run.files import write_text
+from spm.run.words import counted
 from spm.structures.molecule import Molecule, labels_of
 
 if TYPE_CHECKING:  # matplotlib is loaded when something is drawn
@@ -86,7 +87,7 @@ def page_style() -> str:
 def _subtitle(found: Statistics) -> str:
     total = len(found.molecules)
     parts = [
-        f"{total} molecule{'' if total == 1 else 's'}",
+        counted(total, "molecule"),
         f"{found.width} × {found.height} pixels",
     ]
     if found.nm_per_pixel:

@@ -12,8 +12,9 @@ from spm.instruments.inputs import list_inputs, open_image
 from spm.io import pixel_size
 from spm.report.result_files import output_names
 from spm.run.files import is_file
-from spm.structures.annotation import Annotation, find_image, read_annotation
-from spm.structures.classes import suggested_classes
+from spm.structures.annotation import Annotation, read_annotation
+from spm.structures.classes import LABELS_DECIDE
+from spm.structures.image_file import find_image
 from spm.structures.molecule import Molecule, annotation_to_molecules
 
 ENDING = "_predicted"
@@ -59,7 +60,7 @@ def open_predicted(
     annotation = read_annotation(path)
     stem_path = path.with_name(path.stem.removesuffix(ENDING))
     names = _class_names(stem_path, annotation)
-    molecules = annotation_to_molecules(annotation, names)
+    molecules = annotation_to_molecules(annotation.classified(names))
     stored = annotation.extra.get(pixel_size.KEY)
     known = isinstance(stored, int | float) and not isinstance(stored, bool) and stored > 0
     source = image or _source(stem_path.name, images) or find_image(path, annotation.image_name)
@@ -83,15 +84,12 @@ def _source(name: str, images: Path) -> Path | None:
 
 def _class_names(stem_path: Path, annotation: Annotation) -> list[str]:
     path = stem_path.with_name(f"{stem_path.name}_summary.json")
-    suggested = suggested_classes(shape.label for shape in annotation.shapes)
-    if not is_file(path):
-        return suggested
-    try:
-        names = list(json.loads(path.read_text(encoding="utf-8"))["classes"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path}: is damaged ({error}); predict the image again.") from error
-    return names + [name for name in suggested if not _has_class(name, names)]
-
-
-def _has_class(name: str, names: list[str]) -> bool:
-    return any(name == known or name.startswith(known) for known in names)
+    names: list[str] = []
+    if is_file(path):
+        try:
+            names = list(json.loads(path.read_text(encoding="utf-8"))["classes"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise InputError(f"{path}: is damaged ({error}); predict the image again.") from error
+    stated = [*names, *annotation.class_names]
+    found = LABELS_DECIDE.of_images([annotation.labels], stated)
+    return [*names, *(name for name in found if name not in names)]

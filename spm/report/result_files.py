@@ -11,6 +11,7 @@ from pathlib import Path
 from spm.errors import InputError
 from spm.inference.tiles import Tile
 from spm.instruments.inputs import left_out_sentences, list_inputs
+from spm.run.files import is_file
 
 LONGEST_NAME = 255  # bytes of a file's name, on the file systems in use
 POOLED = "all"  # NAME of what is written of all images together, see spm.pooled
@@ -21,7 +22,8 @@ def find_images(files: Sequence[Path] | None, in_dir: Path) -> list[Path]:
     """Returns the named images (of a folder all), or those of `in_dir`; none twice.
 
     Raises:
-        InputError: when there is no image at all. A missing file is reported later, by itself.
+        InputError: when there is no image at all. One missing file of several is reported later, by
+            itself.
     """
     paths: dict[Path, Path] = {}
     for path in map(Path, files or [in_dir]):
@@ -31,7 +33,10 @@ def find_images(files: Sequence[Path] | None, in_dir: Path) -> list[Path]:
         where = " ".join(str(path) for path in files) if files else in_dir
         sentence = f"{where}: there is no image in it; put the images to predict there."
         raise InputError.joined([*unread(files, in_dir), sentence])
-    return list(paths.values())
+    found = list(paths.values())
+    if not any(map(is_file, found)):
+        raise InputError.joined(f"{path}: no such file; check the name." for path in found)
+    return found
 
 
 def unread(files: Sequence[Path] | None, in_dir: Path) -> list[str]:

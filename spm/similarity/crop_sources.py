@@ -8,7 +8,7 @@ from spm.errors import InputError, raise_problems
 from spm.similarity.crops import Crop, read_crop_folder
 from spm.similarity.outlined_crops import cut_crops
 from spm.structures.annotation import iter_annotations, read_annotations
-from spm.structures.classes import check_class_names
+from spm.structures.classes import ClassChoice, Classes
 
 
 def load_crops(folders: list[Path], classes: list[str], margin: float, mask: bool) -> list[Crop]:
@@ -19,7 +19,7 @@ def load_crops(folders: list[Path], classes: list[str], margin: float, mask: boo
     """
     if not folders:
         raise InputError("give one folder of crops per class, or a folder of annotated images.")
-    problems = check_class_names(classes) if classes else []
+    problems = Classes(classes).problems()
     problems += [
         f"{folder}: no such folder or file; check the name."
         for folder in folders
@@ -29,7 +29,7 @@ def load_crops(folders: list[Path], classes: list[str], margin: float, mask: boo
     annotations = [_annotations(folder) for folder in folders]
     if all(annotations):
         paths = list(dict.fromkeys(path for found in annotations for path in found))
-        crops = cut_crops(paths, classes or None, margin, mask)
+        crops = cut_crops(paths, ClassChoice(classes or None), margin, mask)
     elif any(annotations):
         raise InputError("some folders hold annotations and some do not; give one kind at a time.")
     else:

@@ -12,7 +12,7 @@ from spm.geometry.polygons import polygon_centroid
 from spm.similarity.crops import PATCH, VIEW, Crop
 from spm.structures import annotation as ann
 from spm.structures import instance_masks
-from spm.structures.classes import class_of
+from spm.structures.classes import LABELS_DECIDE, ClassChoice
 from spm.structures.same_image import annotated_twice, tell_of_embedded
 from spm.structures.shape import region, titles
 
@@ -21,7 +21,7 @@ MARGIN = 1.15  # side of a crop over the diameter of the class with the largest 
 
 def cut_crops(
     paths: list[Path],
-    class_names: list[str] | None = None,
+    choice: ClassChoice = LABELS_DECIDE,
     margin: float = MARGIN,
     mask: bool = False,
 ) -> list[Crop]:
@@ -29,7 +29,7 @@ def cut_crops(
 
     Args:
         paths: labelme annotations.
-        class_names: known classes; without them a class is the label without its number.
+        choice: of the classes; by default they are what the labels suggest.
         margin: side of the crop over the molecules' diameter; the class with the largest
             molecules decides, so that sizes stay comparable between classes.
         mask: show (and map) the masked molecule; scores use it always, for the neighbours are
@@ -40,12 +40,13 @@ def cut_crops(
     """
     cuts = []
     read, problems = ann.read_annotations(paths)
-    problems += [problem for one in read for problem in ann.check_with_image(one, class_names)]
+    classes = ann.classes_of(read, choice)
+    read = [annotation.classified(classes) for annotation in read]
+    problems += [problem for annotation in read for problem in ann.check_with_image(annotation)]
     problems += [sentence for _, sentence in annotated_twice(read)]
-    names = class_names or ann.classes_in(read)
     for annotation in () if problems else read:
         for index, shape in enumerate(annotation.shapes):
-            name = class_of(shape.label, names)
+            name = annotation.class_of(shape)
             cuts.append((annotation, index, name, *_centre_diameter(region(shape))))
     raise_problems(problems)
     tell_of_embedded(read)

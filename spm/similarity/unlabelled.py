@@ -45,7 +45,7 @@ class UnlabelledInstance:
 
 
 def find_unlabelled(
-    image: np.ndarray, outlines: Sequence[np.ndarray], class_names: Sequence[str]
+    image: np.ndarray, outlines: Sequence[np.ndarray], names: Sequence[str]
 ) -> list[UnlabelledInstance]:
     """Find what looks like an outlined molecule and has no outline.
 
@@ -54,7 +54,7 @@ def find_unlabelled(
     Args:
         image: (H, W, 3) uint8.
         outlines: N polygons (n, 2) x, y.
-        class_names: class of each outline.
+        names: class of each outline.
 
     Returns:
         The places, best first.
@@ -72,8 +72,8 @@ def find_unlabelled(
     reduced = diameter * scale
     free = ~_covered(polygons, small.shape, NEAR * reduced)
     found = []
-    for name in sorted(set(class_names)):
-        own = [p for p, c in zip(polygons, class_names, strict=True) if c == name]
+    for name in sorted(set(names)):
+        own = [p for p, c in zip(polygons, names, strict=True) if c == name]
         found += _of_class(small, own, free, name, reduced)
     found.sort(key=lambda place: -place.correlation)
     kept: list[UnlabelledInstance] = []

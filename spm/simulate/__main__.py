@@ -24,6 +24,7 @@ from spm.run import command_line
 from spm.run.files import make_folder
 from spm.run.setting_kinds import ColourMap, Count, Positive, Range, Seed, Whole
 from spm.run.settings import Settings, takes
+from spm.run.words import counted
 from spm.simulate import System, drawings_from_annotation, simulate
 from spm.simulate.demo import write_demo
 from spm.simulate.invented import invented_drawings, invented_system
@@ -122,7 +123,7 @@ def main(settings: Simulation) -> int:
         )
         write_image(path, image)
         write_annotation(path.with_suffix(".json"), truth)
-        print(f"{path}: {len(truth.shapes)} molecules")
+        print(f"{path}: {counted(len(truth.shapes), 'molecule')}")
     return 0
 
 

@@ -253,31 +253,25 @@ def drawing_from_crop(
     )
 
 
-def drawings_from_annotation(annotation, class_names=None, image=None) -> dict[str, Drawing]:
+def drawings_from_annotation(annotation, classes=None, image=None) -> dict[str, Drawing]:
     """Make one drawing per class from the first outline of each class in an annotation.
 
     Args:
         annotation: spm.structures.annotation.Annotation with at least one shape.
-        class_names: known classes; by default the labels without their serial numbers.
+        classes: the known ones; by default those that the labels suggest.
         image: (H, W, 3) uint8 RGB for the relief; without it the molecules are flat.
 
     Raises:
         InputError: the annotation has no shape, or a label belongs to no class.
     """
-    from spm.structures.annotation import classes_in
-    from spm.structures.classes import class_of
     from spm.structures.shape import outline
 
     if not annotation.shapes:
         raise InputError(f"{annotation.image_name}: no outline to draw a molecule from.")
-    if class_names is None:
-        class_names = classes_in([annotation])
+    annotation = annotation.classified(classes)
     drawings: dict[str, Drawing] = {}
     for shape in annotation.shapes:
-        try:
-            name = class_of(shape.label, class_names)
-        except ValueError as error:
-            raise InputError(f"{annotation.image_name}: {error}") from error
+        name = annotation.class_of(shape)
         if name in drawings:
             continue
         if image is None:

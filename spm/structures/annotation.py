@@ -10,8 +10,8 @@ import io
 import json
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,8 +25,10 @@ from spm.io.images import (
     image_size,
     read_image,
 )
-from spm.run.files import is_file, visible_files, write_json
-from spm.structures.classes import class_of, suggested_classes
+from spm.run.files import visible_files, write_json
+from spm.run.words import counted
+from spm.structures.classes import LABELS_DECIDE, ClassChoice, Classes
+from spm.structures.image_file import find_image
 from spm.structures.labelme_file import (
     SHAPE_KEYS,
     TOP_KEYS,
@@ -57,6 +59,7 @@ class Annotation:
         path: the JSON file it came from.
         image_bytes: the embedded image file, if there is one.
         extra: top-level JSON keys that labelme does not know, for example `derived`.
+        classes: by which the shapes got their class, see `classified`; None before.
     """
 
     shapes: list[Shape]
@@ -68,6 +71,36 @@ class Annotation:
     image_bytes: bytes | None = None
     version: str = "5.0.1"
     extra: dict[str, Any] = field(default_factory=dict)
+    classes: Classes | None = None
+
+    def classified(self, classes: Iterable[str] | None) -> Annotation:
+        """Return the annotation with the class and the serial number of each shape.
+
+        Args:
+            classes: the known ones; None takes those of the labels, see `classes_of`.
+        """
+        known = classes_of([self]) if classes is None else Classes.of(classes)
+        read = [(shape, *known.read(shape.label)) for shape in self.shapes]
+        shapes = [replace(s, class_name=name, serial=number) for s, name, number in read]
+        return replace(self, shapes=shapes, classes=known)
+
+    def class_of(self, shape: Shape) -> str:
+        """Return the class of one of the shapes.
+
+        Raises:
+            InputError: for a label of no known class.
+        """
+        if self.classes is None:
+            raise ValueError("The annotation has no classes yet; see `Annotation.classified`.")
+        if shape.class_name is None:
+            (unknown,) = self.classes.unknown([shape.label])
+            raise InputError(f"{self.path or self.image_name}: {unknown}.")
+        return shape.class_name
+
+    @property
+    def labels(self) -> list[str]:
+        """The label of each shape."""
+        return [shape.label for shape in self.shapes]
 
     @property
     def partial(self) -> bool:
@@ -141,45 +174,19 @@ class Annotation:
         return find_image(self.path, self.image_name)
 
 
+def classes_of(annotations: Sequence[Annotation], choice: ClassChoice = LABELS_DECIDE) -> Classes:
+    """Return the classes of annotations' labels, seen together.
+
+    Args:
+        annotations: a prediction among them states its classes (`Annotation.class_names`).
+        choice: by default the labels decide.
+    """
+    stated = [name for one in annotations for name in one.class_names]
+    return choice.of_images([one.labels for one in annotations], stated)
+
+
 def _says_partial(flags: dict[str, Any]) -> bool:
     return any(value and name.strip().casefold() == "partial" for name, value in flags.items())
-
-
-def find_image(json_path: Path, image_name: str) -> Path:
-    """Return the image of an annotation file; see `Annotation.image_path`."""
-    folder = json_path.parent
-    named = folder / PurePosixPath(image_name.replace("\\", "/")).name
-    if image_name and named.suffix.lower() != ".json":
-        if is_file(named):
-            return named
-        # Windows and macOS take a.Tif for a.tif, so that files come from there named either way.
-        if (other := _in_other_case(named)) is not None:
-            return other
-    # NAME_predicted.png has the outlines drawn in: training on it would teach nonsense.
-    stem = json_path.stem
-    if not stem.endswith("_predicted"):
-        beside = [p for p in folder.glob("*.*") if p.stem == stem and p.suffix.lower() in SUFFIXES]
-        for path in sorted(beside, key=lambda path: (path.suffix.lower(), path.suffix)):
-            if path.is_file():
-                return path
-    raise InputError(
-        f"{json_path}: its image {named.name!r} is not beside it; copy the image there."
-    )
-
-
-def _in_other_case(path: Path) -> Path | None:
-    """Return the one file whose name differs by upper and lower case only."""
-    wanted = path.name.casefold()
-    found = [p for p in path.parent.iterdir() if p.name.casefold() == wanted and is_file(p)]
-    return found[0] if len(found) == 1 else None
-
-
-def classes_in(annotations: Sequence[Annotation]) -> list[str]:
-    """Return the classes of annotations' labels, sorted: those that the files state, and of what
-    fits none of them the labels without their serial numbers."""
-    known = {name: None for annotation in annotations for name in annotation.class_names}
-    labels = (shape.label for annotation in annotations for shape in annotation.shapes)
-    return suggested_classes(labels, list(known))
 
 
 def iter_annotations(folder: str | os.PathLike) -> list[Path]:
@@ -282,25 +289,29 @@ def write_annotation(path: str | os.PathLike, annotation: Annotation, durable: b
     write_json(path, data, indent=None, durable=durable)
 
 
-def check_annotation(annotation: Annotation, class_names: Sequence[str] | None = None) -> list[str]:
+def check_annotation(annotation: Annotation) -> list[str]:
     """Return all problems of an annotation's shapes as whole sentences that name the file.
 
-    Args:
-        class_names: known classes; None leaves the labels unchecked.
+    Labels are checked once the annotation has classes; many that nothing is known of are told in
+    one sentence.
     """
-    problems = []
+    problems, unknown = [], {}
     for i, shape in enumerate(annotation.shapes, start=1):
         found = _check_parts(annotation, shape, i)
-        if not found and class_names is not None:
-            try:
-                class_of(shape.label, class_names)
-            except ValueError as error:
-                found = [_sentence(annotation, shape, i, f"has an unknown label: {error}")]
+        if not found and annotation.classes is not None and shape.class_name is None:
+            unknown[i] = shape.label
         problems += found
+    for labels, error in annotation.classes.unknown_kinds(unknown.values()) if unknown else ():
+        where = [i for i, label in unknown.items() if label in labels]
+        if len(where) == 1:
+            shape = annotation.shapes[where[0] - 1]
+            problems.append(_sentence(annotation, shape, *where, f"has an unknown label: {error}"))
+        else:
+            problems.append(f"{annotation.path}: {counted(len(where), 'shape')}: {error}.")
     return problems
 
 
-def check_with_image(annotation: Annotation, class_names: Sequence[str] | None = None) -> list[str]:
+def check_with_image(annotation: Annotation) -> list[str]:
     """Return all problems like `check_annotation`; only the image's where that does not fit.
 
     Outlines that leave an image of the wrong size are not wrong themselves.
@@ -309,7 +320,7 @@ def check_with_image(annotation: Annotation, class_names: Sequence[str] | None =
         annotation.check_size()
     except InputError as error:
         return [str(error)]
-    return check_annotation(annotation, class_names)
+    return check_annotation(annotation)
 
 
 def _check_parts(annotation: Annotation, shape: Shape, index: int) -> list[str]:

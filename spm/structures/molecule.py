@@ -10,14 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from spm.errors import InputError
 from spm.geometry import orientation
 from spm.geometry.polygons import polygon_area, polygon_centroid
 from spm.geometry.rings import bridged, by_part, oriented
 from spm.io import pixel_size
 from spm.run import files
 from spm.structures.annotation import CLASS_NAMES, Annotation
-from spm.structures.classes import class_of, numbered
+from spm.structures.classes import numbered
 from spm.structures.shape import Shape, outline, region
 
 TABLE_HEADER = (
@@ -196,8 +195,8 @@ def _shape(molecule: Molecule, number: int) -> Shape:
     return replace(parts[0], parts=tuple(parts[1:]))
 
 
-def annotation_to_molecules(annotation: Annotation, class_names: Sequence[str]) -> list[Molecule]:
-    """Reads molecules back from an annotation, a predicted or a user's one.
+def annotation_to_molecules(annotation: Annotation) -> list[Molecule]:
+    """Reads molecules back from an annotation with classes, a predicted or a user's one.
 
     What the file does not carry follows from the outlines: area, centroid and box are those of all
     parts, the outline that of the largest. A shape without a
@@ -210,14 +209,10 @@ def annotation_to_molecules(annotation: Annotation, class_names: Sequence[str]) 
     molecules = []
     for shape in annotation.shapes:
         points = region(shape)
-        try:
-            name = class_of(shape.label, class_names)
-        except ValueError as error:
-            raise InputError(f"{annotation.path or annotation.image_name}: {error}") from error
         extra = shape.extra
         molecules.append(
             Molecule(
-                class_name=name,
+                class_name=annotation.class_of(shape),
                 score=_number(extra.get("score"), 1.0),
                 box=_fitting_box(extra.get("box"), points),
                 outline=np.asarray(outline(shape), np.float64),

@@ -18,6 +18,7 @@ from spm.geometry.cropped_mask import CroppedMask
 from spm.geometry.mask_outline import mask_outline
 from spm.geometry.polygons import crosses_itself, polygon_area
 from spm.geometry.rings import bridged, mask_rings, oriented
+from spm.run.words import counted
 
 AREA_TYPES = ("polygon", "rectangle", "circle", "mask")
 CIRCLE_POINTS = 64
@@ -43,6 +44,9 @@ class Shape:
         extra: the JSON keys that labelme does not know, for example `score`.
         parts: further outlines of the same molecule, smaller than this one.
         number: place in the file it was read from, counted from 1; 0 when it was not.
+        class_name: what the label means, see `Annotation.classified`; None before, and for a label
+            of no known class.
+        serial: the serial number that the label says, None without one.
     """
 
     label: str
@@ -55,6 +59,8 @@ class Shape:
     extra: dict[str, Any] = field(default_factory=dict)
     parts: tuple[Shape, ...] = ()
     number: int = 0
+    class_name: str | None = None
+    serial: int | None = None
 
     @property
     def all_parts(self) -> tuple[Shape, ...]:
@@ -227,11 +233,11 @@ def _wrong_form(shape: Shape) -> str:
     if not np.isfinite(shape.points).all():
         return "has a point that is NaN or infinite; draw it again"
     if shape.shape_type == "polygon" and count < 3:
-        return f"has {count} point(s); a polygon needs at least 3"
+        return f"has {counted(count, 'point')}; a polygon needs at least 3"
     if count > MOST_POINTS:
         return f"has {count} points, more than {MOST_POINTS}; draw it with fewer"
     if shape.shape_type != "polygon" and count < 2:
-        return f"has {count} point(s); a {shape.shape_type} needs 2"
+        return f"has {counted(count, 'point')}; a {shape.shape_type} needs 2"
     if shape.shape_type == "mask" and (shape.mask is None or not shape.mask.any()):
         return "has an empty mask; draw it again or delete it"
     return ""

@@ -154,7 +154,7 @@ def test_second_run_skips_and_other_settings_replace(tmp_path, capsys):
     assert contents(tmp_path / "out") == first
     (tmp_path / "out" / "cut_001.png").unlink()
     main(**folders, **SMALL)
-    assert "1 copies made, 3 up to date" in capsys.readouterr().out
+    assert "1 copy made, 3 up to date" in capsys.readouterr().out
     assert contents(tmp_path / "out") == first
     main(**folders, aug_times=2, workers=1)
     assert len(contents(tmp_path / "out")) == 4

@@ -39,7 +39,7 @@ def weights(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("PREDICTION_ENGINE")
         return train_test.train_main(
-            class_names=NAMES, init_with="none", recipe="cpu", augment="online",
+            init_with="none", recipe="cpu", augment="online",
             source_dir=folder, log_dir=folder / "logs", epochs=3, steps_per_epoch=60,
         )  # fmt: skip
 
@@ -55,7 +55,7 @@ def trained(weights):
 def test_a_simulated_image_is_learned(trained):
     image, truth = simulate(SYSTEM, 320, seed=2, **QUIET)
     found = find_molecules(trained, image, Settings(score_threshold=0.05))
-    truths = [from_annotation(truth, NAMES, ignore_flags=("edge",))]
+    truths = [from_annotation(truth.classified(NAMES), ignore_flags=("edge",))]
     predictions = [from_molecules(found, *image.shape[:2])]
     assert average_precision(truths, predictions, iou=0.5) >= 0.8
 

@@ -24,7 +24,7 @@ from spm.similarity.label_spreading import (
 from spm.similarity.outline_fit import lay_outlines
 from spm.simulate import simulate
 from spm.structures.annotation import Annotation, read_annotation, write_annotation
-from spm.structures.classes import class_of
+from spm.structures.classes import Classes
 from spm.structures.molecule import annotation_to_molecules
 from spm.structures.shape import Shape
 
@@ -36,7 +36,7 @@ def scene():
     """An image, its molecules that the border does not cut, and their classes."""
     image, truth = simulate("network", size=600, seed=3)
     shapes = [shape for shape in truth.shapes if not shape.flags.get("edge")]
-    classes = np.array([NAMES.index(class_of(shape.label, NAMES)) for shape in shapes])
+    classes = np.array([NAMES.index(Classes.of(NAMES).class_of(shape.label)) for shape in shapes])
     return image, shapes, classes
 
 
@@ -116,7 +116,7 @@ def test_a_class_that_the_image_does_not_show_lends_its_name_to_none(scene, show
     centroids = [
         polygon_centroid(shape.points)
         for shape in truth.shapes
-        if class_of(shape.label, NAMES) == NAMES[shown] and not shape.flags.get("edge")
+        if Classes.of(NAMES).class_of(shape.label) == NAMES[shown] and not shape.flags.get("edge")
     ]
     shares = name_by_examples(other, centroids, examples)
     assert len(centroids) > 10 and (shares.argmax(axis=1) == shown).all()
@@ -192,7 +192,7 @@ def test_lessons_hold_the_users_outlines_and_the_surest_molecules(scene, tmp_pat
         *image.shape[:2],
         "b.png",
     )
-    found = Found(image, annotation_to_molecules(answers, NAMES))
+    found = Found(image, annotation_to_molecules(answers.classified(NAMES)))
     pseudo_labels = tmp_path / "pseudo_labels"
     for _ in range(2):  # a second time over the first
         count = write_pseudo_labels(pseudo_labels, [found], outlined_sources(own), NAMES, True, 0)
@@ -204,7 +204,7 @@ def test_lessons_hold_the_users_outlines_and_the_surest_molecules(scene, tmp_pat
     right = 0
     for shape in taught.shapes:
         nearest = np.hypot(*(places - polygon_centroid(shape.points)).T).argmin()
-        right += class_of(shape.label, NAMES) == NAMES[classes[nearest]]
+        right += Classes.of(NAMES).class_of(shape.label) == NAMES[classes[nearest]]
     assert right > 0.97 * count
     mine = read_annotation(pseudo_labels / "own0.json")
     assert mine.partial and [s.label for s in mine.shapes] == [s.label for s in kept]
@@ -229,7 +229,7 @@ def test_simulated_images_are_left_out_and_the_found_ones_keep_their_outlines(sc
         *image.shape[:2],
         "b.png",
     )
-    molecules = annotation_to_molecules(answers, NAMES)
+    molecules = annotation_to_molecules(answers.classified(NAMES))
     rng = np.random.default_rng(0)
     molecules = [
         replace(m, class_name=NAMES[1], score=0.6, second_class=NAMES[0], second_score=0.4)
@@ -244,7 +244,7 @@ def test_simulated_images_are_left_out_and_the_found_ones_keep_their_outlines(sc
     places = np.array([polygon_centroid(shape.points) for shape in shapes])
     for shape in read_annotation(pseudo_labels / "found0.json").shapes:
         nearest = np.hypot(*(places - polygon_centroid(shape.points)).T).argmin()
-        assert class_of(shape.label, NAMES) == NAMES[classes[nearest]]
+        assert Classes.of(NAMES).class_of(shape.label) == NAMES[classes[nearest]]
         np.testing.assert_allclose(shape.points, shapes[nearest].points, atol=0.01)
 
 

@@ -131,6 +131,7 @@ def test_a_config_of_ones_own_may_have_attributes_of_its_own():
 
 RUN = [
     (train_test.train_main, "class_names", "003a", "a list, in which each is a text in quotes"),
+    (train_test.train_main, "class_names", [], "names, or None for those of the labels"),
     (train_test.train_main, "class_names", [3], "a list, in which each is a text in quotes"),
     (train_test.train_main, "recipe", "fast", "'auto', 'gpu' or 'cpu'"),
     (train_test.train_main, "augment", "both", "'folder' or 'online', or None"),
@@ -193,7 +194,9 @@ def test_a_setting_of_an_impossible_value(folders, main, name, value, must):
         (train_test.train_main, ["--validation-share", "nan"], "validation_share must be"),
         (train_test.train_main, ["--head-epochs", "9", "--epochs", "3"], "at most epochs, 3"),
         (train_test.train_main, ["--head-epochs", "30", "--recipe", "cpu"], "at most epochs, 20"),
-        (train_test.train_main, ["--class-names"], "class_names is empty"),
+        (train_test.train_main, ["--init-with", "no.h5"], "no.h5: there is no such weights file"),
+        (workflow.main, ["--check", "--init-with", "x"], "x: is a folder without weights"),
+        (predict_big_pic.main, ["--weights", "x", "a.png"], "a.png: no such file; check the name"),
         (train_test.train_main, ["--init-with", "foo"], "init_with=foo: neither one of auto, "),
         (workflow.main, ["--check", "--init-with", "foo"], "init_with=foo: neither one of auto, "),
         (predict_big_pic.main, ["--tile-scale", "nan"], "tile_scale must be"),
@@ -221,7 +224,7 @@ def test_flags_that_cannot_be(folders, capsys, main, flags, said):
 @pytest.mark.parametrize(
     ("before", "after", "said"),
     [
-        ('class_names: list[str] = ["003a", "020a"]', 'class_names: list[str] = "003a"',
+        ("class_names: list[str] | None = None", 'class_names: list[str] | None = "003a"',
          "class_names must be a list"),
         ("seed: Seed = 0", "seed: Seed = -1", "seed must be a whole number"),
         ("    LEARNING_RATE = 0.0003", "    LERNING_RATE = 0.0003",

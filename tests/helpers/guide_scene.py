@@ -21,7 +21,7 @@ from spm.evaluation.matching import find_overlaps
 from spm.io.images import read_image
 from spm.simulate import simulate
 from spm.structures.annotation import Annotation, read_annotation, write_annotation
-from spm.structures.classes import class_of
+from spm.structures.classes import Classes
 from spm.structures.shape import Shape
 from tests.helpers.instrument_files import write_sxm
 
@@ -73,18 +73,23 @@ def outline_piece(truth_path: Path, piece: Path, left: int, top: int) -> None:
 def correct(truth_path: Path, result: Path) -> None:
     """Deletes what is no molecule, renames, and outlines what was missed."""
     truth, found = read_annotation(truth_path), read_annotation(result)
-    overlaps = find_overlaps(from_annotation(truth, NAMES), from_annotation(found, NAMES))
+    overlaps = find_overlaps(
+        from_annotation(truth.classified(NAMES)), from_annotation(found.classified(NAMES))
+    )
     best = {}
     for t, p, iou in zip(overlaps.truth, overlaps.prediction, overlaps.overlap, strict=True):
         if iou > 0.5:
             best[p] = t
     kept, renamed = [], 0
     for p, t in sorted(best.items()):
-        shape, name = found.shapes[p], class_of(truth.shapes[t].label, NAMES)
-        renamed += class_of(shape.label, NAMES) != name
+        shape, name = found.shapes[p], Classes.of(NAMES).class_of(truth.shapes[t].label)
+        renamed += Classes.of(NAMES).class_of(shape.label) != name
         kept.append(Shape(f"{name}{p}", shape.points))
     missed = [shape for t, shape in enumerate(truth.shapes) if t not in set(best.values())]
-    added = [Shape(f"{class_of(s.label, NAMES)}{900 + k}", s.points) for k, s in enumerate(missed)]
+    added = [
+        Shape(f"{Classes.of(NAMES).class_of(s.label)}{900 + k}", s.points)
+        for k, s in enumerate(missed)
+    ]
     print(f"{len(found.shapes) - len(kept)} deleted, {renamed} renamed, {len(added)} outlined")
     found.shapes = kept + added
     write_annotation(result, found)

@@ -219,7 +219,7 @@ def test_the_recipe_for_a_graphics_card_starts_from_coco(
         class_names=["A"], recipe="gpu", init_with="coco", augment="online", steps_per_epoch=2
     )
     said = capsys.readouterr().out
-    assert "4 steps (1 epochs of heads, 1 epochs of all)" in said
+    assert "4 steps (1 epoch of heads, 1 epoch of all)" in said
     assert "3 (mrcnn_class_logits, mrcnn_bbox_fc, mrcnn_mask) by request, none not" in said
     assert "blocks 4c to 4e are left out" in said
     files = [Path("aug_test_in/a.png")]

@@ -20,6 +20,7 @@ from spm.inference.predict import Settings
 from spm.io.images import read_image, write_image
 from spm.run import labelme_program
 from spm.structures.annotation import Annotation, read_annotation, write_annotation
+from spm.structures.classes import ClassChoice
 from spm.structures.shape import Shape
 
 CLASSES = ["C60", "C70"]
@@ -91,7 +92,7 @@ def test_outlined_saved_predicted_opened_corrected_and_opened_again(base):
     seen = door(base, "aug_test_in/cut.png", [["draw", [[10, 10], [60, 12], [40, 55]], "C70"]])
     assert seen["labels"] == CLASSES and seen["flags"] == ["partial"] and not seen["opencv"]
     assert "no outlines yet; labels: C60, C70" in seen["printed"]
-    assert "saved, 1 outlines: C70 (1)" in seen["printed"]
+    assert "saved, 1 outline: C70 (1)" in seen["printed"]
     (shape,) = read_annotation(base / "aug_test_in" / "cut.json").shapes
     np.testing.assert_allclose(shape.points, [[10, 10], [60, 12], [40, 55]], atol=1)
 
@@ -108,7 +109,7 @@ def test_outlined_saved_predicted_opened_corrected_and_opened_again(base):
     seen = door(base, "images/scan 1.png", [["rename", 2, "C70"]])
     assert seen["shapes"] == ["C60", "C60", "C60"]
     assert labels(kept) == ["C60", "C60", "C70"] and labels(result) == ["C60", "C70", "C60"]
-    (found,) = examine([result], base / "aug_test_in", base / "images", CLASSES)
+    (found,) = examine([result], base / "aug_test_in", base / "images", ClassChoice(CLASSES))
     assert found.annotation.path == kept
 
 
@@ -123,7 +124,7 @@ def test_a_prediction_of_an_older_version_is_found_where_labelme_saves_it(base):
     assert labels(saved) == ["C70", "C70", "C60"] and labels(result) == ["C60", "C70", "C60"]
     assert "scan 1.json: saved, 3 outlines: C60 (1), C70 (2)" in seen["printed"]
     assert door(base, result, [])["shapes"] == ["C70", "C70", "C60"]
-    (found,) = examine([result], base / "aug_test_in", base / "images", CLASSES)
+    (found,) = examine([result], base / "aug_test_in", base / "images", ClassChoice(CLASSES))
     assert found.annotation.path == saved
 
 

@@ -15,7 +15,7 @@ from spm.errors import InputError
 from spm.geometry.polygon_filling import polygon_mask
 from spm.io import pixel_size
 from spm.structures.annotation import Annotation, read_annotation, write_annotation
-from spm.structures.classes import suggested_classes
+from spm.structures.classes import Classes
 from spm.structures.instance_masks import shape_masks
 from spm.structures.shape import Shape
 
@@ -226,10 +226,10 @@ def test_real_annotation(shared_data, tmp_path):
 
 
 def test_classes_from_labels():
-    assert suggested_classes(["003a1", "003a12", "molecule A 3", "13-2", "7"]) == [
+    assert list(Classes.from_labels(["003a1", "003a12", "molecule A 3", "13-2", "7"])) == [
         "003a",
-        "13",
         "7",
+        "13",
         "molecule A",
     ]
 
@@ -246,7 +246,7 @@ def test_classes_of_a_prediction_are_those_that_it_states(tmp_path):
     assert list(names.values()) == ["C60", "C70", "rod"]
     found = [names[a["category_id"]] for a in dataset["annotations"]]
     assert found == ["C60", "C70", "C60", "rod"]
-    assert suggested_classes(["C60", "C70"]) == ["C"], "without being told"
+    assert list(Classes.from_labels(["C60", "C70"])) == ["C"], "without being told"
     for wrong in ("C60", [1, 2], [""], None):
         stated.extra["class_names"] = wrong
         assert stated.class_names == []

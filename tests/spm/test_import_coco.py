@@ -63,7 +63,7 @@ def test_polygons_parts_boxes_and_masks(tmp_path, capsys):
     assert "1 annotations are marked iscrowd" in capsys.readouterr().err
     annotation = read_annotation(tmp_path / "a.json")
     assert [s.label for s in annotation.shapes] == ["003a1", "003a2", "13-1", "13-2"]
-    assert check_annotation(annotation, ["003a", "13"]) == []
+    assert check_annotation(annotation.classified(["003a", "13"])) == []
     assert [region_area(s) for s in annotation.shapes] == [100, 150, 30, 12]
     assert annotation.read_image().shape == (*SIZE, 3)
     assert annotation.shapes[1].extra == {"score": 0.5}
@@ -93,7 +93,7 @@ def test_a_mask_with_holes_and_pieces_comes_back_pixel_by_pixel(tmp_path):
     exports.main(files=[tmp_path / "a.json"], formats=["coco"], out=tmp_path)
     import_coco.main(files=[tmp_path / "a_coco.json"], out=tmp_path / "in")
     back = read_annotation(tmp_path / "in" / "a.json")
-    assert check_annotation(back, ["A"]) == []
+    assert check_annotation(back.classified(["A"])) == []
     before = instance_masks(read_annotation(tmp_path / "a.json"))
     assert np.array_equal(instance_masks(back), before)
 

@@ -59,8 +59,9 @@ def test_parts_and_holes_are_in_every_file(tmp_path):
     shapes = json.loads(path.read_text())["shapes"]
     assert [s["group_id"] for s in shapes] == [1, 1]  # two outlines of one molecule in labelme
     annotation = read_annotation(path)
-    assert check_annotation(annotation, ["A"]) == []  # a user may correct it and give it to --add
-    (again,) = annotation_to_molecules(annotation, ["A"])
+    annotation = annotation.classified(["A"])
+    assert check_annotation(annotation) == []  # a user may correct it and give it to --add
+    (again,) = annotation_to_molecules(annotation)
     assert float(line["area"]) == pytest.approx(again.area, abs=0.1)
     assert again.score == pytest.approx(0.9) and again.centroid == pytest.approx(
         molecule.centroid, abs=0.1
@@ -70,7 +71,7 @@ def test_parts_and_holes_are_in_every_file(tmp_path):
     assert coco["area"] == pytest.approx(again.area, abs=0.1)
     masks = [label_array(annotation) == 1, coverage_masks([molecule], 96, 96)["A"]]
     masks += [i.mask.full(96, 96) for i in from_molecules([molecule], 96, 96)]
-    masks += [i.mask.full(96, 96) for i in from_prediction(annotation, ["A"])]
+    masks += [i.mask.full(96, 96) for i in from_prediction(annotation)]
     for mask in masks:
         assert (mask & wanted).sum() / (mask | wanted).sum() > 0.98
     drawn = draw_molecules(image, [molecule], ["A"], zoom=1)

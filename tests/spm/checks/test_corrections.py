@@ -35,6 +35,7 @@ from spm.io.images import encode_png, read_image, write_image
 from spm.run import command_line
 from spm.similarity.outlined_crops import cut_crops
 from spm.structures.annotation import Annotation, read_annotation, write_annotation
+from spm.structures.classes import ClassChoice
 from spm.structures.instance_masks import instance_masks
 from spm.structures.shape import Shape
 
@@ -69,7 +70,7 @@ def correct(path, label="B", shape=0):
 
 
 def add(base, *paths):
-    corrections = examine(paths, base / "in", base / "images", CLASSES)
+    corrections = examine(paths, base / "in", base / "images", ClassChoice(CLASSES))
     store(corrections, base / "in")
     return corrections
 
@@ -330,15 +331,15 @@ def test_both_predictions_are_measured_against_the_correction():
     answers = Answers(
         [square("A", 0), square("B", 20), square("B", 60), square("B", 40, 0.2)], threshold=0.5
     )
-    numbers = comparison.measure([truth], [answers], CLASSES)
+    numbers = comparison.measure([truth.classified(CLASSES)], [answers])
     assert numbers["precision"] == pytest.approx(1 / 2)
     assert numbers["recall"] == pytest.approx(1 / 3)
     # A: one of two found first, 51 of 101 points. B: a false one, then the right one: 1/2.
     assert numbers["ap50"] == pytest.approx((51 / 101 + 0.5) / 2)
     truth.flags["partial"] = True
-    numbers = comparison.measure([truth], [answers], CLASSES)
+    numbers = comparison.measure([truth.classified(CLASSES)], [answers])
     assert numbers["recall"] == pytest.approx(1 / 3) and np.isnan(numbers["precision"])
-    line = comparison.row("scan", answers, answers, CLASSES, truth)
+    line = comparison.row("scan", answers, answers, truth.classified(CLASSES))
     assert "recall 0.333 -> 0.333" in comparison.sentences([line])[1]
     assert "precision" not in comparison.sentences([line])[1]
 
@@ -458,6 +459,18 @@ def test_check_looks_and_leaves_everything(house, capsys):
     correct(path, "nonsense")
     with pytest.raises(InputError, match="'nonsense' belongs to no known class"):
         run(base, path, check=True)
+
+
+def test_the_weights_say_the_classes_where_nobody_names_them(house, capsys):
+    """Their order too, and a slip in a correction is no new class: it would cost the heads."""
+    base, calls = house
+    path = correct(base / "img_cache/scan_predicted.json", "B1", shape=0)
+    assert run(base, path, class_names=None) == 0
+    assert calls[0]["class_names"] == CLASSES
+    assert "Classes of the weights: A (" in capsys.readouterr().out
+    correct(path, "Bx1", shape=0)
+    with pytest.raises(InputError, match=r"'Bx1' belongs to no known class \(A, B\)"):
+        run(base, path, class_names=None)
 
 
 def test_a_class_that_the_old_network_did_not_know(house, capsys):

@@ -13,6 +13,7 @@ from spm.checks.predictions import is_corrected, mark_prediction, result_name
 from spm.io.images import read_image, write_image
 from spm.report.labelme_image import image_for_labelme
 from spm.structures.annotation import Annotation, read_annotation, write_annotation
+from spm.structures.classes import ClassChoice
 from spm.structures.shape import Shape
 
 
@@ -105,7 +106,7 @@ def test_adding_the_prediction_finds_what_was_kept_until_it_is_trained_on(tmp_pa
     source, images = tmp_path / "in", tmp_path / "images"
     result = change(predict(tmp_path), label="B")
     predict(tmp_path)
-    corrections = examine([result], source, images, ["A", "B"])
+    corrections = examine([result], source, images, ClassChoice(["A", "B"]))
     assert corrections[0].annotation.path.name == "scan [1]_corrected.json"
     assert corrections[0].results == {"scan [1]"}
     store(corrections, source)
@@ -123,7 +124,10 @@ def test_adding_the_prediction_finds_what_was_kept_until_it_is_trained_on(tmp_pa
 def test_without_the_predicted_file_the_image_beside_the_prediction_is_trained_on(tmp_path):
     result = change(predict(tmp_path), label="B")
     (tmp_path / "images/scan [1].png").unlink()
-    store(examine([result], tmp_path / "in", tmp_path / "images", ["A", "B"]), tmp_path / "in")
+    store(
+        examine([result], tmp_path / "in", tmp_path / "images", ClassChoice(["A", "B"])),
+        tmp_path / "in",
+    )
     np.testing.assert_array_equal(read_image(tmp_path / "in/scan [1].png"), textured(96, 96, 5))
 
 

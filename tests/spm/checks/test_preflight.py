@@ -1,10 +1,12 @@
 """`workflow.py --check`: what it sees, what it estimates, and that it starts nothing."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import cv2
+import h5py
 import numpy as np
 import pytest
 from annotated import contents
@@ -18,6 +20,7 @@ from spm.errors import InputError
 from spm.io.images import write_image
 from spm.similarity.unlabelled import find_unlabelled
 from spm.structures.annotation import Annotation, read_annotation, write_annotation
+from spm.structures.classes import ClassChoice
 from spm.structures.shape import Shape, outline
 
 CLASSES = ["A", "B"]
@@ -50,7 +53,7 @@ def test_sizes_counts_and_oddities(tmp_path, images):
     shapes = [square(5 + 24 * k, 5, 20, f"A{k + 1}") for k in range(4)]
     shapes += [square(5, 40, 50, "A5"), square(60, 40, 20, "B1"), square(110, 80, 11, "B2")]
     save(tmp_path / "in", shapes)
-    findings = preflight.look(tmp_path / "in", images, [*CLASSES, "C"])
+    findings = preflight.look(tmp_path / "in", images, ClassChoice([*CLASSES, "C"]))
     assert findings.problems == [] and findings.counts == {"A": 5, "B": 2, "C": 0}
     said = "\n".join(preflight.report(findings))
     diameter = 20 * np.sqrt(4 / np.pi)
@@ -78,7 +81,7 @@ def test_overlapping_outlines(tmp_path, images):
 def test_imbalance_is_said(tmp_path, images):
     shapes = [square(5 + 10 * k, 5, 8, f"A{k}") for k in range(10)] + [square(50, 50, 8, "B1")]
     save(tmp_path / "in", shapes)
-    said = preflight.report(preflight.look(tmp_path / "in", images, CLASSES))
+    said = preflight.report(preflight.look(tmp_path / "in", images, ClassChoice(CLASSES)))
     assert "  B: 10 times fewer than the most frequent class" in said
 
 
@@ -90,7 +93,7 @@ def test_problems_are_reported_together_and_copies_are_left_out(tmp_path, images
     save(folder, [square(5, 5, 20, "Y")], "copy", extra={"derived": {"step": "geo"}})
     (folder / "text.json").write_text("hello")
     (images / "big.png").unlink()
-    findings = preflight.look(folder, images, ["A", "A 1"])
+    findings = preflight.look(folder, images, ClassChoice(["A", "A 1"]))
     said = "\n".join(findings.problems)
     for part in ("collide", "'X1'", "out of the image", "gone.json", "text.json", "recognise"):
         assert part in said
@@ -100,7 +103,7 @@ def test_problems_are_reported_together_and_copies_are_left_out(tmp_path, images
 def test_images_that_cannot_be_recognised_are_a_hint(tmp_path, images):
     save(tmp_path / "in", [square(5, 5, 20)])
     (images / "broken.png").write_bytes(b"")
-    findings = preflight.look(tmp_path / "in", images, CLASSES)
+    findings = preflight.look(tmp_path / "in", images, ClassChoice(CLASSES))
     assert findings.problems == [] and findings.to_recognise == 2
     assert "broken.png" in "\n".join(preflight.report(findings))
 
@@ -266,3 +269,101 @@ def test_the_demo_is_fully_outlined_and_a_forgotten_one_is_seen():
     forgotten = outlines.pop(12)
     [place] = find_unlabelled(image, outlines, names[:12] + names[13:])
     assert np.hypot(*(forgotten.mean(axis=0) - (place.x, place.y))) < 10
+
+
+def check(tmp_path, images, **settings):
+    folders = {
+        name: tmp_path / "none" / name
+        for name in ("copies_dir", "cache_dir", "dataset_dir", "out_dir")
+    }
+    own = {"source_dir": tmp_path / "in", "images_dir": images, "recipe": "cpu", "check": True}
+    return workflow.main(**folders, **{"log_dir": tmp_path / "logs"} | own | settings)
+
+
+def test_the_labels_name_the_classes(tmp_path, images, capsys):
+    shapes = [square(5 + 12 * k, 5, 9, f"003a{k + 1}") for k in range(8)]
+    shapes += [square(5 + 12 * (k % 9), 25 + 12 * (k // 9), 9, f"020a{k + 1}") for k in range(13)]
+    save(tmp_path / "in", [*shapes, square(5, 60, 9, "O20a1")])
+    assert check(tmp_path, images) == 0
+    said = capsys.readouterr().out
+    assert "Classes from the labels: 003a (8), 020a (13), O20a (1)\n" in said
+    assert "020a (13), O20a (1): a typing error? Each of them is taken as a class" in said
+    assert "O20a: 1 outlined" in said and "1 of 1 annotated image can be used, 1 image to" in said
+    with pytest.raises(InputError, match="'O20a1'\\) has an unknown label: .* mean 020a"):
+        check(tmp_path, images, class_names=["003a,020a"])
+
+
+def test_a_start_asks_about_a_slip_and_goes_on(tmp_path, images, capsys, monkeypatch):
+    shapes = [square(5 + 12 * k, 5, 9, f"tetramer{k + 1}") for k in range(8)]
+    save(tmp_path / "in", [*shapes, square(5, 60, 9, "tetamer9")])
+    given = []
+
+    def train(**settings):
+        given.append(settings["class_names"])
+        raise InputError("far enough")
+
+    monkeypatch.setattr(train_test, "train_main", train)
+    with pytest.raises(InputError, match="far enough"):
+        check(tmp_path, images, check=False, augment="online")
+    assert given == [["tetamer", "tetramer"]]
+    assert "tetramer (8), tetamer (1): a typing error?" in capsys.readouterr().out
+
+
+def test_numbers_alone_name_no_class(tmp_path, images):
+    save(tmp_path / "in", [square(5 + 12 * k, 5, 9, f"{k + 1}") for k in range(8)])
+    with pytest.raises(InputError, match="numbers alone .1, 2, 3 and 5 more. and name no class"):
+        check(tmp_path, images)
+    assert check(tmp_path, images, class_names=["1"] + [str(k) for k in range(2, 9)]) == 0
+
+
+def test_names_of_the_labels_that_collide(tmp_path, images):
+    save(tmp_path / "in", [square(5, 5, 9, "C5"), square(25, 5, 9, "C60-1")])
+    with pytest.raises(InputError, match="class names 'C' and 'C60' collide"):
+        check(tmp_path, images)
+
+
+def test_many_equal_problems_are_one_sentence(tmp_path, images, capsys):
+    save(tmp_path / "in", [square(5 + 5 * k, 5, 4, f"003a{k + 1}") for k in range(22)])
+    with pytest.raises(InputError) as error:
+        check(tmp_path, images, class_names=["A"])
+    (line,) = str(error.value).splitlines()
+    assert "'003a1', '003a2', '003a3' and 19 more belong to no known class (A)" in line
+    said = capsys.readouterr().out
+    assert "nothing unusual" not in said and "0 of 1 annotated image can be used" in said
+    assert "1 thing to mend" in said
+    for k in range(7):
+        save(tmp_path / "in", [square(5, 5, 9)], f"gone{k}").path.with_suffix(".png").unlink()
+    with pytest.raises(InputError) as error:
+        check(tmp_path, images, class_names=["A"])
+    first, second = str(error.value).splitlines()
+    assert "gone0.json" in second and "(6 more like it in gone1.json, gone2.json" in second
+    assert "and 3 more)" in second
+
+
+def test_problems_of_other_kinds_are_not_folded():
+    few = [f"in/{k}.json: its image 'x{k}.png' is not beside it." for k in range(3)]
+    assert preflight.folded([*few, "a.json: is empty.", "no class."]) == [
+        *few, "a.json: is empty.", "no class.",
+    ]  # fmt: skip
+    alike = [f"a.json: shape {k} ('A{k}') crosses itself; draw it again." for k in range(1, 7)]
+    assert preflight.folded(alike) == [
+        "a.json: shape 1 ('A1') crosses itself; draw it again (5 more like it in a.json)."
+    ]
+
+
+def test_last_weights_that_are_missing_or_of_other_classes(tmp_path, images, monkeypatch):
+    save(tmp_path / "in", [square(5 + 12 * k, 5, 9, f"A{k + 1}") for k in range(8)])
+    with pytest.raises(InputError, match="there are no trained weights"):
+        check(tmp_path, images, init_with="last")
+    weights = tmp_path / "logs/shapes20260101T0000/mask_rcnn_shapes_0001.h5"
+    weights.parent.mkdir(parents=True)
+    known = {"class_names": ["B", "A"], "scale": 1.0, "config": {}, "score_threshold": 0.5}
+    with h5py.File(weights, "w") as file:
+        for key, value in known.items():
+            file.attrs[key] = json.dumps(value)
+    assert check(tmp_path, images, init_with="last") == 0
+    with pytest.raises(InputError, match="was trained for B, A, but class_names are A"):
+        check(tmp_path, images, init_with="last", class_names=["A"])
+    save(tmp_path / "in", [square(5, 60, 9, "C1")], "more")
+    with pytest.raises(InputError, match=r"'C1' belongs to no known class \(B, A\)"):
+        check(tmp_path, images, init_with="last")

@@ -19,6 +19,7 @@ from spm.evaluation.metrics import ALL
 from spm.io.images import encode_png, write_image
 from spm.similarity.outlined_crops import cut_crops
 from spm.structures.annotation import Annotation, write_annotation
+from spm.structures.classes import ClassChoice
 from spm.structures.shape import Shape
 
 CLASSES = ["A", "B"]
@@ -38,7 +39,7 @@ def images(tmp_path):
 
 
 def look(folder, images, class_names=CLASSES):
-    return preflight.look(folder, images, class_names)
+    return preflight.look(folder, images, ClassChoice(class_names))
 
 
 def hints(findings):
@@ -52,7 +53,7 @@ def doors(folder):
     said = {"steps": "\n".join(problems)}
     for name, call in {
         "training": lambda: outlined_sources(folder),
-        "t-SNE": lambda: cut_crops(paths, CLASSES),
+        "t-SNE": lambda: cut_crops(paths, ClassChoice(CLASSES)),
         "evaluation": lambda: evaluate.main(truth=folder, predicted=folder, out=folder / "out"),
     }.items():
         with pytest.raises(InputError) as refused:
@@ -154,7 +155,7 @@ def test_what_is_passed_over_is_said(tmp_path, images):
     (folder / "scan.abc").write_bytes(b"?")
     said = hints(look(folder, images))
     for part in (
-        "more: 1 JSON file(s) and 1 image(s) are not used",
+        "more: 1 JSON file and 1 image in it are not used",
         "  lonely.png",
         "annotations.xml: annotations of another program; export them as COCO",
         "scan.abc: is left out",
@@ -171,10 +172,12 @@ def test_copies_are_no_truth(tmp_path, capsys):
     put(folder, "a(90)", extra={"derived": {"step": "geo"}})
     settings = {"truth": folder, "predicted": tmp_path / "out", "out": tmp_path / "e"}
     numbers = evaluate.main(**settings, figures=False)
-    assert "1 copies that a step made are left out" in capsys.readouterr().err
+    assert "1 copy of a step is left out" in capsys.readouterr().err
     assert numbers["mask"]["per_class"][ALL]["f1"] == 1
     (folder / "a.json").unlink()
-    with pytest.raises(InputError, match="are copies that a step made; give the folder of your"):
+    with pytest.raises(
+        InputError, match="only copies that a step made .1.; give the folder of your"
+    ):
         evaluate.main(**settings)
 
 

@@ -31,7 +31,7 @@ def make(folder, name="00000", **changes):
         "name": name, "source": "分子(15)", "origin": "分子", "height": 5, "width": 7,
         "image": folder / "imgs" / f"{name}.png", "masks": folder / "rw_mask" / f"{name}.npz",
         "labels": ["A1", 'B "2", x'], "valid": full_rectangle(5, 7) + 0.1, "partial": True,
-        "file": "分子(15)_000.json",
+        "file": "分子(15)_000.json", "class_names": ["C60", "a, b"],
     }  # fmt: skip
     return Entry(**(values | changes))
 
@@ -51,6 +51,12 @@ def test_an_index_with_the_older_column(tmp_path):
     older = ["picture" if column == "image" else column for column in COLUMNS]
     write_csv(tmp_path / INDEX, older, [entry.row()])
     assert read_index(tmp_path)[0].image == entry.image
+
+
+def test_an_older_index_without_the_last_columns(tmp_path):
+    write_csv(tmp_path / INDEX, COLUMNS[:-2], [make(tmp_path).row()[:-2]])
+    (read,) = read_index(tmp_path)
+    assert (read.file, read.class_names, read.labels) == ("", [], ["A1", 'B "2", x'])
 
 
 def test_no_dataset_damage_and_missing_files(tmp_path):

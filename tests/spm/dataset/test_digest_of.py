@@ -10,9 +10,11 @@ from annotated import put, textured
 import fast_json_to_dataset
 import pre_draw_mask
 import re_write_mask
-from spm.dataset.annotated_images import digest_of, folder_sources, outlined_sources
+from Images_Augmentation import geo_aug_img_json
+from spm.dataset.annotated_images import classes_of, digest_of, folder_sources, outlined_sources
 from spm.io.images import write_image
 from spm.structures.annotation import read_annotation, write_annotation
+from spm.structures.classes import ClassChoice
 from spm.structures.shape import Shape
 
 
@@ -83,3 +85,19 @@ def test_a_dataset(tmp_path, change):
     assert dataset(folder) == before
     change(folder)
     assert dataset(folder) != before
+
+
+def test_classes_that_an_annotation_states_reach_training_both_ways(tmp_path):
+    """A corrected prediction among the training images: C60 is a class, not number 60 of C."""
+    folder = tmp_path / "in"
+    put(folder)
+    names = {"class_names": ["C60", "C70", "C84"]}
+    edit(folder, lambda a: replace(a, shapes=[replace(s, label=x) for s, x in zip(
+        a.shapes, names["class_names"], strict=False)], extra=names))  # fmt: skip
+    geo_aug_img_json.main(in_dir=folder, angles=[90], flips=[], workers=1)
+    out = tmp_path / "dataset"
+    fast_json_to_dataset.main(in_dir=folder, cache_dir=tmp_path, out_dir=out, workers=1)
+    assert len(folder_sources(out)) == 2
+    for sources in (folder_sources(out), outlined_sources(folder)):
+        assert list(classes_of(sources, ClassChoice())) == ["C60", "C70"]
+        assert list(classes_of(sources, ClassChoice(["C"]))) == ["C"]

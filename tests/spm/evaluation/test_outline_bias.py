@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from spm.dataset.annotated_images import OutlinedSource, TurnedSource
+from spm.dataset.annotated_images import OutlinedSource, TurnedSource, classify
 from spm.evaluation import outline_bias as measuring
 from spm.evaluation.threshold import LOWEST
 from spm.geometry.cropped_mask import CroppedMask
@@ -77,7 +77,9 @@ def source_of(tmp_path, molecules):
         def read_image(self):
             return image
 
-    return Given(annotation)
+    given = Given(annotation)
+    classify([given], ["T"])
+    return given
 
 
 def extents_and_area(outlines, wanted):

@@ -22,6 +22,7 @@ from spm.checks import preflight
 from spm.errors import InputError
 from spm.instruments import gwy, gwyddion, heights, inputs
 from spm.io.images import write_image
+from spm.structures.classes import ClassChoice
 
 # file, channel, direction, unit, then min, max, upper left, lower right as Gwyddion 2.62 reads them
 # in the files of shared/data/instruments (None where that gives no number).
@@ -379,7 +380,7 @@ def test_unknown_files_are_named_by_convert(tmp_path):
 
 def test_unknown_files_are_named_by_the_check(tmp_path):
     folder = unknown_folder(tmp_path)
-    findings = preflight.look(tmp_path / "nothing", folder, ["A"])
+    findings = preflight.look(tmp_path / "nothing", folder, ClassChoice(["A"]))
     said = "\n".join(preflight.report(findings))
     assert all(name in said for name in UNKNOWN)
     assert not any(name in said for name in ("notes", "Thumbs", "hidden", "good.json", "curve"))

@@ -101,7 +101,7 @@ def test_simulated_images_to_one_per_cent(system):
     """Drift bends the simulated layer; the truth is its lattice in the middle of the image."""
     _, truth = simulate(system, size=1024, seed=3, domains=1, vacancies=0.03)
     facts = truth.extra["simulation"]
-    molecules = set_orientations(annotation_to_molecules(truth, facts["class_names"]))
+    molecules = set_orientations(annotation_to_molecules(truth.classified(facts["class_names"])))
     for molecule, shape in zip(molecules, truth.shapes, strict=True):
         molecule.edge = shape.extra["visible"] < 0.999
     found = statistics.measure(molecules, 1024, 1024)

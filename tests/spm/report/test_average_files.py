@@ -23,7 +23,7 @@ NM = 0.08
 @pytest.fixture(scope="module")
 def scene():
     image, truth = simulate("B", 420, 3, domains=1, pixels_per_molecule=40, patches=0)
-    return image, set_orientations(annotation_to_molecules(truth, ["020a"]))
+    return image, set_orientations(annotation_to_molecules(truth.classified(["020a"])))
 
 
 def test_prediction_opened_again(scene, tmp_path, capsys):

@@ -18,6 +18,7 @@ from spm.instruments.inputs import open_image
 from spm.io.images import read_image, write_image
 from spm.io.labelme_shows import shown_by_labelme
 from spm.io.pixel_size import read_scale
+from spm.structures.classes import ClassChoice
 
 # labelme in a process of its own: its Qt and OpenCV's do not agree in one.
 LABELME = """
@@ -127,7 +128,7 @@ def test_a_correction_of_a_16_bit_image_is_trained_on_as_labelme_shows_it(tmp_pa
     square = [[5, 5], [15, 5], [15, 15], [5, 15]]
     saved["shapes"] = [{"label": "a", "points": square, "shape_type": "polygon", "flags": {}}]
     result.write_text(json.dumps(saved))
-    corrections = examine([result], tmp_path / "aug_test_in", images, ["a"])
+    corrections = examine([result], tmp_path / "aug_test_in", images, ClassChoice(["a"]))
     store(corrections, tmp_path / "aug_test_in")
     trained = tmp_path / "aug_test_in" / "scan.png"
     assert shown_by_labelme(trained) and read_scale(trained) == 0.25

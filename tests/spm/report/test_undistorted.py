@@ -42,7 +42,7 @@ def scan():
 
 
 def molecules_of(truth):
-    return set_orientations(annotation_to_molecules(truth, ["020a"]))
+    return set_orientations(annotation_to_molecules(truth.classified(["020a"])))
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +103,7 @@ def test_outlines_and_pixels_move_together(corrected, scan):
     """The corrected image, its outlines and the surface without drift agree in size and place."""
     folder, straight = corrected[0], scan[2]
     annotation = read_annotation(folder / "scan_undistorted_predicted.json")
-    molecules = annotation_to_molecules(annotation, ["020a"])
+    molecules = annotation_to_molecules(annotation.classified(["020a"]))
     image = open_image(folder / "scan_undistorted.png").image
     assert image.shape[:2] == (annotation.height, annotation.width)
     rows, columns = (np.array([m.centroid[k] for m in molecules], int) for k in (1, 0))

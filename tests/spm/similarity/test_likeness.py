@@ -11,7 +11,7 @@ from spm.geometry.polygons import diameter, polygon_area, polygon_centroid
 from spm.similarity.label_spreading import Examples
 from spm.similarity.likeness import LOOKS_ALIKE, MOST, References
 from spm.simulate import simulate
-from spm.structures.classes import class_of
+from spm.structures.classes import Classes
 
 NAMES = ["003a", "020a"]
 SIDE = 400
@@ -22,7 +22,7 @@ def scene(seed: int, **settings):
     image, truth = simulate("network", SIDE, seed, pixels_per_molecule=46, **settings)
     shapes = [s for s in truth.shapes if not s.flags["edge"]]
     outlines = [np.asarray(s.points, float) for s in shapes]
-    return image, outlines, [NAMES.index(class_of(s.label, NAMES)) for s in shapes]
+    return image, outlines, [NAMES.index(Classes(NAMES).class_of(s.label)) for s in shapes]
 
 
 def examples(seed: int = 0, count: int = 22) -> Examples:

@@ -20,7 +20,8 @@ from spm.similarity.screening import Settings, screen
 from spm.similarity.screening_report import conclusion, write_cleaned
 from spm.simulate import molecule_crops
 from spm.structures.annotation import Annotation, read_annotation, write_annotation
-from spm.structures.classes import without_number
+from spm.structures.classes import ClassChoice
+from spm.structures.labels_together import without_number
 from spm.structures.shape import Shape
 
 QUICK = {"repeats": 1, "iterations": 250, "angle": 0.5, "jobs": 1}
@@ -131,7 +132,7 @@ def test_classes_are_not_matched_as_substrings(tmp_path):
     """Pitfall 10: label 13x belongs to class 13x and not to class 3x; unknown ones are named."""
     path = molecules_image(tmp_path / "a.json")
     with pytest.raises(InputError, match="020a"):
-        cut_crops([path], ["003a", "20a"])
+        cut_crops([path], ClassChoice(["003a", "20a"]))
 
 
 # --- turning --------------------------------------------------------------------------------

@@ -233,7 +233,7 @@ def test_own_molecules_from_an_annotation():
     for drawings in (
         drawings_from_annotation(truth),
         drawings_from_annotation(truth, image=image),
-        drawings_from_annotation(truth, class_names=["003a", "020a"]),
+        drawings_from_annotation(truth, classes=["003a", "020a"]),
     ):
         assert set(drawings) == {"003a", "020a"}
     own = System("own", shares={"003a": 1.0})

@@ -20,7 +20,7 @@ from spm.structures.annotation import (
     read_annotation,
     write_annotation,
 )
-from spm.structures.classes import check_class_names, class_of
+from spm.structures.classes import Classes
 from spm.structures.shape import Shape, check_shape, outline, titles
 
 
@@ -213,17 +213,17 @@ def test_pitfall_10_labels_match_whole_class_names(label, expected):
     names = ["3", "7 b", "13", "003a", "020a", "molecule A"]
     if expected is None:
         with pytest.raises(ValueError, match="no known class"):
-            class_of(label, names)
+            Classes.of(names).class_of(label)
     else:
-        assert class_of(label, names) == expected
+        assert Classes.of(names).class_of(label) == expected
 
 
 def test_class_names_that_collide():
-    assert check_class_names(["003a", "020a"]) == []
-    assert "twice" in check_class_names(["a", "b", "a"])[0]
-    assert "collide" in check_class_names(["a", "a1"])[0]
-    assert "empty" in check_class_names([" "])[0]
-    assert "spaces" in check_class_names(["a "])[0]
+    assert Classes(["003a", "020a"]).problems() == []
+    assert "twice" in Classes(["a", "b", "a"]).problems()[0]
+    assert "collide" in Classes(["a", "a1"]).problems()[0]
+    assert "empty" in Classes([" "]).problems()[0]
+    assert "spaces" in Classes(["a "]).problems()[0]
 
 
 BOW_TIE = np.array([(5.0, 5.0), (25.0, 25.0), (25.0, 5.0), (5.0, 25.0)])
@@ -262,8 +262,8 @@ def test_sensible_outlines_pass():
 
 def test_problems_name_file_shape_and_class(tmp_path):
     annotation = put(tmp_path)
-    assert check_annotation(annotation, ["A", "B"]) == []
-    (problem,) = check_annotation(annotation, ["A"])
+    assert check_annotation(annotation.classified(["A", "B"])) == []
+    (problem,) = check_annotation(annotation.classified(["A"]))
     assert "cut.json: shape 2 ('B2')" in problem and "(A)" in problem
 
 
@@ -276,7 +276,7 @@ def test_iter_annotations_is_natural_and_skips_hidden(tmp_path):
 def test_real_annotation(shared_data):
     read = read_annotation(shared_data / "stm" / "00-cut.json")
     assert len(read.shapes) == 22 and read.read_image().shape == (320, 320, 3)
-    assert check_annotation(read, ["003a", "020a"]) == []
+    assert check_annotation(read.classified(["003a", "020a"])) == []
 
 
 def test_a_drawn_result_is_never_taken_for_the_image(tmp_path):

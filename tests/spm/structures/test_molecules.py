@@ -8,7 +8,7 @@ import pytest
 
 from spm.errors import InputError
 from spm.structures.annotation import Annotation, read_annotation, write_annotation
-from spm.structures.classes import class_of
+from spm.structures.classes import Classes
 from spm.structures.molecule import (
     TABLE_HEADER,
     Molecule,
@@ -97,7 +97,9 @@ def test_labels_count_per_class_and_read_back_as_their_class():
     labels = labels_of(molecules)
     assert labels[80] == "003a1" and labels[119] == "003a40"
     assert len(set(labels)) == 160
-    assert [class_of(label, names) for label in labels] == [m.class_name for m in molecules]
+    assert [Classes.of(names).class_of(label) for label in labels] == [
+        m.class_name for m in molecules
+    ]
 
 
 def test_round_trip_through_labelme_json(tmp_path):
@@ -109,7 +111,9 @@ def test_round_trip_through_labelme_json(tmp_path):
     )
     annotation = molecules_to_annotation(molecules, 100, 120, "../images/图 1.png")
     write_annotation(tmp_path / "p.json", annotation)
-    again = annotation_to_molecules(read_annotation(tmp_path / "p.json"), ["003a", "020a"])
+    again = annotation_to_molecules(
+        read_annotation(tmp_path / "p.json").classified(["003a", "020a"])
+    )
     for before, after in zip(molecules, again, strict=True):
         for name in ("class_name", "edge", "uncertain", "second_class", "symmetry"):
             assert getattr(after, name) == getattr(before, name)
@@ -131,7 +135,7 @@ def test_flags_are_what_labelme_accepts():
 
 def test_no_molecules(tmp_path):
     annotation = molecules_to_annotation([], 5, 6, "a.png")
-    assert annotation.shapes == [] and annotation_to_molecules(annotation, []) == []
+    assert annotation.shapes == [] and annotation_to_molecules(annotation.classified([])) == []
     write_table(tmp_path / "t.csv", [])
     assert (tmp_path / "t.csv").read_text(encoding="utf-8").splitlines() == [",".join(TABLE_HEADER)]
     assert typical_size([]) == 0
@@ -140,7 +144,7 @@ def test_no_molecules(tmp_path):
 def test_outline_corrected_by_hand_wins_over_the_stored_box():
     annotation = molecules_to_annotation([make([(0, 0), (9, 0), (9, 5), (0, 5)])], 99, 99, "a.png")
     annotation.shapes[0].points = annotation.shapes[0].points + 50
-    [molecule] = annotation_to_molecules(annotation, ["003a"])
+    [molecule] = annotation_to_molecules(annotation.classified(["003a"]))
     assert molecule.box.tolist() == [50, 50, 55, 59]
 
 
@@ -150,7 +154,7 @@ def test_hand_drawn_and_damaged_shapes():
         Shape("003a1", np.array([[0, 0], [4, 2.0]]), "rectangle"),
         Shape("003a2", np.array([[0, 0], [4, 0], [0, 2.0]]), extra=damaged),
     ]
-    first, second = annotation_to_molecules(Annotation(shapes, 9, 9, "a.png"), ["003a"])
+    first, second = annotation_to_molecules(Annotation(shapes, 9, 9, "a.png").classified(["003a"]))
     assert (first.score, first.area, second.area, second.score) == (1, 8, 4, 1)
     assert math.isnan(second.orientation) and second.box.tolist() == [0, 0, 2, 4]
 
@@ -158,7 +162,7 @@ def test_hand_drawn_and_damaged_shapes():
 def test_unknown_label_is_named():
     shapes = [Shape("013a1", np.array([[0, 0], [4, 0], [0, 2.0]]))]
     with pytest.raises(InputError, match="a.png.*013a1"):
-        annotation_to_molecules(Annotation(shapes, 9, 9, "a.png"), ["003a"])
+        annotation_to_molecules(Annotation(shapes, 9, 9, "a.png").classified(["003a"]))
 
 
 def test_table(tmp_path):

@@ -15,8 +15,9 @@ from spm.structures.annotation import (
     read_annotation,
     write_annotation,
 )
-from spm.structures.classes import check_class_names, class_of, without_number
+from spm.structures.classes import Classes
 from spm.structures.instance_masks import instance_masks, shape_masks
+from spm.structures.labels_together import without_number
 from spm.structures.shape import outline, region, region_area
 
 CLASSES = ["003a", "020a", "C₆₀"]
@@ -64,7 +65,7 @@ TURNED = np.array([(20.0, 5.0), (30.0, 15.0), (20.0, 25.0), (10.0, 15.0)])
 )
 def test_four_corners_are_a_polygon(tmp_path, kind, points):
     annotation = read(tmp_path, item(points, kind=kind, direction=0.7))
-    assert check_annotation(annotation, ["A"]) == []
+    assert check_annotation(annotation.classified(["A"])) == []
     assert region_area(annotation.shapes[0]) == pytest.approx(200, abs=8)
     write_annotation(tmp_path / "again.json", annotation)
     (written,) = json.loads((tmp_path / "again.json").read_text("utf-8"))["shapes"]
@@ -122,14 +123,14 @@ def test_parts_come_back_as_they_were_and_each_is_checked(tmp_path):
     annotation = read(
         tmp_path, item(group_id=1), item(SQUARE, "B1"), item(TRIANGLE + 90, group_id=1)
     )
-    (problem,) = check_annotation(annotation, ["A", "B"])
+    (problem,) = check_annotation(annotation.classified(["A", "B"]))
     assert "shape 3 ('A1') reaches" in problem  # the number that labelme's list shows
 
 
 def test_a_group_number_for_everything_is_no_molecule(tmp_path):
     """Some converters write group_id 0 for every shape."""
     shapes = [item(TRIANGLE / 4 + (k * 5, 2), "A", group_id=0) for k in range(9)]
-    (problem,) = check_annotation(read(tmp_path, *shapes), ["A"])
+    (problem,) = check_annotation(read(tmp_path, *shapes).classified(["A"]))
     assert "joins 9 outlines 'A' into one molecule" in problem
 
 
@@ -140,7 +141,7 @@ def test_a_mask_in_pieces_with_a_hole(tmp_path):
     mask[14:, 24:] = True
     annotation = read(tmp_path, mask_item(mask, 5, 7))
     (shape,) = annotation.shapes
-    assert check_annotation(annotation, ["A"]) == []
+    assert check_annotation(annotation.classified(["A"])) == []
     assert (shape_masks(annotation)[0].full(40, 64)[7:27, 5:35] == mask).all()
     assert region_area(shape) == mask.sum()
     assert region(shape).min(axis=0).tolist() == [5, 7]
@@ -170,8 +171,12 @@ def test_partial_in_any_case_of_the_image_or_of_an_outline(tmp_path, name):
 )  # fmt: skip
 def test_labels_that_look_the_same_are_the_same(tmp_path, label):
     annotation = read(tmp_path, item(label=label))
-    assert check_annotation(annotation, CLASSES) == []
-    assert class_of(annotation.shapes[0].label, CLASSES) == class_of(label, CLASSES) == "003a"
+    assert check_annotation(annotation.classified(CLASSES)) == []
+    assert (
+        Classes.of(CLASSES).class_of(annotation.shapes[0].label)
+        == Classes.of(CLASSES).class_of(label)
+        == "003a"
+    )
 
 
 @pytest.mark.parametrize(
@@ -186,17 +191,17 @@ def test_labels_that_look_the_same_are_the_same(tmp_path, label):
 )
 def test_what_an_unknown_label_may_mean(label, said):
     with pytest.raises(ValueError, match=said):
-        class_of(label, CLASSES)
+        Classes.of(CLASSES).class_of(label)
 
 
 def test_formulas_stay_what_they_are():
-    assert class_of("C₆₀ 4", CLASSES) == "C₆₀"
+    assert Classes.of(CLASSES).class_of("C₆₀ 4") == "C₆₀"
     assert without_number("C₆₀") == without_number("C₆₀-4") == "C₆₀"
-    assert "twice" in check_class_names(["A", "Ａ"])[0]
+    assert "twice" in Classes(["A", "Ａ"]).problems()[0]
 
 
 def test_a_label_that_is_a_number(tmp_path):
-    assert class_of(read(tmp_path, item(label=3)).shapes[0].label, ["3"]) == "3"
+    assert Classes(["3"]).class_of(read(tmp_path, item(label=3)).shapes[0].label) == "3"
     with pytest.raises(InputError, match=r"has the label 3\.5, which is no text"):
         read(tmp_path, item(label=3.5))
 
