@@ -91,14 +91,15 @@ def test_figures_and_the_command(folder, capsys):
 def test_further_flags_are_counted_apart(folder):
     for path in folder.glob("scan*_molecules.csv"):
         lines = path.read_text("utf-8").splitlines()
-        lines = [f"{line},{'unfamiliar' if k == 0 else int(k % 5 == 0)},{'shift' if k == 0 else k}"
+        lines = [f"{line},{'moved' if k == 0 else int(k % 5 == 0)},{'shift' if k == 0 else k}"
                  for k, line in enumerate(lines)]  # fmt: skip
         path.write_text("\n".join(lines) + "\n", "utf-8")
     found, _ = pool_folder(folder, QUICK)
-    assert found.flags == ["edge", "uncertain", "unfamiliar"]
+    assert found.flags == ["edge", "uncertain", "unfamiliar", "moved"]
     for line in rows(folder / "all_images.csv"):
-        unfamiliar = int(line["R unfamiliar"]) + int(line["L unfamiliar"])
-        assert unfamiliar == int(line["molecules"]) // 5
+        moved = int(line["R moved"]) + int(line["L moved"])
+        assert moved == int(line["molecules"]) // 5
+        assert line["R unfamiliar"] == line["L unfamiliar"] == "0"
 
 
 def test_mirror_classes_follow_from_the_training_or_are_named(folder):
