@@ -18,7 +18,8 @@ from spm.run.files import is_file, natural_sorted
 from spm.structures.molecule import NM_HEADER, TABLE_HEADER
 
 ENDING = "_molecules.csv"
-FLAGS = ("edge", "uncertain")  # columns of 0 and 1; a table may have further ones
+# Columns of 0 and 1; a table may have further ones, and one of an older version has not the last.
+FLAGS = ("edge", "uncertain", "unfamiliar")
 UNDISTORTED = "_undistorted"  # ends the NAME of results that `spm.undistort` made
 
 
@@ -177,7 +178,7 @@ def _open_table(path: Path) -> tuple[list[str], Iterator[list[str]]]:
         header = next(lines, [])
     except (UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{path}: is no table ({error}); predict the image again.") from error
-    if not {"class", "area", *FLAGS} <= set(header):
+    if not {"class", "area", *FLAGS[:-1]} <= set(header):
         raise InputError(
             f"{path}: is no table of molecules (its header lacks class, area, edge or uncertain); "
             "move it away or predict the image again."

@@ -102,6 +102,16 @@ def test_further_flags_are_counted_apart(folder):
         assert line["R unfamiliar"] == line["L unfamiliar"] == "0"
 
 
+def test_tables_of_before_there_was_a_likeness(folder):
+    for path in folder.glob("scan*_molecules.csv"):
+        lines = rows(path)
+        kept = [c for c in lines[0] if c not in ("likeness", "unfamiliar")]
+        text = [",".join(kept), *(",".join(line[c] for c in kept) for line in lines)]
+        path.write_text("\n".join(text) + "\n", "utf-8")
+    found, problems = pool_folder(folder, QUICK)
+    assert not problems and len(found.results) == 6 and found.counts("R").sum() > 100
+
+
 def test_mirror_classes_follow_from_the_training_or_are_named(folder):
     found, _ = pool_folder(folder, QUICK)
     assert found.mirror_classes == ("R", "L")
