@@ -109,7 +109,7 @@ def test_tables_of_before_there_was_a_likeness(folder):
         text = [",".join(kept), *(",".join(line[c] for c in kept) for line in lines)]
         path.write_text("\n".join(text) + "\n", "utf-8")
     found, problems = pool_folder(folder, QUICK)
-    assert not problems and len(found.results) == 6 and sum(found.counts("R")) > 100
+    assert not problems and len(found.results) == 6 and found.results[0].count("R") > 10
 
 
 def test_mirror_classes_follow_from_the_training_or_are_named(folder):
