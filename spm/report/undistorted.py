@@ -18,6 +18,7 @@ from spm.report.average_files import write_averages
 from spm.report.drawing import draw_molecules
 from spm.report.page import write_report
 from spm.report.predicted import Predicted
+from spm.report.second_scan import drift_note, drift_words
 from spm.report.tables import number_text, with_error
 from spm.report.undistortion import NAMES, Undistortion, both_cells, stored_map
 from spm.run.files import atomic_path, write_json
@@ -124,6 +125,8 @@ def _in_words(found: Undistortion) -> dict[str, str]:
     pairs = zip(NAMES, cell_map.parameters, cell_map.errors, strict=True)
     words = {"by": found.source, "x' = sx x + h y, y' = sy y": ""}
     words |= {name: with_error(value, error) for name, value, error in pairs}
+    if found.second_scan is not None:
+        words |= drift_words(found.second_scan)
     if not math.isnan(cell_map.misfit):
         words["misfit of the domains (chi squared a degree of freedom)"] = number_text(
             cell_map.misfit, 2
@@ -146,6 +149,8 @@ def _told(given: Predicted, found: Undistortion, stem: Path) -> str:
     lines = [f"{given.stem_path.name} -> {stem}_report.html"]
     lines += ["  x' = sx x + h y, y' = sy y: "
               + ", ".join(f"{n} = {with_error(v, e)}" for n, v, e in pairs)]  # fmt: skip
+    if found.second_scan is not None:
+        lines += [f"  {key}: {text}" for key, text in drift_words(found.second_scan).items()]
     for number in range(min(4, len(found.lattices))):
         both = both_cells(found, number)
         lines += [f"  domain {number + 1}, {kind}: {_cell_words(both[kind])}"
@@ -161,4 +166,7 @@ def _told(given: Predicted, found: Undistortion, stem: Path) -> str:
             f"  note: the domains contradict one another (chi squared {cell_map.misfit:.1f} a "
             "degree of freedom); the errors were widened by it: creep, or another cell."
         )
+    note = drift_note(found.second_scan) if found.second_scan is not None else ""
+    if note:
+        lines.append(f"  note: {note}")
     return "\n".join(lines)
