@@ -184,8 +184,7 @@ def _write_results(
     mark_prediction(annotation, image, link(path, out_dir))
     write_table(out_dir / f"{name}_molecules.csv", molecules, nm_per_pixel)
     write_annotation(result, annotation)
-    if plan.report:
-        _write_report(name, opened, molecules, detector, plan)
+    notes = _write_report(name, opened, molecules, detector, plan) if plan.report else []
     mean_colour = image.reshape(-1, 3).mean(axis=0)
     # The image is not needed any more: drawing into it saves a copy of a large one.
     drawn = draw_molecules(image, molecules, detector.class_names, in_place=True)
@@ -195,7 +194,7 @@ def _write_results(
         molecules, detector.molecule_size, plan.settings.tile_scale is not None,
         detector.appearance.get("mean_colour"), mean_colour,
     )  # fmt: skip
-    notes = [f"{doubt}."] if doubt else []
+    notes += [f"{doubt}."] if doubt else []
     if kept:
         notes.append(f"your corrections of its earlier prediction are kept: {kept}")
     return f"{path.name}: {counts} ({width} x {height}", notes
@@ -208,7 +207,9 @@ def _said(summary: tuple[str, list[str]], start: float) -> str:
 
 def _write_report(
     name: str, opened: Opened, molecules: list[Molecule], detector: Detector, plan: Plan
-) -> None:
+) -> list[str]:
+    """Writes statistics and the report; returns notes."""
+    from spm.measure.recognition import recognition_of
     from spm.measure.statistics import measure, save
     from spm.report.average_files import write_averages
     from spm.report.page import write_report
@@ -217,9 +218,14 @@ def _write_report(
     height, width = opened.image.shape[:2]
     if plan.count_unfamiliar:
         molecules = [replace(molecule, unfamiliar=False) for molecule in molecules]
+    recognition, notes = {}, []
+    try:
+        recognition = recognition_of(None, out_dir)
+    except InputError as error:
+        notes.append(f"counts are not corrected: {error}")
     found = measure(
         molecules, height, width, opened.nm_per_pixel,
-        heights_nm=opened.heights_nm, class_names=detector.class_names,
+        heights_nm=opened.heights_nm, class_names=detector.class_names, recognition=recognition,
     )  # fmt: skip
     # The report adds the versions itself.
     run = {k: v for k, v in plan.run.items() if k not in ("python", "packages")}
@@ -244,6 +250,7 @@ def _write_report(
         out_dir / f"{name}_report.html", opened.image, found, title=name, settings=made_with,
         averages=averages,
     )  # fmt: skip
+    return notes
 
 
 def _threshold(detector: Detector, settings: Settings) -> float:

@@ -9,8 +9,8 @@ whole molecule that is visible, and are left out of sizes, neighbours and lattic
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from spm.errors import InputError
 from spm.geometry.cropped_mask import CroppedMask
 from spm.measure import domains
 from spm.measure.domain_summary import domain_summaries
+from spm.measure.uncertainty import LEVEL, Recognition, class_intervals
 from spm.run.files import without_nan, write_json
 from spm.run.provenance import plain
 from spm.structures.molecule import Molecule
@@ -58,6 +59,7 @@ class Statistics:
         order: lattices, domains, vacancies.
         heights_nm: (N,) float64 height of each molecule above the surface, None if not known.
         shown: all molecules; `molecules` are those without the unfamiliar ones.
+        recognition: class -> how well it is recognised, where that was evaluated.
         summary: what NAME_summary.json holds.
         figures: drawn figures by title, once `spm.measure.figures.figures` was asked for them.
     """
@@ -71,6 +73,7 @@ class Statistics:
     order: domains.Order
     heights_nm: np.ndarray | None = None
     shown: list[Molecule] = field(default_factory=list)
+    recognition: Mapping[str, Recognition] = field(default_factory=dict)
     summary: dict[str, Any] = field(default_factory=dict)
     figures: dict[str, Any] = field(default_factory=dict, repr=False)
 
@@ -93,6 +96,7 @@ def measure(
     *,
     heights_nm: np.ndarray | None = None,
     class_names: Sequence[str] | None = None,
+    recognition: Mapping[str, Recognition] | None = None,
 ) -> Statistics:
     """Measure the molecules of an image.
 
@@ -103,6 +107,8 @@ def measure(
         nm_per_pixel: nanometres a pixel. Defaults to None, not known.
         heights_nm: (height, width) float, levelled heights of the image. Defaults to None.
         class_names: all classes, in the order of their colours. Defaults to those met, sorted.
+        recognition: class -> how well it is recognised, by which confidence intervals of counts
+            and shares are corrected. Defaults to none, not evaluated.
 
     Raises:
         InputError: when the heights are of another size than the image.
@@ -128,6 +134,7 @@ def measure(
         ),
         heights_nm=_molecule_heights(molecules, heights_nm, height, width),
         shown=shown,
+        recognition=recognition or {},
     )
     found.summary = summarise(found)
     return found
@@ -212,6 +219,7 @@ def summarise(found: Statistics) -> dict[str, Any]:
     factor, unit = found.factor, found.unit
     area = found.height * found.width * factor**2
     masks = coverage_masks(found.molecules, found.height, found.width)
+    confidence = _confidence(found, area)
     summary: dict[str, Any] = {
         "image": {
             "height_px": found.height,
@@ -228,7 +236,10 @@ def summarise(found: Statistics) -> dict[str, Any]:
             "density_unit": f"1/{unit}^2",
             "coverage": _share(list(masks.values()), found.height * found.width),
         },
-        "classes": {name: _class_summary(found, name, area, masks) for name in found.class_names},
+        "classes": {
+            name: _class_summary(found, name, area, masks) | confidence[name]
+            for name in found.class_names
+        },
         "neighbours": [
             {
                 "from": pair.first,
@@ -277,6 +288,35 @@ def _class_summary(
     }
     if found.heights_nm is not None:
         result["height"] = distribution(found.heights_nm[whole], "nm")
+    return result
+
+
+def _confidence(found: Statistics, area: float) -> dict[str, dict[str, Any]]:
+    """Return class -> number, density and share with their confidence intervals.
+
+    By chance alone, as if molecules had fallen on the surface at random. Molecules that the border
+    cuts count by their visible part.
+    """
+    names = found.class_names
+    if not names:
+        return {}
+    counts = [
+        sum(visible_shares([m for m in found.molecules if m.class_name == name])) for name in names
+    ]
+    recognition = [found.recognition.get(name) for name in names]
+    by_chance = class_intervals([counts], [area], recognition)
+    result: dict[str, dict[str, Any]] = {}
+    for k, name in enumerate(names):
+        density, share = by_chance.densities[k], by_chance.shares[k]
+        result[name] = {
+            "confidence": {
+                "level": LEVEL,
+                "corrected_by_precision_and_recall": name in found.recognition,
+                "molecules": asdict(density.through(lambda value: value * area)),
+                "density": asdict(density) | {"unit": f"1/{found.unit}^2"},
+                "share": asdict(share),
+            }
+        }
     return result
 
 

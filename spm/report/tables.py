@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from spm.measure.statistics import Statistics
+from spm.measure.uncertainty import Interval
 
 PACKAGES = (
     "openvino", "tensorflow", "torch", "jax", "keras", "numpy", "scipy", "opencv-python",
@@ -23,24 +24,31 @@ PACKAGES = (
 
 def class_section(found: Statistics) -> str:
     unit, summary = found.unit, found.summary
-    header = ["class", "molecules", "cut by border", "uncertain", f"density ({_per(unit)})"]
-    header += ["coverage", f"area ({unit}²)", "symmetry", "alignment"]
+    header = ["class", "molecules", "cut by border", "uncertain", "share (%)"]
+    header += [f"density ({_per(unit)})", "coverage", f"area ({unit}²)", "symmetry", "alignment"]
     heights = found.heights_nm is not None
     header += ["height (nm)"] if heights else []
+    corrected = bool(found.recognition)
+    header += ["estimated molecules"] if corrected else []
     rows = []
     for name, c in summary["classes"].items():
         turn = c["orientation"]
-        row = [name, c["count"], c["cut_by_border"], c["uncertain"], number_text(c["density"])]
+        chance = c["confidence"]
+        row = [name, c["count"], c["cut_by_border"], c["uncertain"]]
+        row += [interval_text(_interval(chance["share"]), 100)]
+        row += [interval_text(_interval(chance["density"]))]
         row += [f"{100 * c['coverage']:.1f} %", _mean(c["area"])]
         row += [f"{turn['symmetry']}-fold" if turn["symmetry"] else "–"]
         row += [f"{turn['alignment']:.2f}" if turn["n"] else "–"]
-        rows.append(row + ([_mean(c["height"])] if heights else []))
+        row += [_mean(c["height"])] if heights else []
+        rows.append(row + ([interval_text(_interval(chance["molecules"]))] if corrected else []))
     total = summary["total"]
     last = ["all", total["count"]]
     last += [
         sum(c[key] for c in summary["classes"].values()) for key in ("cut_by_border", "uncertain")
     ]
-    last += [number_text(total["density"]), f"{100 * total['coverage']:.1f} %"]
+    density = sum(c["confidence"]["density"]["value"] for c in summary["classes"].values())
+    last += ["", number_text(density), f"{100 * total['coverage']:.1f} %"]
     last += [""] * (len(header) - len(last))
     doubt = (
         f"<p>{total['unfamiliar']} more look{'s' * (total['unfamiliar'] == 1)} like no outlined "
@@ -51,9 +59,15 @@ def class_section(found: Statistics) -> str:
         table(header, [*rows, last])
         + (doubt if total["unfamiliar"] else "")
         + '<p class="hint">Mean ± standard deviation of whole molecules. Density counts molecules '
-        "cut by the border by their visible part. Alignment is 1 when all molecules are parallel, "
-        "up to their symmetry.</p>",
+        "cut by the border by their visible part. In brackets: 95 % confidence intervals from "
+        "counting alone, as if molecules lay at random"
+        + (", corrected by precision / recall as evaluated." if corrected else ".")
+        + " Alignment is 1 when all molecules are parallel, up to their symmetry.</p>",
     )
+
+
+def _interval(entry: Mapping[str, Any]) -> Interval:
+    return Interval(entry["value"], entry["low"], entry["high"])
 
 
 def lattice_section(found: Statistics) -> str:
@@ -196,6 +210,16 @@ def with_error(value: float, error: float) -> str:
         return number_text(value)
     places = int(np.clip(1 - math.floor(math.log10(error)), 0, 6))
     return f"{value:.{places}f} ± {error:.{places}f}"
+
+
+def interval_text(interval: Interval, factor: float = 1.0, unit: str = "") -> str:
+    """Return "0.52 (0.48 to 0.57)"."""
+    if not math.isfinite(interval.value):
+        return "–"
+    value, low, high = (v * factor for v in (interval.value, interval.low, interval.high))
+    if not (math.isfinite(low) and math.isfinite(high)) or low == high:
+        return f"{number_text(value)}{unit}"
+    return f"{number_text(value)}{unit} ({number_text(low, 3)} to {number_text(high, 3)})"
 
 
 def number_text(value: float, digits: int = 4) -> str:

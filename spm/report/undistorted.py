@@ -13,6 +13,7 @@ import numpy as np
 from spm.geometry import affine
 from spm.io.images import write_image
 from spm.io.pixel_size import write_scaled_png
+from spm.measure.recognition import recognition_of
 from spm.measure.statistics import measure, save
 from spm.report.average_files import write_averages
 from spm.report.drawing import draw_molecules
@@ -57,8 +58,9 @@ def write_undistorted(given: Predicted, found: Undistortion) -> str:
     stored = stored_map(given, found)
     write_json(given.stem_path.with_name(f"{given.stem_path.name}_undistortion.json"), stored)
     statistics = measure(
-        molecules, height, width, scale, heights_nm=heights, class_names=given.class_names
-    )
+        molecules, height, width, scale, heights_nm=heights, class_names=given.class_names,
+        recognition=recognition_of(None, stem.parent),
+    )  # fmt: skip
     settings = {**_settings_of(given), "undistorted": _in_words(found)}
     save(stem, statistics, settings=settings, undistorted=stored)
     averages = write_averages(stem, statistics, image, heights)

@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from instrument_files import write_mtrx, write_sxm
+from instrument_files import surface, write_mtrx, write_sxm
 
 from spm import undistort
 from spm.errors import InputError
@@ -100,10 +100,10 @@ def test_patches_where_the_second_scan_was_not_predicted(folder, pair):
 
 
 def test_a_matrix_file_holds_both_scans(tmp_path):
-    (down, _), (up, truth) = simulate_pair("B", (400, 600), 3, **HOW)
+    (down, _), (up, truth) = simulate_pair("B", (240, 360), 3, **HOW | {"pixels_per_molecule": 20})
     passes = {f"forward/{k}": v.mean(axis=2) * 1e-12 for k, v in (("up", up), ("down", down))}
     path = write_mtrx(tmp_path, passes)
-    write_prediction(tmp_path, "default_2024--1_1", up, recognised(truth, 0), 0.01)
+    write_prediction(tmp_path, "default_2024--1_1", up, recognised(truth, 0), 6 / 360)
     undistort.main(files=[tmp_path / "default_2024--1_1_predicted.json"], image=path,
                    second_scan=path)  # fmt: skip
     stored = json.loads((tmp_path / "default_2024--1_1_undistortion.json").read_text("utf-8"))
@@ -117,9 +117,8 @@ def test_what_is_no_pair_is_told(folder, pair):
         run(folder, "down", "up.png")
     with pytest.raises(InputError, match="give one of the known cell, --like and --second-scan"):
         run(folder, "down", "up.png", a=1, b=1, angle=90)
-    (image, _), (up, _) = pair
-    frame = (NM * SIDE * 1e-9,) * 2
-    write_sxm(folder / "again.sxm", image.mean(axis=2) * 1e-12, upward=False, frame=frame)
+    up = pair[1][0]
+    write_sxm(folder / "again.sxm", surface(), upward=False)
     with pytest.raises(InputError, match="again.sxm: was scanned down as the first .* scan up"):
         run(folder, "down", "again.sxm", scan_direction="down")
     write_scaled_png(folder / "small.png", up[:500], NM)
