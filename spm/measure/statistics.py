@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from spm.errors import InputError
 from spm.geometry.cropped_mask import CroppedMask
 from spm.measure import domains
 from spm.measure.domain_summary import domain_summaries
-from spm.measure.uncertainty import LEVEL, Recognition, class_intervals
+from spm.measure.uncertainty import Recognition, confidence_summary
 from spm.run.files import without_nan, write_json
 from spm.run.provenance import plain
 from spm.structures.molecule import Molecule
@@ -60,6 +60,7 @@ class Statistics:
         heights_nm: (N,) float64 height of each molecule above the surface, None if not known.
         shown: all molecules; `molecules` are those without the unfamiliar ones.
         recognition: class -> how well it is recognised, where that was evaluated.
+        scanned: share of the frame that the scan fills; less than 1 for a corrected image.
         summary: what NAME_summary.json holds.
         figures: drawn figures by title, once `spm.measure.figures.figures` was asked for them.
     """
@@ -74,8 +75,14 @@ class Statistics:
     heights_nm: np.ndarray | None = None
     shown: list[Molecule] = field(default_factory=list)
     recognition: Mapping[str, Recognition] = field(default_factory=dict)
+    scanned: float = 1.0
     summary: dict[str, Any] = field(default_factory=dict)
     figures: dict[str, Any] = field(default_factory=dict, repr=False)
+
+    @property
+    def pixels(self) -> float:
+        """Pixels that were scanned."""
+        return self.height * self.width * self.scanned
 
     @property
     def unit(self) -> str:
@@ -217,7 +224,7 @@ def nearest_pairs(
 def summarise(found: Statistics) -> dict[str, Any]:
     """Return the summary: plain numbers, each beside its unit."""
     factor, unit = found.factor, found.unit
-    area = found.height * found.width * factor**2
+    area = found.pixels * factor**2
     masks = coverage_masks(found.molecules, found.height, found.width)
     confidence = _confidence(found, area)
     summary: dict[str, Any] = {
@@ -234,10 +241,10 @@ def summarise(found: Statistics) -> dict[str, Any]:
             "unfamiliar": sum(m.unfamiliar for m in found.shown),
             "density": sum(visible_shares(found.molecules)) / area,
             "density_unit": f"1/{unit}^2",
-            "coverage": _share(list(masks.values()), found.height * found.width),
+            "coverage": _share(list(masks.values()), found.pixels),
         },
         "classes": {
-            name: _class_summary(found, name, area, masks) | confidence[name]
+            name: _class_summary(found, name, area, masks) | {"confidence": confidence[name]}
             for name in found.class_names
         },
         "neighbours": [
@@ -281,7 +288,7 @@ def _class_summary(
         "uncertain": sum(m.uncertain for m in members),
         "density": sum(visible_shares(members)) / area,
         "density_unit": f"1/{found.unit}^2",
-        "coverage": _share([masks[name]] if name in masks else [], found.height * found.width),
+        "coverage": _share([masks[name]] if name in masks else [], found.pixels),
         "score": distribution(np.array([m.score for m in members]), ""),
         "area": distribution(areas * found.factor**2, f"{found.unit}^2"),
         "orientation": orientation_summary([found.molecules[i] for i in whole]),
@@ -292,32 +299,12 @@ def _class_summary(
 
 
 def _confidence(found: Statistics, area: float) -> dict[str, dict[str, Any]]:
-    """Return class -> number, density and share with their confidence intervals.
-
-    By chance alone, as if molecules had fallen on the surface at random. Molecules that the border
-    cuts count by their visible part.
-    """
-    names = found.class_names
-    if not names:
-        return {}
-    counts = [
-        sum(visible_shares([m for m in found.molecules if m.class_name == name])) for name in names
-    ]
-    recognition = [found.recognition.get(name) for name in names]
-    by_chance = class_intervals([counts], [area], recognition)
-    result: dict[str, dict[str, Any]] = {}
-    for k, name in enumerate(names):
-        density, share = by_chance.densities[k], by_chance.shares[k]
-        result[name] = {
-            "confidence": {
-                "level": LEVEL,
-                "corrected_by_precision_and_recall": name in found.recognition,
-                "molecules": asdict(density.through(lambda value: value * area)),
-                "density": asdict(density) | {"unit": f"1/{found.unit}^2"},
-                "share": asdict(share),
-            }
-        }
-    return result
+    """Return class -> what the summary says of its confidence intervals."""
+    counts = {
+        name: sum(visible_shares([m for m in found.molecules if m.class_name == name]))
+        for name in found.class_names
+    }
+    return confidence_summary(counts, area, f"1/{found.unit}^2", found.recognition)
 
 
 def visible_shares(molecules: Sequence[Molecule]) -> list[float]:
@@ -383,7 +370,7 @@ def coverage_masks(molecules: Sequence[Molecule], height: int, width: int) -> di
     return masks
 
 
-def _share(masks: list[np.ndarray], pixels: int) -> float:
+def _share(masks: list[np.ndarray], pixels: float) -> float:
     return float(np.logical_or.reduce(masks).sum() / pixels) if masks else 0.0
 
 

@@ -14,7 +14,7 @@ from spm.geometry import affine
 from spm.io.images import write_image
 from spm.io.pixel_size import write_scaled_png
 from spm.measure.recognition import recognition_of
-from spm.measure.statistics import measure, save
+from spm.measure.statistics import measure, save, summarise
 from spm.report.average_files import write_averages
 from spm.report.drawing import draw_molecules
 from spm.report.page import write_report
@@ -61,6 +61,10 @@ def write_undistorted(given: Predicted, found: Undistortion) -> str:
         molecules, height, width, scale, heights_nm=heights, class_names=given.class_names,
         recognition=recognition_of(None, stem.parent),
     )  # fmt: skip
+    # The frame holds corners that nobody scanned.
+    scanned = abs(np.linalg.det(full[:, :2])) * given.opened.image[..., 0].size
+    statistics.scanned = float(min(1.0, scanned / (height * width)))
+    statistics.summary = summarise(statistics)
     settings = {**_settings_of(given), "undistorted": _in_words(found)}
     save(stem, statistics, settings=settings, undistorted=stored)
     averages = write_averages(stem, statistics, image, heights)
