@@ -34,7 +34,7 @@ from studies.points import Study
 
 # --- settings ----------------------------------------------------------------------------------
 SYSTEM, CLASS = "B", "020a"
-PAIRS, QUICK_PAIRS = 20, 2
+PAIRS, QUICK_PAIRS = 12, 2
 SIZE, QUICK_SIZE = 1024, 640
 PIXELS = 30  # of a molecule
 MOST_DRIFT = 0.15  # along x and y, share of the image over one scan
@@ -67,7 +67,13 @@ def _pair(number: int, size: int) -> list[dict]:
     rng = np.random.default_rng([number, size])
     drift = rng.uniform(-MOST_DRIFT, MOST_DRIFT, 2)
     scans = simulate_pair(
-        SYSTEM, size, number, drift=tuple(drift), creep=(0.0, 0.0), pixels_per_molecule=PIXELS
+        SYSTEM,
+        size,
+        number,
+        drift=tuple(drift),
+        creep=(0.0, 0.0),
+        domains=1,
+        pixels_per_molecule=PIXELS,
     )
     images = tuple(image for image, _ in scans)
     molecules = [_recognised(truth, rng) for _, truth in scans]

@@ -20,6 +20,7 @@ how much of them was seen. Points are (x, y) pixels, y downwards.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import cv2
@@ -36,8 +37,11 @@ LEAST_LIKENESS = 0.35  # median correlation between patches of both scans
 # the scan and not in that of the molecules. Measured on simulated pairs (docs/many_images.md).
 TIP = 0.002
 _OUTLIER = 3.5  # robust standard deviations
+_ON_LINE = 3.0  # pixels: shifts of strips that agree
 _SMALLEST = 0.03  # pixels: residuals below are no outliers
 _ROUNDS = 4
+
+Seed = tuple[int, float, np.ndarray]  # number of a strip, how well it was found, its shift (x, y)
 
 
 @dataclass(frozen=True)
@@ -80,8 +84,7 @@ def measure_drift(
         InputError: when the images do not show the same place.
     """
     first, second = (_evened(image) for image in images)
-    start = _fitted(*_tracked_strips(first, second))[0]
-    mine, theirs = _patches(first, second, start)
+    mine, theirs = _found_in_both(first, second)
     place = _fitted(mine, theirs)[0]
     recognised = False
     if molecules is not None:
@@ -97,18 +100,47 @@ def _evened(image: np.ndarray) -> np.ndarray:
     return (grey - np.median(grey, axis=1, keepdims=True)).astype(np.float32)
 
 
-def _tracked_strips(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return where strips of lines of the first scan lie in the second: two (n, 2).
+def _found_in_both(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return patches of the first scan and where they lie in the second: two (n, 2).
 
-    From the strip that is best recognised on, each is looked for where its neighbour was, so that
-    a lattice cannot make it jump by a period.
+    A layer lies on itself also some periods away, where less of both scans overlaps: of the places
+    to start from the one is taken that leaves most patches.
+
+    Raises:
+        InputError: when from none of them enough is found.
     """
-    height, width = first.shape
+    height = len(first)
     lines = max(12, height // 40)
     tops = np.arange(0, height - lines + 1, max(4, lines // 2))
-    begin = [(*_anywhere(first, second, top, lines), k)
-             for k, top in enumerate(tops) if k % 8 == 4 or len(tops) < 8]  # fmt: skip
-    _, shift, number = max(begin, key=lambda found: found[0])
+    seeds = [(k, *_anywhere(first, second, tops[k], lines))
+             for k in range(len(tops)) if k % 8 == 4 or len(tops) < 8]  # fmt: skip
+    found, problems = [], []
+    starts = [_most_agreed(seeds), max(seeds, key=lambda seed: seed[1])]
+    for number, _, shift in starts[: 1 if starts[0][0] == starts[1][0] else 2]:
+        try:
+            strips = _tracked_strips(first, second, (tops, lines), number, shift)
+            found.append(_patches(first, second, _fitted(*strips)[0]))
+        except InputError as error:
+            problems.append(error)
+    if not found:
+        raise problems[0]
+    return max(found, key=lambda patches: len(patches[0]))
+
+
+def _tracked_strips(
+    first: np.ndarray,
+    second: np.ndarray,
+    strips: tuple[np.ndarray, int],
+    number: int,
+    shift: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return where strips of lines of the first scan lie in the second: two (n, 2).
+
+    From one whose shift is known on, each is looked for where its neighbour was, so that a lattice
+    cannot make it jump by a period.
+    """
+    width = first.shape[1]
+    tops, lines = strips
     places = {number: shift}
     for step in (1, -1):
         slope, last, k = np.zeros(2), shift, number + step
@@ -136,6 +168,25 @@ def _anywhere(
     far = np.hypot(rows - top, columns - left) / max(first.shape)
     at = np.unravel_index(np.argmax(alike - 0.1 * far), alike.shape)  # near where it may be either
     return float(alike[at]), np.array([at[1] - left, at[0] - top], np.float64)
+
+
+def _most_agreed(seeds: list[Seed]) -> Seed:
+    """Return the best of those seeds whose shifts lie on one line.
+
+    A strip that the second scan does not show is found in it all the same, a few periods of a
+    lattice away, and perhaps better than any other; but it agrees with none.
+    """
+    numbers = np.array([number for number, _, _ in seeds], np.float64)
+    shifts = np.array([shift for _, _, shift in seeds])
+    best, together = 0, np.ones(len(seeds), bool)
+    for i, j in itertools.combinations(range(len(seeds)), 2):
+        slope = (shifts[j] - shifts[i]) / (numbers[j] - numbers[i])
+        line = shifts[i] + (numbers - numbers[i])[:, None] * slope
+        near = np.hypot(*(shifts - line).T) < _ON_LINE
+        if near.sum() > max(best, 2):
+            best, together = int(near.sum()), near
+    agreed = [seed for seed, near in zip(seeds, together, strict=True) if near]
+    return max(agreed, key=lambda seed: seed[1])
 
 
 def _near(

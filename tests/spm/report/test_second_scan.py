@@ -12,6 +12,8 @@ from spm.geometry.polygons import polygon_centroid
 from spm.io.pixel_size import write_scaled_png
 from spm.measure.lattice import reduce_basis
 from spm.measure.scan_pair import measure_drift
+from spm.report.predicted import open_predicted
+from spm.report.undistortion import read_map
 from spm.simulate import SYSTEMS, simulate_pair
 from spm.structures.annotation import write_annotation
 from spm.structures.molecule import annotation_to_molecules, molecules_to_annotation
@@ -94,9 +96,9 @@ def test_patches_where_the_second_scan_was_not_predicted(folder, pair):
     assert cells(summary) == pytest.approx(np.stack([TRUE, TRUE]), rel=0.002)
     assert abs(stored["map"]["h"] - DRIFT[0]) <= 4 * stored["errors"]["h"] < 0.002
     write_prediction(folder, "next", image, recognised(truth, 1), None)
-    undistort.main(files=[folder / "next_predicted.json"], like=folder / "bare_undistortion.json")
-    again = json.loads((folder / "next_undistortion.json").read_text("utf-8"))
-    assert again["map"] == stored["map"] and again["nm_per_pixel_corrected"] is None
+    given = open_predicted(folder / "next_predicted.json", folder / "none")
+    again = read_map(folder / "bare_undistortion.json").for_image(given)
+    assert again.cell_map.matrix[0, 1] == stored["map"]["h"] and again.nm_per_pixel is None
 
 
 def test_a_matrix_file_holds_both_scans(tmp_path):
@@ -131,6 +133,19 @@ def test_what_is_no_pair_is_told(folder, pair):
     write_scaled_png(folder / "elsewhere.png", elsewhere, NM)
     with pytest.raises(InputError, match="elsewhere.png: the two scans do not show the same"):
         run(folder, "down", "elsewhere.png", scan_direction="down")
+
+
+@pytest.mark.parametrize(
+    ("size", "seed", "drift"), [(1024, 1, (0.1258, 0.1313)), (512, 7, (-0.2, 0.2))]
+)
+def test_strips_that_the_second_scan_does_not_show(size, seed, drift):
+    """They fit the lattice there all the same, some periods off: in the first pair better than
+    those that are there, in the second one several of them on one line."""
+    how = HOW | {"drift": drift, "patches": 0}
+    (down, _), (up, _) = simulate_pair("B", size, seed, domains=1, **how)
+    found = measure_drift((down, up))
+    assert found.points > 25
+    assert found.parameters == pytest.approx([1, drift[0], 1 + drift[1]], abs=0.001)
 
 
 def test_creep_is_told_and_not_taken_for_drift():
