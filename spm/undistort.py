@@ -51,9 +51,9 @@ class Correcting(Settings):
     """Length of the known cell's vector a in nanometres; a, b and angle must be given, or like, or
     second_scan."""
     b: Positive | None = None
-    """Length of its vector b in nanometres; as a."""
+    """Length of its vector b in nanometres; must be given with a."""
     angle: Degrees | None = None
-    """Angle between a and b in degrees; as a."""
+    """Angle between a and b in degrees; must be given with a."""
     a_error: NotNegative = 0.0
     """Standard error of a, nanometres."""
     b_error: NotNegative = 0.0
@@ -65,7 +65,7 @@ class Correcting(Settings):
     second_scan: Path | None = None
     """A second scan of the place, scanned up where the first was scanned down or the reverse, which
     tells the drift: its NEXT_predicted.json, or its image or instrument file (that of the first
-    where it holds both). Instead of the cell; calibration stays as it is."""
+    where it holds both). Instead of the cell; calibration stays as it is. None: there is none."""
     scan_direction: Sense | None = None
     """Slow direction of the predicted image: "down" where its top line was scanned first, "up"
     where the lowest was. None: as its instrument file says."""
