@@ -13,6 +13,7 @@ import sys
 import time
 from unittest import mock
 
+import numpy as np
 import pytest
 from annotated import contents, put, textured
 from checkout import ROOT
@@ -99,6 +100,9 @@ def assert_every_file_is_whole(folder):
             json.loads(path.read_text(encoding="utf-8"))
         elif path.suffix == ".csv":
             assert path.read_bytes().endswith(b"\n")
+        elif path.name.endswith("_averages.npz"):
+            with np.load(path) as arrays:
+                assert all(arrays[name] is not None for name in arrays)
         elif path.suffix == ".npz":
             load_masks(path)
 
