@@ -1,4 +1,4 @@
-"""Outlines proposed: around the place that was clicked, and of all molecules like those outlined."""
+"""Outlines proposed: around a place that was clicked, and of all molecules like those outlined."""
 
 from __future__ import annotations
 
