@@ -267,20 +267,24 @@ def read_annotations(paths: Iterable[Path]) -> tuple[list[Annotation], list[str]
     return found, problems
 
 
-def write_annotation(path: str | os.PathLike, annotation: Annotation, durable: bool = True) -> None:
-    """Write labelme JSON atomically; the image is not embedded but lies beside it.
+def write_annotation(
+    path: str | os.PathLike, annotation: Annotation, durable: bool = True, embed: bool = False
+) -> None:
+    """Write labelme JSON atomically; the image lies beside it.
 
     Args:
         path: the file.
         annotation: what goes into it.
         durable: see `spm.run.files.atomic_path`.
+        embed: write the embedded image again, if there is one.
     """
+    image = annotation.image_bytes if embed else None
     data = {
         "version": annotation.version,
         "flags": annotation.flags,
         "shapes": [_shape_json(part) for shape in annotation.shapes for part in shape.all_parts],
         "imagePath": annotation.image_name,
-        "imageData": None,
+        "imageData": base64.b64encode(image).decode("ascii") if image else None,
         "imageHeight": int(annotation.height),
         "imageWidth": int(annotation.width),
         **{key: value for key, value in annotation.extra.items() if key not in TOP_KEYS},

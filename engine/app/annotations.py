@@ -1,0 +1,184 @@
+"""Outlines read and saved: in the files that labelme would use, atomically, and never over what
+another page, labelme or a prediction has written meanwhile."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from starlette.requests import Request
+
+from engine.app.answers import Refused, field_of
+from engine.app.outlines import ids, merged, sent_shapes, shown_shapes
+from engine.app.project import Project
+from spm.annotate import YOURS, Annotating, Opened, digest_of_image, offered, to_open
+from spm.checks.kept_corrections import corrections_of
+from spm.checks.predictions import is_corrected, mark_of
+from spm.errors import InputError
+from spm.instruments.inputs import open_image
+from spm.io.images import image_size
+from spm.report.result_files import output_names
+from spm.run.files import file_lock, is_file
+from spm.run.manifest import digest, stamp
+from spm.structures.annotation import Annotation, read_annotation, write_annotation
+from spm.structures.classes import Classes
+
+VERSIONS = ("latest", "prediction", "yours")
+NEW = "new"  # revision of a file that is not there yet
+CHANGED = "The outlines were changed elsewhere meanwhile; they are shown as they are now."
+
+
+@dataclass
+class Version:
+    """Outlines of an image, as they lie in a file.
+
+    Attributes:
+        path: the JSON, which need not exist.
+        annotation: classified; without a shape where there is no file.
+        source: "yours", "correction", "prediction" or "none".
+        revision: says whether the file has changed since.
+    """
+
+    path: Path
+    annotation: Annotation
+    source: str
+    revision: str
+
+
+def read(project: Project, request: Request) -> dict[str, Any]:
+    """Answer with the outlines of an image."""
+    image = project.image(request.path_params["folder"], request.path_params["name"])
+    asked = request.query_params.get("version", "latest")
+    if asked not in VERSIONS:
+        raise Refused(f"version must be one of {', '.join(VERSIONS)}.", 400)
+    found = version_of(project, image, asked)
+    return {
+        "revision": found.revision,
+        "source": found.source,
+        "file": found.path.as_posix(),
+        "flags": {"partial": found.annotation.partial},
+        "shapes": shown_shapes(found.annotation),
+    }
+
+
+def save(project: Project, request: Request, sent: dict[str, Any]) -> dict[str, Any]:
+    """Save the outlines of an image, unless their file has changed since the page has read it."""
+    image = project.image(request.path_params["folder"], request.path_params["name"])
+    revision = field_of(sent, "revision", str)
+    flags = field_of(sent, "flags", dict, {})
+    if not all(isinstance(value, bool) for value in flags.values()):
+        raise Refused("The flags must be true or false.", 400)
+    shapes = sent_shapes(sent.get("shapes"))
+    path = version_of(project, image).path
+    with file_lock(path):
+        now = version_of(project, image)
+        if now.path != path or now.revision != revision:
+            raise Refused(CHANGED, 409, current=now.revision)
+        # Now the 8-bit copy is written of what labelme does not show.
+        to_open(_annotating(project, image), digest_of=cached_digest)
+        changed = merged(now.annotation, shapes, flags)
+        write_annotation(path, changed, embed=True)
+        revision = _revision(path)
+    names = ids(changed.shapes)[: len(shapes)]
+    return {"revision": revision, "file": path.as_posix(), "ids": names}
+
+
+def version_of(project: Project, image: Path, asked: str = "latest") -> Version:
+    """Return outlines of an image: the user's last word on it, or a certain version.
+
+    Args:
+        project: the folders.
+        image: the image's file.
+        asked: "latest"; "prediction": what lies there as predicted, corrected or not; "yours": what
+            the user outlined or corrected, whether or not there is a newer prediction.
+
+    Raises:
+        InputError: when the file cannot be read.
+    """
+    annotating = _annotating(project, image)
+    for _ in range(10):
+        opened = to_open(annotating, copy=False, digest_of=cached_digest)
+        if asked != "latest":
+            opened = _other_version(project, image, opened, asked)
+        path = opened.path.with_suffix(".json")
+        revision = _revision(path)
+        annotation = read_annotation(path) if revision != NEW else _empty(image, opened.path)
+        if _revision(path) == revision:
+            break
+    else:
+        raise InputError(f"{path}: is being written all the time; try again later.")
+    classes = Classes.from_labels(annotation.labels, offered(annotation, annotating, cached_read))
+    source = _source(annotation) if revision != NEW else "none"
+    return Version(path, annotation.classified(classes), source, revision)
+
+
+def _annotating(project: Project, image: Path) -> Annotating:
+    return Annotating(
+        image=image, out_dir=project.out_dir, source_dir=project.source_dir,
+        images_dir=project.images_dir,
+    )  # fmt: skip
+
+
+def _source(annotation: Annotation) -> str:
+    if not mark_of(annotation):
+        return "yours"
+    return "correction" if is_corrected(annotation) else "prediction"
+
+
+def _other_version(project: Project, image: Path, latest: Opened, asked: str) -> Opened:
+    """Return the prediction, or what is the user's own; a file that is not there is empty."""
+    (name,) = output_names([image])
+    result = project.out_dir / f"{name}_predicted.json"
+    if asked == "prediction":
+        return Opened(result, None, "")
+    if latest.what == YOURS or not is_file(result):
+        return latest
+    prediction = read_annotation(result)
+    if is_corrected(prediction):
+        return latest
+    earlier = corrections_of(prediction, project.images_dir)
+    # Nobody writes a version that is asked for, so that a name without a file does no harm.
+    return Opened(earlier[0].path if earlier else image.with_suffix(".json"), None, "")
+
+
+def _empty(image: Path, shown: Path) -> Annotation:
+    """Return an annotation without outlines, of the image that labelme would show."""
+    name = shown.name if shown.suffix != ".json" else image.name
+    return Annotation([], *_size(image, repr(stamp(image))), name)
+
+
+@lru_cache(maxsize=256)
+def _size(image: Path, _: str) -> tuple[int, int]:
+    try:
+        return image_size(image)
+    except InputError:
+        return open_image(image).image.shape[:2]
+
+
+def cached_digest(image: Path) -> str:
+    """Return `digest_of_image`; of a file that did not change it is made once."""
+    return _digest_of(image, repr(stamp(image)))
+
+
+@lru_cache(maxsize=1024)
+def _digest_of(image: Path, _: str) -> str:
+    return digest_of_image(image)
+
+
+def cached_read(path: Path) -> Annotation:
+    """Return `read_annotation`, to be looked at only; a file that did not change is read once."""
+    return _read(path, repr(stamp(path)))
+
+
+@lru_cache(maxsize=1024)
+def _read(path: Path, _: str) -> Annotation:
+    return read_annotation(path)
+
+
+def _revision(path: Path) -> str:
+    try:
+        return digest(path.name, path.read_bytes())
+    except FileNotFoundError:
+        return NEW
