@@ -57,8 +57,5 @@ export const stopJob = () => json("POST", "api/job/stop", {});
 export const getResults = () => json("GET", "api/results");
 export const openFolder = () => json("POST", "api/open_folder", {});
 
-/** The address of a file under the results' folder, for images and links. */
-export function resultAddress(path) {
-  const parts = path.split("/").map(encodeURIComponent).join("/");
-  return `results/${parts}?token=${encodeURIComponent(token)}`;
-}
+/** The address of a file under the results' folder, for images and links; paths come quoted. */
+export const resultAddress = (path) => `results/${path}?token=${encodeURIComponent(token)}`;

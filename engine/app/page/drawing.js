@@ -46,7 +46,7 @@ export function drawOutlines(context, viewer, shapes, colourOf) {
   viewer.inImage(context);
   for (const { shape, path } of groups.values()) {
     const colour = colourOf(shape.class_name);
-    context.fillStyle = `${colour}24`;
+    context.fillStyle = `${colour}1c`;
     context.fill(path, "evenodd");
     strokeTwice(context, viewer, path, colour, { dash: DASHES[styleOf(shape)] });
   }

@@ -76,13 +76,13 @@ function press(event) {
 
 function showKeys() {
   const name = (key) => (key.startsWith("key") ? say(key) : key);
-  const rows = LIST.map(([keys, word]) => el("tr", {},
-    el("td", {}, ...keys.flatMap((key) => [el("kbd", { text: name(key) }), " "])),
-    el("td", { text: say(word) })));
+  const rows = LIST.flatMap(([keys, word]) => [
+    el("dt", {}, ...keys.flatMap((key) => [el("kbd", { text: name(key) }), " "])),
+    el("dd", { text: say(word) })]);
   const dialog = $("keys");
   dialog.replaceChildren(
     el("h2", { text: say("keys"), id: "keysTitle" }),
-    el("table", {}, el("tbody", {}, ...rows)),
+    el("dl", {}, ...rows),
     el("form", { method: "dialog" }, el("button.main", { text: say("close"), autofocus: true })));
   dialog.setAttribute("aria-labelledby", "keysTitle");
   dialog.showModal();

@@ -10,7 +10,7 @@ import { outlinePanel } from "./panel_outline.js";
 import { loadResults, resultsPanel } from "./panel_results.js";
 import { enterTrain, jobWords, trainPanel } from "./panel_train.js";
 import { follow, refreshState } from "./refresh.js";
-import { on, state, STEPS, tell } from "./state.js";
+import { on, openEntry, state, STEPS, tell } from "./state.js";
 import { setUpToolbar } from "./toolbar.js";
 import { say, speak, spoken } from "./words.js";
 
@@ -100,8 +100,25 @@ function chooseStep(step) {
   drawSteps();
   drawPanel();
   desk.viewer.refresh();
+  openFor(step);
   if (step === "train") enterTrain();
   if (step === "results") loadResults();
+}
+
+/** Outlines are drawn on training pieces, and predictions looked at on images: where the open file
+ * is none of these, the one that it belongs to is opened. */
+function openFor(step) {
+  const entry = openEntry();
+  if (!entry) return;
+  const stem = entry.name.replace(/(-cut(_\d+)?)?\.[^.]*$/, "");
+  const near = (entries) => entries.find(({ name }) => name.startsWith(stem)) ?? entries[0];
+  let other = null;
+  if (step === "outline" && entry.folder === "images" && !desk.outlines.shapes.length) {
+    other = near(state.images.filter(({ folder }) => folder === "aug_test_in"));
+  } else if (step === "look" && entry.predicted === null) {
+    other = near(state.images.filter(({ predicted }) => predicted !== null));
+  }
+  if (other) desk.open({ folder: other.folder, name: other.name });
 }
 
 function setUpFrame() {

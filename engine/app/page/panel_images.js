@@ -24,7 +24,9 @@ export function imagesPanel() {
       nm ? el("dd", { text: `${nm.toPrecision(4)} nm` }) : null),
     ...(info.instrument ? viewSection(info) : []),
     ...cropSection(),
-    el("div.next", {}, button("toOutline", () => tell("step", "outline"), { class: "main" })),
+    state.file.folder === "aug_test_in"
+      ? el("div.next", {}, button("toOutline", () => tell("step", "outline"), { class: "main" }))
+      : null,
   ];
 }
 
@@ -41,10 +43,12 @@ function viewSection(info) {
         },
       }, ...info[many].map((name) => el("option", { value: name, text: name, selected: name === info[one] })))));
   const keep = button("keepView", async () => {
-    if (!(await attempt(() => api.convert(state.file, view)))) return;
-    Object.assign(info, view);
-    keep.disabled = true;
+    await desk.saver.save();
+    const made = await attempt(() => api.convert(state.file, view));
+    if (!made) return;
     notice(say("viewKept"));
+    await attempt(refreshState);
+    await desk.open({ folder: made.folder, name: made.name }, true);
   }, { disabled: true });
   return [el("h3", { text: say("view") }), ...selects, el("div.buttons", {}, keep),
     el("p.soft", { text: say("viewHint") })];
@@ -54,10 +58,7 @@ function cropSection() {
   const tool = desk.tools.crop;
   if (desk.toolName !== "crop" || !tool.rectangle) {
     return [el("h3", { text: say("piece") }), el("p.soft", { text: say("pieceHint") }),
-      el("div.buttons", {}, button("cutPiece", () => {
-        desk.take("crop");
-        desk.viewer.layers.top.focus();
-      }))];
+      cropButtons()];
   }
   const fields = ["left", "top", "width", "height"].map((key) =>
     el("label.row", {}, el("span", { text: say(key) }),
@@ -67,11 +68,24 @@ function cropSection() {
         onchange: (event) => tool.set({ ...tool.rectangle, [key]: Number(event.target.value) }),
       })));
   return [el("h3", { text: say("piece") }), el("div.fields", {}, ...fields),
-    el("div.buttons", {}, button("cut", cut, { class: "main" }), button("cancel", () => desk.take("select")))];
+    el("div.buttons", {}, button("cut", () => cut(), { class: "main" }), button("cancel", () => desk.take("select")))];
 }
 
-async function cut() {
-  const { rectangle } = desk.tools.crop;
+/** What makes a training piece of the open image. */
+export function cropButtons() {
+  const { width, height } = state.info ?? {};
+  const main = state.file.folder === "images" ? "main" : "";
+  return el("div.buttons", {},
+    button("cutPiece", () => {
+      if (state.step !== "images") tell("step", "images");
+      desk.take("crop");
+      desk.viewer.layers.top.focus();
+    }, { class: main, id: "cutPiece" }),
+    state.file.folder === "images"
+      ? button("wholeImage", () => cut({ left: 0, top: 0, width, height })) : null);
+}
+
+async function cut(rectangle = desk.tools.crop.rectangle) {
   const made = rectangle && (await attempt(() => api.crop(state.file, rectangle)));
   if (!made) return;
   desk.take("select");
@@ -83,7 +97,7 @@ async function cut() {
 
 /** Connect the tool with the panel. */
 export function setUpCrop() {
-  desk.tools.crop.oncut = cut;
+  desk.tools.crop.oncut = () => cut();
   desk.tools.crop.ondone = () => desk.take("select");
   desk.tools.crop.onchange = () => {
     const fields = document.querySelectorAll("#panel .fields input");

@@ -2,6 +2,7 @@
 import { attempt, button, el, notice } from "./dom.js";
 import { chosenBox, classList } from "./chosen.js";
 import { desk } from "./desk.js";
+import { cropButtons } from "./panel_images.js";
 import { state, tell } from "./state.js";
 import { say } from "./words.js";
 
@@ -9,6 +10,9 @@ import { say } from "./words.js";
 export function outlinePanel() {
   if (!state.file) return [el("h2", { text: say("outline") }), el("p", { text: say("chooseImage") })];
   const { outlines } = desk;
+  if (state.file.folder === "images" && !outlines.shapes.length) {
+    return [el("h2", { text: say("outline") }), el("p", { text: say("onlyPieces") }), cropButtons()];
+  }
   const partial = el("label.tick", {},
     el("input", {
       type: "checkbox", id: "partial", checked: Boolean(outlines.flags.partial),

@@ -73,6 +73,8 @@ export const chinese = {
   width: "宽",
   height: "高",
   toOutline: "勾画这幅图像 →",
+  wholeImage: "使用整幅图像",
+  onlyPieces: "训练使用训练小图的轮廓。请从这幅图像中裁剪一块，或把整幅图像作为训练小图。",
 
   // outline
   select: "选择",
@@ -110,7 +112,7 @@ export const chinese = {
   partialHint: "这样，未勾画之处既不算分子，也不算背景。",
   savedIn: "保存在 {file}",
   toTrain: "去训练 →",
-  hintSelect: "点击选中 · 拖动分子或其顶点 · 在旁边或用右键拖动可移动图像 · 滚轮缩放 · ? 显示所有快捷键",
+  hintSelect: "点击选中 · 拖动分子或其顶点，在旁边拖动则移动图像 · 滚轮缩放 · ? 显示所有快捷键",
   hintDraw: "沿分子边缘点击 · 点击第一个点、双击或按 Enter 闭合 · Backspace 撤回一点 · Esc 取消",
   hintPropose: "点击分子中央：自动勾画其轮廓 · Ctrl+Z 撤销 · 数字键选择类别",
   hintAlike: "点击接受提议，Alt+点击拒绝 · Enter 全部接受，Esc 拒绝其余",
@@ -209,7 +211,7 @@ export const chinese = {
   key_proposal: "接受、拒绝亮起的提议（N、P：逐个查看）",
   key_help: "显示这些快捷键",
   keyDrag: "拖动",
-  keyMiddle: "中键或右键",
+  keyMiddle: "右键",
   keyWheel: "滚轮",
   keySpace: "空格",
   keyArrows: "方向键",
