@@ -172,6 +172,6 @@ async function begin() {
   if (first) await desk.open({ folder: first.folder, name: first.name });
 }
 
-// For the tests, and for whoever is curious.
-globalThis.page = { desk, state };
 await begin();
+// For the tests, and for whoever is curious; there when the first image is.
+globalThis.page = { desk, state };
