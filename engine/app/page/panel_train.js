@@ -10,6 +10,7 @@ import { say } from "./words.js";
 let findings = null; // of the last check
 let selfTraining = false;
 let logOpen = false;
+let logTop = null; // null: at its end, and follows it
 
 /** What is in the panel. */
 export function trainPanel() {
@@ -58,6 +59,7 @@ function jobSection(job) {
     el("div.job", { "data-running": String(job.running) },
       el("p.stage", { text: words }),
       job.running ? bar : null,
+      job.running && job.stage ? el("p.soft", { id: "stage-now", text: job.stage }) : null,
       job.running && job.minutes_left !== null && job.minutes_left !== undefined
         ? el("p.soft", { text: say("minutesLeft", { n: Math.max(1, Math.round(job.minutes_left)) }) }) : null,
       job.losses?.length ? lossChart(job.losses, job.epochs, say) : null,
@@ -76,18 +78,24 @@ function jobSection(job) {
 
 function logBox(job) {
   if (!job.log?.length) return null;
-  const text = el("pre", { tabindex: "0", text: job.log.join("\n") });
+  const text = el("pre", {
+    tabindex: "0", text: job.log.join("\n"), "aria-label": say("log"),
+    onscroll: () => (logTop = text.scrollTop + text.clientHeight > text.scrollHeight - 8 ? null : text.scrollTop),
+  });
   const box = el("details", { open: logOpen, ontoggle: () => (logOpen = box.open) },
     el("summary", { text: say("log") }), text);
-  requestAnimationFrame(() => (text.scrollTop = text.scrollHeight));
+  requestAnimationFrame(() => (text.scrollTop = logTop ?? text.scrollHeight));
   return box;
 }
+
+const epochWords = (job) =>
+  job.epochs && job.epoch ? say("epochOf", { n: job.epoch, of: job.epochs }) : null;
 
 /** What a job does, in a few words. */
 export function jobWords(job) {
   const kind = say(`job_${job.kind}`);
-  if (job.epochs && job.epoch) return `${kind}: ${say("epochOf", { n: job.epoch, of: job.epochs })}`;
-  return job.stage ? `${kind}: ${job.stage}` : kind;
+  const epoch = epochWords(job);
+  return epoch ? `${kind}: ${epoch}` : `${kind} …`;
 }
 
 function ending(job) {

@@ -33,7 +33,7 @@ async function look() {
     if (before?.running && !state.job?.running) await finished();
     else if (lost) await refreshState();
     lost = false;
-    tell("job");
+    if (JSON.stringify(before) !== JSON.stringify(state.job)) tell("job");
     tell("server", true);
   } catch (error) {
     lost = true;

@@ -86,8 +86,9 @@ function drawHint() {
 
 function drawMark() {
   const { saver } = desk;
-  $("saved").dataset.mark = saver.mark;
-  $("saved").textContent = say(`mark_${saver.mark}`);
+  const mark = saver.mark === "saved" && !desk.outlines.version ? "none" : saver.mark;
+  $("saved").dataset.mark = mark;
+  $("saved").textContent = say(`mark_${mark}`);
   drawBanner();
 }
 
