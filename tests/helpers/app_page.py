@@ -19,7 +19,7 @@ from selenium.common.exceptions import JavascriptException
 from selenium.webdriver import ActionChains
 from selenium.webdriver.chrome.service import Service
 
-PATIENCE = 60.0  # seconds until a page that shows nothing new has failed
+PATIENCE = 40.0  # seconds until a page that shows nothing new has failed
 FLAGS = ["--headless=new", *(flag for flag in browser.FLAGS if flag != "--headless")]
 
 
@@ -118,7 +118,8 @@ class Page:
                 if found := self.run(script, *values):
                     return found
             time.sleep(0.05)
-        raise AssertionError(f"it never came true: {script}\n{self.text()}\n{self.errors()}")
+        text = " | ".join(self.text().split("\n"))
+        raise AssertionError(f"it never came true: {script}\n{self.errors()}\n{text}")
 
     def text(self) -> str:
         return self.run("return document.body.innerText")

@@ -76,7 +76,8 @@ function states(entry) {
   return found;
 }
 
-function drawStates() {
+/** Say anew what there is of the open image. */
+export function drawStates() {
   const entry = state.images.find((each) => sameFile(each, state.file));
   const key = entry && CSS.escape(`${entry.folder}/${entry.name}`);
   const place = key && $("list").querySelector(`[data-key="${key}"] .states`);

@@ -3,7 +3,7 @@
 import { desk } from "./desk.js";
 import { $, attempt, el } from "./dom.js";
 import { setUpKeys } from "./keys.js";
-import { setUpList } from "./list.js";
+import { drawStates, setUpList } from "./list.js";
 import { imagesPanel, setUpCrop } from "./panel_images.js";
 import { lookPanel, setUpLook } from "./panel_look.js";
 import { outlinePanel } from "./panel_outline.js";
@@ -144,10 +144,24 @@ function setUpFrame() {
   });
 }
 
+/** The list says what was saved without asking the server again. */
+function noteSaved() {
+  const entry = openEntry();
+  const { outlines } = desk;
+  if (!entry || !outlines.version) return;
+  if (outlines.source === "prediction") outlines.source = "correction";
+  if (outlines.source === "none") outlines.source = "yours";
+  if (outlines.source === "correction") entry.corrected = true;
+  else entry.outlines = outlines.shapes.length;
+  entry.partial = Boolean(outlines.flags.partial);
+  drawStates();
+}
+
 let known = "";
 
 /** A class that was saved for the first time has got its colour from the server. */
 async function afterSaving() {
+  noteSaved();
   const names = desk.classes().map(({ name }) => name).join("\n");
   if (names === known) return;
   known = names;

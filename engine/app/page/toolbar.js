@@ -46,7 +46,7 @@ function action(name, keys, onclick, disabled = false) {
   }, icon(name));
 }
 
-function shown(name, word, key) {
+function toggled(word, name, key) {
   return el("button.tool.word", {
     type: "button", "aria-pressed": String(desk[name]), title: `${say(word)} (${key})`,
     onclick: () => toggle(name),
@@ -67,7 +67,7 @@ function drawTools() {
     action("zoomIn", "+", () => viewer.zoom(1.3)),
     action("fit", "0", () => viewer.fit()),
     el("i.stretch"),
-    shown("visible", "showOutlines", "H"), shown("names", "showNames", "L"));
+    toggled("showOutlines", "visible", "H"), toggled("showNames", "names", "L"));
   if (held) [...$("tools").children].find((each) => each.title === held)?.focus();
 }
 
