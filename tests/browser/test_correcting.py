@@ -107,10 +107,11 @@ def test_a_prediction_is_corrected_with_keys_and_kept_when_predicted_again(windo
 def test_the_score_slider_hides_and_the_results_link_to_their_files(window, predicted):
     page: Page = window(predicted)
     page.step("look")
-    slider = "const s = document.getElementById('score'); s.value = arguments[0];"
     scores = page.until("return page.desk.outlines.shapes.map((shape) => shape.score)")
     least = sorted(scores)[len(scores) // 2]
-    page.run(slider + "s.dispatchEvent(new Event('input'))", least)
+    page.until("return document.getElementById('score')")
+    page.run("const slider = document.getElementById('score'); slider.value = arguments[0];"
+             "slider.dispatchEvent(new Event('input'))", least)  # fmt: skip
     set_to = float(page.run("return document.getElementById('score').value"))
     shown = sum(score >= set_to - 1e-9 for score in scores)
     assert 0 < shown < len(scores)
