@@ -21,6 +21,7 @@ from spm.run.settings import Settings, takes
 
 if TYPE_CHECKING:
     from engine.app.project import Project
+    from spm.checks.preflight import Findings
 
 
 # --- settings: change the values, the text below each says what it is ---------------------------
@@ -45,6 +46,9 @@ class Window(Settings):
 
 
 # ------------------------------------------------------------------------------------------------
+
+
+FOLDERS = ("images_dir", "source_dir", "out_dir", "log_dir")
 
 
 @takes(Window)
@@ -73,9 +77,7 @@ def project_of(settings: Window) -> Project:
     from engine.app.project import Project
 
     language = settings.language or system_language()
-    folders = {
-        name: getattr(settings, name) for name in ("images_dir", "source_dir", "out_dir", "log_dir")
-    }
+    folders = {name: getattr(settings, name) for name in FOLDERS}
     return Project(**folders, language=language, scripts=Scripts())
 
 
@@ -95,6 +97,14 @@ class Scripts:
             "predict_big_pic": predict_big_pic.PredictionRun,
         }
         return kinds[module]
+
+    @staticmethod
+    def look(project: Project) -> Findings:
+        """Return what `workflow.py --check` finds in the project's folders."""
+        import workflow
+
+        folders = {name: getattr(project, name) for name in FOLDERS}
+        return workflow.look(workflow.Workflow(check=True).replace(**folders))[1]
 
 
 def system_language() -> str:

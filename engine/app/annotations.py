@@ -26,6 +26,7 @@ from spm.structures.annotation import Annotation, read_annotation, write_annotat
 from spm.structures.classes import Classes
 
 VERSIONS = ("latest", "prediction", "yours")
+ATTEMPTS = 3
 NEW = "new"  # revision of a file that is not there yet
 CHANGED = "The outlines were changed elsewhere meanwhile; they are shown as they are now."
 
@@ -79,10 +80,19 @@ def save(project: Project, request: Request, sent: dict[str, Any]) -> dict[str, 
         # Now the 8-bit copy is written of what labelme does not show.
         to_open(_annotating(project, image), digest_of=cached_digest)
         changed = merged(now.annotation, shapes, flags)
-        write_annotation(path, changed, embed=True)
+        _write(path, changed)
         revision = _revision(path)
     names = ids(changed.shapes)[: len(shapes)]
     return {"revision": revision, "file": path.as_posix(), "ids": names}
+
+
+def _write(path: Path, annotation: Annotation) -> None:
+    for attempt in range(ATTEMPTS):
+        try:
+            return write_annotation(path, annotation, embed=True)
+        except FileNotFoundError:  # a run that begins took the temporary file for a dead one's
+            if attempt + 1 == ATTEMPTS:
+                raise
 
 
 def version_of(project: Project, image: Path, asked: str = "latest") -> Version:

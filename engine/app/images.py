@@ -166,7 +166,7 @@ def crop(project: Project, request: Request, sent: dict[str, Any]) -> dict[str, 
              for name in ("left", "top", "width", "height")}  # fmt: skip
     if min(sides.values()) < 0:
         raise Refused("A piece of the image has no negative sides.", 400)
-    with folder_lock(project.source_dir):
+    with file_lock(project.source_dir / f"{path.stem}-cut"):  # of two, one is called _2
         name = _free(project.source_dir, f"{path.stem}-cut")
         target, _ = cut(Piece.of(image=path, out=project.source_dir, name=name, **sides))
     return {"folder": SOURCES, "name": target.name}

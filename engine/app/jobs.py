@@ -21,7 +21,7 @@ from engine.app import job_process
 from engine.app.answers import Refused, field_of
 from engine.app.job_files import LOG, RECORD, START_SECONDS, STARTING, STATUS, STOP, is_running
 from engine.app.project import IMAGES, Project
-from engine.app.training_progress import progress
+from engine.app.training_progress import phase, progress
 from spm.annotate import Annotating, to_open
 from spm.errors import InputError
 from spm.run.files import make_folder, write_bytes, write_json
@@ -123,6 +123,7 @@ class Jobs:
             "started": started,
             "ended": ended.get("ended") if ended else None,
             "stage": lines[-1].strip() if lines else "",
+            "phase": phase(self._project, started, running, bool(lines)),
             **progress(self._folder, started, log, running),
             "log": lines[-LINES:],
         }

@@ -4,16 +4,28 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
+from spm.checks.preflight import Findings
 from spm.errors import InputError
 from spm.run.files import is_file, safe_name
+from spm.run.settings import Settings
 
 IMAGES, SOURCES = "images", "aug_test_in"  # what the page calls the two folders of images
 
 
 class NotFound(InputError):
     """What was asked for is not there, or lies where nobody may look."""
+
+
+class Scripts(Protocol):
+    """What the page needs of the scripts at the top, which no library knows."""
+
+    def settings_of(self, module: str) -> type[Settings]:
+        """Return a script's class of settings."""
+
+    def look(self, project: Project) -> Findings:
+        """Return what `workflow.py --check` finds in the project's folders."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +38,7 @@ class Project:
         out_dir: of the results.
         log_dir: of the training runs.
         language: "en" or "zh".
-        scripts: what the scripts at the top do for the page, see `engine.app.check.Scripts`.
+        scripts: what the scripts at the top do for the page, see `Scripts`.
     """
 
     images_dir: Path
@@ -34,7 +46,7 @@ class Project:
     out_dir: Path
     log_dir: Path
     language: str = "en"
-    scripts: Any = None
+    scripts: Scripts | None = None
 
     @property
     def name(self) -> str:

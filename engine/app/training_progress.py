@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import csv
-import json
 import math
 import re
 import time
 from pathlib import Path
 from typing import Any
 
+from engine.app.project import Project
 from engine.checkpoints import runs
 from spm.run.files import LOCK_NAME
+from spm.run.provenance import read_settings
 
 # The lines of `engine.callbacks`.
 TRAINING = re.compile(r"^Training \S+ on ", re.MULTILINE)
@@ -38,6 +39,26 @@ def progress(log_dir: Path, started: float, log: str, running: bool) -> dict[str
     if running and epochs is not None and epochs > epoch:
         left = _minutes_left(run, epochs - epoch, log)
     return {"epoch": epoch, "epochs": epochs, "minutes_left": left, "losses": losses}
+
+
+def phase(project: Project, started: float, running: bool, said: bool) -> str:
+    """Return what a job does: "starting", "preparing", "training", "finishing", "recognising" or
+    "ended", by the locks of the folders in which it works.
+
+    Args:
+        project: the folders.
+        started: when the job was started, in seconds.
+        running: whether it still runs.
+        said: whether it has printed anything.
+    """
+    if not running:
+        return "ended"
+    if _changed(project.out_dir / LOCK_NAME) >= started - 1:
+        return "recognising"
+    run = _run_of(project.log_dir, started)
+    if run is not None:
+        return "training" if (run / LOCK_NAME).exists() else "finishing"
+    return "preparing" if said else "starting"
 
 
 def _run_of(log_dir: Path, started: float) -> Path | None:
@@ -79,9 +100,9 @@ def _number(text: str | None) -> float | None:
 def _epochs(settings: Path, losses: list[dict[str, Any]]) -> int | None:
     """Return how many epochs the run will have had in all, those of before included."""
     try:
-        stages = json.loads(settings.read_text(encoding="utf-8"))["stages"]
+        stages = (read_settings(settings) or {})["stages"]
         return max(sum(int(count) for _, count, _ in stages), losses[-1]["epoch"] if losses else 0)
-    except (OSError, ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError):
         return None
 
 
