@@ -118,11 +118,12 @@ desk.undo = () => {
 };
 
 viewer.paint.base = (context) => {
-  if (!desk.visible) return;
+  if (!desk.visible) return 0;
   const atRest = desk.shown().filter((shape) => shape.id !== outlines.chosen);
-  drawOutlines(context, viewer, atRest, desk.colourOf);
+  const count = drawOutlines(context, viewer, atRest, desk.colourOf);
   if (desk.compared) drawCompared(context, viewer, desk.compared);
   if (desk.names) drawNames(context, viewer, atRest, desk.numberOf);
+  return count;
 };
 viewer.paint.top = (context) => {
   const shape = outlines.chosenShape;

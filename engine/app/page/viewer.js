@@ -1,5 +1,6 @@
 // Zoom and pan over one image. Two canvases: "base" holds the image and all outlines at rest and is
-// painted only when they or the view change; "top" holds what moves under the hand.
+// painted only when they or the view change; "top" holds what moves under the hand. While the view
+// moves, many outlines are not painted anew but moved and stretched as they were painted last.
 //
 // Coordinates of the screen are CSS pixels from the stage's corner.
 
@@ -7,6 +8,8 @@ const MOST_SCALE = 60; // screen pixels a pixel of the image
 const SHARP_SCALE = 3; // from here on the image's pixels are shown as squares
 const MARGIN = 24; // screen pixels around the whole image
 const SMALLEST_LEVEL = 512; // pixels, of the pyramid
+const MANY = 40; // outlines in sight
+const REST = 140; // milliseconds without a movement
 
 export class Viewer extends EventTarget {
   /**
@@ -19,7 +22,9 @@ export class Viewer extends EventTarget {
     this.stage = stage;
     this.layers = { base, top };
     this.contexts = { base: base.getContext("2d", { alpha: false }), top: top.getContext("2d") };
-    this.paint = { base: () => {}, top: () => {} }; // set from outside: (context, viewer)
+    this.paint = { base: () => 0, top: () => {} }; // set from outside: (context, viewer)
+    this.last = null; // the base as painted last, where it has many outlines: {canvas, scale, x, y}
+    this.resting = null; // timer
     this.width = this.height = 0; // of the image
     this.levels = [];
     this.scale = 1;
@@ -35,6 +40,7 @@ export class Viewer extends EventTarget {
     const same = keep && bitmap && bitmap.width === this.width && bitmap.height === this.height;
     this.levels = bitmap ? [bitmap] : [];
     [this.width, this.height] = bitmap ? [bitmap.width, bitmap.height] : [0, 0];
+    this.last = null;
     if (!same) this.fit();
     this.refresh("base");
     if (bitmap) await this.#buildLevels(bitmap);
@@ -122,7 +128,7 @@ export class Viewer extends EventTarget {
   }
 
   #moved() {
-    this.refresh();
+    this.refresh(this.last ? "view" : "base", "top");
     this.dispatchEvent(new Event("move"));
   }
 
@@ -136,21 +142,52 @@ export class Viewer extends EventTarget {
       layer.width = Math.max(1, Math.round(width * ratio));
       layer.height = Math.max(1, Math.round(height * ratio));
     }
+    this.last = null;
     if (atFit || !before) this.fit();
     else this.pan((width - before) / 2, (height - earlier) / 2);
   }
 
   #frame() {
-    const names = [...this.waiting];
+    const waiting = new Set(this.waiting);
     this.waiting.clear();
-    for (const name of names) {
-      const context = this.contexts[name];
-      context.setTransform(this.ratio, 0, 0, this.ratio, 0, 0);
-      if (name === "base") this.#paintImage(context);
-      else context.clearRect(0, 0, this.screenWidth, this.screenHeight);
-      this.paint[name](context, this);
+    const { base, top } = this.contexts;
+    this.inScreen(base);
+    this.inScreen(top);
+    if (waiting.has("base")) this.#paintBase(base);
+    else if (waiting.has("view")) this.#moveBase(base);
+    if (waiting.has("top")) {
+      top.clearRect(0, 0, this.screenWidth, this.screenHeight);
+      this.paint.top(top, this);
     }
     this.frames += 1;
+  }
+
+  #paintBase(context) {
+    clearTimeout(this.resting);
+    this.#paintImage(context);
+    const many = this.paint.base(context, this) > MANY;
+    this.last = many ? { canvas: this.#copyOfBase(), scale: this.scale, x: this.x, y: this.y } : null;
+  }
+
+  #copyOfBase() {
+    const { base } = this.layers;
+    const copy = this.last?.canvas ?? document.createElement("canvas");
+    if (copy.width !== base.width || copy.height !== base.height) {
+      [copy.width, copy.height] = [base.width, base.height];
+    }
+    copy.getContext("2d", { alpha: false }).drawImage(base, 0, 0);
+    return copy;
+  }
+
+  #moveBase(context) {
+    const { canvas, scale, x, y } = this.last;
+    const share = this.scale / scale;
+    this.#paintImage(context);
+    context.imageSmoothingEnabled = true;
+    context.drawImage(canvas, this.x - x * share, this.y - y * share,
+      this.screenWidth * share, this.screenHeight * share);
+    clearTimeout(this.resting);
+    this.resting = setTimeout(() => this.refresh("base"), REST);
   }
 
   #paintImage(context) {
