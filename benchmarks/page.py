@@ -84,7 +84,9 @@ def outlines(size: int, count: int) -> list[Shape]:
     radius = pitch * np.where(np.arange(CORNERS) % 2, 0.28, 0.42)
     star = np.stack([np.cos(angles), np.sin(angles)], axis=1) * radius[:, None]
     return [
-        Shape(f"{'ABC'[k % 3]}{k + 1}", star + ((k % side + 0.5) * pitch, (k // side + 0.5) * pitch))
+        Shape(
+            f"{'ABC'[k % 3]}{k + 1}", star + ((k % side + 0.5) * pitch, (k // side + 0.5) * pitch)
+        )
         for k in range(count)
     ]
 

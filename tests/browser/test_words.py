@@ -54,4 +54,6 @@ def test_a_page_in_chinese_and_back(window, tmp_path):
         page.step(step)
     page.until("return document.getElementById('panel').innerText.includes(arguments[0])",
                en["noResults"])  # fmt: skip
-    assert not re.search("[\u4e00-\u9fff]", page.text().replace(zh["title"][-2:], "").replace("中文", ""))
+    assert not re.search(
+        "[\u4e00-\u9fff]", page.text().replace(zh["title"][-2:], "").replace("中文", "")
+    )

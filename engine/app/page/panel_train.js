@@ -17,7 +17,7 @@ export function trainPanel() {
   const { job } = state;
   return [
     el("h2", { text: say("train") }),
-    el("p", { text: state.weights ? say("trained", { name: state.weights }) : say("notTrained") }),
+    el("p", { text: state.weights ? say("trained", { name: state.weights.split(/[\\/]/).at(-1) }) : say("notTrained") }),
     ...(job ? jobSection(job) : []),
     ...(job?.running ? [] : startSection(job)),
     ...checkSection(),
