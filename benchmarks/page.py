@@ -2,14 +2,14 @@
 
     python benchmarks/page.py [--size 4096] [--outlines 1000]
 
-The demo's image again and again, with stars on a grid as outlines; the real server, the real page. Measures from
-the click in the list until image and outlines are painted, and frames a second while a point of a
-molecule is dragged, the image moved, and zoomed. Needs requirements-dev.txt and Chromium.
+The demo's image again and again, with stars on a grid as outlines; the real server, the real page.
+Measures from the click in the list until image and outlines are painted, and frames a second while
+a point of a molecule is dragged, the image moved, and zoomed. Needs requirements-dev.txt and
+Chromium.
 """
 
 from __future__ import annotations
 
-import argparse
 import statistics
 import sys
 import tempfile
@@ -20,11 +20,13 @@ import numpy as np
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "tests/helpers")]
 
-from app_page import Page, new_project, served, start_browser
+from app_page import Page, new_project, served, start_browser  # noqa: E402
 
-from spm.io.images import read_image, write_image
-from spm.structures.annotation import Annotation, write_annotation
-from spm.structures.shape import Shape
+from spm.io.images import read_image, write_image  # noqa: E402
+from spm.run import command_line  # noqa: E402
+from spm.run.settings import Settings, takes  # noqa: E402
+from spm.structures.annotation import Annotation, write_annotation  # noqa: E402
+from spm.structures.shape import Shape  # noqa: E402
 
 CORNERS = 24  # of an outline
 REPEATS = 5
@@ -38,7 +40,8 @@ document.querySelector(`[data-key='${folder}/${name}']`).click();
 const look = () => {
   const { state, desk } = page;
   if (state.info && state.file.name === name && desk.viewer.width && !desk.viewer.waiting.size) {
-    requestAnimationFrame(() => requestAnimationFrame(() => done((performance.now() - start) / 1000)));
+    const painted = () => done((performance.now() - start) / 1000);
+    requestAnimationFrame(() => requestAnimationFrame(painted));
   } else setTimeout(look, 5);
 };
 look();
@@ -74,6 +77,26 @@ const step = (now) => {
 };
 requestAnimationFrame(step);
 """
+
+
+# A corner of an outline near the middle of the screen; the outline is chosen.
+CORNER = """
+const { viewer, outlines } = page.desk;
+const [left, top, right, bottom] = viewer.seen;
+const near = outlines.shapes.find(({ parts: [[[x, y]]] }) =>
+  x > (left + right) / 2 && y > (top + bottom) / 2);
+outlines.choose(near.id);
+return viewer.toScreen(near.parts[0][0]);
+"""
+
+
+class Smoothness(Settings):
+    """What is opened."""
+
+    size: int = 4096
+    """Side of the image in pixels."""
+    outlines: int = 1000
+    """How many."""
 
 
 def outlines(size: int, count: int) -> list[Shape]:
@@ -117,10 +140,7 @@ def measure(page: Page) -> None:
     width = page.run("return page.desk.viewer.screenWidth")
     for zoom in (1, 4):
         page.run("page.desk.viewer.fit(); page.desk.viewer.zoom(arguments[0])", zoom)
-        _frames(page, zoom, "drag", page.run(
-            "const { viewer, outlines } = page.desk; const [l, t, r, b] = viewer.seen;"
-            "const near = outlines.shapes.find(({ parts: [[[x, y]]] }) => x > (l + r) / 2 && y > (t + b) / 2);"
-            "outlines.choose(near.id); return viewer.toScreen(near.parts[0][0])"))  # fmt: skip
+        _frames(page, zoom, "drag", page.run(CORNER))
         page.run("page.desk.outlines.undo(); page.desk.outlines.choose(null)")
         _frames(page, zoom, "pan", [width / 2, 300])
         _frames(page, zoom, "zoom", [width / 2, 300])
@@ -138,21 +158,19 @@ def _frames(page: Page, zoom: float, kind: str, place: list[float]) -> None:
     )
 
 
-def main() -> None:
+@takes(Smoothness)
+def main(settings: Smoothness) -> int:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--size", type=int, default=4096, help="side of the image in pixels")
-    parser.add_argument("--outlines", type=int, default=1000)
-    asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        project = write_project(Path(folder), asked.size, asked.outlines)
+        project = write_project(Path(folder), settings.size, settings.outlines)
         driver = start_browser(Path(folder) / "chromium")
         try:
             with served(project) as server:
                 measure(Page(driver, server.address))
         finally:
             driver.quit()
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    command_line.run(main)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import browser
 import pytest
-
-NEEDED = ("selenium", "starlette", "uvicorn")
+from app_page import Page, Server, start_browser
 
 
 @pytest.fixture(scope="session")
@@ -17,10 +15,6 @@ def driver(tmp_path_factory) -> Iterator:
     """One Chromium for all tests of a process."""
     if browser.find() is None:
         pytest.skip("no Chromium and chromedriver (Debian: apt-get install chromium-driver)")
-    if missing := [name for name in NEEDED if importlib.util.find_spec(name) is None]:
-        pytest.skip(f"not installed: {', '.join(missing)} (requirements-dev.txt)")
-    from app_page import start_browser
-
     found = start_browser(tmp_path_factory.mktemp("chromium"))
     yield found
     found.quit()
@@ -28,9 +22,7 @@ def driver(tmp_path_factory) -> Iterator:
 
 @pytest.fixture
 def window(driver) -> Iterator[Callable]:
-    """Call it with a project's folder: the page of a server of its own, which ends with the test."""
-    from app_page import Page, Server
-
+    """Call it with a project's folder: the page of a server that ends with the test."""
     servers, pages = [], []
 
     def opened(project: Path, *flags: str) -> Page:

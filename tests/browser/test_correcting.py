@@ -6,17 +6,15 @@ import shutil
 
 import numpy as np
 import pytest
+from app_page import Page, new_project
 from colour_detector import blobs, fake, read_colours
+from selenium.webdriver.common.keys import Keys
 
 from engine.predict_image import predict_file
 from spm.checks.predictions import is_corrected
 from spm.inference.predict import Settings
 from spm.io.images import write_image
 from spm.structures.annotation import read_annotation
-
-pytest.importorskip("selenium")
-from app_page import Page, new_project
-from selenium.webdriver.common.keys import Keys
 
 DOUBTED = 7  # number of the molecule whose second class is nearly as likely
 PLACE = (14 + 26 * 2.5, 14 + 26 * 2.5)  # of the image, between the molecules

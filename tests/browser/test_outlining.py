@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from app_page import Page, new_project
 from checkout import ROOT
+from selenium.webdriver.common.keys import Keys
 
 from spm.io.images import write_image
 from spm.structures.annotation import Annotation, read_annotation, write_annotation
 from spm.structures.shape import Shape
-
-pytest.importorskip("selenium")
-from app_page import Page, new_project
-from selenium.webdriver.common.keys import Keys
 
 PIECE = ROOT / "aug_test_in/00-cut.png"
 SQUARE = [(60, 60), (120, 60), (120, 120), (60, 120)]

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from app_page import Page, new_project
 from checkout import ROOT
+from selenium.webdriver.common.keys import Keys
 
 from spm.evaluation.instances import from_annotation
 from spm.evaluation.matching import find_overlaps
-from spm.structures.annotation import Annotation, read_annotation, write_annotation
-
-pytest.importorskip("selenium")
-from app_page import Page, new_project
-from selenium.webdriver.common.keys import Keys
+from spm.structures.annotation import read_annotation
 
 PIECE = ROOT / "aug_test_in/00-cut.png"
 CLASSES = ["003a", "020a"]

@@ -6,14 +6,12 @@ import json
 
 import numpy as np
 import pytest
+from app_page import Page, Server, new_project
 from checkout import ROOT
+from selenium.webdriver.common.keys import Keys
 
 from spm.structures.annotation import Annotation, read_annotation, write_annotation
 from spm.structures.shape import Shape
-
-pytest.importorskip("selenium")
-from app_page import Page, Server, new_project
-from selenium.webdriver.common.keys import Keys
 
 PIECE = ROOT / "aug_test_in/00-cut.png"
 PLACES = [(60, 60), (160, 60), (260, 60)]

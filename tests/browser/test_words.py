@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import re
 
-import pytest
-from checkout import ROOT
-
-pytest.importorskip("selenium")
 from app_page import Page, new_project
+from checkout import ROOT
 
 FOLDER = ROOT / "engine/app/page"
 KEY = re.compile(r"""(?:\bsay|\bbutton|\btoggled)\(\s*(?:"\w+", )??["'](\w+)["']""")
