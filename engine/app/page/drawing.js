@@ -1,6 +1,7 @@
 // How outlines look. Class colours come from the server; a dark rim keeps them apart from any
 // ground. Dashed: uncertain; dotted: unlike any outlined molecule. Names and numbers are written as
 // soon as there is room: colour alone never says the class.
+import { boundsOf } from "./geometry.js";
 import { measured } from "./outlines.js";
 
 const RIM = "rgba(0, 0, 0, 0.6)";
@@ -102,6 +103,9 @@ export function drawChosen(context, viewer, shape, colour, point = null, handles
 function drawHandles(context, viewer, ring, chosen) {
   context.lineWidth = 1.5;
   context.strokeStyle = "#12161d";
+  const [left, top, right, bottom] = boundsOf([ring]);
+  // Many points on a small outline: smaller ones, that it can still be seen.
+  const crowded = ((right - left + bottom - top) * 2 * viewer.scale) / ring.length < 16;
   ring.forEach((point, i) => {
     const [x, y] = viewer.toScreen(point);
     const [nx, ny] = viewer.toScreen(ring[(i + 1) % ring.length]);
@@ -112,7 +116,7 @@ function drawHandles(context, viewer, ring, chosen) {
       context.fill();
       context.stroke();
     }
-    const half = i === chosen ? 5.5 : 4;
+    const half = i === chosen ? 5.5 : crowded ? 2.5 : 4;
     context.fillStyle = i === chosen ? "#ffd84d" : "#fff";
     context.fillRect(x - half, y - half, 2 * half, 2 * half);
     context.strokeRect(x - half, y - half, 2 * half, 2 * half);
