@@ -64,6 +64,9 @@ desk.shown = () =>
     ? outlines.shapes.filter((shape) => shape.score === null || shape.score >= desk.least - 1e-9)
     : outlines.shapes;
 
+/** Whether outlines can be changed in this step; in the others they are only looked at. */
+desk.edits = () => state.step === "outline" || state.step === "look";
+
 desk.reveal = (shape) => viewer.reveal(measured(shape).bounds);
 
 /** Choose a shape and bring it into view. */

@@ -20,12 +20,17 @@ const LIST = [
   [["keyWheel", "+ − 0"], "key_zoom"], [["H", "L"], "key_show"], [["?"], "key_help"],
 ];
 
-const ACTIONS = {
+/** Those that change outlines. */
+const EDITS = {
   v: () => desk.take("select"),
   d: () => desk.take("draw"),
   c: () => desk.take("propose"),
   f: findAlike,
   r: desk.redraw,
+  Delete: () => desk.outlines.chosen !== null && desk.outlines.remove(desk.outlines.chosen),
+};
+
+const ACTIONS = {
   h: () => toggle("visible"),
   l: () => toggle("names"),
   n: () => go(1),
@@ -34,8 +39,6 @@ const ACTIONS = {
   "=": () => desk.viewer.zoom(1.3),
   "-": () => desk.viewer.zoom(1 / 1.3),
   0: () => desk.viewer.fit(),
-  "?": showKeys,
-  Delete: () => desk.outlines.chosen !== null && desk.outlines.remove(desk.outlines.chosen),
   Escape: () => (desk.toolName === "select" ? desk.outlines.choose(null) : desk.take("select")),
 };
 
@@ -61,17 +64,30 @@ const writes = (target) =>
 function press(event) {
   if (event.defaultPrevented || writes(event.target)) return;
   const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
-  if (event.altKey && /^[1-5]$/.test(key)) tell("step", STEPS[Number(key) - 1]);
-  else if ((event.ctrlKey || event.metaKey) && key === "z") event.shiftKey ? desk.outlines.redo() : desk.undo();
-  else if ((event.ctrlKey || event.metaKey) && key === "y") desk.outlines.redo();
-  else if (event.ctrlKey || event.metaKey || event.altKey) return;
-  else if (/^[1-9]$/.test(key)) {
-    const named = desk.classes()[Number(key) - 1];
-    if (named) desk.useClass(named.name);
-  } else if (Object.hasOwn(ACTIONS, key)) {
-    if (key === "Delete" || state.file || key === "?") ACTIONS[key]();
-  } else return;
+  const action = event.altKey ? step(key)
+    : event.ctrlKey || event.metaKey ? again(key, event.shiftKey) : plain(key);
+  if (!action) return;
   event.preventDefault();
+  action();
+}
+
+const step = (key) => /^[1-5]$/.test(key) && (() => tell("step", STEPS[Number(key) - 1]));
+
+function again(key, shift) {
+  if (!desk.edits()) return null;
+  if (key === "z") return shift ? () => desk.outlines.redo() : desk.undo;
+  return key === "y" ? () => desk.outlines.redo() : null;
+}
+
+function plain(key) {
+  if (key === "?") return showKeys;
+  if (!state.file) return null;
+  if (desk.edits() && Object.hasOwn(EDITS, key)) return EDITS[key];
+  if (desk.edits() && /^[1-9]$/.test(key)) {
+    const named = desk.classes()[Number(key) - 1];
+    return named ? () => desk.useClass(named.name) : null;
+  }
+  return Object.hasOwn(ACTIONS, key) ? ACTIONS[key] : null;
 }
 
 function showKeys() {

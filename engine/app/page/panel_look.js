@@ -57,7 +57,7 @@ function notFoundSection(entry) {
   return [
     el("p", { text: say(state.weights ? "notRecognised" : "trainFirst") }),
     state.weights
-      ? el("div.buttons", {}, button("recognise", () => start("predict", { files: [entry.name] }), {
+      ? el("div.buttons", {}, button("recognise", recognise, {
         class: "main", disabled: Boolean(state.job?.running),
       }))
       : el("div.buttons", {}, button("toTrain", () => tell("step", "train"), { class: "main" })),
@@ -91,6 +91,9 @@ function foundSection() {
     el("h3", { text: say("chosen") }), chosenBox(),
     el("details", { open: true }, el("summary", { text: say("classes") }), classList()),
     compareTick(),
+    state.weights ? el("div.buttons", {}, button("recogniseAgain", recognise, {
+      disabled: Boolean(state.job?.running),
+    })) : null,
     el("div.next", {}, button("trainOn", trainOn, { class: "main", id: "trainOn", disabled: Boolean(state.job?.running) })),
     el("p.soft", { text: say("trainOnHint") }),
   ];
@@ -131,13 +134,16 @@ function compareTick() {
         const on_ = event.target.checked;
         const answer = on_ ? await attempt(() => api.getAnnotation(file, "prediction")) : null;
         if (!sameFile(file, state.file)) return;
-        desk.compared = answer?.shapes ?? null;
+        if (answer?.source === "correction") notice(say("compareLater"));
+        desk.compared = answer?.source === "prediction" ? answer.shapes : null;
         event.target.checked = desk.compared !== null;
         desk.viewer.refresh("base");
       },
     }),
     el("span", { text: say("compare") }));
 }
+
+const recognise = () => start("predict", { files: [state.file.name] });
 
 async function trainOn() {
   await start("add", { add: [state.file.name] });

@@ -59,7 +59,11 @@ export class Saver extends EventTarget {
   /** Save now; returns when the server has what was drawn until now, or has refused it. */
   async save() {
     while (this.#running) await this.#running;
-    if (!this.dirty || this.mark === "conflict") return;
+    if (!this.dirty) return;
+    if (this.mark === "conflict") {
+      this.#keepCopy(); // what is drawn while the user has not decided
+      return;
+    }
     this.#running = this.#put();
     try {
       await this.#running;

@@ -26,7 +26,7 @@ export class SelectTool {
   down(place, event) {
     const shape = this.desk.outlines.chosenShape;
     this.grip = null;
-    if (!shape) return false;
+    if (!shape || !this.desk.edits()) return false;
     if (shape.editable !== false) {
       const near = this.#pointAt(shape, place);
       if (near && event.altKey) {
@@ -70,7 +70,7 @@ export class SelectTool {
     const shape = this.desk.outlines.chosenShape;
     const canvas = this.desk.viewer.layers.top;
     let cursor = this.cursor;
-    if (place && shape) {
+    if (place && shape && this.desk.edits()) {
       if (shape.editable !== false && this.#pointAt(shape, place)) cursor = "crosshair";
       else if (hit(shape, place)) cursor = "move";
     }
@@ -81,7 +81,7 @@ export class SelectTool {
   key(event) {
     const { outlines, viewer } = this.desk;
     const shape = outlines.chosenShape;
-    if (!shape) return false;
+    if (!shape || !this.desk.edits()) return false;
     if (ARROWS[event.key]) {
       const step = event.shiftKey ? 10 : 1;
       const [dx, dy] = ARROWS[event.key].map((way) => way * step);
@@ -103,7 +103,7 @@ export class SelectTool {
     if (!shape) return;
     const chosen = this.grip?.kind === "point" ? this.grip.index : this.point;
     drawChosen(context, viewer, shape, this.desk.colourOf(shape.class_name), chosen,
-      shape.editable !== false);
+      shape.editable !== false && this.desk.edits());
   }
 
   leave() {

@@ -1,6 +1,7 @@
 // A table of molecules that may have thousands of rows: only those in sight are in the page.
 import { el } from "./dom.js";
 
+const texts = new Intl.Collator(undefined, { numeric: true });
 const ROW = 28; // pixels; app.css says the same
 const SPARE = 8; // rows above and below
 
@@ -57,7 +58,7 @@ export class Table {
       const [x, y] = [value(a), value(b)];
       if (x === y) return 0;
       if (x === null || y === null) return x === null ? 1 : -1; // what is not known comes last
-      return sign * (typeof x === "string" ? x.localeCompare(y, undefined, { numeric: true }) : x - y);
+      return sign * (typeof x === "string" ? texts.compare(x, y) : x - y);
     });
     this.element.setAttribute("aria-rowcount", this.rows.length + 1);
     this.body.style.height = `${this.rows.length * ROW}px`;

@@ -55,7 +55,7 @@ function toggled(word, name, key) {
 
 function drawTools() {
   const { outlines, viewer } = desk;
-  const edits = state.step === "outline" || state.step === "look";
+  const edits = desk.edits();
   const held = document.activeElement?.closest("#tools button")?.title;
   $("tools").replaceChildren(
     ...(edits ? [tool("select", "V"), tool("propose", "C"), tool("draw", "D"), el("i.gap")] : []),
@@ -74,7 +74,7 @@ function drawTools() {
 function drawHint() {
   const { outlines, stage } = desk;
   const shape = outlines.chosenShape;
-  const edits = ["outline", "look"].includes(state.step) || desk.toolName === "crop";
+  const edits = desk.edits() || desk.toolName === "crop";
   $("hint").textContent = state.file && edits && stage.tool.hint ? say(stage.tool.hint) : "";
   const at = shape && say("at", {
     n: outlines.shapes.indexOf(shape) + 1, of: outlines.shapes.length, name: shape.class_name,

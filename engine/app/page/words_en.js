@@ -173,6 +173,8 @@ export const english = {
   next: "Next ›",
   noneInDoubt: "There are none of these.",
   compare: "Show the network's own outlines too (white, dashed)",
+  compareLater: "The prediction was corrected in its place. Recognise the image again to compare.",
+  recogniseAgain: "Recognise it again",
   trainOn: "Train on with the corrections",
   trainOnHint: "The corrected image joins the training pieces, training goes on, and all images are recognised again.",
 

@@ -173,6 +173,8 @@ export const chinese = {
   next: "下一个 ›",
   noneInDoubt: "没有这样的分子。",
   compare: "同时显示网络自己的轮廓（白色虚线）",
+  compareLater: "预测结果已就地修正。请重新识别该图像后再比较。",
+  recogniseAgain: "重新识别",
   trainOn: "用修正继续训练",
   trainOnHint: "修正后的图像加入训练小图，训练继续进行，然后重新识别所有图像。",
 
