@@ -115,15 +115,19 @@ function checkSection() {
     head,
     el("p", { class: ok ? "good" : "bad", text: say(ok ? (problems.length ? "checkRemarks" : "checkGood") : "checkBad") }),
     problems.length ? el("ul.findings", {}, ...list) : null,
-    lines.length ? el("pre.lines", { text: lines.join("\n"), tabindex: "0" }) : null,
+    lines.length ? el("details.lines", { open: true }, el("summary", { text: say("checkLines") }),
+      ...lines.map((line) => el("p.soft", { text: line }))) : null,
     el("div.buttons", {}, again),
   ];
 }
 
-async function goTo({ folder, name, shape }) {
+const AROUND = 40; // pixels around a place to look at
+
+async function goTo({ folder, name, shape, x, y }) {
   if (!folder || !name) return;
   await desk.open({ folder, name });
   if (shape !== null && shape !== undefined) desk.goTo(shape);
+  else if (Number.isFinite(x)) desk.viewer.reveal([x - AROUND, y - AROUND, x + AROUND, y + AROUND]);
 }
 
 /** Check all outlines as the run will. */
