@@ -28,7 +28,7 @@ from spm.checks.predictions import (
 )
 from spm.errors import InputError
 from spm.instruments.inputs import image_path, open_image, settings_of
-from spm.io.images import read_image
+from spm.io.images import image_size, read_image
 from spm.io.labelme_shows import shown_by_labelme
 from spm.io.pixel_size import write_scaled_png
 from spm.report.result_files import output_names
@@ -105,7 +105,10 @@ def main(settings: Annotating) -> int:
 
 
 def to_open(
-    settings: Annotating, copy: bool = True, digest_of: Callable[[Path], str] | None = None
+    settings: Annotating,
+    copy: bool = True,
+    digest_of: Callable[[Path], str] | None = None,
+    read: Callable[[Path], Annotation] = read_annotation,
 ) -> Opened:
     """Return the file that has the user's last word on the image, or else the image itself.
 
@@ -114,6 +117,7 @@ def to_open(
         copy: whether to write the 8-bit copy of an image that labelme does not show; else its path
             is returned all the same.
         digest_of: `digest_of_image`, or a faster way to the same.
+        read: `read_annotation`, or a faster way to the same.
     """
     path, digest_of = settings.image, digest_of or digest_of_image
     if path.suffix.lower() == ".json":
@@ -123,13 +127,12 @@ def to_open(
         path = made  # it was converted by spm.convert
     (name,) = output_names([path])
     own, result = path.with_suffix(".json"), settings.out_dir / f"{name}_predicted.json"
-    if is_file(own) and not mark_of(annotation := read_annotation(own)):
+    if is_file(own) and not mark_of(annotation := read(own)):
         if annotation.derived is not None:
             raise InputError(f"{own}: is a copy that a step made; open the image it comes from.")
         return Opened(own, annotation, YOURS)
     if is_file(result):
-        prediction = read_annotation(result)
-        made_of = mark_of(prediction).get("image")
+        made_of = mark_of(read(result)).get("image")
         if made_of in (None, digest_of(path)):
             return _of_json(result, path.parent, settings)
         print(f"note: {result}: is of another image of this name; it is passed over.")
@@ -157,7 +160,8 @@ def _of_json(path: Path, images_dir: Path, settings: Annotating) -> Opened:
 def _image(path: Path, name: str, settings: Annotating, write: bool) -> Opened:
     """Return the image, or its 8-bit copy where labelme does not show the image itself."""
     if shown_by_labelme(path):
-        return Opened(path, None, "no outlines yet")
+        before = _before_conversion(path, name, settings)
+        return before or Opened(path, None, "no outlines yet")
     training = path.resolve().parent == settings.source_dir.resolve()
     folder = path.parent if training else settings.out_dir
     copy = folder / f"{name}.png"
@@ -169,6 +173,17 @@ def _image(path: Path, name: str, settings: Annotating, write: bool) -> Opened:
     if is_file(own):
         return Opened(own, read_annotation(own), YOURS)
     return Opened(copy, None, f"no outlines yet, an 8-bit copy of {path}")
+
+
+def _before_conversion(path: Path, name: str, settings: Annotating) -> Opened | None:
+    """Return what was outlined in the 8-bit copy of an instrument file before it was converted into
+    this image; None where nothing was, or in an image of another size."""
+    earlier = settings.out_dir / f"{name}.json"
+    if not settings_of(path) or not is_file(earlier):
+        return None
+    annotation = read_annotation(earlier)
+    same = (annotation.height, annotation.width) == image_size(path)
+    return Opened(earlier, annotation, YOURS) if same and not mark_of(annotation) else None
 
 
 def _write_copy(path: Path, copy: Path) -> None:

@@ -11,14 +11,13 @@ from typing import Any
 from starlette.requests import Request
 
 from engine.app.answers import Refused, field_of
+from engine.app.opened import digest_of, size_of
 from engine.app.outlines import ids, merged, sent_shapes, shown_shapes
 from engine.app.project import Project
-from spm.annotate import YOURS, Annotating, Opened, digest_of_image, offered, to_open
+from spm.annotate import YOURS, Annotating, Opened, offered, to_open
 from spm.checks.kept_corrections import corrections_of
 from spm.checks.predictions import is_corrected, mark_of
 from spm.errors import InputError
-from spm.instruments.inputs import open_image
-from spm.io.images import image_size
 from spm.report.result_files import output_names
 from spm.run.files import file_lock, is_file
 from spm.run.manifest import digest, stamp
@@ -77,8 +76,8 @@ def save(project: Project, request: Request, sent: dict[str, Any]) -> dict[str, 
         now = version_of(project, image)
         if now.path != path or now.revision != revision:
             raise Refused(CHANGED, 409, current=now.revision)
-        # Now the 8-bit copy is written of what labelme does not show.
-        to_open(_annotating(project, image), digest_of=cached_digest)
+        if revision == NEW:  # now the 8-bit copy is written of what labelme does not show
+            to_open(_annotating(project, image), digest_of=digest_of)
         changed = merged(now.annotation, shapes, flags)
         _write(path, changed)
         revision = _revision(path)
@@ -109,12 +108,15 @@ def version_of(project: Project, image: Path, asked: str = "latest") -> Version:
     """
     annotating = _annotating(project, image)
     for _ in range(10):
-        opened = to_open(annotating, copy=False, digest_of=cached_digest)
+        opened = to_open(annotating, copy=False, digest_of=digest_of, read=cached_read)
         if asked != "latest":
             opened = _other_version(project, image, opened, asked)
         path = opened.path.with_suffix(".json")
         revision = _revision(path)
-        annotation = read_annotation(path) if revision != NEW else _empty(image, opened.path)
+        if revision == NEW:
+            annotation = _empty(image, opened.path)
+        else:
+            annotation = _read_at(path, revision)
         if _revision(path) == revision:
             break
     else:
@@ -156,25 +158,7 @@ def _other_version(project: Project, image: Path, latest: Opened, asked: str) ->
 def _empty(image: Path, shown: Path) -> Annotation:
     """Return an annotation without outlines, of the image that labelme would show."""
     name = shown.name if shown.suffix != ".json" else image.name
-    return Annotation([], *_size(image, repr(stamp(image))), name)
-
-
-@lru_cache(maxsize=256)
-def _size(image: Path, _: str) -> tuple[int, int]:
-    try:
-        return image_size(image)
-    except InputError:
-        return open_image(image).image.shape[:2]
-
-
-def cached_digest(image: Path) -> str:
-    """Return `digest_of_image`; of a file that did not change it is made once."""
-    return _digest_of(image, repr(stamp(image)))
-
-
-@lru_cache(maxsize=1024)
-def _digest_of(image: Path, _: str) -> str:
-    return digest_of_image(image)
+    return Annotation([], *size_of(image), name)
 
 
 def cached_read(path: Path) -> Annotation:
@@ -184,6 +168,12 @@ def cached_read(path: Path) -> Annotation:
 
 @lru_cache(maxsize=1024)
 def _read(path: Path, _: str) -> Annotation:
+    return read_annotation(path)
+
+
+@lru_cache(maxsize=64)
+def _read_at(path: Path, _: str) -> Annotation:
+    """Return an annotation; one of a revision that was read already is not read again."""
     return read_annotation(path)
 
 

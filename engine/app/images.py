@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -13,147 +11,63 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
 from engine.app.answers import Refused, drain, error_answer, field_of
-from engine.app.kept import Kept
-from engine.app.project import SOURCES, NotFound, Project, existing, new_file
+from engine.app.opened import Shown
+from engine.app.project import SOURCES, Project, new_file
 from spm import instruments
 from spm.convert import write_converted
 from spm.crop import Piece, cut
 from spm.errors import InputError
-from spm.instruments import heights
-from spm.instruments.heights import Opened
-from spm.instruments.inputs import image_path, open_image, settings_of
 from spm.instruments.levelling import METHODS
 from spm.io.colour_maps import COLOUR_MAPS
-from spm.io.images import SUFFIXES, encode_png, image_size, is_plain_png, read_bytes
+from spm.io.images import SUFFIXES, image_size
 from spm.io.pixel_size import read_scale
 from spm.report.result_files import check_name
 from spm.run.files import file_lock, folder_lock, temporary_path
-from spm.run.manifest import stamp
+from spm.run.manifest import digest
 from spm.structures.annotation import read_annotation
 
 MOST_UPLOADED = 2 * 1024**3  # bytes of a file; a scan of 16384 x 16384 floats has one gigabyte
-KEPT_BYTES = 256 * 1024**2  # of images as they are shown
-ASKED = ("channel", "levelling", "colour_map")
-DEFAULTS = {"levelling": heights.LEVELLING, "colour_map": heights.COLOUR_MAP}
-
-
-@dataclass(frozen=True)
-class Shown:
-    """A file of images/ or aug_test_in/ as it is shown.
-
-    Attributes:
-        image: what is opened: the file, or the PNG that was made of it.
-        source: the instrument file that the image is or was made from, None for an image.
-        settings: with which it was converted; {} for none.
-    """
-
-    image: Path
-    source: Path | None
-    settings: dict[str, Any]
-
-    @classmethod
-    def of(cls, path: Path) -> Shown:
-        """Return how a file is shown."""
-        if instruments.module_name(path):
-            made = image_path(path, path.parent)
-            settings = settings_of(made)
-            fits = settings.get("source") == path.name
-            return cls(made, path, settings) if fits else cls(path, path, {})
-        settings = settings_of(path)
-        try:
-            source = existing(path.parent, str(settings.get("source", "")))
-        except NotFound:
-            return cls(path, None, {})
-        return cls(path, source, settings)
-
-    def asked(self, values: Any) -> dict[str, str]:
-        """Return the settings of a conversion: those asked for, the file's own for the others.
-
-        Raises:
-            InputError: for a levelling or colour map that there is not.
-        """
-        found = {name: str(self.settings.get(name, DEFAULTS.get(name, ""))) for name in ASKED}
-        found |= {name: str(values[name]) for name in ASKED if values.get(name)}
-        for name, known in (("levelling", METHODS), ("colour_map", COLOUR_MAPS)):
-            if found[name] not in known:
-                raise InputError(f"{name} must be one of {', '.join(known)}.")
-        return found
-
-    def direction(self, channel: str) -> dict[str, str]:
-        """Return the direction of the scan as it was converted, for the same channel."""
-        same = self.settings.get("channel") == channel
-        return {"direction": str(self.settings.get("direction", ""))} if same else {}
 
 
 def info(project: Project, request: Request) -> dict[str, Any]:
     """Answer with an image's size, its scale, and how it is and may be converted."""
-    shown = Shown.of(_asked_file(project, request))
+    shown = Shown.of(asked_file(project, request))
     found: dict[str, Any] = {
         "channels": [], "channel": "", "levellings": list(METHODS), "colour_maps": [*COLOUR_MAPS],
         "levelling": "", "colour_map": "", "instrument": shown.source is not None,
     }  # fmt: skip
+    if shown.source is None or shown.image != shown.source:
+        size, scale = image_size(shown.image), read_scale(shown.image)
     if shown.source is not None:
-        found |= {"channels": _channels(shown.source)} | shown.asked({})
-        opened = _converted(shown, shown.asked({}))
-        height, width = opened.image.shape[:2]
-        scale = opened.nm_per_pixel
-        found["channel"] = opened.settings.get("channel", found["channel"])
-    else:
-        height, width = image_size(shown.image)
-        scale = read_scale(shown.image)
-    return found | {"width": width, "height": height, "nm_per_pixel": scale}
+        found |= {"channels": shown.channels()} | shown.asked({})
+    if shown.source is not None and shown.image == shown.source:
+        opened = shown.converted(shown.asked({}))
+        size, scale = opened.image.shape[:2], opened.nm_per_pixel
+        found["channel"] = opened.settings["channel"]
+    return found | {"width": size[1], "height": size[0], "nm_per_pixel": scale}
 
 
-def image(project: Project, kept: Kept, request: Request) -> Response:
+def image(project: Project, request: Request) -> Response:
     """Answer with an image as PNG; of an instrument file with the settings that are asked for."""
-    shown = Shown.of(_asked_file(project, request))
+    shown = Shown.of(asked_file(project, request))
     asked = shown.asked(request.query_params) if shown.source is not None else {}
-    key = repr([stamp(shown.image), str(shown.image), asked])
-    tag = f'"{kept.digest(key)}"'
+    tag = f'"{digest(shown.key(asked))}"'
     headers = {"ETag": tag, "Cache-Control": "no-cache"}
     if request.headers.get("if-none-match") == tag:
         return Response(status_code=304, headers=headers)
-    data = kept.get(key, lambda: _png(shown, asked))
-    return Response(data, media_type="image/png", headers=headers)
-
-
-def _png(shown: Shown, asked: dict[str, str]) -> bytes:
-    if not asked:
-        data = read_bytes(shown.image)
-        if is_plain_png(data):  # the browser shows its very pixels
-            return data
-        return encode_png(open_image(shown.image).image)
-    return encode_png(_converted(shown, asked).image)
-
-
-def _converted(shown: Shown, asked: dict[str, str]) -> Opened:
-    """Return an instrument file's image; the PNG that was made of it where that is the same."""
-    same = all(shown.settings.get(name) == value for name, value in asked.items())
-    if same and shown.image != shown.source:
-        return open_image(shown.image)
-    more = {name: shown.settings[name] for name in ("low", "high") if name in shown.settings}
-    return open_image(shown.source, **asked, **more, **shown.direction(asked["channel"]))
-
-
-def _channels(path: Path) -> list[str]:
-    return list(_channels_of(path, repr(stamp(path))))
-
-
-@lru_cache(maxsize=64)
-def _channels_of(path: Path, _: str) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(channel.name for channel in instruments.read_channels(path)))
+    return Response(shown.png(asked), media_type="image/png", headers=headers)
 
 
 def convert(project: Project, request: Request, sent: dict[str, Any]) -> dict[str, Any]:
     """Convert an instrument file, as `spm.convert` does, so that the scripts see it as the page
     does; answer with what the image is called now."""
-    shown = Shown.of(_asked_file(project, request))
+    shown = Shown.of(asked_file(project, request))
     if shown.source is None:
         raise InputError(
             f"{shown.image}: is an image already; only an instrument file has heights."
         )
     folder = shown.source.parent
-    opened = _converted(Shown(shown.source, shown.source, shown.settings), shown.asked(sent))
+    opened = shown.converted(shown.asked(sent))
     with folder_lock(folder):
         target = write_converted(shown.source, folder, opened, set())
     return {"folder": request.path_params["folder"], "name": target.name}
@@ -161,7 +75,7 @@ def convert(project: Project, request: Request, sent: dict[str, Any]) -> dict[st
 
 def crop(project: Project, request: Request, sent: dict[str, Any]) -> dict[str, Any]:
     """Cut a piece out of an image, as `spm.crop` does, under the first free name."""
-    path = Shown.of(_asked_file(project, request)).image
+    path = Shown.of(asked_file(project, request)).image
     sides = {name: round(field_of(sent, name, (int, float)))
              for name in ("left", "top", "width", "height")}  # fmt: skip
     if min(sides.values()) < 0:
@@ -239,5 +153,6 @@ def _check_readable(path: Path, name: str) -> None:
         raise InputError(str(error).replace(str(path), name)) from None
 
 
-def _asked_file(project: Project, request: Request) -> Path:
+def asked_file(project: Project, request: Request) -> Path:
+    """Return the file of images/ or aug_test_in/ that a request names."""
     return project.image(request.path_params["folder"], request.path_params["name"])

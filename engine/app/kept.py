@@ -5,40 +5,46 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
+from typing import Generic, TypeVar
 
-from spm.run.manifest import digest
+T = TypeVar("T")
 
 
-class Kept:
-    """Bytes by a key that says all they were made from; the longest unused go first.
+class Kept(Generic[T]):
+    """Things by a key that says all they were made from; the longest unused go first.
 
     Args:
         most: bytes in all.
+        size_of: bytes of a thing.
     """
 
-    def __init__(self, most: int):
-        self._most, self._size = most, 0
-        self._found: OrderedDict[str, bytes] = OrderedDict()
+    def __init__(self, most: int, size_of: Callable[[T], int]):
+        self._most, self._size_of = most, size_of
+        self._found: OrderedDict[str, T] = OrderedDict()
+        self._making: dict[str, threading.Lock] = {}
         self._lock = threading.Lock()
 
-    @staticmethod
-    def digest(key: str) -> str:
-        """Return a key as a short name."""
-        return digest(key)
-
-    def get(self, key: str, make: Callable[[], bytes]) -> bytes:
-        """Return what belongs to a key; it is made when it is not there.
-
-        Two that ask at the same time may both make it; neither waits for other keys.
-        """
+    def get(self, key: str, make: Callable[[], T]) -> T:
+        """Return what belongs to a key; it is made when it is not there, once for all who ask at
+        the same time."""
         with self._lock:
-            if key in self._found:
-                self._found.move_to_end(key)
-                return self._found[key]
-        data = make()
+            making = self._making.setdefault(key, threading.Lock())
+        with making:
+            with self._lock:
+                if key in self._found:
+                    self._found.move_to_end(key)
+                    return self._found[key]
+            try:
+                made = make()
+                self._keep(key, made)
+            finally:
+                with self._lock:
+                    self._making.pop(key, None)
+        return made
+
+    def _keep(self, key: str, made: T) -> None:
         with self._lock:
-            self._size += len(data) - len(self._found.pop(key, b""))
-            self._found[key] = data
-            while self._size > self._most and len(self._found) > 1:
-                self._size -= len(self._found.popitem(last=False)[1])
-        return data
+            self._found[key] = made
+            size = sum(map(self._size_of, self._found.values()))
+            while size > self._most and len(self._found) > 1:
+                size -= self._size_of(self._found.popitem(last=False)[1])

@@ -22,7 +22,6 @@ from engine.app import annotations, check, images, results
 from engine.app.answers import answering, error_answer
 from engine.app.guard import Guard, Keys
 from engine.app.jobs import Jobs
-from engine.app.kept import Kept
 from engine.app.project import NotFound, Project, existing
 from engine.app.state import state
 from spm.errors import InputError
@@ -45,7 +44,7 @@ def application(project: Project, keys: Keys) -> Guard:
         project: the folders, and what the scripts do.
         keys: who may ask.
     """
-    jobs, kept = Jobs(project, project.scripts.settings_of), Kept(images.KEPT_BYTES)
+    jobs = Jobs(project, project.scripts.settings_of)
     at_image = "/{folder}/{name}"
 
     def index(_: Request) -> Response:
@@ -60,7 +59,7 @@ def application(project: Project, keys: Keys) -> Guard:
         _get("/page/{name}", page),
         _get("/api/state", state, project, jobs),
         _get(f"/api/info{at_image}", images.info, project),
-        _get(f"/api/image{at_image}", images.image, project, kept),
+        _get(f"/api/image{at_image}", images.image, project),
         _post(f"/api/convert{at_image}", images.convert, project),
         _post(f"/api/crop{at_image}", images.crop, project),
         Route(f"/api/upload{at_image}", _upload(project), methods=["POST"]),

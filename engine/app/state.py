@@ -8,8 +8,8 @@ from typing import Any
 from starlette.requests import Request
 
 from engine.app.annotations import cached_read
-from engine.app.images import Shown
 from engine.app.jobs import Jobs
+from engine.app.opened import Shown
 from engine.app.project import IMAGES, SOURCES, Project
 from engine.checkpoints import newest_weights
 from spm.annotate import Annotating, offered
