@@ -61,7 +61,6 @@ def test_a_prediction_is_corrected_with_keys_and_kept_when_predicted_again(windo
     page.until("return document.querySelectorAll('.table .body .row').length > 5")
     count = page.run("return page.desk.outlines.shapes.length")
     assert count == len(before.shapes) == 36
-    page.click("[data-kind=edge]")  # only what is uncertain is gone through
     page.run("document.getElementById('top').focus()")
     page.type("n")
     chosen = page.until("return page.desk.outlines.chosenShape")

@@ -42,8 +42,8 @@ def test_a_click_outlines_a_molecule_and_an_example_of_each_finds_the_others(
     page: Page = window(project)
     page.step("outline")
     for k, name in enumerate(CLASSES, start=1):
-        page.run("document.getElementById('newClass').focus()")
-        page.type(name, Keys.ENTER, "c")
+        page.name_class(name)
+        page.type("c")
         page.click_at(np.mean(first_of(truth, name).points, axis=0))
         page.until("return page.desk.outlines.shapes.length === arguments[0]", k)
     page.with_key(Keys.CONTROL, "z")
@@ -78,8 +78,8 @@ def test_where_nothing_is_the_page_says_so(window, tmp_path):
     project = new_project(tmp_path / "project", PIECE)
     page: Page = window(project)
     page.step("outline")
-    page.run("document.getElementById('newClass').focus()")
-    page.type("003a", Keys.ENTER, "c")
+    page.name_class("003a")
+    page.type("c")
     page.click_at((188, 108))  # a pore
     page.until("return document.getElementById('notices').innerText.length > 10"
                " || page.desk.outlines.shapes.length")  # fmt: skip

@@ -147,6 +147,13 @@ class Page:
             " && page.state.file.name === arguments[1]", folder, name,
         )  # fmt: skip
 
+    def name_class(self, name: str) -> None:
+        """Write the name of a class; the focus is on the image afterwards."""
+        self.until("return document.getElementById('newClass')")
+        self.run("document.getElementById('newClass').focus()")
+        self.type(name, "\ue007")  # Enter
+        self.until("return page.state.className === arguments[0]", name)
+
     def type(self, *keys: str) -> None:
         """Press keys where the focus is."""
         ActionChains(self.driver, duration=0).send_keys(*keys).perform()

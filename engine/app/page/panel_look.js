@@ -9,7 +9,7 @@ import { Table } from "./table.js";
 import { say } from "./words.js";
 
 const KINDS = ["uncertain", "unfamiliar", "edge"];
-const wanted = new Set(KINDS); // which the keys n and p go through
+const wanted = new Set(["uncertain", "unfamiliar"]); // which the keys n and p go through
 let table = null;
 
 const number = (value) => (value === null || value === undefined ? "" : value.toFixed(2));

@@ -11,6 +11,14 @@ const SMALLEST_LEVEL = 512; // pixels, of the pyramid
 const MANY = 40; // outlines in sight
 const REST = 140; // milliseconds without a movement
 
+/** Where an image's edge is when a place of it is in the middle of the screen, or as near to it as
+ * leaves no empty ground beside the image. */
+function placed(place, scale, length, screen) {
+  const middle = screen / 2 - place * scale;
+  const least = screen - length * scale - MARGIN;
+  return least > MARGIN ? (screen - length * scale) / 2 : Math.min(Math.max(middle, least), MARGIN);
+}
+
 export class Viewer extends EventTarget {
   /**
    * @param {HTMLElement} stage - holds the canvases.
@@ -116,8 +124,8 @@ export class Viewer extends EventTarget {
       const within = x0 >= 0 && y0 >= 0 && x1 <= this.screenWidth && y1 <= this.screenHeight;
       if (within) return;
     }
-    this.x = this.screenWidth / 2 - ((left + right) / 2) * this.scale;
-    this.y = this.screenHeight / 2 - ((top + bottom) / 2) * this.scale;
+    this.x = placed((left + right) / 2, this.scale, this.width, this.screenWidth);
+    this.y = placed((top + bottom) / 2, this.scale, this.height, this.screenHeight);
     this.#moved();
   }
 

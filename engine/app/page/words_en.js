@@ -168,7 +168,7 @@ export const english = {
   remarks: "Remarks",
   uncertain: "uncertain",
   unfamiliar: "unfamiliar",
-  edge: "at the edge",
+  edge: "edge",
   doubtful: "Go through molecules in doubt",
   previous: "‹ Back",
   next: "Next ›",

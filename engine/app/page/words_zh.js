@@ -168,7 +168,7 @@ export const chinese = {
   remarks: "备注",
   uncertain: "不确定",
   unfamiliar: "陌生",
-  edge: "在边缘",
+  edge: "边缘",
   doubtful: "逐个查看存疑的分子",
   previous: "‹ 上一个",
   next: "下一个 ›",
