@@ -7,6 +7,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from engine.app.kept import Kept
 from engine.app.project import NotFound, existing
 from spm import instruments
@@ -21,12 +23,13 @@ from spm.io.colour_maps import COLOUR_MAPS
 from spm.io.images import encode_png, image_size, is_plain_png, read_bytes
 from spm.run.manifest import stamp
 
-PNG_BYTES = 256 * 1024**2  # of images as they are shown
+PNG_BYTES = 256 * 1024**2  # of images as they are shown; as many of their pixels
 LEVELLED_BYTES = 320 * 1024**2  # of heights; those of 4096 x 4096 pixels have 128 MB
 ASKED = ("channel", "levelling", "colour_map")
 DEFAULTS = {"levelling": heights.LEVELLING, "colour_map": heights.COLOUR_MAP}
 
 _pngs: Kept[bytes] = Kept(PNG_BYTES, len)
+_pixels: Kept[np.ndarray] = Kept(PNG_BYTES, lambda one: one.nbytes)
 _levelled: Kept[Levelled] = Kept(LEVELLED_BYTES, lambda one: one.heights.nbytes)
 
 
@@ -91,6 +94,15 @@ class Shown:
         if is_plain_png(data):  # the browser shows its very pixels
             return data
         return encode_png(open_image(self.image).image)
+
+    def pixels(self) -> np.ndarray:
+        """Return the image (H, W, 3) uint8 RGB as the page shows it at first; to be read only."""
+        return _pixels.get(self.key({}), self._pixels)
+
+    def _pixels(self) -> np.ndarray:
+        if self.image == self.source:
+            return self.converted(self.asked({})).image
+        return open_image(self.image).image
 
     def is_made_with(self, asked: dict[str, str]) -> bool:
         """Return whether the converted PNG beside the instrument file has these settings."""

@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
-from engine.app import annotations, check, images, results
+from engine.app import annotations, check, images, proposals, results
 from engine.app.answers import answering, error_answer
 from engine.app.guard import Guard, Keys
 from engine.app.jobs import Jobs
@@ -65,6 +65,8 @@ def application(project: Project, keys: Keys) -> Guard:
         Route(f"/api/upload{at_image}", _upload(project), methods=["POST"]),
         _get(f"/api/annotation{at_image}", annotations.read, project),
         Route(f"/api/annotation{at_image}", answering(annotations.save, project), methods=["PUT"]),
+        _post(f"/api/propose{at_image}", proposals.propose, project),
+        _post(f"/api/alike{at_image}", proposals.alike, project),
         _post("/api/check", check.check, project),
         _get("/api/job", jobs.get),
         _post("/api/job", jobs.start),
