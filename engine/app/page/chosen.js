@@ -59,7 +59,7 @@ export function chosenBox() {
     [say("remarks"), remarks(shape).join(", ") || null],
   ].filter(([, value]) => value !== null && value !== undefined);
   const select = el("select", {
-    "aria-label": say("class"), onchange: (event) => desk.useClass(event.target.value),
+    "aria-label": say("class"), onchange: (event) => desk.useClass(event.target.value, true),
   }, ...desk.classes().map(({ name }) => el("option", { value: name, text: name, selected: name === shape.class_name })));
   return el("div.chosenBox", {},
     el("label.row", {}, el("span", { text: say("class") }), select),

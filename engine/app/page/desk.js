@@ -77,10 +77,11 @@ desk.goTo = (id) => {
   desk.reveal(shape);
 };
 
-/** Make a class that of the next outline, and of the chosen one. */
-desk.useClass = (name) => {
+/** Make a class that of the next outline and, while one is selected, of that one; what has just been
+ * proposed is chosen too, but the next click is meant. */
+desk.useClass = (name, chosenToo = desk.toolName === "select") => {
   state.className = name;
-  const shape = outlines.chosenShape;
+  const shape = chosenToo ? outlines.chosenShape : null;
   if (shape && shape.class_name !== name) outlines.replace({ ...shape, class_name: name });
   desk.renewClasses();
   tell("classes");
