@@ -147,7 +147,7 @@ export function drawOpen(context, viewer, points, mouse, colour, closing) {
 }
 
 /** Draw proposals: dashed, with the class's number. */
-export function drawProposals(context, viewer, shapes, colourOf, hot) {
+export function drawProposals(context, viewer, shapes, { colourOf, numberOf }, hot) {
   for (const shape of shapes) {
     const { path, centre } = measured(shape);
     viewer.inImage(context);
@@ -157,7 +157,7 @@ export function drawProposals(context, viewer, shapes, colourOf, hot) {
     viewer.inScreen(context);
     context.textAlign = "center";
     context.textBaseline = "middle";
-    writeAt(context, viewer.toScreen(centre), "?", 14);
+    writeAt(context, viewer.toScreen(centre), `${numberOf(shape.class_name) ?? shape.class_name}?`, 14);
   }
 }
 

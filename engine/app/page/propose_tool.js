@@ -124,7 +124,7 @@ export class AlikeTool {
   }
 
   paint(context, viewer) {
-    drawProposals(context, viewer, this.proposals, this.desk.colourOf, this.hot);
+    drawProposals(context, viewer, this.proposals, this.desk, this.hot);
   }
 
   leave() {
