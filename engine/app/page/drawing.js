@@ -7,7 +7,7 @@ import { measured } from "./outlines.js";
 const RIM = "rgba(0, 0, 0, 0.6)";
 const ROOM_FOR_NUMBER = 22; // screen pixels of a molecule
 const ROOM_FOR_NAME = 70;
-const DASHES = { plain: [], uncertain: [6, 4], unfamiliar: [1.5, 4], proposal: [5, 4] };
+const DASHES = { plain: [], uncertain: [6, 4], unfamiliar: [0.1, 5], proposal: [5, 4] };
 
 const styleOf = (shape) =>
   shape.unfamiliar ? "unfamiliar" : shape.uncertain ? "uncertain" : "plain";
@@ -26,10 +26,12 @@ function strokeTwice(context, viewer, paths, colour, { width = 2, dash = [] } = 
   context.lineWidth = (width + 2) / viewer.scale;
   for (const path of paths) context.stroke(path);
   context.setLineDash(dash.map((length) => length / viewer.scale));
+  context.lineCap = dash[0] < width ? "round" : "butt"; // dots
   context.strokeStyle = colour;
   context.lineWidth = width / viewer.scale;
   for (const path of paths) context.stroke(path);
   context.setLineDash([]);
+  context.lineCap = "butt";
 }
 
 /**

@@ -148,7 +148,7 @@ export const english = {
   checkHint: "Looks at all outlines before anything is trained.",
   checkGood: "Nothing is wrong with the outlines.",
   checkRemarks: "Training can start; look at these first:",
-  checkBad: "Mend these first (in step 2):",
+  checkBad: "Mend these first:",
   checkLines: "What the check says",
 
   // look and correct

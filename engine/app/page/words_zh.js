@@ -148,7 +148,7 @@ export const chinese = {
   checkHint: "训练之前查看所有轮廓。",
   checkGood: "轮廓没有问题。",
   checkRemarks: "可以开始训练；请先看看这些：",
-  checkBad: "请先在第 2 步改正这些：",
+  checkBad: "请先改正这些：",
   checkLines: "检查结果",
 
   // look and correct
