@@ -220,6 +220,8 @@ def arguments(settings: type[Settings], options: dict[str, Any]) -> list[str]:
             value = conform(hint, value)
         except ValueError:
             raise InputError(f"{name} must be {describe(hint)}.") from None
+        if isinstance(value, list | tuple) and any(str(one).startswith("-") for one in value):
+            raise InputError(f"{name}: nothing in it may begin with a dash here.")  # as flags do
         flags += _flag(name.replace("_", "-"), value)
     return flags
 
