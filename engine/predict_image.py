@@ -28,7 +28,7 @@ from spm.report.drawing import draw_molecules
 from spm.report.labelme_image import image_for_labelme
 from spm.report.remarks import remark
 from spm.report.result_files import check_name, link, remove_tiles, tile_name
-from spm.run.files import make_folder
+from spm.run.files import file_lock, make_folder
 from spm.run.progress import progress
 from spm.run.provenance import describe_run
 from spm.structures.annotation import write_annotation
@@ -176,14 +176,15 @@ def _write_results(
     out_dir, image, nm_per_pixel = plan.out_dir, opened.image, opened.nm_per_pixel
     height, width = image.shape[:2]
     result = out_dir / f"{name}_predicted.json"
-    kept = keep_correction(result)
-    annotation = molecules_to_annotation(
-        molecules, height, width, image_for_labelme(image, result), nm_per_pixel,
-        detector.class_names,
-    )  # fmt: skip
-    mark_prediction(annotation, image, link(path, out_dir))
-    write_table(out_dir / f"{name}_molecules.csv", molecules, nm_per_pixel)
-    write_annotation(result, annotation)
+    with file_lock(result):  # nobody saves a correction between the look for one and the new file
+        kept = keep_correction(result)
+        annotation = molecules_to_annotation(
+            molecules, height, width, image_for_labelme(image, result), nm_per_pixel,
+            detector.class_names,
+        )  # fmt: skip
+        mark_prediction(annotation, image, link(path, out_dir))
+        write_table(out_dir / f"{name}_molecules.csv", molecules, nm_per_pixel)
+        write_annotation(result, annotation)
     notes = _write_report(name, opened, molecules, detector, plan) if plan.report else []
     mean_colour = image.reshape(-1, 3).mean(axis=0)
     # The image is not needed any more: drawing into it saves a copy of a large one.
