@@ -18,6 +18,7 @@ from spm.errors import InputError
 
 LOG = logging.getLogger("app")
 MOST_BYTES = 64 * 1024**2  # of a JSON body; that of 10,000 outlines has about ten megabytes
+MOST = 1e12  # that a number may be
 MOST_DRAINED = 4 * 1024**3  # of what is read and thrown away
 UNEXPECTED = "Something went wrong; the window in which app.py was started says what."
 
@@ -35,6 +36,15 @@ class Refused(InputError):
         self.status, self.more = status, more
 
 
+class Answer(JSONResponse):
+    """JSON in UTF-8, whatever letters are in it (a file's name need not be UTF-8)."""
+
+    def render(self, content: Any) -> bytes:
+        """Return the body; NaN and infinity are errors."""
+        text = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        return text.encode("utf-8", "replace")
+
+
 def answering(function: Callable[..., Any], *given: Any) -> Callable[[Request], Any]:
     """Return an endpoint of a function that works in a thread, so that the server can go on.
 
@@ -48,7 +58,7 @@ def answering(function: Callable[..., Any], *given: Any) -> Callable[[Request], 
         try:
             sent = [await read_json(request)] if request.method in ("POST", "PUT") else []
             found = await run_in_threadpool(function, *given, request, *sent)
-            return found if isinstance(found, Response) else JSONResponse(found)
+            return found if isinstance(found, Response) else Answer(found)
         except ClientDisconnect:
             return Response(status_code=400)
         except Exception as error:
@@ -60,14 +70,14 @@ def answering(function: Callable[..., Any], *given: Any) -> Callable[[Request], 
 def error_answer(request: Request, error: Exception) -> Response:
     """Return what the page is told of an error: a sentence, and never a traceback."""
     if isinstance(error, Refused):
-        return JSONResponse({"error": str(error), **error.more}, error.status)
+        return Answer({"error": str(error), **error.more}, error.status)
     if isinstance(error, InputError):
-        return JSONResponse({"error": str(error)}, 404 if isinstance(error, NotFound) else 422)
+        return Answer({"error": str(error)}, 404 if isinstance(error, NotFound) else 422)
     if isinstance(error, HTTPException):
-        return JSONResponse({"error": error.detail}, error.status_code)
+        return Answer({"error": error.detail}, error.status_code)
     said = " ".join(str(error).split())[:500]
     LOG.error("%s %s: %s: %s", request.method, request.url.path, type(error).__name__, said)
-    return JSONResponse({"error": UNEXPECTED}, 500)
+    return Answer({"error": UNEXPECTED}, 500)
 
 
 async def read_json(request: Request, most: int = MOST_BYTES) -> dict[str, Any]:
@@ -86,12 +96,17 @@ async def read_json(request: Request, most: int = MOST_BYTES) -> dict[str, Any]:
     if size > most:
         raise Refused(f"The request is larger than {most // 1024**2} MB.", 413)
     try:
-        sent = json.loads(data) if data else {}
+        sent = json.loads(data, parse_constant=_no_number) if data else {}
     except (ValueError, RecursionError):
         raise Refused("The request is no JSON.", 400) from None
     if not isinstance(sent, dict):
         raise Refused("The request is no JSON object.", 400)
     return sent
+
+
+def _no_number(text: str) -> None:
+    """Refuse NaN and infinity, which JSON does not have."""
+    raise ValueError(text)
 
 
 async def drain(request: Request) -> None:
@@ -117,6 +132,7 @@ def field_of(sent: dict[str, Any], name: str, kind: type | tuple[type, ...], def
         Refused: when it is missing or of another kind.
     """
     value = sent.get(name, default)
-    if isinstance(value, bool) and kind is not bool or not isinstance(value, kind):
+    fits = isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
+    if not fits or (isinstance(value, int | float) and not abs(value) < MOST):
         raise Refused(f"The request has no proper {name!r}.", 400)
     return value

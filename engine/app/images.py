@@ -8,9 +8,9 @@ from typing import Any
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
-from engine.app.answers import Refused, drain, error_answer, field_of
+from engine.app.answers import Answer, Refused, drain, error_answer, field_of
 from engine.app.opened import Shown
 from engine.app.project import SOURCES, Project, new_file
 from spm import instruments
@@ -105,7 +105,7 @@ async def upload(project: Project, request: Request) -> Response:
             await run_in_threadpool(_publish, temporary, target)
         finally:
             temporary.unlink(missing_ok=True)
-        return JSONResponse({"folder": called, "name": target.name})
+        return Answer({"folder": called, "name": target.name})
     except ClientDisconnect:
         return Response(status_code=400)
     except Exception as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,11 @@ STOP = "app_job.stop"  # is made to stop it
 LOCK = ".app_job.lock"  # held by the job for as long as it lives
 STARTING = ".app_job_starting.lock"  # held while one is started
 START_SECONDS = 15.0  # that a job may take until it holds its lock
+# Whoever looks whether a job lives holds the lock himself for a moment: nobody is taken for a job
+# who lets it go as fast, and no job gives up for him.
+LOOK_SECONDS, LOCK_SECONDS = 0.05, 5.0
+
+_looking = threading.Lock()  # of this server one at a time
 
 
 class Busy(Exception):
@@ -22,15 +28,19 @@ class Busy(Exception):
 
 
 @contextmanager
-def locked(log_dir: Path) -> Iterator[None]:
+def locked(log_dir: Path, seconds: float = LOCK_SECONDS) -> Iterator[None]:
     """Hold the job's lock: the system's own kind, which is let go when a process dies.
+
+    Args:
+        log_dir: folder of the runs.
+        seconds: how long to wait for it.
 
     Raises:
         Busy: when another job holds it.
     """
-    lock = FileLock(log_dir / LOCK, timeout=0)
+    lock = FileLock(log_dir / LOCK, timeout=seconds)
     try:
-        lock.acquire()
+        lock.acquire(poll_interval=0.01)
     except Timeout:
         raise Busy from None
     try:
@@ -44,7 +54,7 @@ def is_running(log_dir: Path) -> bool:
     if not (log_dir / LOCK).exists():
         return False
     try:
-        with locked(log_dir):
+        with _looking, locked(log_dir, LOOK_SECONDS):
             return False
     except Busy:
         return True

@@ -113,12 +113,13 @@ class Jobs:
         log = _end_of(self._folder / LOG)
         ended = None if running else _stored(self._folder / STATUS)
         status = ended.get("status") if ended else None
+        cut_off = status is None and (self._folder / STOP).exists()
         lines = [line.rstrip() for line in log.splitlines() if line.strip()]
         started = float(record.get("started") or 0)
         return {
             "kind": record.get("kind"),
             "running": running,
-            "stopped": not running and (status == STOPPED or (self._folder / STOP).exists()),
+            "stopped": not running and (status == STOPPED or cut_off),
             "status": status,
             "started": started,
             "ended": ended.get("ended") if ended else None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -84,6 +85,17 @@ def new_file(folder: Path, name: str) -> Path:
     return folder / name
 
 
+def is_name(text: str) -> bool:
+    """Return whether a text is a name on this system, no path and not hidden, and can be sent."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    parts = text not in ("", ".", "..") and Path(text).name == text and "\0" not in text
+    # On Windows a colon makes a drive of what is before it, or a hidden stream of what is behind.
+    return parts and not text.startswith(".") and not (os.name == "nt" and ":" in text)
+
+
 def existing(folder: Path, *names: str) -> Path:
     """Return a file below a folder.
 
@@ -97,7 +109,9 @@ def existing(folder: Path, *names: str) -> Path:
     """
     path = folder
     for name in names:
-        path = new_file(path, name)
+        if not is_name(name):
+            raise NotFound(f"{name!r} is no name of a file here.")
+        path = path / name
     if not is_file(path):
         raise NotFound(f"{path}: there is no such file; it may have been moved.")
     if not path.resolve().is_relative_to(folder.resolve()):

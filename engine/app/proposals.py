@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from starlette.requests import Request
@@ -16,9 +16,10 @@ from engine.app.kept import Kept
 from engine.app.opened import Shown
 from engine.app.outlines import class_name_of, rings_of
 from engine.app.project import Project
-from spm.similarity.find_alike import find_alike
-from spm.similarity.outline_proposal import OutlineProposer
 from spm.structures.shape import outline
+
+if TYPE_CHECKING:
+    from spm.similarity.outline_proposal import OutlineProposer
 
 PROPOSERS = 3  # images that are clicked into at one time
 DIGITS = 2  # of proposed points, behind the point: of pixels
@@ -29,6 +30,8 @@ _one_at_a_time = threading.Lock()  # it takes seconds, of all cores
 
 def propose(project: Project, request: Request, sent: dict[str, Any]) -> dict[str, Any]:
     """Answer with an outline around a place, like the saved outlines of the image where it can."""
+    from spm.similarity.outline_proposal import OutlineProposer  # takes as long as all others
+
     x, y = (float(field_of(sent, name, (int, float))) for name in ("x", "y"))
     if not (math.isfinite(x) and math.isfinite(y)):
         raise Refused("The place must be two numbers.", 400)
@@ -53,6 +56,8 @@ def propose(project: Project, request: Request, sent: dict[str, Any]) -> dict[st
 
 def alike(project: Project, request: Request, sent: dict[str, Any]) -> dict[str, Any]:
     """Answer with outlines of all molecules that are like those sent and are not outlined."""
+    from spm.similarity.find_alike import find_alike
+
     outlined = []
     for k, item in enumerate(field_of(sent, "shapes", list), start=1):
         where = f"Outline {k}"

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from engine.app.annotations import cached_read
 from engine.app.jobs import Jobs
 from engine.app.opened import Shown
-from engine.app.project import IMAGES, SOURCES, Project
+from engine.app.project import IMAGES, SOURCES, Project, is_name
 from engine.checkpoints import newest_weights
 from spm.annotate import Annotating, offered
 from spm.checks.kept_corrections import kept_files
@@ -64,6 +64,8 @@ def _images(project: Project, called: str) -> list[dict[str, Any]]:
     paths = list_inputs(folder) if folder.is_dir() else []
     found = []
     for path, name in zip(paths, output_names(paths), strict=True):
+        if not is_name(path.name):
+            continue  # it is not UTF-8, so that no page can ask for it
         own = _annotation(path.with_suffix(".json"))
         if own is not None and own.derived is not None:
             continue  # a turned copy

@@ -11,7 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from checkout import ROOT
 
@@ -74,17 +74,25 @@ class Server:
         finally:
             connection.close()
 
-    def ask(self, method: str, path: str, sent: Any = None) -> tuple[int, Any]:
-        """Ask as the page does; return the status and what JSON says, or the bytes."""
+    def ask(self, method: str, path: str, sent: Any = None, **asked: str) -> tuple[int, Any]:
+        """Ask as the page does; return the status and what JSON says, or the bytes.
+
+        Args:
+            method: of HTTP.
+            path: of the address, with any letters.
+            sent: bytes, or what JSON can hold.
+            asked: behind the question mark of the address.
+        """
         body = sent if isinstance(sent, bytes) else None
         if sent is not None and body is None:
             body = json.dumps(sent).encode()
-        status, headers, data = self.raw(method, quote(path, "/?=&"), body, X_Token=self.token)
+        address = quote(path) + (f"?{urlencode(asked)}" if asked else "")
+        status, headers, data = self.raw(method, address, body, X_Token=self.token)
         return status, json.loads(data) if "json" in headers.get("content-type", "") else data
 
-    def good(self, method: str, path: str, sent: Any = None) -> Any:
+    def good(self, method: str, path: str, sent: Any = None, **asked: str) -> Any:
         """Return the answer to what must go well."""
-        status, found = self.ask(method, path, sent)
+        status, found = self.ask(method, path, sent, **asked)
         assert status == 200, (method, path, status, found)
         return found
 

@@ -194,7 +194,7 @@ def test_a_correction_is_never_overwritten(server):
     shown = server.good("GET", f"/api/annotation/{place}")
     assert shown["source"] == "correction" and shown["file"] == "img_cache/scan 1_corrected.json"
     assert [s["class_name"] for s in shown["shapes"]] == ["C70", "C70", "C60"]
-    again = server.good("GET", f"/api/annotation/{place}?version=prediction")
+    again = server.good("GET", f"/api/annotation/{place}", version="prediction")
     assert [s["class_name"] for s in again["shapes"]] == ["C60", "C70", "C60"]
     assert again["source"] == "prediction"
 

@@ -119,6 +119,8 @@ def test_links_that_lead_outside(server):
 
 def test_bodies_without_sense_or_end(server):
     place = "/api/annotation/images/00.png"
+    for body in (b'{"x": NaN}', b'{"x": 1e999, "y": 2}', b'{"x": 1%s, "y": 2}' % (b"0" * 400)):
+        assert server.ask("POST", "/api/propose/images/00.png", body)[0] == 400
     for body, status in ((b"{", 400), (b"[1]", 400), (b"[" * 100_000, 400), (b"", 400)):
         assert server.ask("PUT", place, body)[0] == status
     status, answer = server.ask("PUT", place, b'"' + b"x" * 65 * 1024**2 + b'"')

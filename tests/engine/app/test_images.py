@@ -1,6 +1,8 @@
 """Images and instrument files as the page gets them, takes them in and cuts them."""
 
 import json
+import os
+import sys
 
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ from engine.app.kept import Kept
 from spm.instruments.heights import convert_file
 from spm.io.images import decode_image, encode_png, read_image, write_image
 from spm.io.pixel_size import read_scale, write_scaled_png
+from spm.structures.annotation import read_annotation
 
 SIDE = 96
 
@@ -41,8 +44,8 @@ def server(tmp_path):
         yield running
 
 
-def shown(server, place):
-    return decode_image(server.good("GET", f"/api/image/{place}"), place)
+def shown(server, place, **asked):
+    return decode_image(server.good("GET", f"/api/image/{place}", **asked), place)
 
 
 def test_images_as_they_are(server):
@@ -61,6 +64,20 @@ def test_images_as_they_are(server):
     assert status == 422 and "broken.png" in answer["error"]
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="names that other systems refuse")
+def test_any_name_that_the_system_takes(server):
+    folder = server.project / "images"
+    for name in (b"12:30? <b>.png", b"\xff.png", b" a\\b%2e.png"):
+        (folder / os.fsdecode(name)).write_bytes((folder / "a b.png").read_bytes())
+    names = [image["name"] for image in server.good("GET", "/api/state")["images"]]
+    odd = [" a\\b%2e.png", "12:30? <b>.png"]
+    assert sorted(names) == [*odd, "a b.png", "scaled.png", "scan.gsf"]
+    for name in odd:
+        assert server.good("GET", f"/api/image/images/{name}").startswith(b"\x89PNG")
+        server.save(f"images/{name}", lambda sent: sent["shapes"].append(drawn()))
+        assert read_annotation((folder / name).with_suffix(".json")).labels == ["A"]
+
+
 def test_an_instrument_file_is_previewed_and_converted_as_the_scripts_do(server):
     path, place = server.project / "images" / "scan.gsf", "images/scan.gsf"
     info = server.good("GET", f"/api/info/{place}")
@@ -68,14 +85,13 @@ def test_an_instrument_file_is_previewed_and_converted_as_the_scripts_do(server)
     assert (info["levelling"], info["colour_map"]) == ("both", "hot")
     assert info["nm_per_pixel"] == pytest.approx(0.5)
     assert np.array_equal(shown(server, place), convert_file(path).image)
-    asked = "?levelling=plane&colour_map=grey"
-    plane = convert_file(path, levelling="plane", colour_map="grey").image
-    assert np.array_equal(shown(server, place + asked), plane)
-    assert server.ask("GET", f"/api/image/{place}?levelling=flat")[0] == 422
+    sent = {"levelling": "plane", "colour_map": "grey"}
+    plane = convert_file(path, **sent).image
+    assert np.array_equal(shown(server, place, **sent), plane)
+    assert server.ask("GET", f"/api/image/{place}", levelling="flat")[0] == 422
     assert [p.name for p in path.parent.glob("scan*")] == ["scan.gsf"], "a preview writes nothing"
 
     server.save(place, lambda sent: sent["shapes"].append(drawn()))
-    sent = {"levelling": "plane", "colour_map": "grey"}
     answer = server.good("POST", f"/api/convert/{place}", sent)
     assert answer == {"folder": "images", "name": "scan.png"}
     note = json.loads((path.parent / "scan_convert.json").read_text(encoding="utf-8"))
