@@ -5,7 +5,7 @@
 The shipped outlines of the piece are the truth. labelme: a click for each of their corners, one to
 close, and one for the class. The window, in a headless Chromium: a click on the most central
 molecule of each class, "find alike", all taken; what is wrong is deleted, what is missing gets a
-click each. A molecule counts when an outline of its class has a mask IoU above 0.5 with it. Key presses
+click each. A molecule counts when an outline of its class has a mask IoU above 0.5 with it. Keys
 are counted apart. Needs requirements-dev.txt and Chromium.
 """
 

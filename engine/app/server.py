@@ -122,6 +122,7 @@ def listen(port: int | None) -> socket.socket:
             found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             found.bind((HOST, number))
+            found.listen()  # two that start at once can both bind; only one can listen
             return found
         except OSError as error:
             found.close()

@@ -96,6 +96,7 @@ class Page:
         self.driver = driver
         driver.switch_to.new_window("tab")
         self.tab = driver.current_window_handle
+        driver.get_log("browser")  # what an earlier page complained of
         driver.get(address)
         self.ready()
 

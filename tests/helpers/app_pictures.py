@@ -46,7 +46,7 @@ def save(page: Page, name: str) -> None:
     """Save what the window shows as docs/images/NAME.jpg."""
     page.run("document.getElementById('notices').replaceChildren()")
     shot = Image.open(io.BytesIO(page.driver.get_screenshot_as_png())).convert("RGB")
-    shot.save(ROOT / f"docs/images/{name}.jpg", quality=88, optimize=True)
+    shot.save(ROOT / f"docs/images/{name}.jpg", quality=80, optimize=True)
     print(f"docs/images/{name}.jpg: {shot.width} x {shot.height}")
 
 

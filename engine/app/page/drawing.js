@@ -7,7 +7,9 @@ import { measured } from "./outlines.js";
 const RIM = "rgba(0, 0, 0, 0.6)";
 const ROOM_FOR_NUMBER = 22; // screen pixels of a molecule
 const ROOM_FOR_NAME = 70;
-const DASHES = { plain: [], uncertain: [6, 4], unfamiliar: [0.1, 5], proposal: [5, 4] };
+const DASHES = { plain: [], uncertain: [6, 4], unfamiliar: [0.1, 6], proposal: [5, 4] };
+
+const WIDTHS = { plain: 2, uncertain: 2, unfamiliar: 3 }; // dots of a line's width are not seen
 
 const styleOf = (shape) =>
   shape.unfamiliar ? "unfamiliar" : shape.uncertain ? "uncertain" : "plain";
@@ -55,7 +57,8 @@ export function drawOutlines(context, viewer, shapes, colourOf) {
     const colour = colourOf(shape.class_name);
     context.fillStyle = `${colour}1c`;
     for (const path of paths) context.fill(path, "evenodd");
-    strokeTwice(context, viewer, paths, colour, { dash: DASHES[styleOf(shape)] });
+    const style = styleOf(shape);
+    strokeTwice(context, viewer, paths, colour, { dash: DASHES[style], width: WIDTHS[style] });
   }
   viewer.inScreen(context);
   return count;

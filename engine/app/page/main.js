@@ -113,7 +113,7 @@ function openFor(step) {
   const stem = entry.name.replace(/(-cut(_\d+)?)?\.[^.]*$/, "");
   const near = (entries) => entries.find(({ name }) => name.startsWith(stem)) ?? entries[0];
   let other = null;
-  if (step === "outline" && entry.folder === "images" && !desk.outlines.shapes.length) {
+  if (step === "outline" && entry.folder === "images" && desk.outlines.source !== "yours") {
     other = near(state.images.filter(({ folder }) => folder === "aug_test_in"));
   } else if (step === "look" && entry.predicted === null) {
     other = near(state.images.filter(({ predicted }) => predicted !== null));
@@ -139,8 +139,8 @@ function setUpFrame() {
   desk.saver.addEventListener("mark", () => desk.saver.mark === "saved" && afterSaving());
   desk.tools.alike.onchange = drawPanel;
   on("server", (there, reason) => {
-    document.body.classList.toggle("alone", !there);
-    if (!there) document.body.dataset.reason = reason;
+    $("alone").hidden = there;
+    $("alone").textContent = there ? "" : reason;
   });
 }
 

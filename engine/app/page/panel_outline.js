@@ -10,7 +10,7 @@ import { say } from "./words.js";
 export function outlinePanel() {
   if (!state.file) return [el("h2", { text: say("outline") }), el("p", { text: say("chooseImage") })];
   const { outlines } = desk;
-  if (state.file.folder === "images" && !outlines.shapes.length) {
+  if (state.file.folder === "images" && outlines.source !== "yours") {
     return [el("h2", { text: say("outline") }), el("p", { text: say("onlyPieces") }), cropButtons()];
   }
   const partial = el("label.tick", {},

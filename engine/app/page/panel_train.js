@@ -51,7 +51,7 @@ export async function start(kind, options) {
 }
 
 function jobSection(job) {
-  const percent = job.epochs ? Math.round((100 * (job.epoch ?? 0)) / job.epochs) : null;
+  const percent = job.phase === "training" && job.epochs ? Math.round((100 * (job.epoch ?? 0)) / job.epochs) : null;
   const words = job.running ? jobWords(job) : ending(job);
   const bar = el("progress", { max: "100", "aria-label": words });
   if (percent !== null || !job.running) bar.value = job.running ? percent : 100;
@@ -88,14 +88,14 @@ function logBox(job) {
   return box;
 }
 
-const epochWords = (job) =>
-  job.epochs && job.epoch ? say("epochOf", { n: job.epoch, of: job.epochs }) : null;
-
 /** What a job does, in a few words. */
 export function jobWords(job) {
   const kind = say(`job_${job.kind}`);
-  const epoch = epochWords(job);
-  return epoch ? `${kind}: ${epoch}` : `${kind} …`;
+  if (job.phase === "training" && job.epochs) {
+    const now = Math.min((job.epoch ?? 0) + 1, job.epochs); // `epoch` is the last that is done
+    return `${kind}: ${say("epochOf", { n: now, of: job.epochs })}`;
+  }
+  return job.phase && job.phase !== "ended" ? `${kind}: ${say(`phase_${job.phase}`)}` : kind;
 }
 
 function ending(job) {

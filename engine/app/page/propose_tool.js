@@ -34,6 +34,7 @@ export class ProposeTool extends SelectTool {
   }
 
   async #propose(place, file, className) {
+    document.body.classList.add("waiting");
     try {
       const { points } = await api.propose(file, place);
       if (this.desk.file() !== file) return; // another image was opened meanwhile
@@ -41,6 +42,8 @@ export class ProposeTool extends SelectTool {
       this.desk.outlines.add([shape], shape.id);
     } catch (error) {
       notice(error.message, error.status === 422 ? "note" : "error");
+    } finally {
+      document.body.classList.remove("waiting");
     }
   }
 }
