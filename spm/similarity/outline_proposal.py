@@ -1,7 +1,7 @@
 """One click in a molecule proposes its outline.
 
-Where molecules are outlined already, the example that fits best is laid onto the place. Without any,
-or where none fits, the outline follows the flank around the place (`spm.similarity.flank`).
+Where molecules are outlined already, the example that fits best is laid onto the place. Without
+any, or where none fits, the outline follows the flank around it (`spm.similarity.flank`).
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Where in an image an outlined molecule lies once more, and how it is turned there.
 
-First the example is moved over the reduced image at every angle (normalised cross-correlation inside
-its outline). Then each place found is refined until the brightness fits best: position and angle by
-Gauss-Newton steps, all places at once (the inverse compositional form of Baker and Matthews,
-"Lucas-Kanade 20 Years On", International Journal of Computer Vision 56, 2004).
+First the example is moved over the reduced image at every angle (normalised cross-correlation
+inside its outline). Then each place found is refined until the brightness fits best: position and
+angle by Gauss-Newton steps, all places at once (the inverse compositional form of Baker and
+Matthews, "Lucas-Kanade 20 Years On", International Journal of Computer Vision 56, 2004).
 """
 
 from __future__ import annotations
@@ -23,7 +23,9 @@ APART = 0.3  # of two places nearer than this, in diameters, the better one is r
 ROUNDS = 8  # Gauss-Newton steps
 LONGEST = (0.05, 0.05, 0.15)  # step in x, y (in diameters) and angle (radians)
 FARTHEST = 0.3  # from the place where it began, in diameters
+PIXELS = 1 << 20  # that are correlated at once: the memory grows with them
 AT_ONCE = 512  # places that are refined at once: the memory grows with it
+THREADED = 1 << 18  # pixels from which it pays to start threads
 SEARCH = 0.8  # share of the time that the search takes, the rest being refinement
 
 
@@ -76,11 +78,13 @@ def find_poses(
     for template in templates:
         best = np.full(coarse.grey.shape, -1.0, np.float32)
         which = np.zeros(best.shape, np.int16)
-        for k in range(len(template.bank.kernels)):
-            response = correlator.correlate(template.bank.kernels[k], template.bank.masks[k])
+        for some in correlator.portions(len(template.bank.kernels)):
+            responses = correlator.correlate(template.bank.kernels[some], template.bank.masks[some])
+            highest = responses.argmax(axis=0)
+            response = np.take_along_axis(responses, highest[None], axis=0)[0]
             better = response > best
-            best[better], which[better] = response[better], k
-            done += 1
+            best[better], which[better] = response[better], highest[better] + some.start
+            done += len(responses)
             if progress:
                 progress(SEARCH * done / total)
         yield from _refined(template, coarse, fine, best, which)
@@ -121,31 +125,38 @@ class _Correlator:
         centred = grey - grey.mean()
         padded = cv2.copyMakeBorder(centred, half, half, half, half, cv2.BORDER_REPLICATE)
         self.size = [fft.next_fast_len(side, real=True) for side in padded.shape]
+        self.workers = -1 if padded.size > THREADED else 1
         self.waves, self.square_waves = self._waves(padded), self._waves(padded**2)
 
-    def correlate(self, kernel: np.ndarray, mask: np.ndarray) -> np.ndarray:
-        """Return (h, w) normalised correlations; -1 where the contrast is another one.
+    def portions(self, count: int) -> Iterator[slice]:
+        """Yield which of `count` kernels to correlate at once: the memory grows with them."""
+        step = max(1, PIXELS // (self.size[0] * self.size[1]))
+        return (slice(k, k + step) for k in range(0, count, step))
+
+    def correlate(self, kernels: np.ndarray, masks: np.ndarray) -> np.ndarray:
+        """Return (K, h, w) normalised correlations; -1 where the contrast is another one.
 
         Args:
-            kernel, mask: of a `Bank`.
+            kernels, masks: (K, s, s) of a `Bank`.
         """
-        total = max(float(mask.sum()), 1e-6)
-        spread = max(float((kernel**2 / np.maximum(mask, 1e-3)).sum()), 1e-6)
-        mask_waves = self._waves(mask).conj()
-        mean = self._inverse(self.waves * mask_waves, kernel) / total
-        square = self._inverse(self.square_waves * mask_waves, kernel)
-        product = self._inverse(self.waves * self._waves(kernel).conj(), kernel)
+        total = np.maximum(masks.sum(axis=(1, 2), keepdims=True), 1e-6)
+        weighted = kernels**2 / np.maximum(masks, 1e-3)
+        spread = np.maximum(weighted.sum(axis=(1, 2), keepdims=True), 1e-6)
+        mask_waves, side = self._waves(masks).conj(), masks.shape[1]
+        mean = self._inverse(self.waves * mask_waves, side) / total
+        square = self._inverse(self.square_waves * mask_waves, side)
+        product = self._inverse(self.waves * self._waves(kernels).conj(), side)
         own = np.maximum(square - total * mean**2, 1e-6 * spread)
         alike = (product > GAINS[0] * spread) & (product < GAINS[1] * spread)
         return np.where(alike, product / np.sqrt(own * spread), -1.0)
 
-    def _waves(self, plane: np.ndarray) -> np.ndarray:
-        return fft.rfft2(plane, self.size, workers=-1)
+    def _waves(self, planes: np.ndarray) -> np.ndarray:
+        return fft.rfft2(planes, self.size, workers=self.workers)
 
-    def _inverse(self, waves: np.ndarray, kernel: np.ndarray) -> np.ndarray:
-        plane = fft.irfft2(waves, self.size, workers=-1)
-        first = self.half - kernel.shape[0] // 2
-        return plane[first : first + self.shape[0], first : first + self.shape[1]]
+    def _inverse(self, waves: np.ndarray, side: int) -> np.ndarray:
+        planes = fft.irfft2(waves, self.size, workers=self.workers)
+        first = self.half - side // 2
+        return planes[:, first : first + self.shape[0], first : first + self.shape[1]]
 
 
 class _Aligner:

@@ -17,7 +17,7 @@ SMOOTH = 0.035  # standard deviation of the blur, in diameters: noise is no like
 RIM = 0.12  # what counts around an outline, in diameters: the flank
 MARGIN = 0.5  # what is kept of an example's image around its outline, in diameters
 STEP = 15  # degrees between the angles that are tried first
-SAME = 0.96  # correlation of two turned templates, from which one of them is enough
+SAME = 0.94  # correlation of two turned templates, from which one of them is enough
 OVERSAMPLING = 4  # of a mask's drawing: its rim is no whole number of pixels
 
 
