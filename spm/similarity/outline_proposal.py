@@ -12,7 +12,8 @@ import cv2
 import numpy as np
 
 from spm.errors import InputError
-from spm.geometry.polygons import clip_polygon
+from spm.geometry.cropped_mask import CroppedMask
+from spm.geometry.polygons import clip_polygon, polygon_centroid
 from spm.similarity.find_alike import Examples
 from spm.similarity.flank import (
     FAINT,
@@ -29,6 +30,10 @@ from spm.similarity.pose_match import Poses, find_poses
 SAMPLES = 512  # side of the reduced image whose brightness says what stands out
 DARKEST, BRIGHTEST = 0.02, 0.97  # quantiles of brightness: ground and molecules
 GOOD = 0.75  # likeness from which an example's outline is laid onto a place
+AROUND = 2.2  # half the side of what is searched for an example, in its largest radii
+# An example's outline that follows the flank so much less than around the example itself (mask IoU)
+# lies on a molecule of another class.
+APART = 0.08
 SIZED = 90.0  # diameter of molecules of known size in the window, pixels, at most
 
 
@@ -57,6 +62,7 @@ class OutlineProposer:
         few = image[::step, ::step].sum(axis=2, dtype=np.float32)
         low, high = np.quantile(few, (DARKEST, BRIGHTEST))
         self.range = float(high - low)
+        self._usual: dict[int, float] = {}  # mask IoU of an example's outline with the flank
 
     def propose(self, x: float, y: float) -> np.ndarray:
         """Propose the outline of the molecule at a place.
@@ -76,9 +82,9 @@ class OutlineProposer:
                 f"the place ({x:.0f}, {y:.0f}) is outside the image of {width} x {height} pixels; "
                 "click on a molecule."
             )
-        points = self._laid(x, y) if self.examples.templates else None
-        if points is None:
-            points = self._flank(x, y)
+        flank = self._flank(x, y)
+        laid = self._laid(x, y) if self.examples.templates else None
+        points = flank if laid is None or self._strays(*laid, flank) else laid[0]
         if points is None:
             raise InputError(
                 f"nothing stands out at ({x:.0f}, {y:.0f}); click on the middle of a molecule, or "
@@ -86,21 +92,38 @@ class OutlineProposer:
             )
         return points
 
-    def _laid(self, x: float, y: float) -> np.ndarray | None:
-        """Return the outline of the example that fits a place best; None where none does."""
+    def _laid(self, x: float, y: float) -> tuple[np.ndarray, int] | None:
+        """Return the outline of the example that fits a place best, and that one's number; None
+        where none does."""
         templates, molecule = self.examples.templates, self.examples.molecule
-        reach = 2.2 * max(template.reach for template in templates)
+        reach = AROUND * max(template.reach for template in templates)
         left, top = max(0, int(x - reach)), max(0, int(y - reach))
         part = self.image[top : int(y + reach) + 1, left : int(x + reach) + 1]
-        best, points = GOOD, None
+        best, found = GOOD, None
         for poses in find_poses(part.sum(axis=2, dtype=np.float32), templates, molecule):
             for k in np.flatnonzero(poses.likeness >= best):
                 outline = _outline_at(poses, k, (x - left, y - top))
                 if outline is not None and poses.likeness[k] >= best:
-                    best, points = poses.likeness[k], outline + (left, top)
-        if points is None:
+                    best = poses.likeness[k]
+                    found = outline + (left, top), templates.index(poses.template)
+        if found is None:
             return None
-        return clip_polygon(points, self.image.shape[1], self.image.shape[0])
+        height, width = self.image.shape[:2]
+        return clip_polygon(found[0], width, height), found[1]
+
+    def _strays(self, laid: np.ndarray, number: int, flank: np.ndarray | None) -> bool:
+        """Return whether the outline of an example follows the flank less than around itself."""
+        if flank is None:
+            return False
+        if number not in self._usual:
+            outline = self.examples.outlines[number]
+            own = self._flank(*polygon_centroid(outline))
+            self._usual[number] = 0.0 if own is None else self._iou(outline, own)
+        return self._iou(laid, flank) < self._usual[number] - APART
+
+    def _iou(self, one: np.ndarray, other: np.ndarray) -> float:
+        first, second = CroppedMask.of_polygons([one, other], *self.image.shape[:2])
+        return first.iou(second)
 
     def _flank(self, x: float, y: float) -> np.ndarray | None:
         """Return the flank around a place, in windows of growing size until it fits into one."""
