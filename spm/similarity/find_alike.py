@@ -9,7 +9,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from spm.geometry.cropped_mask import CroppedMask
-from spm.geometry.polygons import polygon_area
+from spm.geometry.polygons import clip_polygon, polygon_area
 from spm.similarity.pose_match import Poses, PoseSearch
 from spm.similarity.templates import Cut, OutlinedExample, Template
 
@@ -117,11 +117,12 @@ def find_alike(
 
     taken = CroppedMask.of_polygons([points for _, points in outlined], *image.shape[:2])
     poses = search.find(examples.templates, searched)
-    for _ in range(MEANS):
-        poses = _by_mean(search, poses, _judged(poses, taken, image.shape[:2]))
     found = _judged(poses, taken, image.shape[:2])
-    if progress:
-        progress(1.0)
+    for done in range(MEANS):
+        poses = _by_mean(search, poses, found)
+        found = _judged(poses, taken, image.shape[:2])
+        if progress:
+            progress(SEARCH + (1 - SEARCH) * (done + 1) / MEANS)
     height, width = image.shape[:2]
     return [
         Proposal(poses[one.poses].template.class_name, np.clip(one.points, 0, (width, height)),
@@ -182,8 +183,10 @@ def _division(z: np.ndarray) -> int:
 
 
 def _usual(outlines: list[np.ndarray], shape: Sequence[int]) -> list[np.ndarray]:
-    """Return the outlines that enclose something, whole ones of the usual size first."""
-    outlines = [points for points in outlines if polygon_area(points) > 1]
+    """Return the outlines that enclose something of the image, whole ones of the usual size
+    first."""
+    inside = [polygon_area(clip_polygon(points, shape[1], shape[0])) for points in outlines]
+    outlines = [points for points, area in zip(outlines, inside, strict=True) if area > 1]
     usual = np.median([polygon_area(points) for points in outlines]) if outlines else 1.0
 
     def oddness(points: np.ndarray) -> tuple[bool, float]:

@@ -169,7 +169,12 @@ def test_mirror_images_are_found_where_they_are_allowed():
 
 def test_nothing_outlined_finds_nothing(gas):
     assert find_alike(gas.image, []) == []
-    assert find_alike(gas.image, [("rod", np.zeros((3, 2)))]) == []
+    outside = np.array([(400, 10), (440, 10), (440, 50)], float)
+    assert find_alike(gas.image, [("rod", np.zeros((3, 2))), ("rod", outside)]) == []
+    flat = np.full((200, 200, 3), 90, np.uint8)
+    square = np.array([(80, 80), (110, 80), (110, 110), (80, 110)], float)
+    assert find_alike(flat, [("square", square)]) == []
+    assert find_alike(flat, [("speck", 100 + (square - 80) / 10)]) == []
 
 
 def test_the_threshold_lies_in_the_gap():
