@@ -20,13 +20,12 @@ from spm.similarity.templates import COARSE, FINE, Cut, ReducedImage, Template
 GAINS = (0.4, 2.5)  # contrast of a molecule over the example's
 PEAK = 0.45  # correlation from which a place is refined
 APART = 0.3  # of two places nearer than this, in diameters, the better one is refined
-ROUNDS = 8  # Gauss-Newton steps
+ROUNDS, AGAIN = 6, 2  # Gauss-Newton steps, and those onto another picture of the example
 LONGEST = (0.05, 0.05, 0.15)  # step in x, y (in diameters) and angle (radians)
 FARTHEST = 0.3  # from the place where it began, in diameters
 PIXELS = 1 << 20  # that are correlated at once: the memory grows with them
 AT_ONCE = 512  # places that are refined at once: the memory grows with it
 THREADED = 1 << 18  # pixels from which it pays to start threads
-SEARCH = 0.8  # share of the time that the search takes, the rest being refinement
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,59 +56,98 @@ class Poses:
         return np.stack([x, y], axis=2) + self.centres[:, None]
 
 
-def find_poses(
-    grey: np.ndarray,
-    templates: Sequence[Template],
-    molecule: float,
-    progress: Callable[[float], None] | None = None,
-) -> Iterator[Poses]:
-    """Yield all places that resemble an example, for each one and its mirror image.
+class PoseSearch:
+    """Looks for examples in an image.
 
     Args:
         grey: (H, W) float32.
-        templates: the examples; at least one.
-        molecule: the diameter that they were made for, pixels.
-        progress: called with the share that is done, 0 to 1.
+        molecule: the diameter that the templates were made for, pixels.
     """
-    coarse, fine = (ReducedImage(grey, molecule, wanted) for wanted in (COARSE, FINE))
-    correlator = _Correlator(coarse.grey, max(template.bank.half for template in templates))
-    total = sum(len(template.bank.kernels) for template in templates)
-    done = 0
-    for template in templates:
-        best = np.full(coarse.grey.shape, -1.0, np.float32)
-        which = np.zeros(best.shape, np.int16)
-        for some in correlator.portions(len(template.bank.kernels)):
-            responses = correlator.correlate(template.bank.kernels[some], template.bank.masks[some])
-            highest = responses.argmax(axis=0)
-            response = np.take_along_axis(responses, highest[None], axis=0)[0]
-            better = response > best
-            best[better], which[better] = response[better], highest[better] + some.start
-            done += len(responses)
-            if progress:
-                progress(SEARCH * done / total)
-        yield from _refined(template, coarse, fine, best, which)
-    if progress:
-        progress(1.0)
+
+    def __init__(self, grey: np.ndarray, molecule: float):
+        self.coarse = ReducedImage(grey, molecule, COARSE)
+        self.fine = ReducedImage(grey, molecule, FINE)
+
+    def find(
+        self, templates: Sequence[Template], progress: Callable[[float], None] | None = None
+    ) -> list[Poses]:
+        """Return all places that resemble an example, for each one and its mirror image.
+
+        Args:
+            templates: the examples; at least one.
+            progress: called with the share that is done, 0 to 1.
+        """
+        half = max(template.bank.half for template in templates)
+        correlator = _Correlator(self.coarse.grey, half)
+        total = sum(len(template.bank.kernels) for template in templates)
+        done, found = 0, []
+        for template in templates:
+            bank = template.bank
+            best = np.full(self.coarse.grey.shape, -1.0, np.float32)
+            which = np.zeros(best.shape, np.int16)
+            for some in correlator.portions(len(bank.kernels)):
+                responses = correlator.correlate(bank.kernels[some], bank.masks[some])
+                highest = responses.argmax(axis=0)
+                response = np.take_along_axis(responses, highest[None], axis=0)[0]
+                better = response > best
+                best[better], which[better] = response[better], highest[better] + some.start
+                done += len(responses)
+                if progress:
+                    progress(done / total)
+            found += self._refined(template, best, which)
+        return found
+
+    def _refined(self, template: Template, best: np.ndarray, which: np.ndarray) -> list[Poses]:
+        side = 2 * max(1, round(APART * self.coarse.molecule)) + 1
+        peaks = (best == cv2.dilate(best, np.ones((side, side)))) & (best >= PEAK)
+        rows, columns = np.nonzero(peaks)
+        kernels = which[rows, columns]
+        centres = (np.stack([columns, rows], axis=1) + 0.5) / self.coarse.factor
+        found = []
+        for mirrored in (False, True):
+            own = template.bank.mirrored[kernels] == mirrored
+            if own.any():
+                angles = template.bank.angles[kernels[own]]
+                aligned = _Aligner(template.fine, mirrored, self.fine).align(centres[own], angles)
+                alike = aligned[2] >= PEAK
+                if alike.any():
+                    kept = (values[alike] for values in aligned)
+                    found.append(Poses(template, mirrored, *kept))
+        return found
+
+    def refined_again(self, poses: Poses, cut: Cut) -> Poses:
+        """Return poses brought onto another picture of the same example."""
+        aligner = _Aligner(cut, poses.mirrored, self.fine, AGAIN)
+        return Poses(poses.template, poses.mirrored, *aligner.align(poses.centres, poses.angles))
+
+    def patches(self, poses: Poses, chosen: Sequence[int]) -> np.ndarray:
+        """Return chosen molecules brought onto their example, brightness and contrast made its own.
+
+        Returns:
+            (N, 2 half + 1, 2 half + 1) float32, see `Cut.of_mean`.
+        """
+        cut = poses.template.fine
+        axis = np.arange(-cut.half, cut.half + 1, dtype=np.float32)
+        x, y = (values.ravel() for values in np.meshgrid(axis, axis))
+        centres = poses.centres[chosen] * self.fine.factor
+        turned_y = -y if poses.mirrored else y
+        values = _sampled(self.fine.grey, centres, poses.angles[chosen], x, turned_y)
+        inside = cut.mask().ravel() > 0.5
+        values -= values[:, inside].mean(axis=1, keepdims=True)
+        contrast = float(cut.sampled(x[None], y[None])[0, inside].std())
+        values *= contrast / np.maximum(values[:, inside].std(axis=1, keepdims=True), 1e-6)
+        return values.reshape(-1, axis.size, axis.size)
 
 
-def _refined(
-    template: Template,
-    coarse: ReducedImage,
-    fine: ReducedImage,
-    best: np.ndarray,
-    which: np.ndarray,
-) -> Iterator[Poses]:
-    side = 2 * max(1, round(APART * coarse.molecule)) + 1
-    peaks = (best == cv2.dilate(best, np.ones((side, side)))) & (best >= PEAK)
-    rows, columns = np.nonzero(peaks)
-    kernels = which[rows, columns]
-    centres = (np.stack([columns, rows], axis=1) + 0.5) / coarse.factor
-    for mirrored in (False, True):
-        own = template.bank.mirrored[kernels] == mirrored
-        if own.any():
-            aligner = _Aligner(template.fine, mirrored, fine)
-            poses = aligner.align(centres[own], template.bank.angles[kernels[own]])
-            yield Poses(template, mirrored, *poses)
+def _sampled(
+    grey: np.ndarray, centres: np.ndarray, angles: np.ndarray, x: np.ndarray, y: np.ndarray
+) -> np.ndarray:
+    """Return (N, M) float32 the brightness at places (M,) turned and moved to N centres."""
+    cosine, sine = (f(angles)[:, None].astype(np.float32) for f in (np.cos, np.sin))
+    middle = (centres - 0.5).astype(np.float32)  # remap counts in pixel centres
+    columns = middle[:, :1] + cosine * x - sine * y
+    rows = middle[:, 1:] + sine * x + cosine * y
+    return cv2.remap(grey, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
 
 class _Correlator:
@@ -165,26 +203,29 @@ class _Aligner:
     Its pixels inside the mask, M, are compared; whatever the brightness and contrast.
     """
 
-    def __init__(self, cut: Cut, mirrored: bool, image: ReducedImage):
-        self.image = image
+    def __init__(self, cut: Cut, mirrored: bool, image: ReducedImage, rounds: int = ROUNDS):
+        self.image, self.rounds = image, rounds
         flip = -1 if mirrored else 1
         rows, columns = np.nonzero(cut.mask() > 0.5)
         # Of the example as it is after the mirroring.
-        self.x, self.y = x, y = (columns - cut.half) * 1.0, (rows - cut.half) * (1.0 * flip)
+        x, y = (columns - cut.half).astype(np.float32), (rows - cut.half).astype(np.float32) * flip
+        self.x, self.y = x, y
 
         def sampled(x: np.ndarray, y: np.ndarray) -> np.ndarray:
             return cut.sampled(x[None], flip * y[None])[0].astype(float)
 
         values = sampled(x, y)
-        self.values = values - values.mean()
-        self.spread = max(float(self.values @ self.values), 1e-6)
+        values -= values.mean()
+        self.spread = max(float(values @ values), 1e-6)
         along_x = sampled(x + 0.5, y) - sampled(x - 0.5, y)
         along_y = sampled(x, y + 0.5) - sampled(x, y - 0.5)
         slopes = np.stack([along_x, along_y, x * along_y - y * along_x], axis=1)
         # What looks like a change of brightness or contrast does not count.
         slopes -= slopes.mean(axis=0)
-        slopes -= np.outer(self.values, self.values @ slopes / self.spread)
-        self.steps = np.linalg.pinv(slopes).T  # (M, 3): from differences to x, y, angle
+        slopes -= np.outer(values, values @ slopes / self.spread)
+        # (M, 4): from brightness to the steps in x, y and angle, and to the contrast.
+        steps = np.column_stack([np.linalg.pinv(slopes).T, values / self.spread])
+        self.steps = steps.astype(np.float32)
 
     def align(self, centres: np.ndarray, angles: np.ndarray) -> tuple[np.ndarray, ...]:
         """Return refined centres (N, 2), image pixels, angles (N,) and the likeness (N,)."""
@@ -199,12 +240,11 @@ class _Aligner:
         """Return the best of all steps, in pixels of the reduced image."""
         longest = np.array(LONGEST) * (self.image.molecule, self.image.molecule, 1)
         centres, best = start, (start.copy(), angles.copy(), np.full(len(start), -np.inf))
-        for _ in range(ROUNDS + 1):
-            values, gain, likeness = self._compared(centres, angles)
+        for _ in range(self.rounds + 1):
+            change, likeness = self._compared(centres, angles)
             better = likeness > best[2]
             for kept, new in zip(best, (centres, angles, likeness), strict=True):
                 kept[better] = new[better]
-            change = (values / np.maximum(gain, GAINS[0])[:, None] - self.values) @ self.steps
             change = np.clip(change, -longest, longest)
             cosine, sine = np.cos(angles), np.sin(angles)
             x = cosine * change[:, 0] - sine * change[:, 1]
@@ -216,16 +256,12 @@ class _Aligner:
         return best
 
     def _compared(self, centres: np.ndarray, angles: np.ndarray) -> tuple[np.ndarray, ...]:
-        """Return brightness (N, M) less its mean, contrast over the example's (N,), likeness."""
-        cosine, sine = np.cos(angles)[:, None], np.sin(angles)[:, None]
-        columns = centres[:, :1] - 0.5 + cosine * self.x - sine * self.y
-        rows = centres[:, 1:] - 0.5 + sine * self.x + cosine * self.y
-        values = cv2.remap(
-            self.image.grey, columns.astype(np.float32), rows.astype(np.float32),
-            cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE,
-        ).astype(float)  # fmt: skip
+        """Return the steps (N, 3) in x, y and angle towards a better fit, and the likeness (N,)."""
+        values = _sampled(self.image.grey, centres, angles, self.x, self.y)
         values -= values.mean(axis=1, keepdims=True)
-        gain = values @ self.values / self.spread
-        own = np.maximum((values**2).sum(axis=1), 1e-6)
+        found = (values @ self.steps).astype(float)
+        change, gain = found[:, :3], found[:, 3]
+        own = np.maximum(np.einsum("nm,nm->n", values, values), 1e-6)
         likeness = gain * np.sqrt(self.spread / own)
-        return values, gain, np.where((gain > GAINS[0]) & (gain < GAINS[1]), likeness, -1.0)
+        likeness[(gain <= GAINS[0]) | (gain >= GAINS[1])] = -1.0
+        return change / np.maximum(gain, GAINS[0])[:, None], likeness
