@@ -1,0 +1,174 @@
+"""From a few outlined molecules of each class: all others in the image, with their outlines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from spm.geometry.cropped_mask import CroppedMask
+from spm.geometry.polygons import polygon_area
+from spm.similarity.pose_match import find_poses
+from spm.similarity.templates import OutlinedExample, Template
+
+MOST = 4  # examples of a class that are looked for: each takes its time
+OVERLAP = 0.2  # share of the smaller one that two molecules may have in common
+OVER = 0.03  # how far an outline may reach beyond the image's border, in diameters
+SEEN = 0.5  # likeness from which a place takes part in choosing the threshold
+LEAST = 0.6  # likeness below which nothing is proposed
+UNSURE = 0.85  # likeness from which everything is proposed
+# What is this far below the median likeness, both as Fisher's z (atanh), only resembles molecules.
+FAR = 1.0
+# Where nothing has a likeness between two that are this far apart (as z), of which the lower one is
+# below UNSURE, the upper group are the molecules.
+GAP = 0.35
+
+
+@dataclass(frozen=True, eq=False)
+class Proposal:
+    """A molecule that was found.
+
+    Attributes:
+        class_name: of the example that it is most like.
+        points: (n, 2) x, y, that example's outline laid onto it.
+        likeness: correlation of brightness with the example, at most 1.
+    """
+
+    class_name: str
+    points: np.ndarray
+    likeness: float
+
+
+class Examples:
+    """Outlined molecules of an image, made ready to be looked for.
+
+    Args:
+        image: (H, W, 3) uint8.
+        outlined: (class name, outline (n, 2) x, y) of each molecule that is outlined.
+        mirror: whether mirror images are the same molecule.
+        most: examples of a class that are used: whole ones of the usual size first.
+
+    Attributes:
+        templates: the examples; empty where no outline encloses anything.
+        outlines: of each its (n, 2) outline in the image.
+        molecule: median diameter, pixels; 0 without any.
+    """
+
+    def __init__(
+        self,
+        image: np.ndarray,
+        outlined: Sequence[tuple[str, np.ndarray]],
+        mirror: bool = True,
+        most: int = MOST,
+    ):
+        chosen = []
+        for name in dict.fromkeys(name for name, _ in outlined):
+            own = [np.asarray(points, float) for other, points in outlined if other == name]
+            chosen += [(name, points) for points in _usual(own, image.shape)[:most]]
+        examples = [OutlinedExample.cut_out(image, name, points) for name, points in chosen]
+        diameters = [example.diameter for example in examples]
+        self.molecule = float(np.median(diameters)) if diameters else 0.0
+        self.templates = [Template(example, self.molecule, mirror) for example in examples]
+        self.outlines = [points for _, points in chosen]
+
+
+def find_alike(
+    image: np.ndarray,
+    outlined: Sequence[tuple[str, np.ndarray]],
+    mirror: bool = True,
+    progress: Callable[[float], None] | None = None,
+) -> list[Proposal]:
+    """Find what is like outlined molecules and has no outline yet.
+
+    Molecules that the image's border cuts are left out.
+
+    Args:
+        image: (H, W, 3) uint8.
+        outlined: (class name, outline (n, 2) x, y) of each molecule that is outlined.
+        mirror: whether mirror images are the same molecule.
+        progress: called with the share that is done, 0 to 1.
+
+    Returns:
+        The molecules, the most alike first.
+    """
+    examples = Examples(image, outlined, mirror)
+    if not examples.templates:
+        return []
+    found = _candidates(image.sum(axis=2, dtype=np.float32), examples, progress)
+    taken = CroppedMask.of_polygons([points for _, points in outlined], *image.shape[:2])
+    found = _without_doubles(found, taken, image.shape[:2])
+    least = likeness_threshold(np.array([proposal.likeness for proposal in found]))
+    return [proposal for proposal in found if proposal.likeness >= least]
+
+
+def likeness_threshold(likeness: np.ndarray) -> float:
+    """Return the likeness that divides molecules from what only resembles them.
+
+    Args:
+        likeness: (N,) of all places found.
+    """
+    if not len(likeness):
+        return LEAST
+    z = np.sort(np.arctanh(np.minimum(likeness, 0.9999)))
+    return float(np.clip(np.tanh(np.median(z[_division(z) :]) - FAR), LEAST, UNSURE))
+
+
+def _division(z: np.ndarray) -> int:
+    """Return where the upper of two groups of sorted numbers begins; 0 where they are one group."""
+    gaps = np.where(z[:-1] < np.arctanh(UNSURE), np.diff(z), 0.0)
+    return int(gaps.argmax()) + 1 if len(gaps) and gaps.max() >= GAP else 0
+
+
+def _usual(outlines: list[np.ndarray], shape: Sequence[int]) -> list[np.ndarray]:
+    """Return the outlines that enclose something, whole ones of the usual size first."""
+    outlines = [points for points in outlines if polygon_area(points) > 1]
+    usual = np.median([polygon_area(points) for points in outlines]) if outlines else 1.0
+
+    def oddness(points: np.ndarray) -> tuple[bool, float]:
+        return _beyond(points, shape) > -1, abs(np.log(polygon_area(points) / usual))
+
+    return sorted(outlines, key=oddness)
+
+
+def _candidates(
+    grey: np.ndarray, examples: Examples, progress: Callable[[float], None] | None
+) -> list[Proposal]:
+    """Return what resembles an example and lies within the image, the most alike first."""
+    found = []
+    for poses in find_poses(grey, examples.templates, examples.molecule, progress):
+        template = poses.template
+        for points, likeness in zip(poses.outlines(), poses.likeness, strict=True):
+            if likeness >= SEEN and _beyond(points, grey.shape) <= OVER * template.diameter:
+                points = np.clip(points, 0, grey.shape[::-1])
+                found.append(Proposal(template.class_name, points, float(likeness)))
+    return sorted(found, key=lambda proposal: -proposal.likeness)
+
+
+def _beyond(points: np.ndarray, shape: Sequence[int]) -> float:
+    """Return how far a polygon reaches beyond the border of an image (height, width, ...), pixels;
+    negative where it lies within."""
+    low, high = points.min(axis=0), points.max(axis=0) - (shape[1], shape[0])
+    return float(max(-low.min(), high.max()))
+
+
+def _without_doubles(
+    found: list[Proposal], taken: list[CroppedMask], shape: tuple[int, int]
+) -> list[Proposal]:
+    """Return those that share no place with a more alike one, or with one that is taken."""
+    if not found:
+        return []
+    masks = taken + CroppedMask.of_polygons([proposal.points for proposal in found], *shape)
+    centres = np.array([((m.left + m.right) / 2, (m.top + m.bottom) / 2) for m in masks])
+    reach = max(np.hypot(*mask.pixels.shape) for mask in masks)
+    near = cKDTree(centres).query_ball_point(centres, reach)
+    areas = np.array([max(mask.area, 1) for mask in masks])
+    kept = np.zeros(len(masks), bool)
+    kept[: len(taken)] = True
+    for k in range(len(taken), len(masks)):
+        kept[k] = not any(
+            kept[j] and masks[k].common_pixels(masks[j]) > OVERLAP * min(areas[k], areas[j])
+            for j in near[k]
+        )
+    return [proposal for proposal, keep in zip(found, kept[len(taken) :], strict=True) if keep]
