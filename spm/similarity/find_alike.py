@@ -10,13 +10,16 @@ from scipy.spatial import cKDTree
 
 from spm.geometry.cropped_mask import CroppedMask
 from spm.geometry.polygons import polygon_area
-from spm.similarity.pose_match import find_poses
-from spm.similarity.templates import OutlinedExample, Template
+from spm.similarity.pose_match import Poses, PoseSearch
+from spm.similarity.templates import Cut, OutlinedExample, Template
 
 MOST = 4  # examples of a class that are looked for: each takes its time
 OVERLAP = 0.2  # share of the smaller one that two molecules may have in common
 OVER = 0.03  # how far an outline may reach beyond the image's border, in diameters
 SEEN = 0.5  # likeness from which a place takes part in choosing the threshold
+FEWEST = 3  # molecules whose mean says more than one example
+MEANS = 2  # times that the mean is taken
+SEARCH = 0.7  # share of the time until all places are found
 LEAST = 0.6  # likeness below which nothing is proposed
 UNSURE = 0.85  # likeness from which everything is proposed
 # What is this far below the median likeness, both as Fisher's z (atanh), only resembles molecules.
@@ -39,6 +42,16 @@ class Proposal:
     """
 
     class_name: str
+    points: np.ndarray
+    likeness: float
+
+
+@dataclass(frozen=True, eq=False)
+class _Candidate:
+    """A place: the number of its `Poses`, its own number there, outline and likeness."""
+
+    poses: int
+    place: int
     points: np.ndarray
     likeness: float
 
@@ -117,12 +130,58 @@ def search(
     """
     if not examples.templates:
         return [], []
-    found = _candidates(image.sum(axis=2, dtype=np.float32), examples, progress)
+    poses_of = PoseSearch(image.sum(axis=2, dtype=np.float32), examples.molecule)
+
+    def searched(share: float) -> None:
+        if progress:
+            progress(SEARCH * share)
+
     taken = CroppedMask.of_polygons([points for _, points in outlined], *image.shape[:2])
-    found = _without_doubles(found, taken, image.shape[:2])
-    least = likeness_threshold(np.array([proposal.likeness for proposal in found]))
-    count = sum(proposal.likeness >= least for proposal in found)
+    poses = poses_of.find(examples.templates, searched)
+    for _ in range(MEANS):
+        poses = _by_mean(poses_of, poses, _judged(poses, taken, image.shape[:2])[0])
+    judged = _judged(poses, taken, image.shape[:2])
+    if progress:
+        progress(1.0)
+    found, unsure = (
+        [_proposal(one, poses, image.shape[:2]) for one in candidates] for candidates in judged
+    )
+    return found, unsure
+
+
+def _proposal(one: _Candidate, poses: list[Poses], shape: tuple[int, int]) -> Proposal:
+    points = np.clip(one.points, 0, shape[::-1])
+    return Proposal(poses[one.poses].template.class_name, points, one.likeness)
+
+
+def _judged(
+    poses: list[Poses], taken: list[CroppedMask], shape: tuple[int, int]
+) -> tuple[list[_Candidate], list[_Candidate]]:
+    """Return which places are molecules, and which only resemble them, the most alike first."""
+    found = _without_doubles(_candidates(poses, shape), taken, shape)
+    least = likeness_threshold(np.array([one.likeness for one in found]))
+    count = sum(one.likeness >= least for one in found)
     return found[:count], found[count:]
+
+
+def _by_mean(search: PoseSearch, poses: list[Poses], found: list[_Candidate]) -> list[Poses]:
+    """Return all places compared with the mean of each example's most alike molecules.
+
+    One example shows its own neighbours and noise too; in the mean they fade.
+    """
+    cuts: dict[int, Cut] = {}
+    for template in {id(one.template): one.template for one in poses}.values():
+        own = [one for one in found if poses[one.poses].template is template]
+        own = own[: max(len(own) // 2, FEWEST)]
+        if len(own) < FEWEST:
+            continue
+        patches = [search.patches(poses[k], [one.place for one in own if one.poses == k])
+                   for k in {one.poses for one in own}]  # fmt: skip
+        cuts[id(template)] = template.fine.of_mean(np.concatenate(patches))
+    return [
+        search.refined_again(one, cuts[id(one.template)]) if id(one.template) in cuts else one
+        for one in poses
+    ]
 
 
 def likeness_threshold(likeness: np.ndarray) -> float:
@@ -157,18 +216,16 @@ def _usual(
     return sorted(outlined, key=oddness)
 
 
-def _candidates(
-    grey: np.ndarray, examples: Examples, progress: Callable[[float], None] | None
-) -> list[Proposal]:
+def _candidates(poses: list[Poses], shape: tuple[int, int]) -> list[_Candidate]:
     """Return what resembles an example and lies within the image, the most alike first."""
     found = []
-    for poses in find_poses(grey, examples.templates, examples.molecule, progress):
-        template = poses.template
-        for points, likeness in zip(poses.outlines(), poses.likeness, strict=True):
-            if likeness >= SEEN and _beyond(points, grey.shape) <= OVER * template.diameter:
-                points = np.clip(points, 0, grey.shape[::-1])
-                found.append(Proposal(template.class_name, points, float(likeness)))
-    return sorted(found, key=lambda proposal: -proposal.likeness)
+    for number, group in enumerate(poses):
+        over = OVER * group.template.diameter
+        for place, points in enumerate(group.outlines()):
+            likeness = float(group.likeness[place])
+            if likeness >= SEEN and _beyond(points, shape) <= over:
+                found.append(_Candidate(number, place, points, likeness))
+    return sorted(found, key=lambda one: -one.likeness)
 
 
 def _beyond(points: np.ndarray, shape: Sequence[int]) -> float:
@@ -179,12 +236,12 @@ def _beyond(points: np.ndarray, shape: Sequence[int]) -> float:
 
 
 def _without_doubles(
-    found: list[Proposal], taken: list[CroppedMask], shape: tuple[int, int]
-) -> list[Proposal]:
+    found: list[_Candidate], taken: list[CroppedMask], shape: tuple[int, int]
+) -> list[_Candidate]:
     """Return those that share no place with a more alike one, or with one that is taken."""
     if not found:
         return []
-    masks = taken + CroppedMask.of_polygons([proposal.points for proposal in found], *shape)
+    masks = taken + CroppedMask.of_polygons([one.points for one in found], *shape)
     centres = np.array([((m.left + m.right) / 2, (m.top + m.bottom) / 2) for m in masks])
     reach = max(np.hypot(*mask.pixels.shape) for mask in masks)
     near = cKDTree(centres).query_ball_point(centres, reach)
@@ -196,4 +253,4 @@ def _without_doubles(
             kept[j] and masks[k].common_pixels(masks[j]) > OVERLAP * min(areas[k], areas[j])
             for j in near[k]
         )
-    return [proposal for proposal, keep in zip(found, kept[len(taken) :], strict=True) if keep]
+    return [one for one, keep in zip(found, kept[len(taken) :], strict=True) if keep]

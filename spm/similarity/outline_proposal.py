@@ -25,7 +25,7 @@ from spm.similarity.flank import (
     flank_region,
     region_outline,
 )
-from spm.similarity.pose_match import Poses, find_poses
+from spm.similarity.pose_match import Poses, PoseSearch
 
 SAMPLES = 512  # side of the reduced image whose brightness says what stands out
 DARKEST, BRIGHTEST = 0.02, 0.97  # quantiles of brightness: ground and molecules
@@ -100,7 +100,8 @@ class OutlineProposer:
         left, top = max(0, int(x - reach)), max(0, int(y - reach))
         part = self.image[top : int(y + reach) + 1, left : int(x + reach) + 1]
         best, found = GOOD, None
-        for poses in find_poses(part.sum(axis=2, dtype=np.float32), templates, molecule):
+        search = PoseSearch(part.sum(axis=2, dtype=np.float32), molecule)
+        for poses in search.find(templates):
             for k in np.flatnonzero(poses.likeness >= best):
                 outline = _outline_at(poses, k, (x - left, y - top))
                 if outline is not None and poses.likeness[k] >= best:

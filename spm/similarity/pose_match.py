@@ -26,7 +26,6 @@ FARTHEST = 0.3  # from the place where it began, in diameters
 PIXELS = 1 << 20  # that are correlated at once: the memory grows with them
 AT_ONCE = 512  # places that are refined at once: the memory grows with it
 THREADED = 1 << 18  # pixels from which it pays to start threads
-SEARCH = 0.8  # share of the time that the search takes, the rest being refinement
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,59 +56,103 @@ class Poses:
         return np.stack([x, y], axis=2) + self.centres[:, None]
 
 
-def find_poses(
-    grey: np.ndarray,
-    templates: Sequence[Template],
-    molecule: float,
-    progress: Callable[[float], None] | None = None,
-) -> Iterator[Poses]:
-    """Yield all places that resemble an example, for each one and its mirror image.
+class PoseSearch:
+    """Looks for examples in an image.
 
     Args:
         grey: (H, W) float32.
-        templates: the examples; at least one.
-        molecule: the diameter that they were made for, pixels.
-        progress: called with the share that is done, 0 to 1.
+        molecule: the diameter that the templates were made for, pixels.
     """
-    coarse, fine = (ReducedImage(grey, molecule, wanted) for wanted in (COARSE, FINE))
-    correlator = _Correlator(coarse.grey, max(template.bank.half for template in templates))
-    total = sum(len(template.bank.kernels) for template in templates)
-    done = 0
-    for template in templates:
-        best = np.full(coarse.grey.shape, -1.0, np.float32)
-        which = np.zeros(best.shape, np.int16)
-        for some in correlator.portions(len(template.bank.kernels)):
-            responses = correlator.correlate(template.bank.kernels[some], template.bank.masks[some])
-            highest = responses.argmax(axis=0)
-            response = np.take_along_axis(responses, highest[None], axis=0)[0]
-            better = response > best
-            best[better], which[better] = response[better], highest[better] + some.start
-            done += len(responses)
-            if progress:
-                progress(SEARCH * done / total)
-        yield from _refined(template, coarse, fine, best, which)
-    if progress:
-        progress(1.0)
+
+    def __init__(self, grey: np.ndarray, molecule: float):
+        self.coarse = ReducedImage(grey, molecule, COARSE)
+        self.fine = ReducedImage(grey, molecule, FINE)
+
+    def find(
+        self, templates: Sequence[Template], progress: Callable[[float], None] | None = None
+    ) -> list[Poses]:
+        """Return all places that resemble an example, for each one and its mirror image.
+
+        Args:
+            templates: the examples; at least one.
+            progress: called with the share that is done, 0 to 1.
+        """
+        half = max(template.bank.half for template in templates)
+        correlator = _Correlator(self.coarse.grey, half)
+        total = sum(len(template.bank.kernels) for template in templates)
+        done, found = 0, []
+        for template in templates:
+            bank = template.bank
+            best = np.full(self.coarse.grey.shape, -1.0, np.float32)
+            which = np.zeros(best.shape, np.int16)
+            for some in correlator.portions(len(bank.kernels)):
+                responses = correlator.correlate(bank.kernels[some], bank.masks[some])
+                highest = responses.argmax(axis=0)
+                response = np.take_along_axis(responses, highest[None], axis=0)[0]
+                better = response > best
+                best[better], which[better] = response[better], highest[better] + some.start
+                done += len(responses)
+                if progress:
+                    progress(done / total)
+            found += self._refined(template, best, which)
+        return found
+
+    def _refined(self, template: Template, best: np.ndarray, which: np.ndarray) -> list[Poses]:
+        side = 2 * max(1, round(APART * self.coarse.molecule)) + 1
+        peaks = (best == cv2.dilate(best, np.ones((side, side)))) & (best >= PEAK)
+        rows, columns = np.nonzero(peaks)
+        kernels = which[rows, columns]
+        centres = (np.stack([columns, rows], axis=1) + 0.5) / self.coarse.factor
+        found = []
+        for mirrored in (False, True):
+            own = template.bank.mirrored[kernels] == mirrored
+            if own.any():
+                angles = template.bank.angles[kernels[own]]
+                aligned = _Aligner(template.fine, mirrored, self.fine).align(centres[own], angles)
+                found.append(Poses(template, mirrored, *aligned))
+        return found
+
+    def refined_again(self, poses: Poses, cut: Cut) -> Poses:
+        """Return poses brought onto another picture of the same example."""
+        aligner = _Aligner(cut, poses.mirrored, self.fine)
+        return Poses(poses.template, poses.mirrored, *aligner.align(poses.centres, poses.angles))
+
+    def patches(self, poses: Poses, chosen: Sequence[int]) -> np.ndarray:
+        """Return chosen molecules brought onto their example, brightness and contrast made its own.
+
+        Returns:
+            (N, 2 half + 1, 2 half + 1) float32, see `Cut.of_mean`.
+        """
+        cut = poses.template.fine
+        axis = np.arange(-cut.half, cut.half + 1.0)
+        x, y = (values.ravel() for values in np.meshgrid(axis, axis))
+        values = _brought(self.fine, poses, chosen, x, y * (-1 if poses.mirrored else 1))
+        inside = cut.mask().ravel() > 0.5
+        values -= values[:, inside].mean(axis=1, keepdims=True)
+        contrast = float(cut.sampled(x[None], y[None])[0, inside].std())
+        values *= contrast / np.maximum(values[:, inside].std(axis=1, keepdims=True), 1e-6)
+        return values.reshape(-1, axis.size, axis.size).astype(np.float32)
 
 
-def _refined(
-    template: Template,
-    coarse: ReducedImage,
-    fine: ReducedImage,
-    best: np.ndarray,
-    which: np.ndarray,
-) -> Iterator[Poses]:
-    side = 2 * max(1, round(APART * coarse.molecule)) + 1
-    peaks = (best == cv2.dilate(best, np.ones((side, side)))) & (best >= PEAK)
-    rows, columns = np.nonzero(peaks)
-    kernels = which[rows, columns]
-    centres = (np.stack([columns, rows], axis=1) + 0.5) / coarse.factor
-    for mirrored in (False, True):
-        own = template.bank.mirrored[kernels] == mirrored
-        if own.any():
-            aligner = _Aligner(template.fine, mirrored, fine)
-            poses = aligner.align(centres[own], template.bank.angles[kernels[own]])
-            yield Poses(template, mirrored, *poses)
+def _brought(
+    image: ReducedImage, poses: Poses, chosen: Sequence[int], x: np.ndarray, y: np.ndarray
+) -> np.ndarray:
+    """Return (N, M) float64 what chosen molecules show at places (M,) of their example."""
+    centres = poses.centres[chosen] * image.factor
+    return _sampled(image.grey, centres, poses.angles[chosen], x, y)
+
+
+def _sampled(
+    grey: np.ndarray, centres: np.ndarray, angles: np.ndarray, x: np.ndarray, y: np.ndarray
+) -> np.ndarray:
+    """Return (N, M) float64 the brightness at places (M,) turned and moved to N centres."""
+    cosine, sine = np.cos(angles)[:, None], np.sin(angles)[:, None]
+    columns = centres[:, :1] - 0.5 + cosine * x - sine * y  # remap counts in pixel centres
+    rows = centres[:, 1:] - 0.5 + sine * x + cosine * y
+    return cv2.remap(
+        grey, columns.astype(np.float32), rows.astype(np.float32),
+        cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE,
+    ).astype(float)  # fmt: skip
 
 
 class _Correlator:
@@ -217,13 +260,7 @@ class _Aligner:
 
     def _compared(self, centres: np.ndarray, angles: np.ndarray) -> tuple[np.ndarray, ...]:
         """Return brightness (N, M) less its mean, contrast over the example's (N,), likeness."""
-        cosine, sine = np.cos(angles)[:, None], np.sin(angles)[:, None]
-        columns = centres[:, :1] - 0.5 + cosine * self.x - sine * self.y
-        rows = centres[:, 1:] - 0.5 + sine * self.x + cosine * self.y
-        values = cv2.remap(
-            self.image.grey, columns.astype(np.float32), rows.astype(np.float32),
-            cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE,
-        ).astype(float)  # fmt: skip
+        values = _sampled(self.image.grey, centres, angles, self.x, self.y)
         values -= values.mean(axis=1, keepdims=True)
         gain = values @ self.values / self.spread
         own = np.maximum((values**2).sum(axis=1), 1e-6)

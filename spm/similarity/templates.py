@@ -98,8 +98,8 @@ class Template:
         self.class_name = example.class_name
         self.diameter = example.diameter
         self.outline = example.outline - polygon_centroid(example.outline)
-        self.coarse = Cut(example, ReducedImage(example.grey, molecule, COARSE))
-        self.fine = Cut(example, ReducedImage(example.grey, molecule, FINE))
+        self.coarse = Cut.of_example(example, ReducedImage(example.grey, molecule, COARSE))
+        self.fine = Cut.of_example(example, ReducedImage(example.grey, molecule, FINE))
         self.bank = Bank(self.coarse, (False, True) if mirror else (False,))
 
     @property
@@ -111,23 +111,42 @@ class Template:
 class Cut:
     """An example upright in reduced pixels around its centroid.
 
+    Args:
+        grey: (h, w) float32, reduced and blurred.
+        centre: (2,) x, y of the centroid in it.
+        outline: (n, 2) x, y relative to the centroid.
+        molecule: diameter of the median molecule.
+
     Attributes:
         half: its mask is (2 half + 1, 2 half + 1).
     """
 
-    def __init__(self, example: OutlinedExample, image: ReducedImage):
-        self.image = image
-        self.centre = np.array(polygon_centroid(example.outline)) * image.factor
-        self.outline = example.outline * image.factor - self.centre
-        self.rim = RIM * image.molecule
-        self.half = int(np.ceil(np.hypot(*self.outline.T).max() + self.rim)) + 1
+    def __init__(self, grey: np.ndarray, centre: np.ndarray, outline: np.ndarray, molecule: float):
+        self.grey, self.centre, self.outline, self.molecule = grey, centre, outline, molecule
+        self.rim = RIM * molecule
+        self.half = int(np.ceil(np.hypot(*outline.T).max() + self.rim)) + 1
+
+    @classmethod
+    def of_example(cls, example: OutlinedExample, image: ReducedImage) -> Cut:
+        """Cut an example out of its image at one scale."""
+        centre = np.array(polygon_centroid(example.outline)) * image.factor
+        return cls(image.grey, centre, example.outline * image.factor - centre, image.molecule)
+
+    def of_mean(self, patches: np.ndarray) -> Cut:
+        """Return the same with what molecules of its kind show in the mean.
+
+        Args:
+            patches: (N, 2 half + 1, 2 half + 1) float32, the molecules brought onto this one.
+        """
+        centre = np.full(2, self.half + 0.5)
+        return Cut(patches.mean(axis=0), centre, self.outline, self.molecule)
 
     def sampled(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         """Return the brightness at places (h, w) relative to the centroid, float32."""
         columns = (x + self.centre[0] - 0.5).astype(np.float32)  # remap counts in pixel centres
         rows = (y + self.centre[1] - 0.5).astype(np.float32)
         return cv2.remap(
-            self.image.grey, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+            self.grey, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
         )
 
     def mask(self) -> np.ndarray:
@@ -141,7 +160,7 @@ class Cut:
         mask = cv2.resize(grown, (side, side), interpolation=cv2.INTER_AREA)
         # Beyond its image nothing is known of the example.
         axis = np.arange(side) - self.half
-        height, width = self.image.grey.shape
+        height, width = self.grey.shape
         mask *= ((axis + self.centre[0] >= 0) & (axis + self.centre[0] <= width))[None]
         return mask * ((axis + self.centre[1] >= 0) & (axis + self.centre[1] <= height))[:, None]
 
