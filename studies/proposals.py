@@ -29,7 +29,7 @@ from spm.run.settings import Settings, takes
 from spm.similarity.find_alike import Proposal, find_alike
 from spm.similarity.outline_proposal import OutlineProposer
 from spm.simulate import SYSTEMS, simulate
-from spm.structures.annotation import read_annotation
+from spm.structures.annotation import classes_of, read_annotation
 from spm.structures.classes import Classes
 
 SIDE, MOLECULE = 512, 46.0  # pixels
@@ -157,7 +157,8 @@ def _simulated(system: str, seed: int) -> Scene:
 
 
 def _annotated(path: Path) -> Scene:
-    annotation = read_annotation(path).classified()
+    annotation = read_annotation(path)
+    annotation = annotation.classified(classes_of([annotation]))
     outlines = [np.asarray(shape.points, float) for shape in annotation.shapes]
     if not outlines:
         raise InputError(f"{path}: holds no outline; name an annotation with some.")

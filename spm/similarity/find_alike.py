@@ -193,7 +193,11 @@ def likeness_threshold(likeness: np.ndarray) -> float:
     if not len(likeness):
         return LEAST
     z = np.sort(np.arctanh(np.minimum(likeness, 0.9999)))
-    return float(np.clip(np.tanh(np.median(z[_division(z) :]) - FAR), LEAST, UNSURE))
+    first = _division(z)
+    least = np.median(z[first:]) - FAR
+    if first:
+        least = max(least, (z[first - 1] + z[first]) / 2)
+    return float(np.clip(np.tanh(least), LEAST, UNSURE))
 
 
 def _division(z: np.ndarray) -> int:

@@ -19,10 +19,12 @@ from spm.geometry.polygons import clip_polygon, diameter
 
 # Height of an outline over the lowest place within NEARBY diameters, as a share of the molecule's.
 # Chosen for the outlines of simulated molecules and of real ones drawn by hand.
-LEVEL, NEARBY = 0.6, 0.3
+LEVEL, NEARBY = 0.6, 0.28
 # A valley is one between molecules when it is this deep, as a share of the lower summit's height:
 # between the lobes of one molecule the simulated and real ones have valleys of up to 0.08.
 VALLEY = 0.085
+BRIDGE = 0.12  # half the width of what may be a bridge to a neighbour, in diameters
+BODY = 0.8  # share of a region that remains without its bridges
 VALLEYS = (0.01, 0.02, 0.04, VALLEY, 0.12, 0.17, 0.24, 0.34, 0.48)  # tried where the size is known
 WINDOW = 128  # half the side of the window that is looked at, pixels
 LARGEST = 0.45  # of the window's side: diameter of a molecule, above which a larger one is taken
@@ -175,8 +177,22 @@ def _above_level(relief: Relief, basin: np.ndarray, row: int, column: int) -> np
     region = ndimage.binary_fill_holes(parts == wanted)
     if not region.any():
         return None
+    region = _without_bridges(region)
     apart = ndimage.distance_transform_edt(~region)[row, column]
     return region if apart <= NEAR * diameter(region.sum()) + 1 else None
+
+
+def _without_bridges(region: np.ndarray) -> np.ndarray:
+    """Return a region (h, w) without thin parts that lead to its neighbours; as it is where it is
+    thin itself."""
+    side = 2 * round(BRIDGE * float(diameter(region.sum()))) + 1
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
+    opened = cv2.morphologyEx(region.astype(np.uint8), cv2.MORPH_OPEN, disc)
+    parts, _ = ndimage.label(opened)
+    counts = np.bincount(parts[opened > 0], minlength=2)
+    if counts.max() < BODY * region.sum():
+        return region
+    return parts == counts.argmax()
 
 
 def _local_ground(heights: np.ndarray, reach: float) -> np.ndarray:

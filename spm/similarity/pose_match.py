@@ -20,7 +20,7 @@ from spm.similarity.templates import COARSE, FINE, Cut, ReducedImage, Template
 GAINS = (0.4, 2.5)  # contrast of a molecule over the example's
 PEAK = 0.45  # correlation from which a place is refined
 APART = 0.3  # of two places nearer than this, in diameters, the better one is refined
-ROUNDS = 8  # Gauss-Newton steps
+ROUNDS, AGAIN = 6, 2  # Gauss-Newton steps, and those onto another picture of the example
 LONGEST = (0.05, 0.05, 0.15)  # step in x, y (in diameters) and angle (radians)
 FARTHEST = 0.3  # from the place where it began, in diameters
 PIXELS = 1 << 20  # that are correlated at once: the memory grows with them
@@ -109,12 +109,15 @@ class PoseSearch:
             if own.any():
                 angles = template.bank.angles[kernels[own]]
                 aligned = _Aligner(template.fine, mirrored, self.fine).align(centres[own], angles)
-                found.append(Poses(template, mirrored, *aligned))
+                alike = aligned[2] >= PEAK
+                if alike.any():
+                    kept = (values[alike] for values in aligned)
+                    found.append(Poses(template, mirrored, *kept))
         return found
 
     def refined_again(self, poses: Poses, cut: Cut) -> Poses:
         """Return poses brought onto another picture of the same example."""
-        aligner = _Aligner(cut, poses.mirrored, self.fine)
+        aligner = _Aligner(cut, poses.mirrored, self.fine, AGAIN)
         return Poses(poses.template, poses.mirrored, *aligner.align(poses.centres, poses.angles))
 
     def patches(self, poses: Poses, chosen: Sequence[int]) -> np.ndarray:
@@ -124,35 +127,27 @@ class PoseSearch:
             (N, 2 half + 1, 2 half + 1) float32, see `Cut.of_mean`.
         """
         cut = poses.template.fine
-        axis = np.arange(-cut.half, cut.half + 1.0)
+        axis = np.arange(-cut.half, cut.half + 1, dtype=np.float32)
         x, y = (values.ravel() for values in np.meshgrid(axis, axis))
-        values = _brought(self.fine, poses, chosen, x, y * (-1 if poses.mirrored else 1))
+        centres = poses.centres[chosen] * self.fine.factor
+        turned_y = -y if poses.mirrored else y
+        values = _sampled(self.fine.grey, centres, poses.angles[chosen], x, turned_y)
         inside = cut.mask().ravel() > 0.5
         values -= values[:, inside].mean(axis=1, keepdims=True)
         contrast = float(cut.sampled(x[None], y[None])[0, inside].std())
         values *= contrast / np.maximum(values[:, inside].std(axis=1, keepdims=True), 1e-6)
-        return values.reshape(-1, axis.size, axis.size).astype(np.float32)
-
-
-def _brought(
-    image: ReducedImage, poses: Poses, chosen: Sequence[int], x: np.ndarray, y: np.ndarray
-) -> np.ndarray:
-    """Return (N, M) float64 what chosen molecules show at places (M,) of their example."""
-    centres = poses.centres[chosen] * image.factor
-    return _sampled(image.grey, centres, poses.angles[chosen], x, y)
+        return values.reshape(-1, axis.size, axis.size)
 
 
 def _sampled(
     grey: np.ndarray, centres: np.ndarray, angles: np.ndarray, x: np.ndarray, y: np.ndarray
 ) -> np.ndarray:
-    """Return (N, M) float64 the brightness at places (M,) turned and moved to N centres."""
-    cosine, sine = np.cos(angles)[:, None], np.sin(angles)[:, None]
-    columns = centres[:, :1] - 0.5 + cosine * x - sine * y  # remap counts in pixel centres
-    rows = centres[:, 1:] - 0.5 + sine * x + cosine * y
-    return cv2.remap(
-        grey, columns.astype(np.float32), rows.astype(np.float32),
-        cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE,
-    ).astype(float)  # fmt: skip
+    """Return (N, M) float32 the brightness at places (M,) turned and moved to N centres."""
+    cosine, sine = (f(angles)[:, None].astype(np.float32) for f in (np.cos, np.sin))
+    middle = (centres - 0.5).astype(np.float32)  # remap counts in pixel centres
+    columns = middle[:, :1] + cosine * x - sine * y
+    rows = middle[:, 1:] + sine * x + cosine * y
+    return cv2.remap(grey, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
 
 class _Correlator:
@@ -208,26 +203,29 @@ class _Aligner:
     Its pixels inside the mask, M, are compared; whatever the brightness and contrast.
     """
 
-    def __init__(self, cut: Cut, mirrored: bool, image: ReducedImage):
-        self.image = image
+    def __init__(self, cut: Cut, mirrored: bool, image: ReducedImage, rounds: int = ROUNDS):
+        self.image, self.rounds = image, rounds
         flip = -1 if mirrored else 1
         rows, columns = np.nonzero(cut.mask() > 0.5)
         # Of the example as it is after the mirroring.
-        self.x, self.y = x, y = (columns - cut.half) * 1.0, (rows - cut.half) * (1.0 * flip)
+        x, y = (columns - cut.half).astype(np.float32), (rows - cut.half).astype(np.float32) * flip
+        self.x, self.y = x, y
 
         def sampled(x: np.ndarray, y: np.ndarray) -> np.ndarray:
             return cut.sampled(x[None], flip * y[None])[0].astype(float)
 
         values = sampled(x, y)
-        self.values = values - values.mean()
-        self.spread = max(float(self.values @ self.values), 1e-6)
+        values -= values.mean()
+        self.spread = max(float(values @ values), 1e-6)
         along_x = sampled(x + 0.5, y) - sampled(x - 0.5, y)
         along_y = sampled(x, y + 0.5) - sampled(x, y - 0.5)
         slopes = np.stack([along_x, along_y, x * along_y - y * along_x], axis=1)
         # What looks like a change of brightness or contrast does not count.
         slopes -= slopes.mean(axis=0)
-        slopes -= np.outer(self.values, self.values @ slopes / self.spread)
-        self.steps = np.linalg.pinv(slopes).T  # (M, 3): from differences to x, y, angle
+        slopes -= np.outer(values, values @ slopes / self.spread)
+        # (M, 4): from brightness to the steps in x, y and angle, and to the contrast.
+        steps = np.column_stack([np.linalg.pinv(slopes).T, values / self.spread])
+        self.steps = steps.astype(np.float32)
 
     def align(self, centres: np.ndarray, angles: np.ndarray) -> tuple[np.ndarray, ...]:
         """Return refined centres (N, 2), image pixels, angles (N,) and the likeness (N,)."""
@@ -242,12 +240,11 @@ class _Aligner:
         """Return the best of all steps, in pixels of the reduced image."""
         longest = np.array(LONGEST) * (self.image.molecule, self.image.molecule, 1)
         centres, best = start, (start.copy(), angles.copy(), np.full(len(start), -np.inf))
-        for _ in range(ROUNDS + 1):
-            values, gain, likeness = self._compared(centres, angles)
+        for _ in range(self.rounds + 1):
+            change, likeness = self._compared(centres, angles)
             better = likeness > best[2]
             for kept, new in zip(best, (centres, angles, likeness), strict=True):
                 kept[better] = new[better]
-            change = (values / np.maximum(gain, GAINS[0])[:, None] - self.values) @ self.steps
             change = np.clip(change, -longest, longest)
             cosine, sine = np.cos(angles), np.sin(angles)
             x = cosine * change[:, 0] - sine * change[:, 1]
@@ -259,10 +256,12 @@ class _Aligner:
         return best
 
     def _compared(self, centres: np.ndarray, angles: np.ndarray) -> tuple[np.ndarray, ...]:
-        """Return brightness (N, M) less its mean, contrast over the example's (N,), likeness."""
+        """Return the steps (N, 3) in x, y and angle towards a better fit, and the likeness (N,)."""
         values = _sampled(self.image.grey, centres, angles, self.x, self.y)
         values -= values.mean(axis=1, keepdims=True)
-        gain = values @ self.values / self.spread
-        own = np.maximum((values**2).sum(axis=1), 1e-6)
+        found = (values @ self.steps).astype(float)
+        change, gain = found[:, :3], found[:, 3]
+        own = np.maximum(np.einsum("nm,nm->n", values, values), 1e-6)
         likeness = gain * np.sqrt(self.spread / own)
-        return values, gain, np.where((gain > GAINS[0]) & (gain < GAINS[1]), likeness, -1.0)
+        likeness[(gain <= GAINS[0]) | (gain >= GAINS[1])] = -1.0
+        return change / np.maximum(gain, GAINS[0])[:, None], likeness
