@@ -3,14 +3,14 @@
 A network that is shown one molecule of each class learns hardly more than that one. But molecules
 on a surface are copies of one another: in the images that are to be recognised, and around the
 outlined ones, those that look like an example, whichever way they are turned, are found by their
-brightness alone (`spm.similarity.find_alike`) and get its outline. Those of one class are more like
-one another than like the other class's example, so that names spread from neighbour to neighbour
-(`spm.similarity.label_spreading`). All of them teach the network as if the user had outlined them;
-what only resembles an example teaches nothing, and the rest is background.
+brightness alone (`spm.similarity.find_alike`) and get its class and outline. They teach the network
+as if the user had outlined them; what only resembles an example, or has a class that is in doubt
+(`spm.similarity.label_spreading`), teaches nothing, and the rest is background.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -26,7 +26,7 @@ from spm.run.progress import progress
 from spm.run.words import counted
 from spm.similarity import find_alike, label_spreading
 from spm.similarity.find_alike import Outlined, Proposal
-from spm.similarity.outline_fit import lay_outlines
+from spm.similarity.label_spreading import polar_descriptors
 from spm.structures.classes import Classes
 from spm.structures.shape import Shape
 
@@ -34,54 +34,22 @@ MOST = 800  # molecules that are compared with each other: the time grows with t
 
 
 @dataclass
-class Search:
-    """What the user outlined, and how more of it is found.
+class Seen:
+    """An image and what it shows.
 
     Attributes:
-        patterns: the examples as they are looked for in an image.
-        examples: the same as names spread from them.
-        classes: the classes.
-        mirror: whether mirror images are the same molecule.
-        seed: divides very many molecules into portions.
+        name: of the file that teaches.
+        path: of the image; None for one that the user annotated.
+        outlined: (class name, outline (n, 2) x, y) of the user's own outlines.
+        found: what is like the examples.
+        unclear: what only resembles them.
     """
 
-    patterns: find_alike.Examples
-    examples: label_spreading.Examples
-    classes: Classes
-    mirror: bool
-    seed: int
-
-    def find(
-        self, image: np.ndarray, outlined: Outlined = ()
-    ) -> tuple[list[Proposal], list[Proposal]]:
-        """Return the molecules that are like the examples, and what only resembles them.
-
-        Args:
-            image: (H, W, 3) uint8.
-            outlined: (class name, outline (n, 2) x, y) of what is outlined in it already.
-        """
-        found, unclear = find_alike.search(image, self.patterns, outlined)
-        return self._named(image, found), unclear
-
-    def _named(self, image: np.ndarray, found: list[Proposal]) -> list[Proposal]:
-        """Return them with the names that spread; who changes its name gets the other outline."""
-        named = list(found)
-        places = np.array([polygon_centroid(proposal.points) for proposal in found]).reshape(-1, 2)
-        order = np.random.default_rng(self.seed).permutation(len(found))
-        for portion in np.array_split(order, max(-(-len(order) // MOST), 1)):
-            shares = label_spreading.name_by_examples(
-                image, places[portion], self.examples, self.mirror
-            )
-            ids = shares.argmax(axis=1)
-            names = [self.classes[k] for k in ids]
-            other = [k for k, i in enumerate(portion) if names[k] != found[i].class_name]
-            outlines = lay_outlines(
-                image, places[portion[other]], ids[other], self.examples, self.mirror
-            )
-            for k, points in zip(other, outlines, strict=True):
-                within = np.clip(points, 0, image.shape[1::-1])
-                named[portion[k]] = replace(found[portion[k]], class_name=names[k], points=within)
-        return named
+    name: str
+    path: Path | None
+    outlined: Outlined
+    found: list[Proposal]
+    unclear: list[Proposal]
 
 
 def teach_by_examples(
@@ -102,26 +70,39 @@ def teach_by_examples(
     """
     sources = [one for one in outlined_sources(source_dir) if not one.simulated]
     classify(sources, classes)
-    own = [(source.read_image(), _outlined(source, classes)) for source in sources]
-    patterns = find_alike.Examples(own, mirror)
-    search = Search(patterns, read_examples(sources, classes), classes, mirror, seed)
-    paths = find_images(None, images_dir)
-    empty_folder(folder)
-    counts = dict.fromkeys(classes, 0)
-    with progress(len(own) + len(paths), "what looks like your outlines", "image") as bar:
-        for number, (image, outlined) in enumerate(own):
-            _teach(folder / f"own{number}", image, outlined, search, counts)
+    own = [source.read_image() for source in sources]
+    outlined = [_outlined(source, classes) for source in sources]
+    patterns = find_alike.Examples(list(zip(own, outlined, strict=True)), mirror)
+    examples = read_examples(sources, classes)
+    seen, descriptors = [], []
+    tasks = [(f"own{k}", None, known) for k, known in enumerate(outlined)]
+    tasks += [(f"found{k}", path, ()) for k, path in enumerate(find_images(None, images_dir))]
+    with progress(len(tasks), "what looks like your outlines", "image") as bar:
+        for number, (name, path, known) in enumerate(tasks):
+            image = own[number] if path is None else open_image(path).image
+            seen.append(Seen(name, path, known, *find_alike.search(image, patterns, known)))
+            places = [polygon_centroid(one.points) for one in seen[-1].found]
+            descriptors.append(polar_descriptors(image, places, examples.diameter))
             bar.update()
-        for number, path in enumerate(paths):
-            _teach(folder / f"found{number}", open_image(path).image, (), search, counts)
-            bar.update()
-    if not sum(counts.values()):
+    if not sum(len(one.found) for one in seen):
         raise InputError(
             f"{images_dir}: nothing looks like the molecules that are outlined in {source_dir}; "
             "outline more, or run without --examples."
         )
-    found = ", ".join(f"{count} {name}" for name, count in counts.items())
+    names = np.array([classes.index(proposal.class_name) for proposal in _found(seen)])
+    sure = _sure(np.concatenate(descriptors), names, examples, mirror, seed)
+    starts = np.cumsum([len(one.found) for one in seen])[:-1]
+    empty_folder(folder)
+    for number, (one, own_sure) in enumerate(zip(seen, np.split(sure, starts), strict=True)):
+        image = own[number] if one.path is None else open_image(one.path).image
+        _write(folder, _divided(one, own_sure), image)
+    counts = Counter(p.class_name for p, k in zip(_found(seen), sure, strict=True) if k)
+    found = ", ".join(f"{counts[name]} {name}" for name in classes)
     print(f"{counted(sum(counts.values()), 'molecule')} like your outlines teach too: {found}")
+
+
+def _found(seen: list[Seen]) -> list[Proposal]:
+    return [proposal for one in seen for proposal in one.found]
 
 
 def _outlined(source: Source, classes: Classes) -> Outlined:
@@ -129,16 +110,35 @@ def _outlined(source: Source, classes: Classes) -> Outlined:
     return list(zip(names, source.read_outlines(), strict=True))
 
 
-def _teach(
-    path: Path, image: np.ndarray, outlined: Outlined, search: Search, counts: dict[str, int]
-) -> None:
-    """Write an image with the outlined and the found molecules; count the found ones."""
-    found, unclear = search.find(image, outlined)
-    for proposal in found:
-        counts[proposal.class_name] += 1
-    if not outlined and not found:
+def _sure(
+    descriptors: np.ndarray,
+    names: np.ndarray,
+    examples: label_spreading.Examples,
+    mirror: bool,
+    seed: int,
+) -> np.ndarray:
+    """Return (N,) bool of which molecules the class is beyond doubt."""
+    sure = np.zeros(len(names), bool)
+    order = np.random.default_rng(seed).permutation(len(names))
+    for portion in np.array_split(order, -(-len(order) // MOST)):
+        sure[portion] = label_spreading.names_agree(
+            descriptors[portion], names[portion], examples, mirror
+        )
+    return sure
+
+
+def _divided(one: Seen, sure: np.ndarray) -> Seen:
+    """Return it with the molecules of an uncertain class among what is unclear."""
+    found = [proposal for proposal, known in zip(one.found, sure, strict=True) if known]
+    unsure = [proposal for proposal, known in zip(one.found, sure, strict=True) if not known]
+    return replace(one, found=found, unclear=one.unclear + unsure)
+
+
+def _write(folder: Path, one: Seen, image: np.ndarray) -> None:
+    """Write an image that teaches with all its molecules, if it has any."""
+    if not one.outlined and not one.found:
         return
-    taught = [*outlined, *((proposal.class_name, proposal.points) for proposal in found)]
+    taught = [*one.outlined, *((proposal.class_name, proposal.points) for proposal in one.found)]
     shapes = [Shape(class_name, points) for class_name, points in taught]
-    extra = {"unclear": [proposal.points.tolist() for proposal in unclear]}
-    write_annotated(path.parent, path.name, image, shapes, extra=extra)
+    unclear = [proposal.points.tolist() for proposal in one.unclear]
+    write_annotated(folder, one.name, image, shapes, extra={"unclear": unclear})
