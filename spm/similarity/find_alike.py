@@ -28,6 +28,8 @@ FAR = 1.0
 # below UNSURE, the upper group are the molecules.
 GAP = 0.35
 
+Outlined = Sequence[tuple[str, np.ndarray]]  # class name and outline (n, 2) of each molecule
+
 
 @dataclass(frozen=True, eq=False)
 class Proposal:
@@ -55,41 +57,40 @@ class _Candidate:
 
 
 class Examples:
-    """Outlined molecules of an image, made ready to be looked for.
+    """Outlined molecules, made ready to be looked for.
 
     Args:
-        image: (H, W, 3) uint8.
-        outlined: (class name, outline (n, 2) x, y) of each molecule that is outlined.
+        images: of each image its pixels, (H, W, 3) uint8, and (class name, outline (n, 2) x, y) of
+            each molecule that is outlined in it; all images at one scale.
         mirror: whether mirror images are the same molecule.
         most: examples of a class that are used: whole ones of the usual size first.
 
     Attributes:
         templates: the examples; empty where no outline encloses anything.
-        outlines: of each its (n, 2) outline in the image.
         molecule: median diameter, pixels; 0 without any.
     """
 
     def __init__(
-        self,
-        image: np.ndarray,
-        outlined: Sequence[tuple[str, np.ndarray]],
-        mirror: bool = True,
-        most: int = MOST,
+        self, images: Sequence[tuple[np.ndarray, Outlined]], mirror: bool = True, most: int = MOST
     ):
-        chosen = []
-        for name in dict.fromkeys(name for name, _ in outlined):
-            own = [np.asarray(points, float) for other, points in outlined if other == name]
-            chosen += [(name, points) for points in _usual(own, image.shape)[:most]]
-        examples = [OutlinedExample.cut_out(image, name, points) for name, points in chosen]
+        chosen: list[tuple[np.ndarray, str, np.ndarray]] = []
+        for name in dict.fromkeys(name for _, outlined in images for name, _ in outlined):
+            own = [
+                (image, np.asarray(points, float))
+                for image, outlined in images
+                for other, points in outlined
+                if other == name
+            ]
+            chosen += [(image, name, points) for image, points in _usual(own)[:most]]
+        examples = [OutlinedExample.cut_out(*one) for one in chosen]
         diameters = [example.diameter for example in examples]
         self.molecule = float(np.median(diameters)) if diameters else 0.0
         self.templates = [Template(example, self.molecule, mirror) for example in examples]
-        self.outlines = [points for _, points in chosen]
 
 
 def find_alike(
     image: np.ndarray,
-    outlined: Sequence[tuple[str, np.ndarray]],
+    outlined: Outlined,
     mirror: bool = True,
     progress: Callable[[float], None] | None = None,
 ) -> list[Proposal]:
@@ -106,38 +107,62 @@ def find_alike(
     Returns:
         The molecules, the most alike first.
     """
-    examples = Examples(image, outlined, mirror)
+    return search(image, Examples([(image, outlined)], mirror), outlined, progress)[0]
+
+
+def search(
+    image: np.ndarray,
+    examples: Examples,
+    outlined: Outlined = (),
+    progress: Callable[[float], None] | None = None,
+) -> tuple[list[Proposal], list[Proposal]]:
+    """Find what is like examples, which may be another image's.
+
+    Args:
+        image: (H, W, 3) uint8, at the scale of the examples.
+        examples: what is looked for.
+        outlined: (class name, outline) of what is outlined in this image already.
+        progress: called with the share that is done, 0 to 1.
+
+    Returns:
+        The molecules, and what only resembles them (see `likeness_threshold`); each the most alike
+        first.
+    """
     if not examples.templates:
-        return []
-    search = PoseSearch(image.sum(axis=2, dtype=np.float32), examples.molecule)
+        return [], []
+    poses_of = PoseSearch(image.sum(axis=2, dtype=np.float32), examples.molecule)
 
     def searched(share: float) -> None:
         if progress:
             progress(SEARCH * share)
 
     taken = CroppedMask.of_polygons([points for _, points in outlined], *image.shape[:2])
-    poses = search.find(examples.templates, searched)
-    found = _judged(poses, taken, image.shape[:2])
+    poses = poses_of.find(examples.templates, searched)
+    judged = _judged(poses, taken, image.shape[:2])
     for done in range(MEANS):
-        poses = _by_mean(search, poses, found)
-        found = _judged(poses, taken, image.shape[:2])
+        poses = _by_mean(poses_of, poses, judged[0])
+        judged = _judged(poses, taken, image.shape[:2])
         if progress:
             progress(SEARCH + (1 - SEARCH) * (done + 1) / MEANS)
-    height, width = image.shape[:2]
-    return [
-        Proposal(poses[one.poses].template.class_name, np.clip(one.points, 0, (width, height)),
-                 one.likeness)
-        for one in found
-    ]  # fmt: skip
+    found, unsure = (
+        [_proposal(one, poses, image.shape[:2]) for one in candidates] for candidates in judged
+    )
+    return found, unsure
+
+
+def _proposal(one: _Candidate, poses: list[Poses], shape: tuple[int, int]) -> Proposal:
+    points = np.clip(one.points, 0, shape[::-1])
+    return Proposal(poses[one.poses].template.class_name, points, one.likeness)
 
 
 def _judged(
     poses: list[Poses], taken: list[CroppedMask], shape: tuple[int, int]
-) -> list[_Candidate]:
-    """Return which places are molecules, the most alike first."""
+) -> tuple[list[_Candidate], list[_Candidate]]:
+    """Return which places are molecules, and which only resemble them, the most alike first."""
     found = _without_doubles(_candidates(poses, shape), taken, shape)
     least = likeness_threshold(np.array([one.likeness for one in found]))
-    return [one for one in found if one.likeness >= least]
+    count = sum(one.likeness >= least for one in found)
+    return found[:count], found[count:]
 
 
 def _by_mean(search: PoseSearch, poses: list[Poses], found: list[_Candidate]) -> list[Poses]:
@@ -182,17 +207,23 @@ def _division(z: np.ndarray) -> int:
     return int(gaps.argmax()) + 1 if len(gaps) and gaps.max() >= GAP else 0
 
 
-def _usual(outlines: list[np.ndarray], shape: Sequence[int]) -> list[np.ndarray]:
-    """Return the outlines that enclose something of the image, whole ones of the usual size
+def _usual(
+    outlined: list[tuple[np.ndarray, np.ndarray]],
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return the (image, outline) that enclose something of the image, whole ones of the usual size
     first."""
-    inside = [polygon_area(clip_polygon(points, shape[1], shape[0])) for points in outlines]
-    outlines = [points for points, area in zip(outlines, inside, strict=True) if area > 1]
-    usual = np.median([polygon_area(points) for points in outlines]) if outlines else 1.0
+    outlined = [
+        (image, points)
+        for image, points in outlined
+        if polygon_area(clip_polygon(points, image.shape[1], image.shape[0])) > 1
+    ]
+    usual = np.median([polygon_area(points) for _, points in outlined]) if outlined else 1.0
 
-    def oddness(points: np.ndarray) -> tuple[bool, float]:
-        return _beyond(points, shape) > -1, abs(np.log(polygon_area(points) / usual))
+    def oddness(one: tuple[np.ndarray, np.ndarray]) -> tuple[bool, float]:
+        image, points = one
+        return _beyond(points, image.shape) > -1, abs(np.log(polygon_area(points) / usual))
 
-    return sorted(outlines, key=oddness)
+    return sorted(outlined, key=oddness)
 
 
 def _candidates(poses: list[Poses], shape: tuple[int, int]) -> list[_Candidate]:

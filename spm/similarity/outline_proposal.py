@@ -56,7 +56,7 @@ class OutlineProposer:
         mirror: bool = True,
     ):
         self.image = image
-        self.examples = Examples(image, examples, mirror)
+        self.examples = Examples([(image, examples)], mirror)
         self.size = molecule_size or self.examples.molecule or None
         step = max(1, min(image.shape[:2]) // SAMPLES)
         few = image[::step, ::step].sum(axis=2, dtype=np.float32)
