@@ -67,6 +67,7 @@ class Examples:
 
     Attributes:
         templates: the examples; empty where no outline encloses anything.
+        outlines: of each its (n, 2) outline in its image.
         molecule: median diameter, pixels; 0 without any.
     """
 
@@ -86,6 +87,7 @@ class Examples:
         diameters = [example.diameter for example in examples]
         self.molecule = float(np.median(diameters)) if diameters else 0.0
         self.templates = [Template(example, self.molecule, mirror) for example in examples]
+        self.outlines = [points for _, _, points in chosen]
 
 
 def find_alike(
