@@ -1,8 +1,11 @@
-"""The one exception that scripts show to a user as a sentence instead of a traceback."""
+"""What a user is shown as a sentence instead of a traceback: the one exception of ours for it, and
+the words for those of the system."""
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterable
+from pathlib import Path
 
 
 class InputError(Exception):
@@ -31,3 +34,22 @@ def raise_problems(problems: Iterable[str | Exception]) -> None:
     """Raise one InputError that reports all problems; go on when there is none."""
     if problems := list(problems):
         raise InputError.joined(problems)
+
+
+def os_sentence(error: OSError) -> str:
+    """Return one sentence that names the file of an OSError and the way out."""
+    name = error.filename or error.filename2
+    if isinstance(name, str) and Path(name).name.startswith("."):
+        name = Path(name).parent  # a temporary file or a lock, of which the user knows nothing
+    what = error.strerror or str(error) or type(error).__name__
+    hints = {
+        "ENOSPC": "free some space and start again",
+        "EDQUOT": "free some space and start again",
+        "EROFS": "choose a folder that can be written to",
+        "EACCES": "close programs that use it or change its permissions",
+        "EPERM": "close programs that use it or change its permissions",
+        "ENOENT": "check the name",
+        "EMFILE": "close other programs",
+    }
+    hint = hints.get(errno.errorcode.get(error.errno or 0, ""), "check the disk and the folder")
+    return f"{name}: {what}; {hint}." if name else f"{what}; {hint}."

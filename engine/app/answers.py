@@ -14,7 +14,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
 from engine.app.project import NotFound
-from spm.errors import InputError
+from spm.errors import InputError, os_sentence
 
 LOG = logging.getLogger("app")
 MOST_BYTES = 64 * 1024**2  # of a JSON body; that of 10,000 outlines has about ten megabytes
@@ -75,6 +75,8 @@ def error_answer(request: Request, error: Exception) -> Response:
         return Answer({"error": str(error)}, 404 if isinstance(error, NotFound) else 422)
     if isinstance(error, HTTPException):
         return Answer({"error": error.detail}, error.status_code)
+    if isinstance(error, OSError):  # no room, no right to write: the user can mend it
+        return Answer({"error": os_sentence(error)}, 422)
     said = " ".join(str(error).split())[:500]
     LOG.error("%s %s: %s: %s", request.method, request.url.path, type(error).__name__, said)
     return Answer({"error": UNEXPECTED}, 500)

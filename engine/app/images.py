@@ -99,6 +99,7 @@ async def upload(project: Project, request: Request) -> Response:
         target = new_file(project.folder(called), request.path_params["name"])
         check_name(target, target.stem)
         _refuse_if_there(target)
+        _refuse_if_large(int(request.headers.get("content-length") or 0))
         temporary = temporary_path(target)
         try:
             await _receive(request, temporary)
@@ -118,6 +119,11 @@ def _refuse_if_there(target: Path) -> None:
         raise Refused(f"{target}: is there already; rename one of the two.")
 
 
+def _refuse_if_large(size: int) -> None:
+    if size > MOST_UPLOADED:
+        raise Refused(f"The file is larger than {MOST_UPLOADED // 1024**3} GB.", 413)
+
+
 def _publish(temporary: Path, target: Path) -> None:
     """Give a file its name, unless nothing here reads it or another one got the name meanwhile."""
     _check_readable(temporary, target.name)
@@ -131,8 +137,7 @@ async def _receive(request: Request, path: Path) -> None:
     with path.open("wb") as file:
         async for part in request.stream():
             size += len(part)
-            if size > MOST_UPLOADED:
-                raise Refused(f"The file is larger than {MOST_UPLOADED // 1024**3} GB.", 413)
+            _refuse_if_large(size)
             await run_in_threadpool(file.write, part)
         file.flush()
         await run_in_threadpool(os.fsync, file.fileno())

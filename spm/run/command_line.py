@@ -20,7 +20,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from spm.errors import InputError
+from spm.errors import InputError, os_sentence
 from spm.run.help_words import bare, help_words, metavar
 from spm.run.setting_kinds import POSITIONAL
 from spm.run.settings import Settings, described, helps, renamed
@@ -68,7 +68,7 @@ def run(main: Callable[..., Any], argv: Sequence[str] | None = None) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except OSError as error:
-        _report(error, _os_sentence(error), debug)
+        _report(error, os_sentence(error), debug)
     except MemoryError as error:
         _report(error, "not enough memory; close other programs or use smaller images.", debug)
     except Exception as error:
@@ -123,23 +123,6 @@ def _fills_the_card(error: Exception) -> bool:
         return True
     text = str(error)
     return "RESOURCE_EXHAUSTED" in text or "DefaultCPUAllocator: not enough memory" in text
-
-
-def _os_sentence(error: OSError) -> str:
-    """Return one sentence that names the file of an OSError and the way out."""
-    name = error.filename or error.filename2
-    what = error.strerror or str(error) or type(error).__name__
-    hints = {
-        "ENOSPC": "free some space and start again",
-        "EDQUOT": "free some space and start again",
-        "EROFS": "choose a folder that can be written to",
-        "EACCES": "close programs that use it or change its permissions",
-        "EPERM": "close programs that use it or change its permissions",
-        "ENOENT": "check the name",
-        "EMFILE": "close other programs",
-    }
-    hint = hints.get(errno.errorcode.get(error.errno or 0, ""), "check the disk and the folder")
-    return f"{name}: {what}; {hint}." if name else f"{what}; {hint}."
 
 
 # --- parsing -----------------------------------------------------------------------------------

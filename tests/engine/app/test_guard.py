@@ -1,9 +1,11 @@
 """Who is refused: no token, another host or origin, names that lead outside, bodies without end."""
 
 import asyncio
+import errno
 import json
 import logging
 import socket
+from pathlib import Path
 
 import pytest
 from app_server import Server, demo_project
@@ -139,6 +141,17 @@ def test_an_unexpected_error_is_a_sentence_there_and_a_line_here(caplog):
     assert answer.status_code == 500 and b"Traceback" not in answer.body
     assert b"division" not in answer.body and json.loads(answer.body)["error"]
     assert caplog.messages == ["GET /api/state: ZeroDivisionError: division by zero"]
+
+
+def test_what_the_system_refuses_is_a_sentence_with_the_folder():
+    def refused(_):
+        raise PermissionError(errno.EACCES, "Permission denied", "project/aug_test_in/.a1b2.lock")
+
+    scope = {"type": "http", "method": "GET", "path": "/api/state", "headers": []}
+    answer = asyncio.run(answering(refused)(Request(scope)))
+    said = json.loads(answer.body)["error"]
+    assert answer.status_code == 422 and ".a1b2" not in said
+    assert said.startswith(f"{Path('project/aug_test_in')}: ") and "permissions" in said
 
 
 def test_it_listens_on_this_computer_alone_and_on_a_port_of_its_own(server):
