@@ -47,11 +47,14 @@ def _shown(text: str, level: str, kind: str) -> dict[str, Any]:
     if not isinstance(text, Placed) or text.path is None:
         return found
     annotation = _annotation(text.path)
-    shapes = list(_ids(annotation, text.shapes)) if annotation else []
+    name = _image_name(annotation, text.path)
+    if name is None:  # there is no image that the page could open
+        return found
+    shapes = list(_ids(annotation, text.shapes))
     x, y = text.point or (None, None)
     return found | {
         "folder": SOURCES,
-        "name": _image_name(annotation, text.path),
+        "name": name,
         "shape": shapes[0] if shapes else None,
         "shapes": shapes,
         "x": x,

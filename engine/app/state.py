@@ -70,7 +70,10 @@ def _images(project: Project, called: str) -> list[dict[str, Any]]:
         if own is not None and own.derived is not None:
             continue  # a turned copy
         entry = _of_image(project, path, name, own) if called == IMAGES else _of_source(own)
-        found.append({"folder": called, "name": path.name, **entry, **_kind(path)})
+        damaged = own is None and is_file(path.with_suffix(".json"))
+        found.append(
+            {"folder": called, "name": path.name, **entry, **_kind(path), "damaged": damaged}
+        )
     return found
 
 

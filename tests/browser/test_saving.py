@@ -91,6 +91,35 @@ def test_the_others_state_can_be_taken_and_ones_own_brought_back(window, outline
     np.testing.assert_allclose(centres(outlined), sorted([*PLACES, (230, 217)]), atol=1)
 
 
+def test_a_file_that_is_deleted_meanwhile_deletes_nothing(window, outlined):
+    page: Page = window(outlined)
+    page.step("outline")
+    (outlined / "aug_test_in/00-cut.json").unlink()
+    draw(page, DRAWN)
+    page.until("return page.desk.saver.mark === 'conflict'")
+    page.click("#merge")
+    page.saved()
+    np.testing.assert_allclose(centres(outlined), sorted([*PLACES, (70, 217)]), atol=1)
+
+
+def test_nothing_is_drawn_on_outlines_that_cannot_be_read(window, outlined):
+    path = outlined / "aug_test_in/00-cut.json"
+    good = path.read_bytes()
+    path.write_bytes(good[:300])
+    page: Page = window(outlined)
+    page.step("outline")
+    page.until("return document.getElementById('banner').innerText.includes('not valid JSON')")
+    assert "damaged" in page.run("return document.getElementById('list').innerText")
+    draw(page, DRAWN)
+    assert page.shapes() == [] and path.read_bytes() == good[:300]
+    path.write_bytes(good)
+    page.click("#openAgain")
+    page.until("return page.desk.outlines.shapes.length === 3")
+    draw(page, DRAWN)
+    page.saved()
+    np.testing.assert_allclose(centres(outlined), sorted([*PLACES, (70, 217)]), atol=1)
+
+
 def test_a_killed_server_loses_nothing(window, outlined):
     page: Page = window(outlined)
     page.step("outline")

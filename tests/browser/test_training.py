@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 
 import numpy as np
@@ -38,9 +39,21 @@ def test_a_finding_of_the_check_leads_to_its_molecule_and_the_run_says_the_same(
     page.click("#train")
     page.until("return page.state.job && !page.state.job.running")
     page.until("return document.getElementById('panel').innerText.includes('ended with an error')")
+    assert "crosses itself" in page.run("return document.querySelector('.job .reason').innerText")
     page.run("document.querySelector('#panel .job details').open = true")
     assert "crosses itself" in page.run("return document.querySelector('.job pre').innerText")
     assert page.errors() == []
+
+
+def test_nothing_is_started_without_an_outline(window, project):
+    page: Page = window(project)
+    page.step("train")
+    page.click("#train")
+    page.until(
+        "return document.getElementById('notices').innerText.includes('Nothing is outlined')"
+    )
+    assert page.run("return page.state.job") is None
+    assert not (project / "logs/app_job.json").exists()
 
 
 def test_a_run_is_stopped_and_can_go_on(window, project):
@@ -51,6 +64,12 @@ def test_a_run_is_stopped_and_can_go_on(window, project):
     page.click("#train")
     page.until("return page.state.job?.log.some((line) => line.includes('L1'))")
     assert page.run("return !document.getElementById('jobMark').hidden")
+    page.click("#language")
+    page.until("return /[\u4e00-\u9fff]/.test(document.getElementById('stage-now').innerText)")
+    page.until("return document.querySelector('.lines p')")
+    lines = page.run("return [...document.querySelectorAll('.lines p')].map((p) => p.innerText)")
+    assert lines and all(re.search("[\u4e00-\u9fff]", line) for line in lines), lines
+    page.click("#language")
     page.click("#stop")
     page.until("return page.state.job.stopped && !page.state.job.running")
     page.until("return document.getElementById('train')?.innerText === 'Go on with the training'")

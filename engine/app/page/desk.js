@@ -1,6 +1,6 @@
 // The open image with everything on it: viewer, outlines, tools, saving.
 import * as api from "./api.js";
-import { $, attempt, notice } from "./dom.js";
+import { $, notice } from "./dom.js";
 import { CropTool } from "./crop_tool.js";
 import { DrawTool } from "./draw_tool.js";
 import { drawChosen, drawCompared, drawNames, drawOutlines } from "./drawing.js";
@@ -64,8 +64,9 @@ desk.shown = () =>
     ? outlines.shapes.filter((shape) => shape.score === null || shape.score >= desk.least - 1e-9)
     : outlines.shapes;
 
-/** Whether outlines can be changed in this step; in the others they are only looked at. */
-desk.edits = () => state.step === "outline" || state.step === "look";
+/** Whether outlines can be changed: not in steps where they are only looked at, nor where those of the
+ * file cannot be read, since what is drawn could not be saved. */
+desk.edits = () => (state.step === "outline" || state.step === "look") && state.broken === null;
 
 desk.reveal = (shape) => viewer.reveal(measured(shape).bounds);
 
@@ -156,6 +157,7 @@ desk.open = async (file, again = false) => {
   desk.take("select");
   state.file = file;
   state.info = null;
+  state.broken = null;
   desk.compared = null;
   desk.saver.open(null, null);
   tell("file");
@@ -163,7 +165,12 @@ desk.open = async (file, again = false) => {
     await viewer.setImage(null);
     $("stage").classList.add("busy");
   }
-  await attempt(() => load(file, turn));
+  try {
+    await load(file, turn);
+  } catch (error) {
+    if (turn === opening) state.broken = error.message;
+    if (turn === opening) tell("file");
+  }
   if (turn === opening) $("stage").classList.remove("busy");
 };
 

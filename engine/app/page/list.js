@@ -71,6 +71,7 @@ function states(entry) {
     found.push(el("span.state.predicted", { text: say("nRecognised", { n: entry.predicted }) }));
   }
   if (entry.corrected) found.push(el("span.state.corrected", { text: `✓ ${say("corrected")}` }));
+  if (entry.damaged) found.push(el("span.state.damaged", { text: say("damaged") }));
   if (entry.partial) found.push(el("span.state", { text: say("partialShort") }));
   if (!found.length) found.push(el("span.state.none", { text: say(entry.instrument ? "instrumentFile" : "nothingYet") }));
   return found;
@@ -92,16 +93,17 @@ async function choose(entry) {
 
 /** Give files to the server, and open the last one that it took. */
 async function add(folder, files) {
-  let last = null;
+  const taken = [];
   for (const file of files) {
     const made = await attempt(() => api.upload({ folder, name: file.name }, file));
     if (made) {
-      last = made;
+      taken.push(made);
       notice(say("added", { name: made.name, folder: made.folder }));
     }
   }
   await attempt(refreshState);
-  const image = last && state.images.find((entry) => sameFile(entry, last));
+  // Not all are images: an instrument's file of parameters, a JSON.
+  const image = state.images.findLast((entry) => taken.some((made) => sameFile(entry, made)));
   if (image) await desk.open({ folder: image.folder, name: image.name });
 }
 

@@ -95,7 +95,7 @@ function drawJob() {
 
 function chooseStep(step) {
   if (desk.toolName !== "select") desk.take("select");
-  if (step !== "look") desk.least = 0;
+  if (step !== "look") [desk.least, desk.compared] = [0, null];
   state.step = step;
   drawSteps();
   drawPanel();
@@ -117,6 +117,7 @@ function openFor(step) {
     other = near(state.images.filter(({ folder }) => folder === "aug_test_in"));
   } else if (step === "look" && entry.predicted === null) {
     other = near(state.images.filter(({ predicted }) => predicted !== null));
+    if (entry.folder !== "images") other ??= near(state.images.filter(({ folder }) => folder === "images"));
   }
   if (other) desk.open({ folder: other.folder, name: other.name });
 }

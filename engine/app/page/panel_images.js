@@ -10,8 +10,9 @@ const CHOICES = [["channel", "channels"], ["levelling", "levellings"], ["colour_
 
 /** What is in the panel. */
 export function imagesPanel() {
-  if (!state.file) return [el("h2", { text: say("images") }), el("p", { text: say("chooseImage") })];
+  if (!state.file) return [el("h2", { text: say("images") }), el("p", { text: chooseWords() })];
   const { info } = state;
+  if (state.broken !== null) return [el("h2", { text: state.file.name }), el("p", { text: say("cannotOpen") })];
   if (!info) return [el("h2", { text: state.file.name })];
   const nm = info.nm_per_pixel;
   const size = nm ? `${(info.width * nm).toPrecision(4)} × ${(info.height * nm).toPrecision(4)} nm` : say("noScale");
@@ -29,6 +30,9 @@ export function imagesPanel() {
       : null,
   ];
 }
+
+/** What to do where no image is open. */
+export const chooseWords = () => say(state.images.length ? "chooseImage" : "noImages");
 
 function viewSection(info) {
   const view = Object.fromEntries(CHOICES.map(([one]) => [one, info[one]]));

@@ -3,6 +3,7 @@ import * as api from "./api.js";
 import { chosenBox, classList, remarks } from "./chosen.js";
 import { attempt, button, el, notice, swatch } from "./dom.js";
 import { desk } from "./desk.js";
+import { chooseWords } from "./panel_images.js";
 import { start } from "./panel_train.js";
 import { on, openEntry, sameFile, state, tell } from "./state.js";
 import { Table } from "./table.js";
@@ -44,7 +45,8 @@ export function setUpLook() {
 /** What is in the panel. */
 export function lookPanel() {
   const entry = openEntry();
-  if (!entry) return [el("h2", { text: say("look") }), el("p", { text: say("chooseImage") })];
+  if (!entry) return [el("h2", { text: say("look") }), el("p", { text: chooseWords() })];
+  if (state.broken !== null) return [el("h2", { text: say("look") }), el("p", { text: say("cannotOpen") })];
   const recognised = ["prediction", "correction"].includes(desk.outlines.source);
   return [
     el("h2", { text: say("look") }),

@@ -2,13 +2,14 @@
 import { attempt, button, el, notice } from "./dom.js";
 import { chosenBox, classList } from "./chosen.js";
 import { desk } from "./desk.js";
-import { cropButtons } from "./panel_images.js";
+import { chooseWords, cropButtons } from "./panel_images.js";
 import { state, tell } from "./state.js";
 import { say } from "./words.js";
 
 /** What is in the panel. */
 export function outlinePanel() {
-  if (!state.file) return [el("h2", { text: say("outline") }), el("p", { text: say("chooseImage") })];
+  if (!state.file) return [el("h2", { text: say("outline") }), el("p", { text: chooseWords() })];
+  if (state.broken !== null) return [el("h2", { text: say("outline") }), el("p", { text: say("cannotOpen") })];
   const { outlines } = desk;
   if (state.file.folder === "images" && outlines.source !== "yours") {
     return [el("h2", { text: say("outline") }), el("p", { text: say("onlyPieces") }), cropButtons()];

@@ -54,7 +54,8 @@ function card(file) {
     image ? el("a", { href: api.resultAddress(file.report ?? file.image), target: "_blank", rel: "noopener" }, image) : null,
     counts(file.counts),
     el("div.buttons", {},
-      link(file.report, "report"), link(file.table, "table"), link(file.summary, "statistics"),
+      link(file.report, "report"), link(file.table, "table"), link(file.statistics, "statistics"),
+      link(file.averages, "averages"), link(file.summary, "numbers"),
       state.images.some((each) => each.folder === "images" && each.name === file.name)
         ? button("look", open) : null));
 }

@@ -1,11 +1,12 @@
 // Step 3: what a check finds, one button, and how the run goes.
 import * as api from "./api.js";
 import { lossChart, lossLegend } from "./chart.js";
-import { attempt, button, el } from "./dom.js";
+import { attempt, button, el, notice } from "./dom.js";
 import { desk } from "./desk.js";
-import { follow } from "./refresh.js";
 import { state, tell } from "./state.js";
+import { follow, refreshState } from "./refresh.js";
 import { say } from "./words.js";
+import { said } from "./words_server.js";
 
 let findings = null; // of the last check
 let selfTraining = false;
@@ -25,24 +26,35 @@ export function trainPanel() {
 }
 
 function startSection(job) {
-  const goesOn = job?.stopped && job.kind !== "predict";
+  const goesOn = job && (job.stopped || job.status === null) && job.kind !== "predict";
   const tick = el("label.tick", {},
     el("input", {
       type: "checkbox", id: "selfTraining", checked: selfTraining,
       onchange: (event) => (selfTraining = event.target.checked),
     }),
     el("span", { text: say("selfTraining") }));
-  const begin = () => start("workflow", { self_training: selfTraining });
   return [
-    el("div.buttons", {}, button(goesOn ? "goOn" : "trainNow", begin, { class: "main big", id: "train" })),
+    el("div.buttons", {}, button(goesOn ? "goOn" : "trainNow", train, { class: "main big", id: "train" })),
     tick, el("p.soft", { text: say("selfTrainingHint") }),
   ];
+}
+
+async function train() {
+  await desk.saver.save();
+  await attempt(refreshState);
+  const outlined = state.images.some(({ folder, outlines, damaged }) =>
+    folder === "aug_test_in" && (outlines || damaged)); // of a damaged file the run says what is wrong
+  if (!outlined) notice(say("nothingOutlined"), "error");
+  else await start("workflow", { self_training: selfTraining });
 }
 
 /** Start a job and follow it. */
 export async function start(kind, options) {
   await desk.saver.save();
-  if (desk.saver.dirty) return;
+  if (desk.saver.dirty) {
+    notice(say("saveFirst"), "error");
+    return;
+  }
   const job = await attempt(() => api.startJob(kind, options));
   if (!job) return;
   state.job = job;
@@ -58,8 +70,9 @@ function jobSection(job) {
   return [
     el("div.job", { "data-running": String(job.running) },
       el("p.stage", { text: words }),
+      ...reasons(job).slice(0, 3).map((text) => el("p.reason", { text })),
       job.running ? bar : null,
-      job.running && job.stage ? el("p.soft", { id: "stage-now", text: job.stage }) : null,
+      job.running && job.stage ? el("p.soft", { id: "stage-now", text: said(job.stage) }) : null,
       job.running && job.minutes_left !== null && job.minutes_left !== undefined
         ? el("p.soft", { text: say("minutesLeft", { n: Math.max(1, Math.round(job.minutes_left)) }) }) : null,
       job.losses?.length ? lossChart(job.losses, job.epochs, say) : null,
@@ -93,14 +106,23 @@ export function jobWords(job) {
   const kind = say(`job_${job.kind}`);
   if (job.phase === "training" && job.epochs) {
     const now = Math.min((job.epoch ?? 0) + 1, job.epochs); // `epoch` is the last that is done
-    return `${kind}: ${say("epochOf", { n: now, of: job.epochs })}`;
+    return say("jobPhase", { kind, phase: say("epochOf", { n: now, of: job.epochs }) });
   }
-  return job.phase && job.phase !== "ended" ? `${kind}: ${say(`phase_${job.phase}`)}` : kind;
+  return job.phase && job.phase !== "ended" ? say("jobPhase", { kind, phase: say(`phase_${job.phase}`) }) : kind;
 }
 
 function ending(job) {
   if (job.stopped) return say("jobStopped");
+  if (job.status === null) return say("jobKilled");
   return say(job.status === 0 ? "jobDone" : "jobFailed");
+}
+
+const ERROR = "error: ";
+
+/** The sentences with which a run has ended. */
+function reasons(job) {
+  if (job.running || job.stopped || !job.status) return [];
+  return (job.log ?? []).filter((line) => line.startsWith(ERROR)).map((line) => said(line.slice(ERROR.length)));
 }
 
 function checkSection() {
@@ -108,17 +130,24 @@ function checkSection() {
   const head = el("h3", { text: say("check") });
   if (!findings) return [head, el("p.soft", { text: say("checkHint") }), el("div.buttons", {}, again)];
   const { ok, lines, problems } = findings;
-  const list = problems.map((problem) =>
-    el("li", {}, el("button.finding", { type: "button", onclick: () => goTo(problem) },
-      el("b", { text: problem.name }), el("span", { text: problem.text }))));
+  const list = problems.map((problem) => el("li", {}, finding(problem)));
   return [
     head,
     el("p", { class: ok ? "good" : "bad", text: say(ok ? (problems.length ? "checkRemarks" : "checkGood") : "checkBad") }),
     problems.length ? el("ul.findings", {}, ...list) : null,
-    lines.length ? el("details.lines", { open: true }, el("summary", { text: say("checkLines") }),
-      ...lines.map((line) => el("p.soft", { text: line }))) : null,
+    lines.length ? el("details.lines", { open: !problems.length }, el("summary", { text: say("checkLines") }),
+      ...lines.map((line) => el("p.soft", { text: said(line) }))) : null,
     el("div.buttons", {}, again),
   ];
+}
+
+/** What the check has found; a button, where there is something to look at. */
+function finding(problem) {
+  const { name, kind, text } = problem;
+  const about = [name, kind && said(kind)].filter(Boolean).join(" · ");
+  const words = [about ? el("b", { text: about }) : null, el("span", { text: said(text) })];
+  if (!name) return el("div.finding", {}, ...words);
+  return el("button.finding", { type: "button", onclick: () => goTo(problem) }, ...words);
 }
 
 const AROUND = 40; // pixels around a place to look at

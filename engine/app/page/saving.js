@@ -84,8 +84,10 @@ export class Saver extends EventTarget {
   /** After a refusal: do what was done here to the file's state, and save it. */
   async merge() {
     const { shapes, flags } = this.outlines;
-    const [base, baseFlags] = [this.base, this.baseFlags];
     const answer = await api.getAnnotation(this.file);
+    // A file that is gone has deleted nothing: all that is here is written anew.
+    const gone = answer.source === "none";
+    const [base, baseFlags] = gone ? [[], {}] : [this.base, this.baseFlags];
     this.outlines.revision = answer.revision;
     this.#show("unsaved");
     const now = { shapes: answer.shapes, flags: answer.flags };

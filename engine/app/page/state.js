@@ -11,6 +11,7 @@ export const state = {
   job: null,
   file: null, // {folder, name} of the image that is open
   info: null, // its /api/info
+  broken: null, // why the open image or its outlines cannot be read
   step: "images",
   className: null, // the class of the next outline
 };

@@ -96,7 +96,9 @@ function drawBanner() {
   const { saver } = desk;
   const left = saver.mark === "saved" && saver.file ? saver.leftOver() : null;
   let content = null;
-  if (saver.mark === "conflict") {
+  if (state.broken !== null) {
+    content = [state.broken, button("tryAgain", () => desk.open(state.file, true), { id: "openAgain" })];
+  } else if (saver.mark === "conflict") {
     content = [say("conflict"),
       button("mergeBoth", () => attempt(() => saver.merge()), { class: "main", id: "merge" }),
       button("loadTheirs", () => attempt(() => saver.loadTheirs()), { id: "theirs" })];

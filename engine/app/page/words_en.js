@@ -46,10 +46,12 @@ export const english = {
   nRecognised: "{n} recognised",
   corrected: "corrected",
   partialShort: "partial",
+  damaged: "outlines damaged",
   instrumentFile: "microscope file",
   nothingYet: "nothing yet",
   chooseImage: "Choose an image on the left, or drop one onto this page.",
-  noImages: "Drop an image or a microscope file onto this page to begin.",
+  noImages: "Drop an image or a microscope file onto this page, or press + on the left, to begin.",
+  cannotOpen: "It cannot be opened; above the image stands why.",
 
   // images
   pixels: "Pixels",
@@ -142,7 +144,11 @@ export const english = {
   phase_recognising: "recognising",
   jobDone: "The last run is done.",
   jobStopped: "The run was stopped. It goes on where it was.",
+  jobPhase: "{kind}: {phase}",
   jobFailed: "The last run ended with an error; the log says why.",
+  jobKilled: "The last run was ended from outside: the computer was switched off, or its memory was full. It can go on where it was.",
+  nothingOutlined: "Nothing is outlined yet: outline the molecules of a training piece first (step 2).",
+  saveFirst: "Some outlines are not saved yet; answer what stands above the image first.",
   log: "Log",
   lossCurve: "Loss over the epochs",
   trainingLoss: "loss, training",
@@ -194,6 +200,8 @@ export const english = {
   report: "Report",
   table: "Table (CSV)",
   statistics: "Statistics",
+  averages: "Mean molecules",
+  numbers: "All numbers (JSON)",
 
   // keys
   key_steps: "Steps 1 to 5",

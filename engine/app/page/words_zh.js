@@ -46,10 +46,12 @@ export const chinese = {
   nRecognised: "已识别 {n} 个",
   corrected: "已修正",
   partialShort: "部分",
+  damaged: "轮廓文件已损坏",
   instrumentFile: "显微镜文件",
   nothingYet: "尚无内容",
   chooseImage: "请在左侧选择一幅图像，或把图像拖到本页。",
-  noImages: "把图像或显微镜文件拖到本页即可开始。",
+  noImages: "把图像或显微镜文件拖到本页，或点击左侧的 +，即可开始。",
+  cannotOpen: "无法打开；原因见图像上方。",
 
   // images
   pixels: "像素",
@@ -142,7 +144,11 @@ export const chinese = {
   phase_recognising: "正在识别",
   jobDone: "上一次运行已完成。",
   jobStopped: "运行已停止，可以从停下处继续。",
+  jobPhase: "{kind}：{phase}",
   jobFailed: "上一次运行出错；日志说明了原因。",
+  jobKilled: "上一次运行被外部终止：电脑关机，或内存已满。可以从停下处继续。",
+  nothingOutlined: "尚未勾画任何分子：请先勾画训练小图中的分子（步骤 2）。",
+  saveFirst: "有些轮廓尚未保存；请先处理图像上方的提示。",
   log: "日志",
   lossCurve: "各轮的损失",
   trainingLoss: "训练损失",
@@ -194,6 +200,8 @@ export const chinese = {
   report: "报告",
   table: "表格（CSV）",
   statistics: "统计",
+  averages: "平均分子",
+  numbers: "全部数值（JSON）",
 
   // keys
   key_steps: "步骤 1 至 5",

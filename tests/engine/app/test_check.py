@@ -10,6 +10,17 @@ pytest.importorskip("uvicorn")
 from spm.checks import preflight
 
 
+def test_a_damaged_file_is_named_and_seen_in_the_list(tmp_path):
+    project = demo_project(tmp_path)
+    path = project / "aug_test_in/00-cut.json"
+    path.write_bytes(path.read_bytes()[:500])
+    with Server(project) as server:
+        (problem,) = server.good("POST", "/api/check", {})["problems"]
+        assert "00-cut.json: is not valid JSON" in problem["text"] and problem["name"] is None
+        damaged = [one["damaged"] for one in server.good("GET", "/api/state")["images"]]
+        assert damaged == [False, False, True]
+
+
 def test_the_check_names_the_image_and_the_outline(tmp_path):
     with Server(demo_project(tmp_path)) as server:
         found = server.good("POST", "/api/check", {})

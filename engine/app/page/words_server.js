@@ -1,0 +1,63 @@
+// What the scripts say, in the page's language: the check's lines and a run's stages. They say it in
+// English; what is not known here stays as it is.
+import { say, spoken } from "./words.js";
+
+/** Patterns of whole lines, and what they are in Chinese. */
+const CHINESE = [
+  // the check
+  [/^(\d+) of (\d+) annotated images? can be used, (\d+) images? to recognise$/, "$2 幅有标注的图像中 $1 幅可用，$3 幅图像待识别"],
+  [/^Classes from the labels: (.*)$/, "由标签得出的类别：$1"],
+  [/^Classes of the weights: (.*)$/, "权重中的类别：$1"],
+  [/^(.+): none outlined$/, "$1：尚未勾画"],
+  [/^(.+): (\d+) outlined; diameter (\S+) pixels \(median\), smallest (\S+), largest (\S+)$/, "$1：已勾画 $2 个；直径中位数 $3 像素，最小 $4，最大 $5"],
+  [/^nothing unusual was seen in what can be used$/, "可用的内容中没有发现异常"],
+  [/^nothing stands in the way of a run \(nothing was started\)$/, "可以开始运行（尚未启动任何运行）"],
+  [/^(\d+) things? to mend before a run.*$/, "运行前需改正 $1 处："],
+  [/^and (\d+) more$/, "还有 $1 处"],
+  [/^(.+): no molecule is outlined; the network cannot learn it$/, "$1：没有勾画任何分子，网络无法学会它"],
+  [/^(.+): (\d+) times fewer than the most frequent class$/, "$1：数量只有最多类别的 $2 分之一"],
+  [/^(.+): only (\d+) outlined; (\d+) or more are better, or --self-training$/, "$1：只勾画了 $2 个；最好不少于 $3 个，或勾选 --self-training"],
+  [/^(.*)diameter (\S+) pixels, the class's median is (\S+)$/, "$1直径 $2 像素，该类别的中位数为 $3"],
+  [/^(.*?)(\S+) and (\S+), IoU (\S+); one molecule outlined twice\?$/, "$1$2 与 $3，IoU $4；同一个分子勾画了两次？"],
+  [/^(.*?)(\S+) and (\S+), IoU (\S+)$/, "$1$2 与 $3，IoU $4"],
+  [/^(.*), by (\S+) pixels$/, "$1，超出 $2 像素"],
+  [/^(.*)x (\d+), y (\d+), like (\S+) \(correlation (\S+)\)(.*)$/, "$1x $2，y $3，像 $4（相关系数 $5）"],
+  [/^(.*)what is not outlined teaches nothing$/, "$1未勾画之处不参与训练"],
+  [/^(.*) has (\d+) parts \(group number (\d+)\)$/, "$1 由 $2 部分组成（组号 $3）"],
+  [/^.*: there is no annotated image; put .*$/, "没有已勾画的训练小图；请先裁剪一块并勾画其中的分子。"],
+  [/^.*: no molecule is outlined in any image; outline some in labelme\.$/, "尚未勾画任何分子；请先勾画一些。"],
+  [/^.*: there is no image to recognise; put some there.*$/, "没有待识别的图像；请把图像拖到本页。"],
+  // its kinds, alone or as the head of a list
+  [/^overlapping outlines(: \d+)?$/, "相互重叠的轮廓$1"],
+  [/^outlines that leave the image(: \d+)?$/, "超出图像的轮廓$1"],
+  [/^looks like a molecule but has no outline(: \d+)?$/, "看起来像分子但没有勾画$1"],
+  [/^molecules of unusual size(: \d+)?$/, "大小异常的分子$1"],
+  [/^few molecules of a class(: \d+)?$/, "某类别的分子太少$1"],
+  [/^images that cannot be recognised \(the others can\)(: \d+)?$/, "无法识别的图像（其余可以）$1"],
+  [/^files that nothing here reads(: \d+)?$/, "无法读取的文件$1"],
+  [/^annotated images that are unlike each other(: \d+)?$/, "彼此差异很大的训练小图$1"],
+  [/^copies of one image, each annotated(: \d+)?$/, "同一图像的多个已勾画副本$1"],
+  [/^outlines that one group number joins into one molecule(: \d+)?$/, "由一个组号合为一个分子的轮廓$1"],
+  // a run's stages
+  [/^L1: .*?(\d+) cop(?:y|ies) made.*$/, "已旋转和翻转：新增 $1 幅图像"],
+  [/^L2\/L3: .*?(\d+) cop(?:y|ies) made.*$/, "已改变颜色：新增 $1 幅图像"],
+  [/^masks: (\d+) .*$/, "已绘制 $1 个掩模"],
+  [/^dataset: (\d+) .*$/, "已写入数据集：$1 项"],
+  [/^Data steps done after (\d+) s$/, "数据准备用时 $1 秒"],
+  [/^going on with the run that was cut off$/, "从中断处继续"],
+  [/^Training \S+ on (\d+) images?.*$/, "用 $1 幅图像训练"],
+  [/^(\d+) steps? \(.*$/, "共 $1 步"],
+  [/^epoch (\d+): loss ([\d.]+), on validation images ([\d.]+); ([\d.]+) minutes$/, "第 $1 轮：损失 $2，验证 $3；已用 $4 分钟"],
+  [/^epoch (\d+): loss ([\d.]+); ([\d.]+) minutes$/, "第 $1 轮：损失 $2；已用 $3 分钟"],
+  [/^(\d+) of (\d+) images? predicted into (.+) in ([\d.]+) s$/, "$2 幅图像中已识别 $1 幅，结果在 $3，用时 $4 秒"],
+  [/^All done in ([\d.]+) minutes; look into (.+)$/, "全部完成，用时 $1 分钟；结果在 $2"],
+  [/^stopped\.$/, "已停止。"],
+];
+
+/** A line that a script has said, in the page's language; a flag is called as its tick is. */
+export function said(line) {
+  const [, indent, text] = /^(\s*)(.*)$/s.exec(line);
+  const known = spoken() === "zh" ? CHINESE.find(([pattern]) => pattern.test(text)) : null;
+  const words = known ? text.replace(known[0], known[1]) : text;
+  return indent + words.replace("--self-training", () => `“${say("selfTraining")}”`);
+}
