@@ -30,6 +30,9 @@ SAME = 0.002  # pixels by which what comes back may differ from what was sent
 FARTHEST = 1e6  # pixels from the image's corner, beyond which nothing is taken
 MOST_SHAPES = 20_000  # of an image
 LONGEST = 200  # characters of a class name
+MARK = 3.0  # pixels from a point to the sides of the square that shows it
+MOST_MARKS = 100  # points of a line that are shown
+CORNERS = np.array([(-1.0, -1), (1, -1), (1, 1), (-1, 1)])
 NUMBERS = ("score", "likeness", "second_score")
 FLAGS = ("unfamiliar", "uncertain", "edge")
 PARTIAL = "partial"
@@ -55,11 +58,11 @@ class Sent:
 
 
 def shown_shapes(annotation: Annotation) -> list[dict[str, Any]]:
-    """Return the molecules of a classified annotation as the page knows them; what encloses no area
-    is none."""
+    """Return the molecules of a classified annotation as the page knows them. Points and lines,
+    which stand in the way of a training, are small squares that can be seen and deleted."""
     found = []
     for shape, name in zip(annotation.shapes, ids(annotation.shapes), strict=True):
-        borders = _borders(shape)
+        borders = _visible(shape)
         if borders is not None:
             found.append(_shown(shape, name, annotation.classes.find(shape.label), *borders))
     return found
@@ -75,7 +78,8 @@ def _shown(
         "class_name": class_name or shape.label,
         "parts": [_rounded(points) for points in parts],
         "holes": [_rounded(points) for points in holes],
-        "editable": single,
+        "editable": single and _borders(shape) is not None,
+        "flat": _borders(shape) is None,
         "second_class": str(shape.extra.get("second_class") or "") or None,
         **{key: _number(shape.extra.get(key)) for key in NUMBERS},
         **{flag: bool(shape.flags.get(flag)) for flag in FLAGS},
@@ -112,6 +116,18 @@ def _borders(shape: Shape) -> tuple[list[np.ndarray], list[np.ndarray]] | None:
     except (ValueError, IndexError):
         return None
     return (parts, holes) if all(len(ring) >= 3 for ring in parts) else None
+
+
+def _visible(shape: Shape) -> tuple[list[np.ndarray], list[np.ndarray]] | None:
+    """Return the borders of a molecule; of what encloses no area a square around each point, and
+    None where even these are no places."""
+    borders = _borders(shape)
+    if borders is not None:
+        return borders
+    points = np.concatenate([part.points.reshape(-1, 2) for part in shape.all_parts])
+    if not 0 < len(points) <= MOST_MARKS or not (np.abs(points) < FARTHEST - MARK).all():
+        return None
+    return [point + MARK * CORNERS for point in points], []
 
 
 def _rings(part: Shape) -> list[np.ndarray]:
@@ -192,8 +208,8 @@ def rings_of(rings: list[Any], where: str) -> list[np.ndarray]:
 def merged(annotation: Annotation, sent: Sequence[Sent], flags: dict[str, bool]) -> Annotation:
     """Return an annotation with the page's outlines, and with all that the page does not know.
 
-    A molecule whose borders and class came back as they were sent stays as it is. What encloses no
-    area was not sent, and stays too.
+    A molecule whose borders and class came back as they were sent stays as it is. What was not
+    sent, since it has no place, stays too.
 
     Args:
         annotation: of the file, classified.
@@ -208,7 +224,7 @@ def merged(annotation: Annotation, sent: Sequence[Sent], flags: dict[str, bool])
         name = one.id if before is not None else secrets.token_hex(6)
         used.add(name)
         shapes.append(_with_id(_merged(before, one, Classes.of(names), annotation.classes), name))
-    shapes += [shape for shape in annotation.shapes if _borders(shape) is None]
+    shapes += [shape for shape in annotation.shapes if _visible(shape) is None]
     extra = annotation.extra | {CLASS_NAMES: _stated(annotation, names)}
     changed = replace(annotation, shapes=_apart(shapes), extra=extra)
     return _with_flags(changed, flags)
@@ -239,7 +255,7 @@ def _drawn(shape: Shape, one: Sent) -> Shape:
 
 
 def _same_borders(shape: Shape, one: Sent) -> bool:
-    parts, holes = _borders(shape) or ([], [])
+    parts, holes = _visible(shape) or ([], [])
     pairs = ((parts, one.parts), (holes, one.holes))
     return all(
         len(ours) == len(theirs) and all(map(_same_ring, ours, theirs)) for ours, theirs in pairs

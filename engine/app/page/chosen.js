@@ -67,7 +67,7 @@ export function chosenBox() {
     el("div.buttons", {},
       button("redraw", desk.redraw, { "aria-keyshortcuts": "R" }),
       button("delete", () => desk.outlines.remove(shape.id), { "aria-keyshortcuts": "Delete" })),
-    shape.editable === false ? el("p.soft", { text: say("inParts") }) : null);
+    shape.editable === false ? el("p.soft", { text: say(shape.flat ? "isFlat" : "inParts") }) : null);
 }
 
 /** What the table says of a molecule, in words. */

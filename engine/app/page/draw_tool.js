@@ -68,7 +68,7 @@ export class DrawTool {
     this.redrawn = null;
     const { outlines } = this.desk;
     if (redrawn && outlines.get(redrawn.id)) {
-      const shape = { ...redrawn, parts: [points], holes: [], editable: true };
+      const shape = { ...redrawn, parts: [points], holes: [], editable: true, flat: false };
       outlines.replace(shape);
     } else {
       outlines.add([newShape(this.desk.className(), points)]);

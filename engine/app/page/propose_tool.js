@@ -65,7 +65,8 @@ export class AlikeTool {
   async find() {
     const { outlines } = this.desk;
     const file = this.desk.file();
-    const shapes = outlines.shapes.map(({ class_name, parts }) => ({ class_name, parts }));
+    const shapes = outlines.shapes.filter(({ flat }) => !flat)
+      .map(({ class_name, parts }) => ({ class_name, parts }));
     const { proposals } = await api.alike(file, shapes);
     if (this.desk.file() !== file) return 0;
     this.proposals = proposals.map(({ class_name, points, likeness }) => ({

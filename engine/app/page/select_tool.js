@@ -40,7 +40,7 @@ export class SelectTool {
         return true;
       }
     }
-    if (!hit(shape, place)) return false;
+    if (shape.flat || !hit(shape, place)) return false;
     this.grip = { kind: "whole", from: place };
     return true;
   }
@@ -72,7 +72,7 @@ export class SelectTool {
     let cursor = this.cursor;
     if (place && shape && this.desk.edits()) {
       if (shape.editable !== false && this.#pointAt(shape, place)) cursor = "crosshair";
-      else if (hit(shape, place)) cursor = "move";
+      else if (!shape.flat && hit(shape, place)) cursor = "move";
     }
     if (place && cursor === this.cursor && this.desk.outlines.at(place, this.desk.shown())) cursor = "pointer";
     canvas.style.cursor = cursor;
@@ -82,7 +82,7 @@ export class SelectTool {
     const { outlines, viewer } = this.desk;
     const shape = outlines.chosenShape;
     if (!shape || !this.desk.edits()) return false;
-    if (ARROWS[event.key]) {
+    if (ARROWS[event.key] && !shape.flat) {
       const step = event.shiftKey ? 10 : 1;
       const [dx, dy] = ARROWS[event.key].map((way) => way * step);
       this.#nudge(shape, dx, dy);

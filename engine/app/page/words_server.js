@@ -24,9 +24,8 @@ const CHINESE = [
   [/^(.*)x (\d+), y (\d+), like (\S+) \(correlation (\S+)\)(.*)$/, "$1x $2，y $3，像 $4（相关系数 $5）"],
   [/^(.*)what is not outlined teaches nothing$/, "$1未勾画之处不参与训练"],
   [/^(.*) has (\d+) parts \(group number (\d+)\)$/, "$1 由 $2 部分组成（组号 $3）"],
-  [/^.*: there is no annotated image; put .*$/, "没有已勾画的训练小图；请先裁剪一块并勾画其中的分子。"],
-  [/^.*: no molecule is outlined in any image; outline some in labelme\.$/, "尚未勾画任何分子；请先勾画一些。"],
-  [/^.*: there is no image to recognise; put some there.*$/, "没有待识别的图像；请把图像拖到本页。"],
+  [/^shape (\d+) \('(.*)'\) is an? \w+, which encloses no area; draw a polygon\.$/, "形状 $1（“$2”）是点或线，没有围成面积；请重画或删除它。"],
+  [/^shape (\d+) \('(.*)'\) crosses itself; .*$/, "形状 $1（“$2”）的边界自相交；请按顺序沿分子边缘画点。"],
   // its kinds, alone or as the head of a list
   [/^overlapping outlines(: \d+)?$/, "相互重叠的轮廓$1"],
   [/^outlines that leave the image(: \d+)?$/, "超出图像的轮廓$1"],
@@ -54,9 +53,18 @@ const CHINESE = [
   [/^stopped\.$/, "已停止。"],
 ];
 
+/** What the scripts say of files is done with clicks here: a pattern, and the page's word for it. */
+const HERE = [
+  [/: there is no annotated image; put /, "nothingOutlined"],
+  [/: no molecule is outlined in any image; outline some in labelme\.$/, "nothingOutlined"],
+  [/: there is no image to recognise; put some there/, "noImageYet"],
+];
+
 /** A line that a script has said, in the page's language; a flag is called as its tick is. */
 export function said(line) {
   const [, indent, text] = /^(\s*)(.*)$/s.exec(line);
+  const here = HERE.find(([pattern]) => pattern.test(text));
+  if (here) return say(here[1]);
   const known = spoken() === "zh" ? CHINESE.find(([pattern]) => pattern.test(text)) : null;
   const words = known ? text.replace(known[0], known[1]) : text;
   return indent + words.replace("--self-training", () => `“${say("selfTraining")}”`);

@@ -79,11 +79,15 @@ def test_what_the_page_does_not_know_stays(server):
     answer = server.save(place, lambda sent: None)
     after = json.loads(path.read_text(encoding="utf-8"))
     assert base64.b64decode(after["imageData"]) == png
-    assert len(set(answer["ids"])) == 5, "the group is one molecule, the point is none"
+    assert len(set(answer["ids"])) == 6, "the group is one molecule"
     for shape in after["shapes"]:
         shape.pop("outline_id", None)
-    assert after.pop("class_names") == ["A", "B", "C"]
+    assert after.pop("class_names") == ["A", "B", "C", "dirt"]
     assert after == before
+    shown = server.good("GET", f"/api/annotation/{place}")["shapes"]
+    assert [one["flat"] for one in shown] == [False] * 5 + [True]
+    server.save(place, lambda sent: sent["shapes"].pop())
+    assert [one.label for one in read_annotation(path).shapes] == ["A 7", "B", "C", "C", "C"]
 
 
 def test_outlines_are_drawn_renamed_moved_and_deleted(server):
