@@ -24,8 +24,9 @@ const CHINESE = [
   [/^(.*)x (\d+), y (\d+), like (\S+) \(correlation (\S+)\)(.*)$/, "$1x $2，y $3，像 $4（相关系数 $5）"],
   [/^(.*)what is not outlined teaches nothing$/, "$1未勾画之处不参与训练"],
   [/^(.*) has (\d+) parts \(group number (\d+)\)$/, "$1 由 $2 部分组成（组号 $3）"],
-  [/^shape (\d+) \('(.*)'\) is an? \w+, which encloses no area; draw a polygon\.$/, "形状 $1（“$2”）是点或线，没有围成面积；请重画或删除它。"],
-  [/^shape (\d+) \('(.*)'\) crosses itself; .*$/, "形状 $1（“$2”）的边界自相交；请按顺序沿分子边缘画点。"],
+  [/^(.*)shape (\d+) \('(.*)'\) reaches (\d+) pixels out of the image; move or delete it\.$/, "$1形状 $2（“$3”）超出图像 $4 像素；请移动或删除它。"],
+  [/^(.*)shape (\d+) \('(.*)'\) is an? \w+, which encloses no area; draw a polygon\.$/, "$1形状 $2（“$3”）是点或线，没有围成面积；请重画或删除它。"],
+  [/^(.*)shape (\d+) \('(.*)'\) crosses itself; .*$/, "$1形状 $2（“$3”）的边界自相交；请按顺序沿分子边缘画点。"],
   // its kinds, alone or as the head of a list
   [/^overlapping outlines(: \d+)?$/, "相互重叠的轮廓$1"],
   [/^outlines that leave the image(: \d+)?$/, "超出图像的轮廓$1"],
@@ -50,6 +51,8 @@ const CHINESE = [
   [/^epoch (\d+): loss ([\d.]+); ([\d.]+) minutes$/, "第 $1 轮：损失 $2；已用 $3 分钟"],
   [/^(\d+) of (\d+) images? predicted into (.+) in ([\d.]+) s$/, "$2 幅图像中已识别 $1 幅，结果在 $3，用时 $4 秒"],
   [/^All done in ([\d.]+) minutes; look into (.+)$/, "全部完成，用时 $1 分钟；结果在 $2"],
+  [/^epoch (\d+): (\d+) of (\d+) steps?$/, "第 $1 轮：第 $2 步，共 $3 步"],
+  [/^(.+): (\d+) of (\d+) \w+$/, "$1：$2 / $3"],
   [/^stopped\.$/, "已停止。"],
 ];
 
