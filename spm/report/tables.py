@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 
 from spm.measure.statistics import Statistics
-from spm.run.language import counted_phrase, phrase, phrase_or_name
+from spm.run.language import counted_phrase, joined, phrase, phrase_or_name
 
 PACKAGES = (
-    "openvino", "tensorflow", "torch", "jax", "keras", "numpy", "scipy", "opencv-python",
-    "opencv-python-headless", "scikit-image", "matplotlib",
+    "openvino", "tensorflow", "tensorflow-cpu", "torch", "jax", "keras", "numpy", "scipy",
+    "opencv-python", "opencv-python-headless", "scikit-image", "matplotlib",
 )  # fmt: skip
 NOT_KNOWN = "not known"
 
@@ -175,7 +175,7 @@ def section(title: str, content: str, kind: str = "") -> str:
 
 def hint(*sentences: str) -> str:
     """Return sentences in small type."""
-    return f'<p class="hint">{escape(" ".join(sentences))}</p>'
+    return f'<p class="hint">{escape(joined(*sentences))}</p>'
 
 
 def table(header: list[str], rows: list[list[Any]]) -> str:

@@ -71,6 +71,11 @@ def phrase_or_name(text: str) -> str:
     return _words().get(text, text) if current_language() != "en" else text
 
 
+def joined(*sentences: str) -> str:
+    """Return sentences one behind the other; Chinese ones have no space between them."""
+    return ("" if current_language() == "zh" else " ").join(sentences)
+
+
 def counted_phrase(count: int, one: str, many: str) -> str:
     """Return the phrase for one thing or for several, in which {count} is their number."""
     return phrase(one if count == 1 else many, count=count)
