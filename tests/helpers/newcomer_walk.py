@@ -10,7 +10,6 @@ Linux, with what `labelme_on_screen` needs. It takes some fifteen minutes on two
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import time
@@ -146,7 +145,7 @@ def as_a_package(folder: Path, on: Screen) -> None:
     annotate(on, [programs / "spm-annotate", "images/00.png"], elsewhere, image)
     run([programs / "spm-pool", "img_cache", "--language", "zh"], elsewhere)
     run([programs / "spm-clean"], elsewhere)
-    print(sorted(os.listdir(elsewhere)))
+    print(sorted(path.name for path in elsewhere.iterdir()))
 
 
 if __name__ == "__main__":
