@@ -87,6 +87,7 @@ class Screen:
             found = self.tool("search", "--onlyvisible", "--name", title).splitlines()
             if found:
                 self.tool("windowactivate", "--sync", found[-1])
+                self.tool("windowsize", "--sync", found[-1], SIZE[0] - 20, SIZE[1] - 60)
                 return found[-1]
             time.sleep(PAUSE)
         self.shot("no_window")
