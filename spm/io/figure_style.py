@@ -67,14 +67,14 @@ def figure_style(more: Mapping[str, Any] | None = None) -> Iterator[None]:
     Args:
         more: further settings of matplotlib's, rcParam -> value.
     """
-    fonts = _chinese_fonts()
+    fonts = chinese_fonts()
     language = current_language()
     if language != "en" and not fonts:
-        _look_for_new_fonts()
-        fonts = _chinese_fonts()
+        look_for_new_fonts()
+        fonts = chinese_fonts()
         if not fonts:
             language = "en"
-            _tell_once(NO_FONT)
+            tell_once(NO_FONT)
     look = {
         "font.family": ["DejaVu Sans", *fonts],
         "font.size": 8,
@@ -94,23 +94,25 @@ def figure_style(more: Mapping[str, Any] | None = None) -> Iterator[None]:
         yield
 
 
-def _chinese_fonts() -> list[str]:
+def chinese_fonts() -> list[str]:
+    """Return the fonts with Chinese letters that matplotlib knows."""
     installed = set(font_manager.get_font_names())
     return [name for name in _CJK_FONTS if name in installed]
 
 
 @functools.cache
-def _look_for_new_fonts() -> None:
+def look_for_new_fonts() -> None:
     """Add the system's fonts that matplotlib does not know: it keeps the list that it once made."""
     known = {Path(font.fname) for font in font_manager.fontManager.ttflist}
     for path in font_manager.findSystemFonts():
         if Path(path) not in known:
-            with contextlib.suppress(Exception):  # one that FreeType cannot read, in many ways
+            with contextlib.suppress(Exception):  # a damaged one costs no figure
                 font_manager.fontManager.addfont(path)
 
 
 @functools.cache
-def _tell_once(sentence: str) -> None:
+def tell_once(sentence: str) -> None:
+    """Print a note, but not a second time."""
     print(f"note: {sentence}", file=sys.stderr, flush=True)
 
 

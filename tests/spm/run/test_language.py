@@ -169,16 +169,16 @@ def texts_of(monkeypatch, results):
 
 
 def test_figures_are_chinese_where_a_font_has_the_letters(monkeypatch, results):
-    monkeypatch.setattr(figure_style, "_chinese_fonts", lambda: ["DejaVu Sans"])
+    monkeypatch.setattr(figure_style, "chinese_fonts", lambda: ["DejaVu Sans"])
     words = texts_of(monkeypatch, results)
     assert "各类别的密度" in words and "Density" not in words
     assert set(re.findall(r"[A-Za-z]+", words.lower())) <= KEPT
 
 
 def test_figures_are_english_where_no_font_has_them(monkeypatch, results, capsys):
-    monkeypatch.setattr(figure_style, "_chinese_fonts", list)
-    monkeypatch.setattr(figure_style, "_look_for_new_fonts", lambda: None)
-    figure_style._tell_once.cache_clear()
+    monkeypatch.setattr(figure_style, "chinese_fonts", list)
+    monkeypatch.setattr(figure_style, "look_for_new_fonts", lambda: None)
+    figure_style.tell_once.cache_clear()
     words = texts_of(monkeypatch, results)
     assert "Density by class" in words and not re.search("[\u4e00-\u9fff]", words)
     assert "各类别的密度" in (results / "index.html").read_text(encoding="utf-8")
