@@ -99,6 +99,7 @@ def training_config(network: str, side: int, dtype: str):
 
     base = {"paper": train_test.ShapesConfig, "light": train_test.LightConfig}[network]
     changes = {"IMAGE_MIN_DIM": side, "IMAGE_MAX_DIM": side, "COMPUTE_DTYPE": dtype}
+    changes["NUM_CLASSES"] = 1 + len(CLASS_NAMES)
     return type("BenchmarkConfig", (base,), changes)()
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import shutil
+import sys
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-from spm.structures.classes import ClassChoice
-
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
 CLASS_NAMES = ["003a", "020a"]  # of the demo
 
 
@@ -64,7 +64,8 @@ def random_weights(folder: Path) -> Path:
     from mrcnn.model import MaskRCNN
 
     keras.utils.set_random_seed(0)
-    config = type("Untrained", (train_test.LightConfig,), {"RPN_ANCHOR_SCALES": (30, 60, 120, 240)})
+    changes = {"RPN_ANCHOR_SCALES": (30, 60, 120, 240), "NUM_CLASSES": 1 + len(CLASS_NAMES)}
+    config = type("Untrained", (train_test.LightConfig,), changes)
     model = MaskRCNN("training", config(), str(folder))
     model.metadata = {"class_names": CLASS_NAMES, "scale": 1.0,
                       "score_threshold": 0.35, "extra": {"molecule_size": 30.0}}  # fmt: skip
@@ -141,6 +142,7 @@ def crowded(molecules: int = 5000, weights: str = "") -> list[dict]:
     from spm.inference.predict import Settings
     from spm.io.images import write_image
     from spm.structures.annotation import Annotation, write_annotation
+    from spm.structures.classes import ClassChoice
     from spm.structures.shape import Shape
 
     house = Path(tempfile.mkdtemp())

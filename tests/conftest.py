@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import hypothesis
 import numpy as np
 import pytest
 from checkout import ROOT
@@ -13,6 +14,11 @@ from checkout import ROOT
 os.environ["SPM_GWYDDION"] = "off"
 # An export takes ten seconds for each weights file; tests/engine/test_exported.py makes its own.
 os.environ["PREDICTION_ENGINE"] = "keras"
+
+
+# How long an example takes says something of what else the machine does, and nothing of the code.
+hypothesis.settings.register_profile("patient", deadline=None)
+hypothesis.settings.load_profile("patient")
 
 
 @pytest.fixture(scope="session")

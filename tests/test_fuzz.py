@@ -32,7 +32,7 @@ from spm.structures.instance_masks import shape_masks
 from spm.structures.shape import outline
 
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "100"))
-fuzz = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+fuzz = settings(max_examples=EXAMPLES, suppress_health_check=[HealthCheck.too_slow])
 
 anything = st.recursive(
     st.none()

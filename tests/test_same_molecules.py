@@ -81,7 +81,7 @@ def image():
     return textured(HEIGHT, WIDTH)
 
 
-@settings(max_examples=EXAMPLES, deadline=None,
+@settings(max_examples=EXAMPLES,
           suppress_health_check=[HealthCheck.too_slow])  # fmt: skip
 @given(st.lists(drawn(), max_size=5))
 def test_every_door_sees_the_same_molecules(tmp_path_factory, shapes):

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import instrument_files
+import instrument_kinds
 import instrument_writers
 import numpy as np
 import pytest
@@ -319,7 +320,7 @@ def test_capitals_and_numbers_in_the_suffix(tmp_path):
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_constant_image_is_never_written_without_a_word(kind, tmp_path, monkeypatch, capsys):
     flat = np.full((4, 6), 5e-12)
-    for module in (instrument_files, instrument_writers, sys.modules["test_convert"]):
+    for module in (instrument_files, instrument_writers, instrument_kinds):
         monkeypatch.setattr(module, "surface", lambda offset=0.0: flat)
     path = write(kind, tmp_path)
     try:

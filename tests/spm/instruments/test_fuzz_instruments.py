@@ -26,7 +26,7 @@ from spm.instruments.inputs import open_image
 from spm.io.images import write_image
 
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "40"))
-fuzz = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+fuzz = settings(max_examples=EXAMPLES, suppress_health_check=list(HealthCheck))
 SECONDS = 20  # a file of a few kilobytes is read in milliseconds
 ROOM = 3_000_000_000  # bytes, far more than it needs
 

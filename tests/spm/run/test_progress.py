@@ -1,6 +1,7 @@
 """Progress on terminals of any width, real ones (a pseudo-terminal), and where there is none."""
 
 import os
+import subprocess
 import sys
 
 import pytest
@@ -25,12 +26,14 @@ def seen_on_terminal(columns, monkeypatch):
     import termios
 
     monkeypatch.delenv("COLUMNS", raising=False)
-    pid, terminal = pty.fork()
-    if pid == 0:
-        fcntl.ioctl(2, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-        # Not execv: readline, which pytest loads, puts COLUMNS behind the back of os.environ.
-        code = CODE.format(root=str(ROOT))
-        os.execve(sys.executable, [sys.executable, "-c", code], dict(os.environ))
+    terminal, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    # With env: readline, which pytest loads, puts COLUMNS behind the back of os.environ.
+    child = subprocess.Popen(
+        [sys.executable, "-c", CODE.format(root=str(ROOT))],
+        stdin=theirs, stdout=theirs, stderr=theirs, env=dict(os.environ),
+    )  # fmt: skip
+    os.close(theirs)
     said = b""
     while True:
         try:
@@ -40,7 +43,8 @@ def seen_on_terminal(columns, monkeypatch):
         if not part:
             break
         said += part
-    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0, said
+    os.close(terminal)
+    assert child.wait() == 0, said
     return said.decode()
 
 

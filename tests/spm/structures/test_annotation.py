@@ -171,7 +171,7 @@ json_values = st.recursive(
 top_keys = ["shapes", "imageData", "imagePath", "imageHeight", "imageWidth", "flags", "version"]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.dictionaries(st.sampled_from(top_keys), json_values))
 def test_any_json_is_read_or_refused_with_a_sentence(tmp_path_factory, data):
     path = tmp_path_factory.getbasetemp() / "fuzz.json"

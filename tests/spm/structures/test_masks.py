@@ -57,7 +57,7 @@ def test_polygon_that_leaves_the_image_is_cut():
     assert mask[:3].all() and not mask[3:].any()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.tuples(st.floats(-5, 25), st.floats(-5, 25)), min_size=3, max_size=8))
 def test_same_as_testing_each_pixel_centre(points):
     """The scan-line fill against the even-odd rule, pixel by pixel."""
