@@ -77,6 +77,9 @@ class Workflow(Settings):
     self_training: bool = False
     """For few outlines, three or so of each class, or for simulated images alone: what was
     recognised is named anew by its likeness and teaches a second training (docs/recipe.md)."""
+    examples: bool = False
+    """For one outline of each class, or a few: what looks like them in source_dir and images_dir is
+    found before the training and teaches it too (docs/recipe.md)."""
     scheduler: str | None = None
     """Address of a dask cluster for the data steps and the images, such as tcp://10.0.0.1:8786
     (docs/scaling.md). None: this machine."""
@@ -86,7 +89,13 @@ class Workflow(Settings):
     renamed = {"second_round": "self_training"}
 
     def problems(self) -> Iterator[str]:
-        """Yield folders of two purposes: one step's results would be another's input."""
+        """Yield folders of two purposes: one step's results would be another's input; and what does
+        not go with examples."""
+        if self.examples and (self.add or self.training.augment == "folder"):
+            yield (
+                "examples: is a training of its own without copies; run it without add and without "
+                "augment = folder."
+            )
         purposes = {name: getattr(self, name) for name in ("copies_dir", "cache_dir", "out_dir")}
         purposes |= {"dataset_dir": self.training.dataset_dir}
         purposes |= {"source_dir": self.training.source_dir, "images_dir": self.images_dir}
@@ -128,7 +137,7 @@ def main(settings: Workflow) -> int:
 
     if settings.training.augment == "folder":
         make_dataset(settings)
-    weights = train_test.train_main(**settings.training.values())
+    weights = train_with_examples(settings) if settings.examples else train(settings)
     status = predict(settings, weights)
     if settings.self_training:
         weights = train_again(settings)
@@ -162,7 +171,8 @@ def look(
     from spm.checks.corrections import examine, store
 
     given, images_dir = settings.training, settings.images_dir
-    settings = settings.replace(augment=given.augment or ("online" if settings.add else "folder"))
+    without_copies = settings.add or settings.examples
+    settings = settings.replace(augment=given.augment or ("online" if without_copies else "folder"))
     added: list[Correction] = []
     old_weights = cut_off.weights if cut_off else None
     if settings.add:
@@ -219,6 +229,23 @@ def predict(settings: Workflow, weights: Path) -> int:
     )  # fmt: skip
 
 
+def train(settings: Workflow, **changes) -> Path:
+    """Train, with changes of the settings of training; return the weights."""
+    return train_test.train_main(**settings.training.values(**changes))
+
+
+def train_with_examples(settings: Workflow) -> Path:
+    """Train with what looks like the outlined molecules, too; return the weights."""
+    from engine.examples import teach_by_examples
+
+    training, taught = settings.training, settings.training.log_dir / "examples"
+    teach_by_examples(
+        taught, settings.images_dir, training.source_dir, Classes.of(training.class_names),
+        training.mirror, training.seed,
+    )  # fmt: skip
+    return train(settings, source_dir=taught, validation_share=0.0)
+
+
 def train_again(settings: Workflow) -> Path:
     """Train with what was recognised, named anew by its likeness; return the weights."""
     from engine.self_training import teach_by_likeness
@@ -229,9 +256,7 @@ def train_again(settings: Workflow) -> Path:
         pseudo_labels, settings.images_dir, settings.out_dir, training.source_dir,
         Classes.of(training.class_names), training.mirror, training.seed,
     )  # fmt: skip
-    return train_test.train_main(
-        **training.values(augment="online", source_dir=pseudo_labels, validation_share=0.0)
-    )
+    return train(settings, augment="online", source_dir=pseudo_labels, validation_share=0.0)
 
 
 # Names of before this file was only settings.

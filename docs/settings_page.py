@@ -25,6 +25,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "settings.md"
 # How each script is called in the documents -> its module and its main function.
 SCRIPTS = {
+    "app.py": ("app", "main"),
     "workflow.py": ("workflow", "main"),
     "Images_Augmentation/geo_aug_img_json.py": ("Images_Augmentation.geo_aug_img_json", "main"),
     "Images_Augmentation/color_aug_img_json.py": ("Images_Augmentation.color_aug_img_json", "main"),

@@ -27,6 +27,7 @@ COMMANDS = {
     "spm-undistort": ("spm.undistort", "main"),
     "spm-simulate": ("spm.simulate.__main__", "main"),
     "spm-clean": ("engine.clean", "main"),
+    "spm-app": ("app", "main"),
 }
 
 
@@ -50,3 +51,4 @@ average = partial(_run, "spm-average")
 undistort = partial(_run, "spm-undistort")
 simulate = partial(_run, "spm-simulate")
 clean = partial(_run, "spm-clean")
+app = partial(_run, "spm-app")

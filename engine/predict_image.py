@@ -28,7 +28,7 @@ from spm.report.drawing import draw_molecules
 from spm.report.labelme_image import image_for_labelme
 from spm.report.remarks import remark
 from spm.report.result_files import check_name, link, remove_tiles, tile_name
-from spm.run.files import make_folder
+from spm.run.files import file_lock, make_folder
 from spm.run.language import phrase, written_in
 from spm.run.progress import progress
 from spm.run.provenance import describe_run
@@ -180,16 +180,16 @@ def _write_results(
     out_dir, image, nm_per_pixel = plan.out_dir, opened.image, opened.nm_per_pixel
     height, width = image.shape[:2]
     result = out_dir / f"{name}_predicted.json"
-    kept = keep_correction(result)
-    annotation = molecules_to_annotation(
-        molecules, height, width, image_for_labelme(image, result), nm_per_pixel,
-        detector.class_names,
-    )  # fmt: skip
-    mark_prediction(annotation, image, link(path, out_dir))
-    write_table(out_dir / f"{name}_molecules.csv", molecules, nm_per_pixel)
-    write_annotation(result, annotation)
-    if plan.report:
-        _write_report(name, opened, molecules, detector, plan)
+    with file_lock(result):  # nobody saves a correction between the look for one and the new file
+        kept = keep_correction(result)
+        annotation = molecules_to_annotation(
+            molecules, height, width, image_for_labelme(image, result), nm_per_pixel,
+            detector.class_names,
+        )  # fmt: skip
+        mark_prediction(annotation, image, link(path, out_dir))
+        write_table(out_dir / f"{name}_molecules.csv", molecules, nm_per_pixel)
+        write_annotation(result, annotation)
+    notes = _write_report(name, opened, molecules, detector, plan) if plan.report else []
     mean_colour = image.reshape(-1, 3).mean(axis=0)
     # The image is not needed any more: drawing into it saves a copy of a large one.
     drawn = draw_molecules(image, molecules, detector.class_names, in_place=True)
@@ -199,7 +199,7 @@ def _write_results(
         molecules, detector.molecule_size, plan.settings.tile_scale is not None,
         detector.appearance.get("mean_colour"), mean_colour,
     )  # fmt: skip
-    notes = [phrase("{remark}.", remark=doubt)] if doubt else []
+    notes += [phrase("{remark}.", remark=doubt)] if doubt else []
     if kept:
         notes.append(f"your corrections of its earlier prediction are kept: {kept}")
     return f"{path.name}: {counts} ({width} x {height}", notes
@@ -212,7 +212,9 @@ def _said(summary: tuple[str, list[str]], start: float) -> str:
 
 def _write_report(
     name: str, opened: Opened, molecules: list[Molecule], detector: Detector, plan: Plan
-) -> None:
+) -> list[str]:
+    """Writes statistics and the report; returns notes."""
+    from spm.measure.recognition import recognition_of
     from spm.measure.statistics import measure, save
     from spm.report.average_files import write_averages
     from spm.report.page import write_report
@@ -222,9 +224,14 @@ def _write_report(
     height, width = opened.image.shape[:2]
     if plan.count_unfamiliar:
         molecules = [replace(molecule, unfamiliar=False) for molecule in molecules]
+    recognition, notes = {}, []
+    try:
+        recognition = recognition_of(None, out_dir)
+    except InputError as error:
+        notes.append(f"counts are not corrected: {error}")
     found = measure(
         molecules, height, width, opened.nm_per_pixel,
-        heights_nm=opened.heights_nm, class_names=detector.class_names,
+        heights_nm=opened.heights_nm, class_names=detector.class_names, recognition=recognition,
     )  # fmt: skip
     # The report adds the versions itself.
     run = {k: v for k, v in plan.run.items() if k not in ("python", "packages")}
@@ -249,6 +256,7 @@ def _write_report(
         out_dir / f"{name}_report.html", opened.image, found, title=name, settings=made_with,
         averages=averages,
     )  # fmt: skip
+    return notes
 
 
 def _threshold(detector: Detector, settings: Settings) -> float:

@@ -141,9 +141,7 @@ def write_pseudo_labels(
     Returns:
         How many molecules of recognised images teach.
     """
-    if folder.exists():
-        shutil.rmtree(folder)
-    make_folder(folder)
+    empty_folder(folder)
     own = [source for source in sources if not source.simulated]
     for number, source in enumerate(own):
         shapes = [
@@ -151,7 +149,7 @@ def write_pseudo_labels(
             for label, points in zip(source.labels, source.read_outlines(), strict=True)
         ]
         flags = {"partial": source.partial}
-        _write(folder, f"own{number}", source.read_image(), shapes, flags=flags)
+        write_annotated(folder, f"own{number}", source.read_image(), shapes, flags=flags)
     classify(sources, classes)
     all_shown = _shown(own) == _shown(sources)
     examples = read_examples(own, classes) if all_shown else None
@@ -165,9 +163,16 @@ def write_pseudo_labels(
         shapes = [Shape(x, m.region) for x, m in zip(labels_of(molecules), molecules, strict=True)]
         taught = {m.centroid for m in molecules}
         unclear = [m.region.tolist() for m in one.molecules if m.centroid not in taught]
-        _write(folder, f"found{number}", one.image, shapes, extra={"unclear": unclear})
+        write_annotated(folder, f"found{number}", one.image, shapes, extra={"unclear": unclear})
         count += len(molecules)
     return count
+
+
+def empty_folder(folder: Path) -> None:
+    """Make a folder anew."""
+    if folder.exists():
+        shutil.rmtree(folder)
+    make_folder(folder)
 
 
 def _without_pores(found: Found, examples: Examples, mirror: bool) -> Found:
@@ -185,7 +190,10 @@ def _shown(sources: list[Source]) -> set[int]:
     return {k for source in sources for k in source.class_ids.tolist()}
 
 
-def _write(folder: Path, name: str, image: np.ndarray, shapes: list, **more) -> None:
+def write_annotated(
+    folder: Path, name: str, image: np.ndarray, shapes: list[Shape], **more
+) -> None:
+    """Write an image that teaches, and its outlines; `more` are fields of the `Annotation`."""
     write_image(folder / f"{name}.png", image)
     height, width = image.shape[:2]
     annotation = Annotation(shapes, height, width, f"{name}.png", **more)

@@ -11,7 +11,7 @@ labelme saves after each change; nothing that you corrected is written over.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,7 +29,7 @@ from spm.checks.predictions import (
 from spm.errors import InputError
 from spm.instruments.inputs import image_path, open_image, settings_of
 from spm.io.class_colours import class_colours
-from spm.io.images import read_image
+from spm.io.images import image_size, read_image
 from spm.io.labelme_shows import shown_by_labelme
 from spm.io.pixel_size import write_scaled_png
 from spm.report.result_files import output_names
@@ -105,9 +105,22 @@ def main(settings: Annotating) -> int:
     return 0
 
 
-def to_open(settings: Annotating) -> Opened:
-    """Return the file that has the user's last word on the image, or else the image itself."""
-    path = settings.image
+def to_open(
+    settings: Annotating,
+    copy: bool = True,
+    digest_of: Callable[[Path], str] | None = None,
+    read: Callable[[Path], Annotation] = read_annotation,
+) -> Opened:
+    """Return the file that has the user's last word on the image, or else the image itself.
+
+    Args:
+        settings: which image.
+        copy: whether to write the 8-bit copy of an image that labelme does not show; else its path
+            is returned all the same.
+        digest_of: `digest_of_image`, or a faster way to the same.
+        read: `read_annotation`, or a faster way to the same.
+    """
+    path, digest_of = settings.image, digest_of or digest_of_image
     if path.suffix.lower() == ".json":
         return _of_json(path, settings.images_dir, settings)
     made = image_path(path, path.parent)
@@ -115,20 +128,24 @@ def to_open(settings: Annotating) -> Opened:
         path = made  # it was converted by spm.convert
     (name,) = output_names([path])
     own, result = path.with_suffix(".json"), settings.out_dir / f"{name}_predicted.json"
-    if is_file(own) and not mark_of(annotation := read_annotation(own)):
+    if is_file(own) and not mark_of(annotation := read(own)):
         if annotation.derived is not None:
             raise InputError(f"{own}: is a copy that a step made; open the image it comes from.")
         return Opened(own, annotation, YOURS)
     if is_file(result):
-        prediction = read_annotation(result)
-        made_of = mark_of(prediction).get("image")
-        if made_of in (None, image_digest(open_image(path).image)):
+        made_of = mark_of(read(result)).get("image")
+        if made_of in (None, digest_of(path)):
             return _of_json(result, path.parent, settings)
         print(f"note: {result}: is of another image of this name; it is passed over.")
     if is_file(own):
         ours = own.stem != result_name(own)  # the image of a prediction was named
         return _of_json(own, settings.images_dir if ours else path.parent, settings)
-    return _image(path, name, settings)
+    return _image(path, name, settings, copy)
+
+
+def digest_of_image(path: Path) -> str:
+    """Return by what the image of a file is known again."""
+    return image_digest(open_image(path).image)
 
 
 def _of_json(path: Path, images_dir: Path, settings: Annotating) -> Opened:
@@ -141,37 +158,66 @@ def _of_json(path: Path, images_dir: Path, settings: Annotating) -> Opened:
     return Opened(annotation.path, annotation, what)
 
 
-def _image(path: Path, name: str, settings: Annotating) -> Opened:
+def _image(path: Path, name: str, settings: Annotating, write: bool) -> Opened:
     """Return the image, or its 8-bit copy where labelme does not show the image itself."""
     if shown_by_labelme(path):
-        return Opened(path, None, "no outlines yet")
-    opened = open_image(path)
+        before = _before_conversion(path, name, settings)
+        return before or Opened(path, None, "no outlines yet")
     training = path.resolve().parent == settings.source_dir.resolve()
-    folder = make_folder(path.parent if training else settings.out_dir)
+    folder = path.parent if training else settings.out_dir
     copy = folder / f"{name}.png"
     if is_file(copy) and copy.samefile(path):
         copy = folder / f"{name}_8bit.png"
-    if not is_file(copy):
-        write_scaled_png(copy, opened.image, opened.nm_per_pixel)
-    elif image_digest(read_image(copy)) != image_digest(opened.image):
-        raise InputError(
-            f"{copy}: is another image, and the 8-bit copy of {path} that labelme needs would be "
-            "called so; move it away."
-        )
+    if write:
+        _write_copy(path, copy)
     own = copy.with_suffix(".json")
     if is_file(own):
         return Opened(own, read_annotation(own), YOURS)
     return Opened(copy, None, f"no outlines yet, an 8-bit copy of {path}")
 
 
-def offered(annotation: Annotation | None, settings: Annotating) -> list[str]:
+def _before_conversion(path: Path, name: str, settings: Annotating) -> Opened | None:
+    """Return what was outlined in the 8-bit copy of an instrument file before it was converted into
+    this image; None where nothing was, or in an image of another size."""
+    earlier = settings.out_dir / f"{name}.json"
+    if not settings_of(path) or not is_file(earlier):
+        return None
+    annotation = read_annotation(earlier)
+    same = (annotation.height, annotation.width) == image_size(path)
+    return Opened(earlier, annotation, YOURS) if same and not mark_of(annotation) else None
+
+
+def _write_copy(path: Path, copy: Path) -> None:
+    """Write the 8-bit copy of an image, unless it is there."""
+    opened = open_image(path)
+    if not is_file(copy):
+        make_folder(copy.parent)
+        write_scaled_png(copy, opened.image, opened.nm_per_pixel)
+    elif image_digest(read_image(copy)) != image_digest(opened.image):
+        raise InputError(
+            f"{copy}: is another image, and the 8-bit copy of {path} that labelme needs would be "
+            "called so; move it away."
+        )
+
+
+def offered(
+    annotation: Annotation | None,
+    settings: Annotating,
+    read: Callable[[Path], Annotation] = read_annotation,
+) -> list[str]:
     """Return the class names to choose from: those of what is opened, and of the outlines in the
-    image's folder and in `source_dir`; where there are none, those of the predictions."""
+    image's folder and in `source_dir`; where there are none, those of the predictions.
+
+    Args:
+        annotation: what is opened.
+        settings: the image and the folders.
+        read: `read_annotation`, or a faster way to the same.
+    """
     folders = {settings.image.parent.resolve(), settings.source_dir.resolve()}
     folders -= {settings.out_dir.resolve()}  # of any image, the shipped demo's among them
     found = [annotation] if annotation else []
-    found += [other for folder in sorted(folders) for other in _annotations(folder)]
-    return _names(found) or _names(_annotations(settings.out_dir))
+    found += [other for folder in sorted(folders) for other in _annotations(folder, read)]
+    return _names(found) or _names(_annotations(settings.out_dir, read))
 
 
 def label_colours(
@@ -186,12 +232,12 @@ def label_colours(
     return {label: colours[name] for label, name in found.items()} | colours
 
 
-def _annotations(folder: Path) -> list[Annotation]:
+def _annotations(folder: Path, read: Callable[[Path], Annotation]) -> list[Annotation]:
     """Return what is annotated in a folder, our copies left out."""
     found = []
     for path in iter_annotations(folder) if folder.is_dir() else ():
         try:
-            found.append(read_annotation(path))
+            found.append(read(path))
         except InputError:
             continue  # another program's
     return [annotation for annotation in found if annotation.derived is None]

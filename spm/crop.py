@@ -62,7 +62,21 @@ class Piece(Settings):
 
 @takes(Piece)
 def main(settings: Piece) -> int:
+    """Cut a piece out of an image and say what it is.
+
+    Raises:
+        InputError: see `cut`.
+    """
+    target, said = cut(settings)
+    print(f"{target}: {said}")
+    return 0
+
+
+def cut(settings: Piece) -> tuple[Path, str]:
     """Cut a piece out of an image.
+
+    Returns:
+        The piece's file, and its size and place in words.
 
     Raises:
         InputError: when the image cannot be read, the piece does not lie in it, or there is
@@ -95,8 +109,7 @@ def main(settings: Piece) -> int:
     size = f"{width} x {height} pixels"
     if opened.nm_per_pixel:
         size += f", {width * opened.nm_per_pixel:.4g} x {height * opened.nm_per_pixel:.4g} nm"
-    print(f"{target}: {size}, from {left} across and {top} down of {columns} x {rows}")
-    return 0
+    return target, f"{size}, from {left} across and {top} down of {columns} x {rows}"
 
 
 if __name__ == "__main__":

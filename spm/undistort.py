@@ -4,7 +4,12 @@
 
 From a cell that is known, of the molecules' layer or of a lattice of atoms outlined as a class,
 follows the affine map from measured to true lengths (the scan's fast direction keeps its
-direction). Takes NAME_predicted.json and the image that it names, and writes beside the measured
+direction). Or, without a known cell, from a second scan of the same place that was scanned the
+other way, up and down:
+
+    python -m spm.undistort img_cache/NAME_predicted.json --second-scan NEXT_predicted.json
+
+Takes NAME_predicted.json and the image that it names, and writes beside the measured
 results, which stay as they are, those of the corrected image:
 
     NAME_undistorted.png, _undistorted_heights.npz      the corrected image, heights where known
@@ -28,6 +33,7 @@ if __name__ == "__main__" and not __package__:  # started by its file
 from spm.errors import InputError, raise_problems
 from spm.measure.known_cell import KnownCell
 from spm.report.predicted import open_predicted
+from spm.report.second_scan import Sense, find_drift, open_second, sense_of
 from spm.report.undistorted import write_undistorted
 from spm.report.undistortion import Undistortion, find_map, read_map
 from spm.run import command_line
@@ -43,11 +49,12 @@ class Correcting(Settings):
     files: Positional[list[Path]] = []
     """The predictions NAME_predicted.json; must be given."""
     a: Positive | None = None
-    """Length of the known cell's vector a in nanometres; a, b and angle must be given, or like."""
+    """Length of the known cell's vector a in nanometres; a, b and angle must be given, or like, or
+    second_scan."""
     b: Positive | None = None
-    """Length of its vector b in nanometres; must be given, or like."""
+    """Length of its vector b in nanometres; must be given with a."""
     angle: Degrees | None = None
-    """Angle between a and b in degrees; must be given, or like."""
+    """Angle between a and b in degrees; must be given with a."""
     a_error: NotNegative = 0.0
     """Standard error of a, nanometres."""
     b_error: NotNegative = 0.0
@@ -56,6 +63,13 @@ class Correcting(Settings):
     """Standard error of the angle, degrees."""
     like: Path | None = None
     """A NAME_undistortion.json whose map is taken. None: it follows from the cell."""
+    second_scan: Path | None = None
+    """A second scan of the place, scanned up where the first was scanned down or the reverse, which
+    tells the drift: its NEXT_predicted.json, or its image or instrument file (that of the first
+    where it holds both). Instead of the cell; calibration stays as it is. None: there is none."""
+    scan_direction: Sense | None = None
+    """Slow direction of the predicted image: "down" where its top line was scanned first, "up"
+    where the lowest was. None: as its instrument file says."""
     images: Path = Path("images")
     """Folder of the predicted images."""
     image: Path | None = None
@@ -75,10 +89,16 @@ class Correcting(Settings):
         if self.image is not None and len(self.files) > 1:
             yield "image: name it together with one prediction only."
         given = [value is not None for value in (self.a, self.b, self.angle)]
-        if self.like is None and not all(given):
-            yield "the known cell: give all of --a, --b (nm) and --angle (degrees), or --like."
-        if self.like is not None and any(given):
-            yield "give either the known cell or --like, not both."
+        ways = [any(given), self.like is not None, self.second_scan is not None]
+        if sum(ways) > 1:
+            yield "give one of the known cell, --like and --second-scan."
+        elif ways[0] != all(given) or not any(ways):
+            yield (
+                "the known cell: give all of --a, --b (nm) and --angle (degrees), or --like, or "
+                "--second-scan."
+            )
+        if self.second_scan is not None and len(self.files) > 1:
+            yield "second_scan: name it together with one prediction only."
 
 
 # ------------------------------------------------------------------------------------------------
@@ -106,14 +126,18 @@ def main(settings: Correcting) -> int:
 
 def _corrected(path: Path, settings: Correcting, stored: Undistortion | None) -> str:
     given = open_predicted(path, settings.images, settings.image, settings.nm_per_pixel)
-    if stored is None:
+    if stored is not None:
+        undistortion = stored.for_image(given)
+    elif settings.second_scan is not None:
+        sense = settings.scan_direction or sense_of(given.opened)
+        second = open_second(settings.second_scan, settings.images, sense, settings.nm_per_pixel)
+        undistortion = find_drift(given, second, sense)
+    else:
         known = KnownCell(
             settings.a, settings.b, settings.angle,
             settings.a_error, settings.b_error, settings.angle_error,
         )  # fmt: skip
         undistortion = find_map(given, known)
-    else:
-        undistortion = stored.for_image(given)
     return write_undistorted(given, undistortion, chosen_language(settings.language))
 
 

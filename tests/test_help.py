@@ -12,6 +12,7 @@ from spm.run import command_line
 from spm.run.settings import described
 
 COMMANDS = {
+    "app.py": "app.main",
     "workflow.py": "workflow.main",
     "train_test.py": "train_test.train_main",
     "predict_big_pic.py": "predict_big_pic.main",

@@ -18,7 +18,7 @@ from detectors import detections
 from spm.errors import InputError
 from spm.inference.detector import Detector
 from spm.io.images import read_image
-from studies import augmentation, networks, nms_filter, resolution, results, systems
+from studies import augmentation, drift, networks, nms_filter, resolution, results, systems
 from studies.points import Point, Store, run_points
 
 POINTS = [Point(f"seed {seed}", {"seed": seed, "sizes": (1, 2)}) for seed in range(4)]
@@ -305,3 +305,15 @@ def test_the_recipe_is_part_of_a_points_name(monkeypatch):
     assert after != before
     monkeypatch.setattr(ViewSettings.__dataclass_fields__["contrast"], "default", 0.7)
     assert networks.recipe() not in (before, after)
+
+
+def test_drift_is_taken_out_of_simulated_pairs(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(drift, "QUICK_PAIRS", 1)
+    monkeypatch.setattr(drift, "QUICK_SIZE", 400)
+    drift.main(quick=True, out=tmp_path)
+    with (tmp_path / "drift_quick.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["by"] for row in rows] == ["molecules", "patches"]
+    for row in rows:
+        assert float(row["lattice_after_percent"]) < 0.2 < 1 < float(row["lattice_before_percent"])
+    assert "patches: lattice off by at most" in capsys.readouterr().out

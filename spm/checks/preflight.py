@@ -28,6 +28,7 @@ from spm.structures.annotation import (
 )
 from spm.structures.classes import LABELS_DECIDE, ClassChoice, Classes
 from spm.structures.instance_masks import shape_masks
+from spm.structures.placed import Placed
 from spm.structures.same_image import annotated_twice
 from spm.structures.shape import region, region_area, titles
 
@@ -46,7 +47,7 @@ class ClassSizes:
     """The outlined molecules of one class: diameters sqrt(4 area / pi) in pixels."""
 
     diameters: list[float] = field(default_factory=list)
-    where: list[str] = field(default_factory=list)
+    where: list[Placed] = field(default_factory=list)
 
     def line(self, name: str) -> str:
         """Return count and sizes as a sentence."""
@@ -64,7 +65,11 @@ class ClassSizes:
             return []
         middle = float(np.median(self.diameters))
         return [
-            f"{where}: diameter {d:.1f} pixels, the class's median is {middle:.1f}"
+            Placed(
+                f"{where}: diameter {d:.1f} pixels, the class's median is {middle:.1f}",
+                where.path,
+                where.shapes,
+            )
             for where, d in zip(self.where, self.diameters, strict=True)
             if max(d / middle, middle / d) > OUTLIER
         ]
@@ -75,7 +80,8 @@ class Findings:
     """What a look at the input gave.
 
     Attributes:
-        problems: sentences; nothing can be started before they are mended.
+        problems: sentences; nothing can be started before they are mended. Those on an annotation
+            know their place (`Placed`), as hints do.
         hints: kind -> sentences.
         names: the classes.
         read: lines on what was understood of the labels, where they name the classes.
@@ -186,7 +192,7 @@ def _look_at_sources(
             try:
                 image = annotation.read_image()
             except InputError as error:
-                wrong.append(str(error))
+                wrong.append(Placed(str(error), annotation.path))
         if wrong:
             findings.problems += wrong
             continue
@@ -227,7 +233,8 @@ def _measure(annotation: Annotation, findings: Findings) -> None:
     for shape, title in zip(shapes, titles(shapes), strict=True):
         sizes = findings.classes[annotation.class_of(shape)]
         sizes.diameters.append(float(diameter(region_area(shape))))
-        sizes.where.append(f"{annotation.path.name}: {title}")
+        text = f"{annotation.path.name}: {title}"
+        sizes.where.append(Placed(text, annotation.path, [shape.number]))
 
 
 def overlaps(annotation: Annotation) -> list[str]:
@@ -244,7 +251,9 @@ def overlaps(annotation: Annotation) -> list[str]:
             if iou > OVERLAP:
                 labels = f"{names[i]} and {names[j]}"
                 twice = "; one molecule outlined twice?" if iou > TWICE else ""
-                found.append(f"{annotation.path.name}: {labels}, IoU {iou:.2f}{twice}")
+                text = f"{annotation.path.name}: {labels}, IoU {iou:.2f}{twice}"
+                both = [annotation.shapes[k].number for k in (i, j)]
+                found.append(Placed(text, annotation.path, both))
     return found
 
 
@@ -256,7 +265,8 @@ def leaving(annotation: Annotation) -> list[str]:
         points = region(shape)
         outside = np.maximum(points - size, -points).max()
         if outside > LEAVES:
-            found.append(f"{annotation.path.name}: {title}, by {outside:.1f} pixels")
+            text = f"{annotation.path.name}: {title}, by {outside:.1f} pixels"
+            found.append(Placed(text, annotation.path, [shape.number]))
     return found
 
 
@@ -266,8 +276,12 @@ def unlabelled(annotation: Annotation, image: np.ndarray) -> list[str]:
     names = [annotation.class_of(shape) for shape in annotation.shapes]
     partial = " (the image is marked partial)" if annotation.partial else ""
     return [
-        f"{annotation.path.name}: x {place.x:.0f}, y {place.y:.0f}, like {place.class_name} "
-        f"(correlation {place.correlation:.2f}){partial}"
+        Placed(
+            f"{annotation.path.name}: x {place.x:.0f}, y {place.y:.0f}, like {place.class_name} "
+            f"(correlation {place.correlation:.2f}){partial}",
+            annotation.path,
+            point=(place.x, place.y),
+        )
         for place in find_unlabelled(image, outlines, names)
     ]
 

@@ -13,8 +13,9 @@ from spm.run.files import natural_sorted, visible_files
 from spm.run.words import counted
 from spm.structures.annotation import Annotation, iter_annotations
 from spm.structures.other_formats import IMPORT
+from spm.structures.placed import Placed
 from spm.structures.same_image import embedded_differs, names_another
-from spm.structures.shape import titles
+from spm.structures.shape import Shape, titles
 
 
 def folder_hints(folder: Path, own: Sequence[Annotation]) -> dict[str, list[str]]:
@@ -40,7 +41,7 @@ def _of_each(own: Sequence[Annotation], say) -> list[str]:
     found = []
     for annotation in own:
         try:
-            found.append(say(annotation))
+            found.append(Placed(say(annotation), annotation.path))
         except InputError:
             continue  # its image is missing: a problem, and told as such
     return [sentence for sentence in found if sentence]
@@ -48,8 +49,12 @@ def _of_each(own: Sequence[Annotation], say) -> list[str]:
 
 def _groups(own: Sequence[Annotation]) -> list[str]:
     return [
-        f"{annotation.path.name}: {title} has {len(shape.all_parts)} parts (group number "
-        f"{shape.group_id})"
+        Placed(
+            f"{annotation.path.name}: {title} has {len(shape.all_parts)} parts (group number "
+            f"{shape.group_id})",
+            annotation.path,
+            [shape.number],
+        )
         for annotation in own
         for shape, title in zip(annotation.shapes, titles(annotation.shapes), strict=True)
         if shape.parts
@@ -59,22 +64,27 @@ def _groups(own: Sequence[Annotation]) -> list[str]:
 def _mixed_groups(own: Sequence[Annotation]) -> list[str]:
     found = []
     for annotation in own:
-        groups: dict[int, list[str]] = {}
+        groups: dict[int, list[Shape]] = {}
         for shape in annotation.shapes:
             if shape.group_id is not None:
-                groups.setdefault(shape.group_id, []).append(shape.label)
+                groups.setdefault(shape.group_id, []).append(shape)
         found += [
-            f"{annotation.path.name}: group {number} holds {', '.join(labels)}, which count as "
-            f"{len(labels)} molecules; give the parts of one molecule one label"
-            for number, labels in groups.items()
-            if len(labels) > 1
+            Placed(
+                f"{annotation.path.name}: group {number} holds "
+                f"{', '.join(shape.label for shape in shapes)}, which count as {len(shapes)} "
+                "molecules; give the parts of one molecule one label",
+                annotation.path,
+                [shape.number for shape in shapes],
+            )
+            for number, shapes in groups.items()
+            if len(shapes) > 1
         ]
     return found
 
 
 def _partial_by_outline(own: Sequence[Annotation]) -> list[str]:
     return [
-        f"{annotation.path.name}: what is not outlined teaches nothing"
+        Placed(f"{annotation.path.name}: what is not outlined teaches nothing", annotation.path)
         for annotation in own
         if annotation.partial_by_outline
     ]

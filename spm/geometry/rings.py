@@ -91,6 +91,39 @@ def bridged(rings: Sequence[np.ndarray]) -> np.ndarray:
     return path
 
 
+def unbridged(points: np.ndarray) -> list[np.ndarray]:
+    """Return the borders of a polygon that `bridged` made of them: the first one, then those that
+    were attached to it; a polygon without a bridge alone.
+
+    A bridge is a side that is gone along once in each direction, with a border of three corners or
+    more in between.
+
+    Args:
+        points: (n, 2) float64; corners of a bridge are the same numbers both times.
+    """
+    path = [tuple(point) for point in np.asarray(points, np.float64).tolist()]
+    attached = []
+    while (found := _first_bridge(path)) is not None:
+        start, end = found
+        attached.append(path[start + 1 : end])
+        path = path[: start + 1] + path[end + 2 :]
+    rings = [path, *(ring for one in attached for ring in unbridged(np.array(one)))]
+    return [np.array(ring, np.float64).reshape(-1, 2) for ring in rings]
+
+
+def _first_bridge(path: list[tuple[float, float]]) -> tuple[int, int] | None:
+    """Return (start, end) of the first bridge: its sides go from path[start] to path[start + 1],
+    and from path[end] back to path[end + 1]."""
+    back: dict[tuple, list[int]] = {}
+    for k in range(len(path) - 1):
+        back.setdefault((path[k + 1], path[k]), []).append(k)
+    for start in range(len(path) - 1):
+        for end in back.get((path[start], path[start + 1]), ()):
+            if end >= start + 4 and len(path) - (end - start) - 1 >= 3:
+                return start, end
+    return None
+
+
 def by_part(borders: Sequence[np.ndarray]) -> list[np.ndarray]:
     """Return one polygon for each outer border, with bridges to the holes that lie in it.
 

@@ -48,6 +48,29 @@ class Opened:
     settings: dict[str, Any]
 
 
+@dataclass
+class Levelled:
+    """The heights of one channel of an instrument file, before they are coloured.
+
+    Attributes:
+        path: the instrument file.
+        heights: (H, W) float64 on square pixels, every one of them known; in nm, or `unit`.
+        unit: "nm", or the channel's own.
+        nm_per_pixel: None where it is not known.
+        is_height: whether the channel holds heights of the surface.
+        span: difference of the largest and the smallest measured value.
+        settings: how they were made.
+    """
+
+    path: Path
+    heights: np.ndarray
+    unit: str
+    nm_per_pixel: float | None
+    is_height: bool
+    span: float
+    settings: dict[str, Any]
+
+
 def convert_file(
     path: Path,
     *,
@@ -60,17 +83,31 @@ def convert_file(
 ) -> Opened:
     """Make an image of one channel of an instrument file.
 
-    Lines that were never scanned are cut off, other missing pixels drawn at the median height,
-    and pixels that are not square are resampled to the finer of their two sides.
+    Args:
+        path: the instrument file.
+        channel, direction, levelling: see `level_file`.
+        low, high, colour_map: see `draw`.
+
+    Raises:
+        InputError: when the file or a setting is wrong.
+    """
+    levelled = level_file(path, channel=channel, direction=direction, levelling=levelling)
+    return draw(levelled, low=low, high=high, colour_map=colour_map)
+
+
+def level_file(
+    path: Path, *, channel: str = CHANNEL, direction: str = DIRECTION, levelling: str = LEVELLING
+) -> Levelled:
+    """Read one channel of an instrument file and level it.
+
+    Lines that were never scanned are cut off, other missing pixels get the median height, and
+    pixels that are not square are resampled to the finer of their two sides.
 
     Args:
         path: the instrument file.
         channel: part of the channel's name; empty for the height channel.
         direction: "forward", "backward", "up", "down", or two of them; empty prefers forward.
         levelling: "none", "plane", "lines" or "both".
-        low: percentile of the heights drawn darkest, 0 to 100.
-        high: percentile drawn brightest.
-        colour_map: one of `spm.io.colour_maps.COLOUR_MAPS`.
 
     Raises:
         InputError: when the file or a setting is wrong.
@@ -85,17 +122,11 @@ def convert_file(
     missing = ~np.isfinite(heights)
     heights[missing] = np.median(heights[~missing])
     heights, nm_per_pixel = _square_pixels(path, heights, frame_nm)
-    shown, darkest, brightest = _contrast(heights, low, high)
-    _tell_if_flat(path, values, brightest - darkest)
     settings = {
         "source": path.name,
         "channel": chosen.name,
         "direction": " ".join(part for part in (chosen.direction, chosen.sense) if part),
         "levelling": levelling,
-        "low": low,
-        "high": high,
-        "colour_map": colour_map,
-        "shown": {"from": darkest, "to": brightest, "unit": unit},
         "measured_pixels": list(chosen.values.shape),
         "frame_nm": [chosen.width_nm, chosen.height_nm],
         "lines_cut": list(cut),
@@ -105,13 +136,44 @@ def convert_file(
         "scan": chosen.extra,
         "versions": {"python": platform.python_version(), "numpy": np.__version__},
     }
+    span = float(np.ptp(values[np.isfinite(values)]))
+    return Levelled(path, heights, unit, nm_per_pixel, chosen.is_height, span, settings)
+
+
+def draw(
+    levelled: Levelled, *, low: float = LOW, high: float = HIGH, colour_map: str = COLOUR_MAP
+) -> Opened:
+    """Make an image of levelled heights.
+
+    Args:
+        levelled: the heights; they stay as they are.
+        low: percentile of the heights drawn darkest, 0 to 100.
+        high: percentile drawn brightest.
+        colour_map: one of `spm.io.colour_maps.COLOUR_MAPS`.
+
+    Raises:
+        InputError: when a setting is wrong.
+    """
+    heights = levelled.heights
+    shown, darkest, brightest = _contrast(heights, low, high)
+    _tell_if_flat(levelled.path, levelled.span, brightest - darkest)
+    made = dict(levelled.settings)
+    # In the order in which the settings have always been written down.
+    first = {name: made.pop(name) for name in ("source", "channel", "direction", "levelling")}
+    drawn = {
+        "low": low,
+        "high": high,
+        "colour_map": colour_map,
+        "shown": {"from": darkest, "to": brightest, "unit": levelled.unit},
+    }
     image = colour_maps.colour(shown, colour_map)
-    return Opened(image, nm_per_pixel, heights if chosen.is_height else None, settings)
+    kept = heights if levelled.is_height else None
+    return Opened(image, levelled.nm_per_pixel, kept, {**first, **drawn, **made})
 
 
-def _tell_if_flat(path: Path, values: np.ndarray, contrast: float) -> None:
+def _tell_if_flat(path: Path, span: float, contrast: float) -> None:
     """Say so when levelling, as of a plane, or the percentiles leave nothing to be seen."""
-    if not contrast > FLAT * np.ptp(values[np.isfinite(values)]):
+    if not contrast > FLAT * span:
         tell(
             path,
             "the image has one colour: nothing stands out between the percentiles that are drawn; "

@@ -122,7 +122,8 @@ def directions(
         mine = np.radians(mine[np.isfinite(mine)] * order)
         if order and len(mine) >= LEAST_ORIENTED:
             moments[name] = np.array([np.exp(1j * k * mine).mean() for k in HARMONICS])
-            variances.append(np.mean(1 - np.abs(moments[name]) ** 2) / len(mine))
+            spread = np.mean(1 - np.abs(moments[name]) ** 2) / len(mine)
+            variances.append(max(0.0, spread))  # rounded below zero where all are parallel
     error = float(np.sqrt(np.mean(variances))) if variances else 0.0
     return Directions(np.asarray(vectors, np.float64), moments, orders, error)
 

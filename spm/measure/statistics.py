@@ -9,7 +9,7 @@ whole molecule that is visible, and are left out of sizes, neighbours and lattic
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from spm.errors import InputError
 from spm.geometry.cropped_mask import CroppedMask
 from spm.measure import domains
 from spm.measure.domain_summary import domain_summaries
+from spm.measure.uncertainty import Recognition, confidence_summary
 from spm.run.files import without_nan, write_json
 from spm.run.provenance import plain
 from spm.structures.molecule import Molecule
@@ -58,6 +59,8 @@ class Statistics:
         order: lattices, domains, vacancies.
         heights_nm: (N,) float64 height of each molecule above the surface, None if not known.
         shown: all molecules; `molecules` are those without the unfamiliar ones.
+        recognition: class -> how well it is recognised, where that was evaluated.
+        scanned: share of the frame that the scan fills; less than 1 for a corrected image.
         summary: what NAME_summary.json holds.
         figures: drawn figures by title, once `spm.measure.figures.figures` was asked for them.
     """
@@ -71,8 +74,15 @@ class Statistics:
     order: domains.Order
     heights_nm: np.ndarray | None = None
     shown: list[Molecule] = field(default_factory=list)
+    recognition: Mapping[str, Recognition] = field(default_factory=dict)
+    scanned: float = 1.0
     summary: dict[str, Any] = field(default_factory=dict)
     figures: dict[str, Any] = field(default_factory=dict, repr=False)
+
+    @property
+    def pixels(self) -> float:
+        """Pixels that were scanned."""
+        return self.height * self.width * self.scanned
 
     @property
     def unit(self) -> str:
@@ -93,6 +103,7 @@ def measure(
     *,
     heights_nm: np.ndarray | None = None,
     class_names: Sequence[str] | None = None,
+    recognition: Mapping[str, Recognition] | None = None,
 ) -> Statistics:
     """Measure the molecules of an image.
 
@@ -103,6 +114,8 @@ def measure(
         nm_per_pixel: nanometres a pixel. Defaults to None, not known.
         heights_nm: (height, width) float, levelled heights of the image. Defaults to None.
         class_names: all classes, in the order of their colours. Defaults to those met, sorted.
+        recognition: class -> how well it is recognised, by which confidence intervals of counts
+            and shares are corrected. Defaults to none, not evaluated.
 
     Raises:
         InputError: when the heights are of another size than the image.
@@ -128,6 +141,7 @@ def measure(
         ),
         heights_nm=_molecule_heights(molecules, heights_nm, height, width),
         shown=shown,
+        recognition=recognition or {},
     )
     found.summary = summarise(found)
     return found
@@ -210,8 +224,9 @@ def nearest_pairs(
 def summarise(found: Statistics) -> dict[str, Any]:
     """Return the summary: plain numbers, each beside its unit."""
     factor, unit = found.factor, found.unit
-    area = found.height * found.width * factor**2
+    area = found.pixels * factor**2
     masks = coverage_masks(found.molecules, found.height, found.width)
+    confidence = _confidence(found, area)
     summary: dict[str, Any] = {
         "image": {
             "height_px": found.height,
@@ -226,9 +241,12 @@ def summarise(found: Statistics) -> dict[str, Any]:
             "unfamiliar": sum(m.unfamiliar for m in found.shown),
             "density": sum(visible_shares(found.molecules)) / area,
             "density_unit": f"1/{unit}^2",
-            "coverage": _share(list(masks.values()), found.height * found.width),
+            "coverage": _share(list(masks.values()), found.pixels),
         },
-        "classes": {name: _class_summary(found, name, area, masks) for name in found.class_names},
+        "classes": {
+            name: _class_summary(found, name, area, masks) | {"confidence": confidence[name]}
+            for name in found.class_names
+        },
         "neighbours": [
             {
                 "from": pair.first,
@@ -270,7 +288,7 @@ def _class_summary(
         "uncertain": sum(m.uncertain for m in members),
         "density": sum(visible_shares(members)) / area,
         "density_unit": f"1/{found.unit}^2",
-        "coverage": _share([masks[name]] if name in masks else [], found.height * found.width),
+        "coverage": _share([masks[name]] if name in masks else [], found.pixels),
         "score": distribution(np.array([m.score for m in members]), ""),
         "area": distribution(areas * found.factor**2, f"{found.unit}^2"),
         "orientation": orientation_summary([found.molecules[i] for i in whole]),
@@ -278,6 +296,15 @@ def _class_summary(
     if found.heights_nm is not None:
         result["height"] = distribution(found.heights_nm[whole], "nm")
     return result
+
+
+def _confidence(found: Statistics, area: float) -> dict[str, dict[str, Any]]:
+    """Return class -> what the summary says of its confidence intervals."""
+    counts = {
+        name: sum(visible_shares([m for m in found.molecules if m.class_name == name]))
+        for name in found.class_names
+    }
+    return confidence_summary(counts, area, f"1/{found.unit}^2", found.recognition)
 
 
 def visible_shares(molecules: Sequence[Molecule]) -> list[float]:
@@ -343,7 +370,7 @@ def coverage_masks(molecules: Sequence[Molecule], height: int, width: int) -> di
     return masks
 
 
-def _share(masks: list[np.ndarray], pixels: int) -> float:
+def _share(masks: list[np.ndarray], pixels: float) -> float:
     return float(np.logical_or.reduce(masks).sum() / pixels) if masks else 0.0
 
 

@@ -8,8 +8,9 @@ count is corrected by precision / recall, and the chance of those two joins in.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 
@@ -114,6 +115,37 @@ def class_intervals(
         ],
         resampled,
     )
+
+
+def confidence_summary(
+    counts: Mapping[str, float],
+    area: float,
+    unit: str,
+    recognition: Mapping[str, Recognition],
+) -> dict[str, dict[str, Any]]:
+    """Return class -> what NAME_summary.json says of one image: number, density and share with
+    their intervals, by chance alone.
+
+    Args:
+        counts: class -> molecules, those that the border cuts by their visible part.
+        area: of the image.
+        unit: of a density.
+        recognition: class -> how well it is recognised, where that was evaluated.
+    """
+    if not counts:
+        return {}
+    known = [recognition.get(name) for name in counts]
+    found = class_intervals([list(counts.values())], [area], known)
+    return {
+        name: {
+            "level": LEVEL,
+            "corrected_by_precision_and_recall": name in recognition,
+            "molecules": asdict(density.through(lambda value: value * area)),
+            "density": asdict(density) | {"unit": unit},
+            "share": asdict(share),
+        }
+        for name, density, share in zip(counts, found.densities, found.shares, strict=True)
+    }
 
 
 def share_interval(part: np.ndarray, whole: np.ndarray, seed: int = 0) -> Interval:

@@ -214,18 +214,23 @@ def _against_number(column: str, numbers: np.ndarray) -> Panel:
     def draw(axes: Axes, pool: Pool) -> None:
         densities = pool.densities()
         steps = np.unique(numbers[np.isfinite(numbers)])
+        several = len(steps) < np.isfinite(numbers).sum()
         for k, (name, look) in enumerate(zip(pool.class_names, _looks(pool), strict=True)):
-            axes.plot(numbers, densities[:, k], look["marker"], ms=3.5, color=look["color"],
-                      alpha=0.35, mec="none")  # fmt: skip
             groups = [densities[numbers == step, k] for step in steps]
             means = [g.mean() for g in groups]
-            if max(map(len, groups)) > 1:
+            axes.plot(numbers, densities[:, k], look["marker"], ms=3.5 if several else 5,
+                      color=look["color"], alpha=0.35 if several else 0.9, mec="none")  # fmt: skip
+            if several:
                 sds = [g.std(ddof=1) if len(g) > 1 else 0 for g in groups]
                 axes.errorbar(steps, means, sds, **look, lw=1.4, ms=5, capsize=3, label=short(name))
             else:
                 axes.plot([], [], look["marker"], color=look["color"], label=short(name))
         axes.set_ylim(0, axes.get_ylim()[1] * 1.15)
-        axes.set_xlabel(phrase("{column}; bars: sd of the images", column=column))
+        if several:
+            words = phrase("{column}; bars: sd of the images", column=column)
+        else:
+            words = phrase("{column}; an image each", column=column)
+        axes.set_xlabel(words)
         axes.set_ylabel(phrase("molecules per {unit}²", unit=pool.unit))
         axes.legend(loc="upper center", ncols=3)
 

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from spm.errors import InputError
+from spm.measure.recognition import recognition_of
 from spm.pooled import writing
 from spm.pooled.conditions import FILE_NAME, Conditions, read_conditions
 from spm.pooled.index_page import write_index
-from spm.pooled.pool import Pool, images_text, mirror_pair, notes_of, recognition_of
+from spm.pooled.pool import Pool, images_text, mirror_pair, notes_of
 from spm.pooled.results import tables
 from spm.run.files import is_file
 from spm.run.language import phrase, written_in

@@ -11,7 +11,6 @@ from urllib.parse import quote
 
 from spm.io.class_colours import class_colours
 from spm.measure.handedness import Excess
-from spm.measure.uncertainty import Interval
 from spm.pooled.pool import Pool, corrected_count, images_text, mean_areas, spread
 from spm.pooled.results import ImageResult
 from spm.report.page import page_style
@@ -20,6 +19,7 @@ from spm.report.tables import (
     definitions,
     figure_section,
     hint,
+    interval_text,
     number_text,
     section,
     table,
@@ -75,21 +75,6 @@ def write_index(path: Path, pool: Pool, figures: Mapping[str, Any], files: list[
         f"<header><h1>{title}</h1><p>{escape(subtitle)}</p>"
         f'<p class="files">{links}</p>{notes}</header>{"".join(sections)}</main></body></html>\n',
         durable=False,
-    )
-
-
-def interval_text(interval: Interval, factor: float = 1.0, unit: str = "") -> str:
-    """Return "0.52 (0.48 to 0.57)"."""
-    if not math.isfinite(interval.value):
-        return "–"
-    value, low, high = (v * factor for v in (interval.value, interval.low, interval.high))
-    if not (math.isfinite(low) and math.isfinite(high)) or low == high:
-        return f"{number_text(value)}{unit}"
-    return phrase(
-        "{value} ({low} to {high})",
-        value=f"{number_text(value)}{unit}",
-        low=number_text(low, 3),
-        high=number_text(high, 3),
     )
 
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,8 +15,6 @@ from spm.measure.uncertainty import ClassIntervals, Interval, Recognition, class
 from spm.pooled.conditions import Conditions
 from spm.pooled.results import ImageResult
 from spm.run.language import counted_phrase, phrase, phrase_or_name
-
-METRICS = Path("evaluation") / "metrics.json"  # below the folder of the results
 
 
 @dataclass
@@ -125,38 +121,6 @@ def common_hands(results: Sequence[ImageResult]) -> dict[tuple[str, int], str]:
     told = hands([seen[i] for i in order])
     by_size = {places[i]: hand for i, hand in zip(order, told, strict=True)}
     return {place: by_size[place] for place in places}
-
-
-def recognition_of(path: Path | None, folder: Path) -> dict[str, Recognition]:
-    """Return how well each class is recognised, from the metrics.json of an evaluation.
-
-    Args:
-        path: the file, or None for the one below the folder, if any.
-        folder: of the results.
-
-    Raises:
-        InputError: when the named file is not there or is not that of an evaluation.
-    """
-    if path is None:
-        path = Path(folder) / METRICS
-        if not path.is_file():
-            return {}
-    path = Path(path)
-    try:
-        stored = json.loads(path.read_text(encoding="utf-8"))
-        classes = (stored.get("mask") or stored["box"])["per_class"]
-        return {
-            name: Recognition(c["true_positives"], c["false_positives"], c["missed"])
-            for name, c in classes.items()
-        }
-    except FileNotFoundError:
-        raise InputError(
-            f"{path}: there is no such file; name an evaluation's metrics.json."
-        ) from None
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(
-            f"{path}: is not the metrics.json of evaluate.py ({error}); evaluate again."
-        ) from error
 
 
 def mirror_pair(

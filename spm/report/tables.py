@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from spm.measure.statistics import Statistics
+from spm.measure.uncertainty import Interval
 from spm.run.language import counted_phrase, joined, phrase, phrase_or_name
 
 PACKAGES = (
@@ -26,41 +27,69 @@ NOT_KNOWN = "not known"
 def class_section(found: Statistics) -> str:
     unit, summary = found.unit, found.summary
     header = [phrase("class"), phrase("molecules"), phrase("cut by border"), phrase("uncertain")]
-    header += [phrase("density (1/{unit}²)", unit=unit), phrase("coverage")]
+    header += [phrase("share (%)"), phrase("density (1/{unit}²)", unit=unit), phrase("coverage")]
     header += [phrase("area ({unit}²)", unit=unit), phrase("symmetry"), phrase("alignment")]
     heights = found.heights_nm is not None
     header += [phrase("height (nm)")] if heights else []
+    corrected = bool(found.recognition)
+    header += [phrase("estimated molecules")] if corrected else []
     rows = []
     for name, c in summary["classes"].items():
         turn = c["orientation"]
-        row = [name, c["count"], c["cut_by_border"], c["uncertain"], number_text(c["density"])]
+        chance = c["confidence"]
+        row = [name, c["count"], c["cut_by_border"], c["uncertain"]]
+        row += [interval_text(_interval(chance["share"]), 100)]
+        row += [interval_text(_interval(chance["density"]))]
         row += [f"{100 * c['coverage']:.1f} %", _mean(c["area"])]
         row += [phrase("{order}-fold", order=turn["symmetry"]) if turn["symmetry"] else "–"]
         row += [f"{turn['alignment']:.2f}" if turn["n"] else "–"]
-        rows.append(row + ([_mean(c["height"])] if heights else []))
+        row += [_mean(c["height"])] if heights else []
+        rows.append(row + ([interval_text(_interval(chance["molecules"]))] if corrected else []))
     total = summary["total"]
     last = [phrase("all"), total["count"]]
     last += [
         sum(c[key] for c in summary["classes"].values()) for key in ("cut_by_border", "uncertain")
     ]
-    last += [number_text(total["density"]), f"{100 * total['coverage']:.1f} %"]
+    density = sum(c["confidence"]["density"]["value"] for c in summary["classes"].values())
+    last += ["", number_text(density), f"{100 * total['coverage']:.1f} %"]
     last += [""] * (len(header) - len(last))
     doubt = counted_phrase(
         total["unfamiliar"],
         "{count} more looks like no outlined molecule (dotted) and is left out of all numbers.",
         "{count} more look like no outlined molecule (dotted) and are left out of all numbers.",
     )
-    note = phrase(
-        "Mean ± standard deviation of whole molecules. Density counts molecules cut by the border "
-        "by their visible part. Alignment is 1 when all molecules are parallel, up to their "
-        "symmetry."
-    )
     return section(
         phrase("Molecules"),
         table(header, [*rows, last])
         + (f"<p>{escape(doubt)}</p>" if total["unfamiliar"] else "")
-        + hint(note),
+        + hint(*_explained(corrected)),
     )
+
+
+def _explained(corrected: bool) -> list[str]:
+    """Return what the numbers of the classes mean."""
+    if corrected:
+        chance = phrase(
+            "In brackets: 95 % confidence intervals from counting alone, as if molecules lay at "
+            "random, corrected by precision / recall as evaluated."
+        )
+    else:
+        chance = phrase(
+            "In brackets: 95 % confidence intervals from counting alone, as if molecules lay at "
+            "random."
+        )
+    return [
+        phrase(
+            "Mean ± standard deviation of whole molecules. Density counts molecules cut by the "
+            "border by their visible part."
+        ),
+        chance,
+        phrase("Alignment is 1 when all molecules are parallel, up to their symmetry."),
+    ]
+
+
+def _interval(entry: Mapping[str, Any]) -> Interval:
+    return Interval(entry["value"], entry["low"], entry["high"])
 
 
 def lattice_section(found: Statistics) -> str:
@@ -210,6 +239,21 @@ def with_error(value: float, error: float) -> str:
         return number_text(value)
     places = int(np.clip(1 - math.floor(math.log10(error)), 0, 6))
     return f"{value:.{places}f} ± {error:.{places}f}"
+
+
+def interval_text(interval: Interval, factor: float = 1.0, unit: str = "") -> str:
+    """Return "0.52 (0.48 to 0.57)"."""
+    if not math.isfinite(interval.value):
+        return "–"
+    value, low, high = (v * factor for v in (interval.value, interval.low, interval.high))
+    if not (math.isfinite(low) and math.isfinite(high)) or low == high:
+        return f"{number_text(value)}{unit}"
+    return phrase(
+        "{value} ({low} to {high})",
+        value=f"{number_text(value)}{unit}",
+        low=number_text(low, 3),
+        high=number_text(high, 3),
+    )
 
 
 def number_text(value: float, digits: int = 4) -> str:

@@ -13,11 +13,13 @@ import numpy as np
 from spm.geometry import affine
 from spm.io.images import write_image
 from spm.io.pixel_size import write_scaled_png
-from spm.measure.statistics import measure, save
+from spm.measure.recognition import recognition_of
+from spm.measure.statistics import measure, save, summarise
 from spm.report.average_files import write_averages
 from spm.report.drawing import draw_molecules
 from spm.report.page import write_report
 from spm.report.predicted import Predicted
+from spm.report.second_scan import drift_note, drift_words
 from spm.report.tables import number_text, with_error
 from spm.report.undistortion import NAMES, Undistortion, both_cells, stored_map
 from spm.run.files import atomic_path, write_json
@@ -58,8 +60,13 @@ def write_undistorted(given: Predicted, found: Undistortion, language: str = "en
     stored = stored_map(given, found)
     write_json(given.stem_path.with_name(f"{given.stem_path.name}_undistortion.json"), stored)
     statistics = measure(
-        molecules, height, width, scale, heights_nm=heights, class_names=given.class_names
-    )
+        molecules, height, width, scale, heights_nm=heights, class_names=given.class_names,
+        recognition=recognition_of(None, stem.parent),
+    )  # fmt: skip
+    # The frame holds corners that nobody scanned.
+    scanned = abs(np.linalg.det(full[:, :2])) * given.opened.image[..., 0].size
+    statistics.scanned = float(min(1.0, scanned / (height * width)))
+    statistics.summary = summarise(statistics)
     settings = _settings_of(given)
     made_with = {**settings, "undistorted": _in_words(found)}
     with written_in(language):
@@ -128,6 +135,8 @@ def _in_words(found: Undistortion) -> dict[str, str]:
     pairs = zip(NAMES, cell_map.parameters, cell_map.errors, strict=True)
     words = {phrase("by"): found.source, "x' = sx x + h y, y' = sy y": ""}
     words |= {name: with_error(value, error) for name, value, error in pairs}
+    if found.second_scan is not None:
+        words |= drift_words(found.second_scan)
     if not math.isnan(cell_map.misfit):
         misfit = phrase("misfit of the domains (chi squared a degree of freedom)")
         words[misfit] = number_text(cell_map.misfit, 2)
@@ -151,6 +160,8 @@ def _told(given: Predicted, found: Undistortion, stem: Path) -> str:
     lines = [f"{given.stem_path.name} -> {stem}_report.html"]
     lines += ["  x' = sx x + h y, y' = sy y: "
               + ", ".join(f"{n} = {with_error(v, e)}" for n, v, e in pairs)]  # fmt: skip
+    if found.second_scan is not None:
+        lines += [f"  {key}: {text}" for key, text in drift_words(found.second_scan).items()]
     for number in range(min(4, len(found.lattices))):
         both = both_cells(found, number)
         lines += [f"  domain {number + 1}, {kind}: {_cell_words(both[kind])}"
@@ -166,4 +177,7 @@ def _told(given: Predicted, found: Undistortion, stem: Path) -> str:
             f"  note: the domains contradict one another (chi squared {cell_map.misfit:.1f} a "
             "degree of freedom); the errors were widened by it: creep, or another cell."
         )
+    note = drift_note(found.second_scan) if found.second_scan is not None else ""
+    if note:
+        lines.append(f"  note: {note}")
     return "\n".join(lines)

@@ -13,7 +13,7 @@ import numpy as np
 from spm.errors import InputError
 from spm.measure.known_cell import CellMap, KnownCell, fit_map, matrix_of
 from spm.measure.lattice import Lattice
-from spm.measure.statistics import Statistics, measure
+from spm.measure.statistics import measure
 from spm.report.predicted import Predicted
 
 NAMES = ("sx", "h", "sy")
@@ -24,11 +24,14 @@ class Undistortion:
     """A map with where it comes from.
 
     Attributes:
-        cell_map: from what was measured to nanometres.
+        cell_map: from what was measured to nanometres, or to pixels where neither the image nor
+            what was known tells its scale.
         nm_measured: side of a pixel of the image, None where it was not known.
         known: the cell; None where the map was taken over.
         source: where the map comes from, in words.
         lattices: of the measured image, pixels.
+        second_scan: what `NAME_undistortion.json` says of a second scan of the place that the map
+            follows from; None for a known cell.
     """
 
     cell_map: CellMap
@@ -36,6 +39,7 @@ class Undistortion:
     known: KnownCell | None
     source: str
     lattices: list[Lattice]
+    second_scan: dict[str, Any] | None = None
 
     @property
     def scaled(self) -> bool:
@@ -48,16 +52,24 @@ class Undistortion:
         return self.nm_measured or 1.0
 
     @property
-    def nm_per_pixel(self) -> float:
-        """Side of a pixel of the corrected image, nm: as measured, or what the cell tells."""
+    def nm_per_pixel(self) -> float | None:
+        """Side of a pixel of the corrected image, nm: as measured, or what the cell tells; None
+        where nothing does."""
         if self.scaled:
             return self.factor
+        if self.second_scan is not None:
+            return None
         return math.sqrt(abs(np.linalg.det(self.cell_map.matrix)))
+
+    @property
+    def unit(self) -> str:
+        """The unit of corrected lengths: "nm" or "px"."""
+        return "px" if self.nm_per_pixel is None else "nm"
 
     @property
     def pixel_matrix(self) -> np.ndarray:
         """(2, 2) float64 from measured to corrected pixels."""
-        return self.cell_map.matrix * self.factor / self.nm_per_pixel
+        return self.cell_map.matrix * self.factor / (self.nm_per_pixel or 1.0)
 
     def for_image(self, given: Predicted) -> Undistortion:
         """Return this map for another image, measured in the same unit.
@@ -71,8 +83,7 @@ class Undistortion:
             raise InputError(
                 f"the image {words[not scale]}; give --nm-per-pixel for both or for neither."
             )
-        lattices = [domain.lattice for domain in _measured(given).order.domains]
-        return replace(self, nm_measured=scale, lattices=lattices)
+        return replace(self, nm_measured=scale, lattices=lattices_of(given))
 
 
 def find_map(given: Predicted, known: KnownCell) -> Undistortion:
@@ -82,7 +93,7 @@ def find_map(given: Predicted, known: KnownCell) -> Undistortion:
         InputError: when no lattice of the image is like it.
     """
     scale = given.opened.nm_per_pixel
-    lattices = [domain.lattice for domain in _measured(given).order.domains]
+    lattices = lattices_of(given)
     cell_map = fit_map(lattices, known, scale or 1.0, scaled=bool(scale))
     words = (
         f"{given.stem_path.name}: a = {known.a:g} nm, b = {known.b:g} nm, {known.angle:g} degrees"
@@ -90,11 +101,13 @@ def find_map(given: Predicted, known: KnownCell) -> Undistortion:
     return Undistortion(cell_map, scale, known, words, lattices)
 
 
-def _measured(given: Predicted) -> Statistics:
+def lattices_of(given: Predicted) -> list[Lattice]:
+    """Return the lattices of an image's domains, largest first."""
     height, width = given.opened.image.shape[:2]
-    return measure(
+    found = measure(
         given.molecules, height, width, given.opened.nm_per_pixel, class_names=given.class_names
     )
+    return [domain.lattice for domain in found.order.domains]
 
 
 def stored_map(given: Predicted, found: Undistortion) -> dict[str, Any]:
@@ -104,13 +117,14 @@ def stored_map(given: Predicted, found: Undistortion) -> dict[str, Any]:
     return {
         "image": given.stem_path.name,
         "source": found.source,
-        "unit": "nm per nm" if found.scaled else "nm per pixel",
+        "unit": "nm per nm" if found.scaled else f"{found.unit} per pixel",
         "nm_per_pixel_measured": found.nm_measured,
         "nm_per_pixel_corrected": found.nm_per_pixel,
         "map": dict(zip(NAMES, cell_map.parameters.tolist(), strict=True)),
         "errors": dict(zip(NAMES, cell_map.errors.tolist(), strict=True)),
         "covariance": cell_map.covariance.tolist(),
         "known_cell": None if known is None else known.__dict__,
+        "second_scan": found.second_scan,
         "domains_used": [k + 1 for k in cell_map.domains],
         "misfit": None if math.isnan(cell_map.misfit) else cell_map.misfit,
         "doubtful": cell_map.doubtful,
@@ -134,7 +148,9 @@ def read_map(path: Path) -> Undistortion:
             raise ValueError("its map is none")
         cell_map = CellMap(parameters, covariance, [], 0.0, np.inf, np.nan)
         source = f"{path.name} ({stored['source']})"
-        return Undistortion(cell_map, scale and float(scale), None, source, [])
+        return Undistortion(
+            cell_map, scale and float(scale), None, source, [], stored.get("second_scan")
+        )
     except FileNotFoundError:
         raise InputError(f"{path}: there is no such file; check the name.") from None
     except (ValueError, KeyError, TypeError) as error:
@@ -160,5 +176,5 @@ def both_cells(found: Undistortion, number: int) -> dict[str, Any]:
     return {
         "domain": number + 1,
         "measured": entries(measured, "nm" if found.scaled else "px"),
-        "corrected": entries(corrected, "nm"),
+        "corrected": entries(corrected, found.unit),
     }

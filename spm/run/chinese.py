@@ -71,10 +71,19 @@ PHRASES = {
         "另有 {count} 个与所有已标注的分子都不相像（点线轮廓），未计入任何数字。"
     ),
     "Mean ± standard deviation of whole molecules. Density counts molecules cut by the border by "
-    "their visible part. Alignment is 1 when all molecules are parallel, up to their symmetry.": (
+    "their visible part.": (
         "完整分子的平均值 ± 标准偏差。计算密度时，被边缘截断的分子按其可见部分计入。"
-        "取向一致度为 1 表示所有"
-        "分子相互平行（不区分由其对称性联系的取向）。"
+    ),
+    "In brackets: 95 % confidence intervals from counting alone, as if molecules lay at random.": (
+        "括号内为 95 % 置信区间，仅由计数得出，相当于假定分子随机分布。"
+    ),
+    "In brackets: 95 % confidence intervals from counting alone, as if molecules lay at random, "
+    "corrected by precision / recall as evaluated.": (
+        "括号内为 95 % 置信区间，仅由计数得出，相当于假定分子随机分布，"
+        "并按评估得到的精确率 / 召回率校正。"
+    ),
+    "Alignment is 1 when all molecules are parallel, up to their symmetry.": (
+        "取向一致度为 1 表示所有分子相互平行（不区分由其对称性联系的取向）。"
     ),
     "Lattice": "晶格",
     "No repeating cell was found: too few molecules of a class, or no order.": (
@@ -208,6 +217,7 @@ PHRASES = {
     "({first} − {second}) / both": "（{first} − {second}）/ 两者之和",
     "image; whisker and band: 95 % interval": "图像；须线与色带：95 % 区间",
     "{column}; bars: sd of the images": "{column}；线：图像间的标准偏差",
+    "{column}; an image each": "{column}；每点一幅图像",
     "{column}; bars: sd, and 95 % interval of the mean": (
         "{column}；线：标准偏差与平均值的 95 % 区间"
     ),
@@ -262,6 +272,12 @@ PHRASES = {
     "domain {number}, measured": "畴 {number}，实测",
     "domain {number}, corrected": "畴 {number}，校正后",
     "{lengths}, {angle} degrees": "{lengths}，{angle} 度",
+    "drift during the scan, to the right": "扫描期间的漂移，向右",
+    "drift during the scan, downwards": "扫描期间的漂移，向下",
+    "points of the pair": "两次扫描的对应点",
+    "{count}, {left_out} left out, {apart} px apart (root mean square)": (
+        "{count} 个，舍去 {left_out} 个，相距 {apart} px（均方根）"
+    ),
 }
 
 # Names of settings and columns as files have them; pages show them in this language.

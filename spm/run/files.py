@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
 import math
@@ -18,6 +19,7 @@ from typing import Any
 from spm.errors import InputError
 
 LOCK_NAME = ".lock"
+LOCK_SECONDS = 20.0  # that a writer waits for another one of the same file
 # Temporary files start with a dot, so that no step takes a dead run's leftover for an image.
 TEMPORARY = re.compile(r"^\.~[0-9a-f]{8}~")
 
@@ -56,8 +58,7 @@ def atomic_path(path: str | os.PathLike, durable: bool = True) -> Iterator[Path]
             thousand, which the next run makes anew.
     """
     path = Path(path)
-    # A fixed-length prefix and no part of the name keeps long names within the system's limit.
-    temporary = path.with_name(f".~{secrets.token_hex(4)}~{path.suffix}")
+    temporary = temporary_path(path)
     try:
         yield temporary
         if durable:
@@ -72,6 +73,13 @@ def atomic_path(path: str | os.PathLike, durable: bool = True) -> Iterator[Path]
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def temporary_path(path: Path) -> Path:
+    """Return a name for a file that is being written, in the same folder and with the same suffix;
+    `remove_leftovers` knows it again."""
+    # A fixed-length prefix and no part of the name keeps long names within the system's limit.
+    return path.with_name(f".~{secrets.token_hex(4)}~{path.suffix}")
 
 
 def _flush(path: Path) -> None:
@@ -227,5 +235,34 @@ def folder_lock(folder: str | os.PathLike) -> Iterator[Path]:
     try:
         remove_leftovers(folder)
         yield folder
+    finally:
+        lock.release()
+
+
+@contextmanager
+def file_lock(path: str | os.PathLike, seconds: float = LOCK_SECONDS) -> Iterator[None]:
+    """Hold one file for this thread while it is read, changed and written again.
+
+    The lock is a hidden file beside it, there for as long as it is held; that of a process that is
+    dead is taken over.
+
+    Args:
+        path: the file; need not exist, and its folder is made.
+        seconds: how long to wait for another writer.
+
+    Raises:
+        InputError: when another writer holds it for longer.
+    """
+    from filelock import SoftFileLock, Timeout
+
+    path = Path(path)
+    name = hashlib.sha256(path.name.casefold().encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    lock = SoftFileLock(make_folder(path.parent) / f".{name}.lock", timeout=seconds)
+    try:
+        lock.acquire(poll_interval=0.01)
+    except Timeout:
+        raise InputError(f"{path}: another program is writing it; try again later.") from None
+    try:
+        yield
     finally:
         lock.release()

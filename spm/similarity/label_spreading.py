@@ -21,7 +21,8 @@ from spm.geometry.polygons import polygon_centroid
 RADII, ANGLES = 14, 64  # of the polar image of a molecule
 REACH = 1.2  # radius of that image, in radii of the median molecule
 SMOOTH = 0.035  # standard deviation of the blur before, in diameters: noise is no likeness
-NEIGHBOURS = 12  # molecules that each one passes names on to
+NEIGHBOURS = 12  # molecules that each one passes names on to, at most
+SHARE = 0.5  # of the molecules of a class of the usual size: of few, all are not neighbours
 SPREAD = 0.99  # how far names travel: the share of a neighbour's scores against one's own
 SPREAD_SCORES = 0.95  # where every molecule starts with one, they need not travel as far
 HARDLY = 0.02  # share of the names that a network gives, below which a class may not show at all
@@ -139,7 +140,8 @@ def spread_names(distances: np.ndarray, start: np.ndarray, spread: float) -> np.
     """
     count = len(distances)
     apart = distances + np.diag(np.full(count, np.inf))
-    nearest = np.sort(apart, axis=1)[:, min(NEIGHBOURS, count - 1) - 1] if count > 1 else np.ones(1)
+    neighbours = min(NEIGHBOURS, max(int(SHARE * count / start.shape[1]), 2), count - 1)
+    nearest = np.sort(apart, axis=1)[:, neighbours - 1] if count > 1 else np.ones(1)
     close = np.exp(-(distances**2) / np.maximum(np.outer(nearest, nearest), 1e-12))
     mutual = apart <= nearest[:, None]
     close[~(mutual | mutual.T)] = 0
@@ -174,6 +176,34 @@ def name_by_examples(
     known = np.concatenate([np.full(len(centroids), -1), *examples.classes]).astype(int)
     start = (known[:, None] == np.arange(examples.class_count)).astype(float)
     return spread_names(descriptor_distances(descriptors, mirror), start, SPREAD)[: len(centroids)]
+
+
+def names_agree(
+    descriptors: np.ndarray, names: np.ndarray, examples: Examples, mirror: bool = True
+) -> np.ndarray:
+    """Return of which molecules the class that they were taken for is beyond doubt.
+
+    It must be that of the example that they are most like, too, and the one that spreads to them
+    from those of which that is so. Each class has the same weight in all, however many it has.
+
+    Args:
+        descriptors: (N, RADII, ANGLES), of `polar_descriptors` with the examples' diameter.
+        names: (N,) the class that each was taken for, from 0.
+        examples: see `Examples`.
+        mirror: whether mirror images are the same molecule.
+
+    Returns:
+        (N,) bool.
+    """
+    known = np.concatenate(examples.classes).astype(int)
+    correlations = _correlations(descriptors, examples.descriptors, mirror)
+    most_alike = known[correlations.argmax(axis=1)]
+    together = np.concatenate([np.where(most_alike == names, names, -1), known])
+    start = (together[:, None] == np.arange(examples.class_count)).astype(float)
+    start /= np.maximum(start.sum(axis=0), 1)
+    every = np.concatenate([descriptors, examples.descriptors])
+    spread = spread_names(descriptor_distances(every, mirror), start, SPREAD_SCORES)
+    return (most_alike == names) & (spread[: len(names)].argmax(axis=1) == names)
 
 
 def likeness_to_examples(

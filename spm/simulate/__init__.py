@@ -3,8 +3,9 @@
     from spm.simulate import simulate
     image, truth = simulate("network", size=1024, seed=0)
 
-`simulate` makes an image and its labelme annotation, `molecule_crops` single molecules.  The same
-arguments give the same image, whatever the number of processes.
+`simulate` makes an image and its labelme annotation, `simulate_pair` two scans of one place with
+drift, `molecule_crops` single molecules.  The same arguments give the same image, whatever the
+number of processes.
 """
 
 # ruff: noqa: F401 -- the simulator's names, for those who use it
@@ -22,5 +23,6 @@ from spm.simulate.molecules import (
     drawing_from_outline,
     drawings_from_annotation,
 )
+from spm.simulate.pair import simulate_pair
 from spm.simulate.single import molecule_crops
 from spm.simulate.systems import SYSTEMS, Cell, Site, System

@@ -23,17 +23,24 @@ class Distortion:
         drift: (x, y) shift of the surface over the whole scan, as a share of the image height.
         creep: (x, y) amplitude of the creep, as a share of the image's side.
         reach: how far beyond the image the map must hold, pixels.
+        upwards: the lowest row is scanned first.
+        elapsed: scans between the middle of this one and the moment when image and surface lie on
+            one another.
 
     Raises:
         InputError: the map would not be monotonic.
     """
 
-    def __init__(self, shape, drift=(0.0, 0.0), creep=(0.0, 0.0), reach=200):
+    def __init__(
+        self, shape, drift=(0.0, 0.0), creep=(0.0, 0.0), reach=200, *, upwards=False, elapsed=0.0
+    ):
         height, width = shape
         self._y = np.linspace(-reach, height + reach, height + 2 * reach + 1)
         self._x = np.linspace(-reach, width + reach, width + 2 * reach + 1)
-        time = (self._y - height / 2) / height
-        start = np.exp(-np.clip(self._y, 0, None) / (0.12 * height))
+        way = -1 if upwards else 1
+        time = elapsed + way * (self._y - height / 2) / height
+        since = height - self._y if upwards else self._y
+        start = way * np.exp(-np.clip(since, 0, None) / (0.12 * height))
         turn = np.exp(-np.clip(self._x, 0, None) / (0.15 * width))
         self._dx = drift[0] * height * time
         self._source_y = self._y + drift[1] * height * time + creep[1] * height * start

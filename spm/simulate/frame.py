@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -26,10 +27,10 @@ class Frame:
     scale: float
     drawings: dict[str, Drawing]
 
-    def distortion(self, appearance: Appearance) -> Distortion:
-        """Return the drift and creep of an appearance."""
+    def distortion(self, appearance: Appearance, **when: Any) -> Distortion:
+        """Return the drift and creep of an appearance; `when` as `Distortion` takes it."""
         reach = int(np.ceil(200 * self.scale + 0.2 * max(self.shape)))
-        return Distortion(self.shape, appearance.drift, appearance.creep, reach=reach)
+        return Distortion(self.shape, appearance.drift, appearance.creep, reach=reach, **when)
 
 
 def make_frame(

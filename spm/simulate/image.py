@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -29,6 +31,7 @@ from spm.structures.annotation import Annotation
 
 # Each purpose has its own random stream, so that changing one leaves the others as they were.
 _PLACES, _HEIGHTS, _APPEARANCE, _SURFACE, _TIP, _NOISE, _SCRAMBLE = range(7)
+_AGAIN = 1000  # the streams of a second scan begin here
 
 
 @dataclass(frozen=True)
@@ -85,41 +88,103 @@ def simulate(
     Raises:
         InputError: unknown system, setting or colour map, or a size without a pixel.
     """
+    scene = make_scene(system, size, seed, **settings)
+    distortion = scene.frame.distortion(scene.appearance)
+    return record_scan(scene, distortion, populate(scene, [distortion]))
+
+
+@dataclass
+class Scene:
+    """What is scanned and how, before anything lies on the surface.
+
+    Attributes:
+        scan, system, frame, appearance: as asked for.
+        seed: of the image.
+        rngs: a random stream for each purpose.
+    """
+
+    scan: Scan
+    system: System
+    frame: Frame
+    appearance: Appearance
+    seed: int
+    rngs: list[np.random.Generator]
+
+    def again(self) -> Scene:
+        """Return the scene for a further scan: what is on the surface stays, noise does not."""
+        rngs = [np.random.default_rng([self.seed, _AGAIN + k]) for k in range(len(self.rngs))]
+        rngs[_SURFACE] = copy.deepcopy(self.rngs[_SURFACE])
+        return replace(self, rngs=rngs)
+
+
+@dataclass
+class Surface:
+    """What lies on a surface.
+
+    Attributes:
+        arrangement: the molecules.
+        adsorbates: (n, 2) float64 places (x, y) of bright blobs.
+    """
+
+    arrangement: Arrangement
+    adsorbates: np.ndarray
+
+
+def make_scene(
+    system: str | System, size: int | tuple[int, int], seed: int, **settings: Any
+) -> Scene:
+    """Return what `simulate` is asked for; see there."""
     scan = Scan(**{k: settings.pop(k) for k in _SCAN_FIELDS & set(settings)})
     system = _resolved(system, settings)
     frame = make_frame(size, scan.pixels_per_molecule, system.class_names, scan.drawings)
-    shape, scale = frame.shape, frame.scale
     if seed < 0:
         raise InputError(f"the seed must be 0 or greater. Received: {seed}.")
     rngs = [np.random.default_rng([seed, purpose]) for purpose in range(7)]
     if system.cell is None:  # the same gas positions in every system would be no new test
         rngs[_PLACES] = np.random.default_rng([seed, zlib.crc32(system.name.encode())])
     ap = _recorded(system, scan, settings, rngs[_APPEARANCE])
-    distortion = frame.distortion(ap)
+    return Scene(scan, system, frame, ap, seed, rngs)
 
-    arrangement = _arranged(system, frame, distortion, rngs[_PLACES])
-    adsorbates = rngs[_SURFACE].uniform(0.03, 0.97, (ap.adsorbates, 2)) * shape[::-1]
-    _make_room(arrangement, adsorbates, 1.7 * ap.adsorbate_radius * scale)
+
+def populate(scene: Scene, distortions: Sequence[Distortion]) -> Surface:
+    """Return what lies on the surface, as far as any of the scans reaches."""
+    ap, frame, rngs = scene.appearance, scene.frame, scene.rngs
+    arrangement = _arranged(scene.system, frame, distortions, rngs[_PLACES])
+    adsorbates = rngs[_SURFACE].uniform(0.03, 0.97, (ap.adsorbates, 2)) * frame.shape[::-1]
+    _make_room(arrangement, adsorbates, 1.7 * ap.adsorbate_radius * frame.scale)
     _vary_heights(arrangement, ap.height_spread, rngs[_HEIGHTS])
-    _choose_scrambled(arrangement, frame, distortion, scan.scrambled, rngs[_SCRAMBLE])
+    _choose_scrambled(arrangement, frame, distortions[0], scene.scan.scrambled, rngs[_SCRAMBLE])
+    return Surface(arrangement, adsorbates)
 
+
+def record_scan(
+    scene: Scene, distortion: Distortion, surface: Surface, *, upwards: bool = False
+) -> tuple[np.ndarray, Annotation]:
+    """Return the image of a scan and its truth; see `simulate`."""
+    ap, frame, rngs, scan = scene.appearance, scene.frame, scene.rngs, scene.scan
+    shape, scale, arrangement = frame.shape, frame.scale, surface.arrangement
+    way = -1 if upwards else 1
     heights = scanned_heights(arrangement, frame, ap, distortion, rngs[_TIP])
     heights += recording.slow_background(shape, ap.background, rngs[_SURFACE])
     recording.add_adsorbates(
-        heights, distortion.to_image(adsorbates), ap.adsorbate_radius * scale, rngs[_SURFACE]
-    )
+        heights, distortion.to_image(surface.adsorbates), ap.adsorbate_radius * scale,
+        rngs[_SURFACE],
+    )  # fmt: skip
     for placement in arrangement.placements:
         if placement.scrambled:
             centre = distortion.to_image(np.array([[placement.x, placement.y]]))[0]
             radius = 1.05 * frame.drawings[placement.class_name].radius * scale
             recording.scramble(heights, centre, radius, rngs[_SCRAMBLE])
-    image = colour(recording.record(heights, ap, scale, rngs[_NOISE]), ap.colour_map)
+    # The electronics write line after line in the order of time.
+    in_time = np.ascontiguousarray(heights[::way])
+    recorded = recording.record(in_time, ap, scale, rngs[_NOISE])
+    image = colour(np.ascontiguousarray(recorded[::way]), ap.colour_map)
 
     facts = {
-        "system": system.name,
-        "seed": seed,
+        "system": scene.system.name,
+        "seed": scene.seed,
         "pixels_per_molecule": scan.pixels_per_molecule,
-        "class_names": system.class_names,
+        "class_names": scene.system.class_names,
         "colour_map": ap.colour_map,
         **_lattice_facts(arrangement, distortion, shape, scan.nm_per_pixel),
     }
@@ -175,10 +240,11 @@ def _displacement(distortion: Distortion, shape, pad: float) -> float:
 
 
 def _arranged(
-    system: System, frame: Frame, distortion: Distortion, rng: np.random.Generator
+    system: System, frame: Frame, distortions: Sequence[Distortion], rng: np.random.Generator
 ) -> Arrangement:
     shape, scale = frame.shape, frame.scale
-    reach = _displacement(distortion, shape, 50 * scale) / scale  # drawing pixels
+    farthest = max(_displacement(each, shape, 50 * scale) for each in distortions)
+    reach = farthest / scale  # drawing pixels
     if system.cell is not None:
         arrangement = lattice_arrangement(system, frame, rng, max(90.0, reach + 50.0))
     elif system.shares:

@@ -40,6 +40,7 @@ from spm.structures.labelme_file import (
     read_flags,
     read_shape,
 )
+from spm.structures.placed import Placed
 from spm.structures.shape import MOST_PARTS, Shape, check_form, check_shape, grouped
 
 CONVERTED = "_convert"  # at the end of the stem of the notes that spm.convert writes
@@ -263,24 +264,28 @@ def read_annotations(paths: Iterable[Path]) -> tuple[list[Annotation], list[str]
         try:
             found.append(read_annotation(path))
         except InputError as error:
-            problems.append(str(error))
+            problems.append(Placed(str(error), path))
     return found, problems
 
 
-def write_annotation(path: str | os.PathLike, annotation: Annotation, durable: bool = True) -> None:
-    """Write labelme JSON atomically; the image is not embedded but lies beside it.
+def write_annotation(
+    path: str | os.PathLike, annotation: Annotation, durable: bool = True, embed: bool = False
+) -> None:
+    """Write labelme JSON atomically; the image lies beside it.
 
     Args:
         path: the file.
         annotation: what goes into it.
         durable: see `spm.run.files.atomic_path`.
+        embed: write the embedded image again, if there is one.
     """
+    image = annotation.image_bytes if embed else None
     data = {
         "version": annotation.version,
         "flags": annotation.flags,
         "shapes": [_shape_json(part) for shape in annotation.shapes for part in shape.all_parts],
         "imagePath": annotation.image_name,
-        "imageData": None,
+        "imageData": base64.b64encode(image).decode("ascii") if image else None,
         "imageHeight": int(annotation.height),
         "imageWidth": int(annotation.width),
         **{key: value for key, value in annotation.extra.items() if key not in TOP_KEYS},
@@ -290,7 +295,7 @@ def write_annotation(path: str | os.PathLike, annotation: Annotation, durable: b
 
 
 def check_annotation(annotation: Annotation) -> list[str]:
-    """Return all problems of an annotation's shapes as whole sentences that name the file.
+    """Return all problems of an annotation's shapes as whole sentences that know their place.
 
     Labels are checked once the annotation has classes; many that nothing is known of are told in
     one sentence.
@@ -307,7 +312,9 @@ def check_annotation(annotation: Annotation) -> list[str]:
             shape = annotation.shapes[where[0] - 1]
             problems.append(_sentence(annotation, shape, *where, f"has an unknown label: {error}"))
         else:
-            problems.append(f"{annotation.path}: {counted(len(where), 'shape')}: {error}.")
+            numbers = [annotation.shapes[i - 1].number or i for i in where]
+            text = f"{annotation.path}: {counted(len(where), 'shape')}: {error}."
+            problems.append(Placed(text, annotation.path, numbers))
     return problems
 
 
@@ -319,17 +326,18 @@ def check_with_image(annotation: Annotation) -> list[str]:
     try:
         annotation.check_size()
     except InputError as error:
-        return [str(error)]
+        return [Placed(str(error), annotation.path)]
     return check_annotation(annotation)
 
 
 def _check_parts(annotation: Annotation, shape: Shape, index: int) -> list[str]:
     if len(shape.all_parts) > MOST_PARTS:
-        return [
+        text = (
             f"{annotation.path}: the group number {shape.group_id} joins {len(shape.all_parts)} "
             f"outlines {shape.label!r} into one molecule; give each molecule its own number, or "
             "none (labelme: Edit Label, Group ID)."
-        ]
+        )
+        return [Placed(text, annotation.path, [shape.number or index])]
     return [
         _sentence(annotation, part, index, problem)
         for part in shape.all_parts
@@ -338,7 +346,9 @@ def _check_parts(annotation: Annotation, shape: Shape, index: int) -> list[str]:
 
 
 def _sentence(annotation: Annotation, shape: Shape, index: int, problem: str) -> str:
-    return f"{annotation.path}: shape {shape.number or index} ({shape.label!r}) {problem}."
+    number = shape.number or index
+    text = f"{annotation.path}: shape {number} ({shape.label!r}) {problem}."
+    return Placed(text, annotation.path, [number])
 
 
 def check_copy(annotation: Annotation) -> list[str]:

@@ -194,7 +194,7 @@ def test_what_is_opened(base):
         annotate.main(image=base / "images" / "none.png")
 
 
-def test_labelme_shows_the_class_in_the_colours_of_the_report(base):
+def test_labelme_shows_the_class_in_the_colours_of_the_report(base, monkeypatch):
     """Also of labels with numbers; the user's own settings of labelme stay, and win."""
     image = base / "aug_test_in" / "own.png"
     image.parent.mkdir()
@@ -210,8 +210,12 @@ def test_labelme_shows_the_class_in_the_colours_of_the_report(base):
     assert seen["colours"] == [first, second, first]
     assert seen["labels"][:2] == ["A", "B"]
     assert annotate.label_colours(["A", "B"], None)[""] == tuple(third)
-    settings.write_text("# mine\nshape_color:\n", encoding="utf-8")
-    assert door(base, "aug_test_in/own.png", [])["colours"] == [[0, 255, 0]] * 3
+    monkeypatch.setattr(labelme_program, "OWN_SETTINGS", settings)
+    colours = {"A": (1, 2, 3), "C\u2086\u2080": (4, 5, 6)}
+    assert labelme_program.settings_with(colours).startswith(b"auto_save: true\nlabel_dock:")
+    for mine in ("# mine\nshape_color:\n", "{auto_save: false}"):
+        settings.write_text(mine, encoding="utf-8")
+        assert labelme_program.settings_with(colours) == b""
 
 
 def test_qt_is_not_led_to_the_plugins_of_opencv(monkeypatch):

@@ -9,7 +9,7 @@ from spm.geometry.affine import apply_to_points
 from spm.geometry.cropped_mask import CroppedMask
 from spm.geometry.polygon_filling import polygon_mask
 from spm.geometry.polygons import polygon_area, signed_area
-from spm.geometry.rings import bridged, mask_rings
+from spm.geometry.rings import bridged, by_part, mask_rings, unbridged
 
 MASKS = hnp.arrays(bool, st.tuples(st.integers(1, 12), st.integers(1, 12)))
 
@@ -55,3 +55,26 @@ def test_union(first, second, top, left):
     one, two = CroppedMask(first, 10, 10), CroppedMask.of_mask(second, 10 + top, 10 + left)
     both = one.union(two).full(40, 40)
     assert (both == one.full(40, 40) | two.full(40, 40)).all()
+
+
+def test_bridges_are_taken_out_again():
+    mask = np.ones((12, 20), bool)
+    mask[2:5, 2:6], mask[6:10, 8:14], mask[2:4, 15:18] = False, False, False
+    outer, *holes = mask_rings(mask)
+    found = unbridged(bridged([outer, *holes]))
+    assert np.array_equal(found[0], outer)
+    assert sorted(map(signed_area, found)) == sorted(map(signed_area, [outer, *holes]))
+    assert [len(ring) for ring in unbridged(outer)] == [4]
+    spike = np.array([(0.0, 0), (9, 0), (9, 9), (20, 20), (9, 9), (0, 9)])
+    assert np.array_equal(unbridged(spike)[0], spike), "a slip of the hand is no bridge"
+
+
+@given(MASKS)
+def test_the_borders_of_any_part_cover_what_it_covers(mask):
+    for polygon in by_part(mask_rings(mask)):
+        rings = unbridged(polygon)
+        assert sum(map(signed_area, rings)) == signed_area(polygon)
+        filled = np.zeros(mask.shape, bool)
+        for ring in rings:
+            filled ^= polygon_mask(ring, *mask.shape)
+        assert np.array_equal(filled, polygon_mask(polygon, *mask.shape))

@@ -9,6 +9,7 @@ import pytest
 
 from spm.errors import InputError
 from spm.measure import figures, statistics
+from spm.measure.uncertainty import Recognition, class_intervals
 from spm.structures.molecule import Molecule
 
 
@@ -51,6 +52,23 @@ def test_counts_densities_and_coverage_by_hand():
     assert a["area"]["n"] == 2 and a["area"]["mean"] == pytest.approx(25)
     assert a["area"]["unit"] == "nm^2" and a["area"]["sd"] == pytest.approx(0)
     assert b["area"]["sd"] is None
+
+
+def test_intervals_of_one_image():
+    """Those of counting alone (test_uncertainty.py holds them), on the image's area."""
+    molecules = [square(50, 50), square(100, 50), square(0, 50), square(150, 30, name="B", side=20)]
+    known = {"A": Recognition(80, 0, 20)}
+    found = statistics.measure(molecules, 100, 200, 0.5, recognition=known).summary["classes"]
+    expected = class_intervals([[2.5, 1]], [5000.0], [known["A"], None])
+    for k, name in enumerate("AB"):
+        mine = found[name]["confidence"]
+        for key, interval in (("density", expected.densities[k]), ("share", expected.shares[k])):
+            assert [mine[key][end] for end in ("value", "low", "high")] == pytest.approx(
+                [interval.value, interval.low, interval.high]
+            )
+        assert mine["molecules"]["high"] == pytest.approx(5000 * expected.densities[k].high)
+        assert mine["corrected_by_precision_and_recall"] is (name == "A")
+    assert found["A"]["confidence"]["molecules"]["value"] == pytest.approx(2.5 / 0.8)
 
 
 def test_no_scale_no_nanometres():

@@ -75,6 +75,17 @@ def test_count_corrected_by_precision_and_recall(rng):
     assert Recognition(80, 20, 0).factor == pytest.approx(0.8)
 
 
+def test_share_in_one_image_corrected_by_recall(rng):
+    """80 of 100 molecules are A, of which 80 % are found, as an evaluation of 200 tells."""
+
+    def draw(_):
+        found = rng.binomial(200, 0.8)
+        counts = [[rng.poisson(80 * 0.8), rng.poisson(20)]]
+        return class_intervals(counts, [1.0], [Recognition(found, 0, 200 - found), None]).shares[0]
+
+    assert LEAST < hits(draw, 0.8) < MOST
+
+
 def test_ends_of_the_range():
     none = class_intervals([[0, 7]], [2.0])
     assert none.densities[0].value == none.densities[0].low == 0 < none.densities[0].high < 2

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from spm.measure import statistics
+from spm.measure.uncertainty import Recognition
 from spm.report import page
 from spm.structures.molecule import Molecule
 
@@ -69,6 +70,18 @@ def test_page_is_self_contained_and_escaped(tmp_path):
     assert page.count('class="m') == 80
     assert page.count("<figure>") == 5
     assert "5 nm</text>" not in page and "2 nm</text>" in page, "12 nm wide: a bar of 2 nm"
+
+
+def test_intervals_of_counts_and_what_an_evaluation_corrects(tmp_path):
+    plain = write(tmp_path / "a.html")
+    assert "<td>50 (39." in plain and "estimated molecules" not in plain
+    found = statistics.measure(
+        *layer(10, 8), 0.05, class_names=NAMES, recognition={NAMES[0]: Recognition(90, 0, 10)}
+    )
+    page.write_report(tmp_path / "b.html", np.zeros((192, 240, 3), np.uint8), found, title="b")
+    text = (tmp_path / "b.html").read_text("utf-8")
+    assert "<th>estimated molecules</th>" in text and "corrected by precision" in text
+    assert re.search(r"<td>44\.44 \(3\d\.?\d* to [56]\d\.?\d*\)</td>", text), "40 / 0.9"
 
 
 def test_the_same_result_gives_the_same_page(tmp_path):

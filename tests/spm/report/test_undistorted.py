@@ -114,6 +114,15 @@ def test_outlines_and_pixels_move_together(corrected, scan):
     assert {m.symmetry for m in molecules} == {3}
 
 
+def test_corners_that_nobody_scanned_do_not_count(corrected, scan):
+    summary = json.loads((corrected[0] / "scan_undistorted_summary.json").read_text("utf-8"))
+    assert summary["image"]["area"] == pytest.approx((SIDE * NM) ** 2 * (1 + DRIFT[1]), rel=0.002)
+    before = measure(scan[1], SIDE, SIDE, NM).summary["total"]
+    assert summary["total"]["coverage"] == pytest.approx(before["coverage"], rel=0.01)
+    density = before["density"] / (1 + DRIFT[1])
+    assert summary["total"]["density"] == pytest.approx(density, rel=0.01)
+
+
 def test_heights_and_the_map_of_another_image(corrected, scan, capsys):
     folder, (image, molecules, _) = corrected[0], scan
     write_prediction(folder, "next", image, molecules, NM)

@@ -15,6 +15,7 @@ from spm.errors import InputError
 from spm.io.images import write_image
 from spm.run.files import (
     atomic_path,
+    file_lock,
     folder_lock,
     link_or_copy,
     natural_sorted,
@@ -174,3 +175,28 @@ def test_links_share_space_and_replacing_one_keeps_the_other(tmp_path):
         temporary.write_bytes(b"2")
     assert target.read_bytes() == b"1"
     assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_of_two_writers_of_a_file_one_waits(tmp_path):
+    path = tmp_path / "a b.json"
+    with file_lock(path):
+        with pytest.raises(InputError, match="a b.json"), file_lock(path, seconds=0.05):
+            pass
+        with file_lock(tmp_path / "other.json"):
+            pass
+    with file_lock(path, seconds=0.05):
+        assert not path.exists()
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_lock_of_a_killed_writer_is_taken_over(tmp_path):
+    path = tmp_path / "a.json"
+    code = (
+        "import os, sys; from spm.run.files import file_lock\n"
+        f"with file_lock({str(path)!r}): os._exit(1)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=False)
+    assert list(tmp_path.iterdir()), "it is still there"
+    with file_lock(path, seconds=5):
+        pass
+    assert not list(tmp_path.iterdir())

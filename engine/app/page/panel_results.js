@@ -1,0 +1,66 @@
+// Step 5: what the runs left, to look at and to take along.
+import * as api from "./api.js";
+import { attempt, button, el, swatch } from "./dom.js";
+import { desk } from "./desk.js";
+import { state, tell } from "./state.js";
+import { say } from "./words.js";
+
+let results = null;
+
+const link = (path, word) =>
+  path ? el("a", { href: api.resultAddress(path), target: "_blank", rel: "noopener" }, say(word)) : null;
+
+/** What is in the panel: the files' links; the images themselves are in the middle. */
+export function resultsPanel() {
+  const head = [el("h2", { text: say("results") })];
+  if (!results) return head;
+  const files = results.files;
+  if (!files.length) return [...head, el("p", { text: say("noResults") })];
+  return [
+    ...head,
+    el("div.buttons", {},
+      link(results.index, "allImages"), link(results.corrections, "beforeAfter"),
+      button("openFolder", () => attempt(() => api.openFolder()))),
+    totals(files),
+    ...files.map(card),
+  ];
+}
+
+function counts(of) {
+  const rows = Object.entries(of).map(([name, count]) =>
+    el("tr", {}, el("td", {}, swatch(desk.colourOf(name)), el("span", { text: name })), el("td", { text: String(count) })));
+  return el("table.counts", {}, el("tbody", {}, ...rows));
+}
+
+function totals(files) {
+  if (files.length < 2) return null;
+  const sum = {};
+  for (const file of files) {
+    for (const [name, count] of Object.entries(file.counts)) sum[name] = (sum[name] ?? 0) + count;
+  }
+  return el("div.card", {}, el("h3", { text: say("together", { n: files.length }) }), counts(sum));
+}
+
+function card(file) {
+  const image = file.image
+    ? el("img", { src: api.resultAddress(file.image), alt: say("resultImage", { name: file.title }), loading: "lazy" })
+    : null;
+  const open = () => {
+    const entry = state.images.find((each) => each.folder === "images" && each.name === file.name);
+    if (entry) desk.open({ folder: "images", name: entry.name }).then(() => tell("step", "look"));
+  };
+  return el("div.card", {},
+    el("h3", { text: file.title }),
+    image ? el("a", { href: api.resultAddress(file.report ?? file.image), target: "_blank", rel: "noopener" }, image) : null,
+    counts(file.counts),
+    el("div.buttons", {},
+      link(file.report, "report"), link(file.table, "table"), link(file.summary, "statistics"),
+      state.images.some((each) => each.folder === "images" && each.name === file.name)
+        ? button("look", open) : null));
+}
+
+/** Ask for the results anew. */
+export async function loadResults() {
+  results = await attempt(() => api.getResults());
+  tell("results");
+}
