@@ -61,7 +61,7 @@ def main(settings: Dataset) -> int:
         steps = DatasetSteps(items, folder, settings.force)
         steps.begin()
         problems = steps.write_masks(settings.cache_dir, workers)
-        problems += steps.write_entries(workers)
+        problems += steps.write_entries(workers, settings.class_names)
         rows = [row for row in steps.entries.notes() if (folder / row[MASKS]).is_file()]
         if settings.class_names:
             problems += unknown_labels(rows, ClassChoice(settings.class_names))

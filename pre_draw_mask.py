@@ -72,7 +72,10 @@ def main(settings: Masks) -> int:
         digests = {name: digest(VERSION, s.name, s.digest) for name, s in items.items()}
         step = ResumableStep(folder, STEP, digests, force)
         step.forget_unwanted()
-        jobs = [Job([name], (name, items[name].annotation, folder)) for name in step.todo]
+        jobs = [
+            Job([name], (name, items[name].annotation, folder, settings.class_names))
+            for name in step.todo
+        ]
         problems += step.make(_draw, jobs, workers, "L1 masks", threads=True)
         step.finish()
         write_csv(folder / INDEX, COLUMNS, [note["row"] for note in step.notes()])
@@ -82,10 +85,10 @@ def main(settings: Masks) -> int:
     return 0
 
 
-def _draw(argument: tuple[str, Annotation, Path]) -> list[Made]:
+def _draw(argument: tuple[str, Annotation, Path, list[str] | None]) -> list[Made]:
     """Write one entry with its masks; its note is the row of the index and the outlines' digest."""
-    name, annotation, folder = argument
-    entry = write_entry(name, annotation.path, folder)
+    name, annotation, folder, class_names = argument
+    entry = write_entry(name, annotation.path, folder, class_names)
     masks = f"rw_mask/{name}.npz"
     save_masks(folder / masks, shape_masks(annotation), annotation.height, annotation.width)
     note = {"row": entry.note, "shapes": shapes_digest(annotation)}

@@ -27,7 +27,9 @@ from dataclasses import field
 from pathlib import Path
 from typing import Literal
 
+from spm.errors import InputError
 from spm.run import command_line
+from spm.run.language import Language, chosen_language
 from spm.run.setting_kinds import Count, Positional, Positive, Share
 from spm.run.settings import Settings, old_names, takes
 
@@ -63,8 +65,18 @@ class Prediction(Settings):
     """Write statistics and the report."""
     nm_per_pixel: Positive | None = None
     """Size of a pixel in nanometres. None takes the one that the file stores, if any."""
+    language: Language | None = None
+    """Language of figures, report and remarks: en or zh (Chinese). None takes that of the
+    environment variable SPM_LANGUAGE, else English."""
 
     renamed = {"tile_pictures": "tile_images"}
+
+    def problems(self) -> Iterator[str]:
+        """Yield a language of the environment that there is none of."""
+        try:
+            chosen_language(self.language)
+        except InputError as error:
+            yield str(error)
 
 
 class PredictionRun(Settings):

@@ -130,7 +130,7 @@ def main(settings: Workflow) -> int:
     if settings.check:
         return 0
     if cut_off:
-        print("going on with the run that was cut off")
+        print("continuing the interrupted run")
     else:
         others = retrain.other_names(added, images_dir) if settings.add else ()
         cut_off = unfinished.begin(asked, old_weights, added, others)

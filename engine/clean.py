@@ -86,7 +86,7 @@ def main(settings: Cleaning) -> int:
             left += sum(_delete(one) for one in found)
             print("  deleted")
     if not settings.remove:
-        print("Nothing was deleted. Delete with --remove; what, with --what weights tiles copies.")
+        print("Nothing was deleted. --remove deletes it; --what weights tiles copies chooses.")
     if left:
         print(f"error: {left} files could not be deleted; close programs that use them.",
               file=sys.stderr)  # fmt: skip

@@ -21,6 +21,7 @@ from spm.inference.predict import Settings
 from spm.report.result_files import find_images, output_names, unread
 from spm.run.cluster import on_cluster
 from spm.run.files import folder_lock, remove_leftovers
+from spm.run.language import chosen_language
 from spm.run.parallel import run_jobs
 from spm.run.words import counted
 
@@ -48,7 +49,7 @@ def predict(settings: Any) -> int:
         asked, settings.out_dir, how.tile_images, how.report, how.nm_per_pixel,
         weights=settings.weights or newest_weights(settings.log_dir),
         batch_size=how.batch_size, class_names=settings.class_names, load=load_detector,
-        count_unfamiliar=how.count_unfamiliar,
+        count_unfamiliar=how.count_unfamiliar, language=chosen_language(how.language),
     )  # fmt: skip
     if settings.watch is not None:
         from engine.watch import watch_folder
@@ -99,17 +100,17 @@ def predict_images(
             else:
                 print(outcome, flush=True)
         if plan.report:
-            problems = pool_results(plan.out_dir)
+            problems = pool_results(plan.out_dir, plan.language)
     print(f"{len(todo) - failed} of {counted(len(todo), 'image')} predicted into {plan.out_dir} "
           f"in {time.perf_counter() - start:.1f} s")  # fmt: skip
     return 1 if failed or problems or unknown else 0
 
 
-def pool_results(folder: Path) -> int:
+def pool_results(folder: Path, language: str = "en") -> int:
     """Takes all results of a folder together and tells it; returns how many files were wrong."""
     from spm.pooled.folder import refresh
 
-    sentence, problems = refresh(folder)
+    sentence, problems = refresh(folder, language)
     for problem in problems:
         print(f"error: {problem}", file=sys.stderr)
     if sentence:

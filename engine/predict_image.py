@@ -29,6 +29,7 @@ from spm.report.labelme_image import image_for_labelme
 from spm.report.remarks import remark
 from spm.report.result_files import check_name, link, remove_tiles, tile_name
 from spm.run.files import file_lock, make_folder
+from spm.run.language import phrase, written_in
 from spm.run.progress import progress
 from spm.run.provenance import describe_run
 from spm.structures.annotation import write_annotation
@@ -50,6 +51,7 @@ class Plan:
         run: what the reports say of the run.
         weights, batch_size, class_names: see `load_detector`.
         count_unfamiliar: whether statistics count what looks like no outlined molecule.
+        language: of figures, report and remarks.
         load: `load_detector`.
     """
 
@@ -63,6 +65,7 @@ class Plan:
     batch_size: int | None = None
     class_names: list[str] | None = None
     count_unfamiliar: bool = False
+    language: str = "en"
     load: Callable[..., Detector] = field(default_factory=lambda: load_detector)
 
     def detector(self) -> Detector:
@@ -83,7 +86,7 @@ class Plan:
             molecules = _find(path, name, opened, detector, self)
 
         def write() -> str:
-            with _told(path):
+            with _told(path), written_in(self.language):
                 summary = _write_results(path, name, opened, molecules, detector, self)
             return _said(summary, start)
 
@@ -154,7 +157,8 @@ def predict_image(
     """
     start = time.perf_counter()
     molecules = _find(path, name, opened, detector, plan)
-    summary = _write_results(path, name, opened, molecules, detector, plan)
+    with written_in(plan.language):
+        summary = _write_results(path, name, opened, molecules, detector, plan)
     return molecules, _said(summary, start)
 
 
@@ -195,7 +199,7 @@ def _write_results(
         molecules, detector.molecule_size, plan.settings.tile_scale is not None,
         detector.appearance.get("mean_colour"), mean_colour,
     )  # fmt: skip
-    notes += [f"{doubt}."] if doubt else []
+    notes += [phrase("{remark}.", remark=doubt)] if doubt else []
     if kept:
         notes.append(f"your corrections of its earlier prediction are kept: {kept}")
     return f"{path.name}: {counts} ({width} x {height}", notes
@@ -214,6 +218,7 @@ def _write_report(
     from spm.measure.statistics import measure, save
     from spm.report.average_files import write_averages
     from spm.report.page import write_report
+    from spm.report.tables import NOT_KNOWN
 
     out_dir, settings = plan.out_dir, plan.settings
     height, width = opened.image.shape[:2]
@@ -232,8 +237,8 @@ def _write_report(
     run = {k: v for k, v in plan.run.items() if k not in ("python", "packages")}
     made_with = {
         "prediction": {
-            "weights": detector.name or "not known",
-            "network run by": detector.engine or "not known",
+            "weights": detector.name or NOT_KNOWN,
+            "network run by": detector.engine or NOT_KNOWN,
             "score threshold": _threshold(detector, settings),
             "network pixels per image pixel": round(
                 settings.tile_scale or detector.scale_for(height, width), 4

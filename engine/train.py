@@ -78,14 +78,14 @@ def train(settings: Any, recipes: Recipes) -> Path:
         "stages": stages, "config": config.to_dict(),
     }  # fmt: skip
     if done := distributed.from_first(lambda: trained_before(log_dir, record)):
-        print(f"{done}: was trained before the run was cut off; it is taken")
+        print(f"{done}: was trained before the interruption; it is used")
         return done
     interrupted = distributed.from_first(
         lambda: None if start.goes_on else find_interrupted(log_dir, record, recipes.paper.NAME)
     )
     if interrupted:
         start = Start("an interrupted run", interrupted, goes_on=True)
-        print(f"  going on with the interrupted run {interrupted.parent}")
+        print(f"  continuing the interrupted run {interrupted.parent}")
     originals = find_originals(sources, augment, settings.source_dir, classes)
     model = build(config, start, log_dir, settings.seed)
     model.metadata.update(

@@ -118,7 +118,7 @@ class Watch:
     def refresh(self) -> None:
         """Write the index, where there are new results."""
         if self._unpooled and self.plan.report:
-            pool_results(self.plan.out_dir)
+            pool_results(self.plan.out_dir, self.plan.language)
         self._pooled_at = time.monotonic()
         self._unpooled = False
 

@@ -28,6 +28,7 @@ from spm.checks.predictions import (
 )
 from spm.errors import InputError
 from spm.instruments.inputs import image_path, open_image, settings_of
+from spm.io.class_colours import class_colours
 from spm.io.images import image_size, read_image
 from spm.io.labelme_shows import shown_by_labelme
 from spm.io.pixel_size import write_scaled_png
@@ -98,7 +99,7 @@ def main(settings: Annotating) -> int:
     opened = to_open(settings)
     names = settings.class_names or offered(opened.annotation, settings)
     print(f"{opened.path}: {opened.what}; labels: {', '.join(names) or 'none yet'}", flush=True)
-    run_labelme(opened.path, names, settings.flags)
+    run_labelme(opened.path, names, settings.flags, label_colours(names, opened.annotation))
     # Looked for again: labelme does not always save into the file that it opened.
     print(_saved(opened, to_open(settings), names))
     return 0
@@ -217,6 +218,18 @@ def offered(
     found = [annotation] if annotation else []
     found += [other for folder in sorted(folders) for other in _annotations(folder, read)]
     return _names(found) or _names(_annotations(settings.out_dir, read))
+
+
+def label_colours(
+    names: list[str], annotation: Annotation | None
+) -> dict[str, tuple[int, int, int]]:
+    """Return the colour of each class, those of the reports, and of each label the one of its
+    class; "" has the colour of a class that is not there yet."""
+    colours = dict(zip([*names, ""], class_colours(len(names) + 1), strict=True))
+    labels = annotation.labels if annotation else []
+    classes = LABELS_DECIDE.of_images([labels], names)
+    found = {label: name for label in labels if (name := classes.find(label)) in colours}
+    return {label: colours[name] for label, name in found.items()} | colours
 
 
 def _annotations(folder: Path, read: Callable[[Path], Annotation]) -> list[Annotation]:

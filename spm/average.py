@@ -20,6 +20,7 @@ from spm.measure.statistics import measure
 from spm.report.average_files import write_averages
 from spm.report.predicted import open_predicted
 from spm.run import command_line
+from spm.run.language import Language, chosen_language, written_in
 from spm.run.setting_kinds import Positional, Positive
 from spm.run.settings import Settings, takes
 
@@ -37,6 +38,9 @@ class Averaging(Settings):
     folder above, or the one that the prediction names and that lies beside it."""
     nm_per_pixel: Positive | None = None
     """Size of a pixel in nanometres. None takes the prediction's or the image's, if any."""
+    language: Language | None = None
+    """Language of the figure: en or zh (Chinese). None takes that of the environment variable
+    SPM_LANGUAGE, else English."""
 
     def problems(self) -> Iterator[str]:
         """Yield what is missing."""
@@ -56,7 +60,7 @@ def main(settings: Averaging) -> int:
     Raises:
         InputError: when a file cannot be read; the others are done all the same.
     """
-    problems = []
+    language, problems = chosen_language(settings.language), []
     for path in settings.files:
         try:
             given = open_predicted(path, settings.images, settings.image, settings.nm_per_pixel)
@@ -69,7 +73,8 @@ def main(settings: Averaging) -> int:
             given.molecules, height, width, given.opened.nm_per_pixel, heights_nm=heights,
             class_names=given.class_names,
         )  # fmt: skip
-        figure = write_averages(given.stem_path, found, given.opened.image, heights)
+        with written_in(language):
+            figure = write_averages(given.stem_path, found, given.opened.image, heights)
         target = given.stem_path.with_name(f"{given.stem_path.name}_averages.png")
         print(f"{path}: {target if figure else 'too few molecules of a kind for a mean'}")
     raise_problems(problems)

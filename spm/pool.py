@@ -28,6 +28,7 @@ from spm.pooled.folder import INDEX, Asked, pool_folder
 from spm.pooled.pool import images_text
 from spm.run import command_line
 from spm.run.files import folder_lock
+from spm.run.language import Language, chosen_language
 from spm.run.setting_kinds import Positional
 from spm.run.settings import Settings, takes
 
@@ -51,6 +52,9 @@ class Pooling(Settings):
     """Take the corrected results of python -m spm.undistort where there are some."""
     figures: bool = True
     """Draw figures."""
+    language: Language | None = None
+    """Language of figures and page: en or zh (Chinese). None takes that of the environment
+    variable SPM_LANGUAGE, else English."""
 
 
 # ------------------------------------------------------------------------------------------------
@@ -69,7 +73,7 @@ def main(settings: Pooling) -> int:
     """
     asked = Asked(
         settings.conditions, settings.evaluation, tuple(settings.mirror_classes),
-        settings.undistorted, settings.figures,
+        settings.undistorted, settings.figures, chosen_language(settings.language),
     )  # fmt: skip
     if not settings.folder.is_dir():
         raise InputError(f"{settings.folder}: there is no such folder; check the name.")

@@ -37,6 +37,7 @@ from spm.report.second_scan import Sense, find_drift, open_second, sense_of
 from spm.report.undistorted import write_undistorted
 from spm.report.undistortion import Undistortion, find_map, read_map
 from spm.run import command_line
+from spm.run.language import Language, chosen_language
 from spm.run.setting_kinds import Degrees, NotNegative, Positional, Positive
 from spm.run.settings import Settings, takes
 
@@ -77,6 +78,9 @@ class Correcting(Settings):
     nm_per_pixel: Positive | None = None
     """Size of a pixel in nanometres. None takes the prediction's or the image's; where there is
     none the cell tells it."""
+    language: Language | None = None
+    """Language of figures and report: en or zh (Chinese). None takes that of the environment
+    variable SPM_LANGUAGE, else English."""
 
     def problems(self) -> Iterator[str]:
         """Yield what is missing or given twice."""
@@ -134,7 +138,7 @@ def _corrected(path: Path, settings: Correcting, stored: Undistortion | None) ->
             settings.a_error, settings.b_error, settings.angle_error,
         )  # fmt: skip
         undistortion = find_map(given, known)
-    return write_undistorted(given, undistortion)
+    return write_undistorted(given, undistortion, chosen_language(settings.language))
 
 
 if __name__ == "__main__":

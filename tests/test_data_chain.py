@@ -19,11 +19,13 @@ import pre_draw_mask
 import re_write_mask
 from Images_Augmentation import color_aug_img_json, geo_aug_img_json
 from spm.dataset.index import load_masks, read_index
+from spm.dataset.writing import label_colours
 from spm.errors import InputError
 from spm.io.images import read_image, write_image
 from spm.run.files import folder_lock
-from spm.structures.annotation import read_annotation
+from spm.structures.annotation import Annotation, read_annotation, write_annotation
 from spm.structures.instance_masks import instance_masks, label_image
+from spm.structures.shape import Shape
 
 
 def run_chain(root, workers=1, force=False, angles=(40, 90), aug_times=4):
@@ -72,6 +74,29 @@ def test_pitfall_8_every_entry_is_one_images_own(chain):
         assert entry.origin in ("a", "b10", "b9") and entry.source.startswith(entry.origin)
         assert entry.partial == (entry.origin == "b10")
         assert np.array_equal(entry.valid, annotation.derived["valid"])
+
+
+@pytest.mark.parametrize(
+    ("labels", "named", "colours"),
+    [
+        (["C60", "C70", "C60", "C70"], None, [0, 1, 0, 1]),
+        (["C601", "C701", "C602"], ["C70,C60"], [1, 0, 1]),
+        (["003a1", "003a2", "020a1"], None, [0, 0, 1]),
+    ],
+)
+def test_the_overlay_shows_classes(tmp_path, labels, named, colours):
+    """Classes whose names end in digits, too: C60 and C70 are not one."""
+    places = [np.array([[5, 5], [25, 5], [25, 25], [5, 25]]) + [30 * k, 0] for k in range(4)]
+    shapes = [Shape(label, place) for label, place in zip(labels, places, strict=False)]
+    (tmp_path / "in").mkdir()
+    write_image(tmp_path / "in" / "a.png", np.full((40, 130, 3), 90, np.uint8))
+    write_annotation(tmp_path / "in" / "a.json", Annotation(shapes, 40, 130, "a.png"))
+    pre_draw_mask.main(in_dir=tmp_path / "in", out_dir=tmp_path / "cache", class_names=named)
+    fast_json_to_dataset.main(in_dir=tmp_path / "in", out_dir=tmp_path / "ds", class_names=named)
+    for folder in ("cache", "ds"):
+        view = read_image(next((tmp_path / folder / "label_viz").iterdir()))
+        seen = [tuple(view[15, 5 + 30 * k]) for k in range(len(labels))]
+        assert seen == [tuple(label_colours(65)[1 + colour]) for colour in colours]
 
 
 def test_pitfall_9_not_square_images_get_masks(chain):

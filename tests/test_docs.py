@@ -31,6 +31,7 @@ import settings_page
 
 DOCS = ROOT / "docs"
 PAGES = sorted(DOCS.glob("*.md"))
+READMES = [ROOT / "README.md", ROOT / "README.zh.md"]
 
 
 def test_the_settings_page_is_what_the_scripts_say():
@@ -69,7 +70,7 @@ def test_choices_are_those_of_the_code():
 def commands() -> list[tuple[str, str]]:
     """All command lines in the documents that start one of our scripts: (page, line)."""
     found = []
-    for page in [*PAGES, ROOT / "README.md"]:
+    for page in [*PAGES, *READMES]:
         text = page.read_text(encoding="utf-8")
         blocks = re.findall(
             r"^```(?:text|bash|console)?\n(.*?)^```", text, re.DOTALL | re.MULTILINE
@@ -116,7 +117,7 @@ def anchors(page: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", t.lower()).strip().replace(" ", "-") for t in titles}
 
 
-@pytest.mark.parametrize("page", [*PAGES, ROOT / "README.md"], ids=lambda page: page.name)
+@pytest.mark.parametrize("page", [*PAGES, *READMES], ids=lambda page: page.name)
 def test_links_lead_somewhere(page):
     for link in links(page):
         target, _, anchor = link.partition("#")
@@ -148,3 +149,35 @@ def test_the_site_builds_without_a_warning(tmp_path):
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert (tmp_path / "site" / "guide.html").is_file()
+
+
+def said_in_code(text: str) -> list[str]:
+    """Every piece of code in a page's sentences: commands, files, settings."""
+    text = re.sub(r"(?:^    .+\n)+", "", text, flags=re.MULTILINE)
+    return sorted(" ".join(code.split()) for code in re.findall(r"`([^`]+)`", text))
+
+
+def code_lines(text: str) -> list[str]:
+    """The lines of all blocks of code, without what is said of them behind some spaces."""
+    return [re.split(" {3,}", line)[0] for line in re.findall(r"^    (.+)$", text, re.MULTILINE)]
+
+
+def table_keys(text: str) -> list[str]:
+    """The first cells of all tables that are code: files and scripts."""
+    return [row.split("|")[1].strip() for row in text.splitlines() if row.startswith("| `")]
+
+
+def test_the_chinese_readme_says_the_same():
+    """The same headings, commands, files and links; what is new must be written in both."""
+    english = (ROOT / "README.md").read_text(encoding="utf-8")
+    chinese = (ROOT / "README.zh.md").read_text(encoding="utf-8")
+    for what in (
+        lambda text: re.findall(r"^(#+) ", text, flags=re.MULTILINE),
+        code_lines,
+        said_in_code,
+        table_keys,
+        lambda text: sorted(re.findall(r"\]\(((?!README)[^)]+)\)", text)),
+        lambda text: sorted(re.findall(r"\d+(?:\.\d+)*", text)),
+    ):
+        assert what(english) == what(chinese)
+    assert "(README.zh.md)" in english.split("##")[0] and "(README.md)" in chinese.split("##")[0]

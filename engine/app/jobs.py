@@ -25,6 +25,7 @@ from engine.app.training_progress import phase, progress
 from spm.annotate import Annotating, to_open
 from spm.errors import InputError
 from spm.run.files import make_folder, write_bytes, write_json
+from spm.run.language import VARIABLE
 from spm.run.setting_kinds import conform, describe
 from spm.run.settings import Settings, described
 
@@ -176,11 +177,12 @@ class Jobs:
             (self._folder / name).unlink(missing_ok=True)
         record = {"kind": kind, "command": list(command), "started": time.time()}
         write_json(self._folder / RECORD, record)
+        changes = {"PYTHONIOENCODING": "utf-8", VARIABLE: self._project.language}
         with (self._folder / LOG).open("wb") as log:
             process = subprocess.Popen(
                 [sys.executable, "-u", job_process.__file__, str(self._folder), *command],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
-                env=os.environ | {"PYTHONIOENCODING": "utf-8"}, **_alone(),
+                env=os.environ | changes, **_alone(),
             )  # fmt: skip
         # Until then another server would think that nothing runs.
         until = time.monotonic() + START_SECONDS

@@ -345,7 +345,7 @@ def report(findings: Findings) -> list[str]:
 def conclusion(findings: Findings) -> str:
     """Return the last line: whether a run can be started."""
     if not findings.problems:
-        return "nothing stands in the way of a run (nothing was started)"
-    things = counted(len(folded(findings.problems)), "thing")
+        return "everything is ready for a run (--check starts nothing)"
+    things = counted(len(folded(findings.problems)), "problem")
     usable = " (the estimate is for the others)" if findings.sizes else ""
-    return f"{things} to mend before a run{usable}:"
+    return f"{things} to correct before a run{usable}:"

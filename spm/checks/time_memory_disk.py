@@ -168,8 +168,8 @@ def lines(costs: Costs) -> list[str]:
     busy = "; longer while other programs keep it busy, as now" if is_busy() else ""
     said = [
         f"estimated time: {steps}{training}, "
-        f"recognition not included (this machine is taken for {costs.speed:.1f} times as fast as "
-        f"the measured one{busy})",
+        f"without recognition (this computer: {costs.speed:.1f} times the speed of the one that "
+        f"was measured{busy})",
     ]
     disk = []
     if costs.copies:
@@ -177,7 +177,7 @@ def lines(costs: Costs) -> list[str]:
     if costs.weights_gb:
         disk.append(
             f"{size_text(costs.weights_gb)} for weights while it trains, "
-            f"{size_text(costs.stays_gb)} of it stays"
+            f"{size_text(costs.stays_gb)} of it remain"
         )
     if disk:
         said.append(f"estimated disk: {'; '.join(disk)}; free: {size_text(costs.free_gb)}")

@@ -42,12 +42,12 @@ from spm.structures.annotation import (
     Annotation,
     check_annotation,
     check_copy,
+    classes_of,
     iter_annotations,
     read_annotation,
 )
 from spm.structures.classes import ClassChoice
 from spm.structures.instance_masks import label_image, shape_masks
-from spm.structures.labels_together import without_number
 from spm.structures.shape import outline, region
 
 # Part of every digest. Raise it when a change of the code changes the files.
@@ -139,9 +139,14 @@ class DatasetSteps:
         shared = shared_masks(cache)
         return self._write(self.masks, _write_mask, workers, "masks", shared)
 
-    def write_entries(self, workers: int) -> list[str]:
-        """Write imgs, mask, yaml and label_viz of each item; return the problems."""
-        return self._write(self.entries, write_entry, workers, "dataset")
+    def write_entries(self, workers: int, class_names: Sequence[str] | None = None) -> list[str]:
+        """Write imgs, mask, yaml and label_viz of each item; return the problems.
+
+        Args:
+            workers: processes; 0 takes one for each processor core.
+            class_names: see `write_entry`.
+        """
+        return self._write(self.entries, write_entry, workers, "dataset", class_names)
 
     def _write(
         self, step: ResumableStep, function: Callable, workers: int, title: str, *more: Any
@@ -205,12 +210,21 @@ def read_checked(path: Path) -> Annotation:
     return annotation
 
 
-def write_entry(name: str, json_path: Path, folder: Path) -> Made:
+def write_entry(
+    name: str, json_path: Path, folder: Path, class_names: Sequence[str] | None = None
+) -> Made:
     """Write image, label image, label names and overlay of one annotated image.
 
     The note is the entry's row of index.csv.
+
+    Args:
+        name: of the entry.
+        json_path: the annotation.
+        folder: of the dataset.
+        class_names: known classes, for the overlay's colours; None takes those of the labels.
     """
     annotation = read_checked(json_path)
+    annotation = annotation.classified(classes_of([annotation], ClassChoice(class_names or None)))
     names = [f"imgs/{name}.png", f"mask/{name}.png", f"label_viz/{name}.png"]
     files = [*names, f"yaml/{name}.yaml"]
     image = _store_image(annotation, folder / names[0])
@@ -274,16 +288,23 @@ def label_colours(count: int = 256) -> np.ndarray:
 
 
 def _write_view(path: Path, image: np.ndarray, annotation: Annotation) -> None:
-    """Write the overlay: the image in 192 greys, outlines in one colour for each class."""
+    """Write the overlay: the image in 192 greys, outlines in one colour for each class.
+
+    Args:
+        path: the overlay's file.
+        image: (H, W, 3) uint8 RGB.
+        annotation: of the image, classified; an unknown label has a colour of its own.
+    """
     scale = min(1.0, VIEW_SIDE / max(image.shape[:2]))
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     if scale < 1:
         size = tuple(max(1, round(side * scale)) for side in grey.shape[::-1])
         grey = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
     view = (grey.astype(np.uint16) * 191 // 255).astype(np.uint8)
-    colours = {}
+    colours = {name: number for number, name in enumerate(annotation.classes)}
     for shape in annotation.shapes:
-        colour = 192 + colours.setdefault(without_number(shape.label), len(colours)) % 64
+        kind = shape.class_name or shape.label
+        colour = 192 + colours.setdefault(kind, len(colours)) % 64
         for part in shape.all_parts:
             # cv2 counts in pixel centres; four fractional bits keep the half pixel.
             points = np.rint((outline(part) * scale - 0.5) * 16).astype(np.int32)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
+import sys
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -13,6 +16,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from spm.run.files import atomic_path
+from spm.run.language import current_language, written_in
 
 # Those of Okabe and Ito (2008), which people with any colour vision tell apart.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -34,11 +38,22 @@ OPEN_AXES = {
 _CJK_FONTS = (
     "Microsoft YaHei",
     "SimHei",
+    "DengXian",
+    "SimSun",
     "PingFang SC",
     "Hiragino Sans GB",
+    "Heiti SC",
+    "Arial Unicode MS",
     "Noto Sans CJK SC",
+    "Noto Sans SC",
     "Source Han Sans SC",
+    "WenQuanYi Micro Hei",
     "WenQuanYi Zen Hei",
+    "Droid Sans Fallback",
+)
+NO_FONT = (
+    "no font with Chinese letters was found; the words in figures are English. Install one, such "
+    "as Noto Sans CJK SC (on Debian and Ubuntu: sudo apt install fonts-noto-cjk)."
 )
 
 
@@ -47,14 +62,21 @@ def figure_style(more: Mapping[str, Any] | None = None) -> Iterator[None]:
     """Draw and save in small type; matplotlib's global settings are as before afterwards.
 
     Letters come from a font that has Chinese ones where such a font is installed; where none is,
-    their boxes are drawn without a warning each.
+    their boxes are drawn without a warning each, and the program's own words are English.
 
     Args:
         more: further settings of matplotlib's, rcParam -> value.
     """
-    installed = set(font_manager.get_font_names())
+    fonts = chinese_fonts()
+    language = current_language()
+    if language != "en" and not fonts:
+        look_for_new_fonts()
+        fonts = chinese_fonts()
+        if not fonts:
+            language = "en"
+            tell_once(NO_FONT)
     look = {
-        "font.family": ["DejaVu Sans", *(name for name in _CJK_FONTS if name in installed)],
+        "font.family": ["DejaVu Sans", *fonts],
         "font.size": 8,
         "legend.fontsize": 7,
         "legend.frameon": False,
@@ -63,9 +85,35 @@ def figure_style(more: Mapping[str, Any] | None = None) -> Iterator[None]:
         # The names inside an SVG are drawn by chance otherwise.
         "svg.hashsalt": "spm",
     }
-    with rc_context({**look, **(more or {})}), warnings.catch_warnings():
+    with (
+        rc_context({**look, **(more or {})}),
+        warnings.catch_warnings(),
+        written_in(language),
+    ):
         warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
         yield
+
+
+def chinese_fonts() -> list[str]:
+    """Return the fonts with Chinese letters that matplotlib knows."""
+    installed = set(font_manager.get_font_names())
+    return [name for name in _CJK_FONTS if name in installed]
+
+
+@functools.cache
+def look_for_new_fonts() -> None:
+    """Add the system's fonts that matplotlib does not know: it keeps the list that it once made."""
+    known = {Path(font.fname) for font in font_manager.fontManager.ttflist}
+    for path in font_manager.findSystemFonts():
+        if Path(path) not in known:
+            with contextlib.suppress(Exception):  # a damaged one costs no figure
+                font_manager.fontManager.addfont(path)
+
+
+@functools.cache
+def tell_once(sentence: str) -> None:
+    """Print a note, but not a second time."""
+    print(f"note: {sentence}", file=sys.stderr, flush=True)
 
 
 def new_figure(width: float, height: float, dpi: float | None = None) -> Figure:

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from spm.io.class_colours import class_colours, figure_colour, line_style, marker
 from spm.io.figure_style import INK, MUTED, OPEN_AXES, figure_style, new_figure, short
 from spm.measure.statistics import ANGLE_BINS, Pair, Statistics
+from spm.run.language import phrase
 
 DPI = 150
 MOST_ABOVE = 4  # entries of a legend that stands above the bars
@@ -37,13 +38,14 @@ def sheet(found: Statistics) -> Figure:
     with figure_style(OPEN_AXES):
         page = new_figure(columns * SIZE[0], rows * row, dpi=DPI)
         page.set_layout_engine("none")
-        for i, (title, figure) in enumerate(drawn.items()):
+        # The titles once more: without a font the words on the sheet are English.
+        for i, (title, figure) in enumerate(zip(_panels(found), drawn.values(), strict=True)):
             left, top = i % 2 * SIZE[0], (rows - i // 2) * row
             page.figimage(_pixels(figure), round(left * DPI), round((top - row) * DPI))
             place = (left + 0.08) / (2 * SIZE[0]), (top - 0.08) / (rows * row)
             page.text(*place, title, fontweight="bold", va="top")
         if not drawn:
-            page.text(0.5, 0.5, "no molecules", ha="center", color=MUTED)
+            page.text(0.5, 0.5, phrase("no molecules"), ha="center", color=MUTED)
     return page
 
 
@@ -57,16 +59,16 @@ def _pixels(figure: Figure) -> np.ndarray:
 def _panels(found: Statistics) -> dict[str, Callable[[Axes, Statistics], None]]:
     panels: dict[str, Callable[[Axes, Statistics], None]] = {}
     if any(not m.edge for m in found.molecules):
-        panels["Areas"] = _areas
+        panels[phrase("Areas")] = _areas
     if found.heights_nm is not None and np.isfinite(found.heights_nm).any():
-        panels["Heights"] = _heights
+        panels[phrase("Heights")] = _heights
     if any(c["orientation"]["n"] for c in found.summary["classes"].values()):
-        panels["Orientations"] = _orientations
+        panels[phrase("Orientations")] = _orientations
     if any(len(pair.distances) for pair in found.pairs):
-        panels["Distances to the nearest neighbour"] = _distances
-        panels["Directions to the nearest neighbour"] = _directions
+        panels[phrase("Distances to the nearest neighbour")] = _distances
+        panels[phrase("Directions to the nearest neighbour")] = _directions
     if found.molecules:
-        panels["Lattice and domains"] = _order
+        panels[phrase("Lattice and domains")] = _order
     return panels
 
 
@@ -109,7 +111,7 @@ def _histograms(axes: Axes, found: Statistics, values: dict[str, np.ndarray], la
     colours, styles = _colours(found), _styles(found)
     for name, numbers in values.items():
         colour, line = colours[name], styles[name]
-        text = f"{short(name)} (n = {len(numbers)})"
+        text = phrase("{name} (n = {count})", name=short(name), count=len(numbers))
         counts, _ = np.histogram(numbers, bins)
         axes.stairs(counts, bins, fill=True, color=colour, alpha=0.25)
         axes.stairs(counts, bins, color=colour, ls=line, lw=1.3, label=text)
@@ -120,7 +122,7 @@ def _histograms(axes: Axes, found: Statistics, values: dict[str, np.ndarray], la
 
 def _count_axis(axes: Axes) -> None:
     """Label the axis of counts; put the legend into a strip above the tallest bar, or beside."""
-    axes.set_ylabel("molecules")
+    axes.set_ylabel(phrase("molecules"))
     if len(axes.get_legend_handles_labels()[0]) > MOST_ABOVE:
         axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1), borderaxespad=0, fontsize=7)
         return
@@ -137,7 +139,7 @@ def _areas(axes: Axes, found: Statistics) -> None:
         * found.factor**2
         for name in found.class_names
     }
-    _histograms(axes, found, values, f"area ({found.unit}²)")
+    _histograms(axes, found, values, phrase("area ({unit}²)", unit=found.unit))
 
 
 def _heights(axes: Axes, found: Statistics) -> None:
@@ -152,7 +154,7 @@ def _heights(axes: Axes, found: Statistics) -> None:
         )
         for name in found.class_names
     }
-    _histograms(axes, found, values, "height above the surface (nm)")
+    _histograms(axes, found, values, phrase("height above the surface (nm)"))
 
 
 def _orientations(axes: Axes, found: Statistics) -> None:
@@ -163,10 +165,10 @@ def _orientations(axes: Axes, found: Statistics) -> None:
             continue
         width = entry["period_deg"] / ANGLE_BINS
         edges = np.arange(ANGLE_BINS + 1) * width
-        text = f"{short(name)}, {entry['symmetry']}-fold"
+        text = phrase("{name}, {order}-fold", name=short(name), order=entry["symmetry"])
         look = {"color": colours[name], "ls": styles[name], "lw": 1.6}
         axes.stairs(entry["histogram"], edges, label=text, **look)
-    axes.set_xlabel("orientation modulo symmetry (degrees)")
+    axes.set_xlabel(phrase("orientation modulo symmetry (degrees)"))
     _count_axis(axes)
 
 
@@ -182,7 +184,7 @@ def _distances(axes: Axes, found: Statistics) -> None:
     axes.set_yticks(range(len(pairs)), [_arrow(p) for p in pairs])
     axes.set_ylim(len(pairs) - 0.4, -0.6)
     axes.set_xlim(left=0)
-    axes.set_xlabel(f"distance ({found.unit}); bar: median")
+    axes.set_xlabel(phrase("distance ({unit}); bar: median", unit=found.unit))
 
 
 def _directions(axes: Axes, found: Statistics) -> None:
@@ -196,7 +198,7 @@ def _directions(axes: Axes, found: Statistics) -> None:
         look = {"color": colours[pair.second], "ls": styles[pair.first], "lw": 1.4}
         axes.stairs(counts, edges, label=_arrow(pair), **look)
     axes.set_xticks(range(0, 361, 90))
-    axes.set_xlabel("direction (degrees, anticlockwise from the right)")
+    axes.set_xlabel(phrase("direction (degrees, anticlockwise from the right)"))
     _count_axis(axes)
 
 
@@ -205,10 +207,10 @@ def _order(axes: Axes, found: Statistics) -> None:
     order, factor = found.order, found.factor
     points = np.array([m.centroid for m in found.molecules]) * factor
     free = order.domain_of < 0
-    axes.plot(*points[free].T, ".", ms=2.5, color=MUTED, mec="none", label="in no domain")
+    axes.plot(*points[free].T, ".", ms=2.5, color=MUTED, mec="none", label=phrase("in no domain"))
     for number, domain in enumerate(order.domains):
         colour = DOMAIN_COLOURS[number % len(DOMAIN_COLOURS)]
-        text = f"domain {number + 1}" if number < 5 else None
+        text = phrase("domain {number}", number=number + 1) if number < 5 else None
         mine = points[domain.members]
         axes.plot(*mine.T, marker(number), ms=2.8, color=colour, mec="none", label=text)
         start = mine[np.hypot(*(mine - mine.mean(axis=0)).T).argmin()]
@@ -217,7 +219,8 @@ def _order(axes: Axes, found: Statistics) -> None:
         axes.plot(*corners.T, color=INK, lw=1.2)
     holes = np.array([(v.x, v.y) for v in order.vacancies]).reshape(-1, 2) * factor
     if len(holes):
-        axes.plot(*holes.T, "x", ms=5, color="#c02020", label="vacancy or stranger")
+        label = phrase("vacancy or stranger")
+        axes.plot(*holes.T, "x", ms=5, color="#c02020", label=label)
     axes.set_xlim(0, found.width * factor)
     axes.set_ylim(found.height * factor, 0)
     axes.set_aspect("equal")

@@ -12,6 +12,7 @@ from spm.io.class_colours import class_colours, figure_colour, line_style, marke
 from spm.io.figure_style import INK, OPEN_AXES, figure_style, new_figure, short
 from spm.measure.uncertainty import Interval, mean_interval
 from spm.pooled.pool import Pool
+from spm.run.language import phrase
 
 DPI = 200
 SIZE = (4.8, 3.4)  # inches of one figure
@@ -38,16 +39,16 @@ def figures(pool: Pool) -> dict[str, Figure]:
 
 def sheet(pool: Pool) -> Figure:
     """Return all figures on one sheet of two columns, each under its title."""
-    panels = _panels(pool)
-    rows = max(1, -(-len(panels) // 2))
     with figure_style(OPEN_AXES):
+        panels = _panels(pool)
+        rows = max(1, -(-len(panels) // 2))
         figure = new_figure(2 * SIZE[0], rows * SIZE[1], dpi=DPI)
         for i, (title, panel) in enumerate(panels.items()):
             axes = figure.add_subplot(rows, 2, i + 1)
             panel(axes, pool)
             axes.set_title(title, loc="left", fontweight="bold")
         if not panels:
-            figure.text(0.5, 0.5, "no molecules", ha="center")
+            figure.text(0.5, 0.5, phrase("no molecules"), ha="center")
         figure.draw_without_rendering()
         figure.set_layout_engine("none")
     return figure
@@ -57,24 +58,26 @@ def _panels(pool: Pool) -> dict[str, Panel]:
     panels: dict[str, Panel] = {}
     if not pool.comparable or not any(pool.counts(name) for name in pool.class_names):
         return panels
-    panels["Density by class"] = _densities
+    panels[phrase("Density by class")] = _densities
     if len(pool.class_names) > 1:
-        panels["Share by class"] = _shares
-    panels["Areas over images"] = _areas
+        panels[phrase("Share by class")] = _shares
+    panels[phrase("Areas over images")] = _areas
     if sum(bool(r.domains) for r in pool.comparable) > 1:
-        panels["Lattice of the largest domain"] = _lattices
+        panels[phrase("Lattice of the largest domain")] = _lattices
     if pool.mirror_classes:
-        panels["Enantiomeric excess"] = _excess
+        panels[phrase("Enantiomeric excess")] = _excess
     for column in pool.conditions.columns[:MOST_COLUMNS]:
         names = [r.name for r in pool.comparable]
         numbers = pool.conditions.numbers(column, names)
         if numbers is not None and np.isfinite(numbers).sum() > 1:
-            panels[f"Density against {column}"] = _against_number(column, np.array(numbers))
+            title = phrase("Density against {column}", column=column)
+            panels[title] = _against_number(column, np.array(numbers))
         elif numbers is None:
             index = pool.conditions.columns.index(column)
             texts = [pool.conditions.of(name)[index] for name in names]
             if 1 < len(set(texts) - {""}) <= MOST_CATEGORIES:
-                panels[f"Density by {column}"] = _against_text(column, texts)
+                title = phrase("Density by {column}", column=column)
+                panels[title] = _against_text(column, texts)
     return panels
 
 
@@ -116,9 +119,12 @@ def _densities(axes: Axes, pool: Pool) -> None:
     found = pool.intervals()
     _class_strips(axes, pool, pool.densities(), found.densities)
     axes.set_ylim(bottom=0)
-    corrected = ", corrected" if pool.recognition else ""
-    axes.set_ylabel(f"molecules per {pool.unit}²")
-    axes.set_xlabel(f"point: an image; bars: sd, and 95 % interval of the whole{corrected}")
+    axes.set_ylabel(phrase("molecules per {unit}²", unit=pool.unit))
+    if pool.recognition:
+        words = phrase("point: an image; bars: sd, and 95 % interval of the whole, corrected")
+    else:
+        words = phrase("point: an image; bars: sd, and 95 % interval of the whole")
+    axes.set_xlabel(words)
 
 
 def _shares(axes: Axes, pool: Pool) -> None:
@@ -127,16 +133,16 @@ def _shares(axes: Axes, pool: Pool) -> None:
     shares = 100 * np.divide(densities, total, out=np.full_like(densities, np.nan), where=total > 0)
     found = [i.through(lambda v: 100 * v) for i in pool.intervals().shares]
     _class_strips(axes, pool, shares, found)
-    axes.set_ylabel("share of the molecules (%)")
+    axes.set_ylabel(phrase("share of the molecules (%)"))
     axes.set_ylim(0, max(axes.get_ylim()[1], 1e-9))
-    axes.set_xlabel("point: an image; bars: sd, and 95 % interval of the whole")
+    axes.set_xlabel(phrase("point: an image; bars: sd, and 95 % interval of the whole"))
 
 
 def _areas(axes: Axes, pool: Pool) -> None:
     """Draw each class's mean histogram of the images, and the spread of these as a band."""
     every = [v for r in pool.comparable for v in r.areas.values() if len(v)]
     if not every:
-        axes.set_xlabel("no whole, certain molecule")
+        axes.set_xlabel(phrase("no whole, certain molecule"))
         return
     low, high = np.percentile(np.concatenate(every), [0.1, 99.9])
     reach = max(0.08 * (high - low), 0.01 * high, 1e-12)
@@ -152,12 +158,15 @@ def _areas(axes: Axes, pool: Pool) -> None:
             axes.stairs(mean + spread, edges, baseline=np.maximum(mean - spread, 0), fill=True,
                         color=look["color"], alpha=0.25)  # fmt: skip
         total = sum(len(v) for v in mine)
-        label = f"{short(name)} ({total} in {len(mine)} images)"
+        counts = {"name": short(name), "count": total, "images": len(mine)}
+        label = phrase("{name} ({count} in {images} images)", **counts)
         axes.stairs(mean, edges, color=look["color"], ls=look["ls"], lw=1.5, label=label)
     axes.set_ylim(0, axes.get_ylim()[1] * 1.22)
     axes.legend(loc="upper center", ncols=2, fontsize=7)
-    axes.set_xlabel(f"area of whole, certain molecules ({pool.unit}²); band: sd over images")
-    axes.set_ylabel("molecules of an image (%)")
+    axes.set_xlabel(
+        phrase("area of whole, certain molecules ({unit}²); band: sd over images", unit=pool.unit)
+    )
+    axes.set_ylabel(phrase("molecules of an image (%)"))
 
 
 def _lattices(axes: Axes, pool: Pool) -> None:
@@ -169,11 +178,11 @@ def _lattices(axes: Axes, pool: Pool) -> None:
     for k, key in enumerate(("a", "b", "angle")):
         values = np.array([r.domains[0][key]["value"] for r in images])
         _strip(right if key == "angle" else axes, k, values, looks[k], mean_interval(values))
-    axes.set_xticks(range(3), ["a", "b", "angle →"])
+    axes.set_xticks(range(3), ["a", "b", phrase("angle →")])
     axes.set_xlim(-0.5, 2.65)
     axes.set_ylabel(f"a, b ({pool.unit})")
-    right.set_ylabel("angle (degrees)")
-    axes.set_xlabel("point: an image; bars: sd, and 95 % interval of the mean")
+    right.set_ylabel(phrase("angle (degrees)"))
+    axes.set_xlabel(phrase("point: an image; bars: sd, and 95 % interval of the mean"))
 
 
 def _excess(axes: Axes, pool: Pool) -> None:
@@ -185,13 +194,18 @@ def _excess(axes: Axes, pool: Pool) -> None:
         axes.plot(k, interval.value, "o", ms=3.5, color=INK)
     whole = pool.excess().excess
     axes.axhspan(whole.low, whole.high, color="#0072B2", alpha=0.25, lw=0)
-    axes.axhline(whole.value, color="#0072B2", lw=1.2, label=f"all images: {whole.value:.3f}")
+    axes.axhline(
+        whole.value,
+        color="#0072B2",
+        lw=1.2,
+        label=phrase("all images: {value}", value=f"{whole.value:.3f}"),
+    )
     axes.axhline(0, color="#8a93a3", lw=0.8, ls=":")
     axes.set_ylim(-1.05, 1.3)
     axes.set_yticks([-1, -0.5, 0, 0.5, 1])
     first, second = (short(name) for name in pool.mirror_classes)
-    axes.set_ylabel(f"({first} − {second}) / both")
-    axes.set_xlabel("image; whisker and band: 95 % interval")
+    axes.set_ylabel(phrase("({first} − {second}) / both", first=first, second=second))
+    axes.set_xlabel(phrase("image; whisker and band: 95 % interval"))
     axes.legend(loc="upper right")
     axes.set_xticks([])
 
@@ -212,10 +226,12 @@ def _against_number(column: str, numbers: np.ndarray) -> Panel:
             else:
                 axes.plot([], [], look["marker"], color=look["color"], label=short(name))
         axes.set_ylim(0, axes.get_ylim()[1] * 1.15)
-        axes.set_xlabel(
-            f"{column}; bars: sd of the images" if several else f"{column}; an image each"
-        )
-        axes.set_ylabel(f"molecules per {pool.unit}²")
+        if several:
+            words = phrase("{column}; bars: sd of the images", column=column)
+        else:
+            words = phrase("{column}; an image each", column=column)
+        axes.set_xlabel(words)
+        axes.set_ylabel(phrase("molecules per {unit}²", unit=pool.unit))
         axes.legend(loc="upper center", ncols=3)
 
     return draw
@@ -234,8 +250,8 @@ def _against_text(column: str, texts: list[str]) -> Panel:
         middles = [i * (count + 0.6) + (count - 1) / 2 for i in range(len(kinds))]
         axes.set_xticks(middles, [short(kind) for kind in kinds])
         axes.set_ylim(0, axes.get_ylim()[1] * 1.15)
-        axes.set_xlabel(f"{column}; bars: sd, and 95 % interval of the mean")
-        axes.set_ylabel(f"molecules per {pool.unit}²")
+        axes.set_xlabel(phrase("{column}; bars: sd, and 95 % interval of the mean", column=column))
+        axes.set_ylabel(phrase("molecules per {unit}²", unit=pool.unit))
         axes.legend(loc="upper center", ncols=3)
 
     return draw

@@ -14,6 +14,7 @@ from spm.pooled.index_page import write_index
 from spm.pooled.pool import Pool, images_text, mirror_pair, notes_of
 from spm.pooled.results import tables
 from spm.run.files import is_file
+from spm.run.language import phrase, written_in
 
 TABLES = ("all_molecules.csv", "all_images.csv", "all_classes.csv", "all_domains.csv")
 FIGURES = "all_images.png"
@@ -30,6 +31,7 @@ class Asked:
         mirror_classes: two classes that are mirror images, or none.
         undistorted: take corrected results (`spm.undistort`) where there are some.
         figures: draw figures.
+        language: of figures, page and notes.
     """
 
     conditions: Path | None = None
@@ -37,6 +39,7 @@ class Asked:
     mirror_classes: Sequence[str] = ()
     undistorted: bool = False
     figures: bool = True
+    language: str = "en"
 
 
 def pool_folder(folder: Path, asked: Asked | None = None) -> tuple[Pool, list[InputError]]:
@@ -52,7 +55,12 @@ def pool_folder(folder: Path, asked: Asked | None = None) -> tuple[Pool, list[In
     Raises:
         InputError: when there are no results at all, or something that was asked for is wrong.
     """
-    folder, asked = Path(folder), asked or Asked()
+    asked = asked or Asked()
+    with written_in(asked.language):
+        return _pool_folder(Path(folder), asked)
+
+
+def _pool_folder(folder: Path, asked: Asked) -> tuple[Pool, list[InputError]]:
     paths = tables(folder, asked.undistorted)
     conditions = _conditions(folder, asked, writing.names_of(paths))
     recognition = recognition_of(asked.evaluation, folder)
@@ -61,7 +69,9 @@ def pool_folder(folder: Path, asked: Asked | None = None) -> tuple[Pool, list[In
         raise InputError.joined(problems)
     pool = Pool(results, flags, conditions, recognition)
     pool.mirror_classes = mirror_pair(asked.mirror_classes, results, pool.class_names)
-    pool.notes = notes_of(pool) + [f"left out: {str(p).rstrip('.')}" for p in problems]
+    pool.notes = notes_of(pool) + [
+        phrase("left out: {problem}", problem=str(p).rstrip(".")) for p in problems
+    ]
     writing.write_images(folder / TABLES[1], pool)
     writing.write_classes(folder / TABLES[2], pool)
     writing.write_domains(folder / TABLES[3], pool)
@@ -77,10 +87,10 @@ def pool_folder(folder: Path, asked: Asked | None = None) -> tuple[Pool, list[In
     return pool, problems
 
 
-def refresh(folder: Path) -> tuple[str, list[InputError]]:
+def refresh(folder: Path, language: str = "en") -> tuple[str, list[InputError]]:
     """Pool what is in a folder after a prediction; return the line to print and what is wrong."""
     try:
-        pool, problems = pool_folder(folder)
+        pool, problems = pool_folder(folder, Asked(language=language))
     except InputError as error:
         return "", [error]
     notes = "".join(f"\n  note: {note}." for note in pool.notes)

@@ -16,14 +16,18 @@ from spm.pooled.results import ImageResult
 from spm.report.page import page_style
 from spm.report.tables import (
     Markup,
+    definitions,
     figure_section,
+    hint,
     interval_text,
     number_text,
     section,
     table,
+    value_text,
     versions,
 )
 from spm.run.files import write_text
+from spm.run.language import PAGE_LANGUAGE, current_language, phrase, phrase_or_name
 
 _STYLE = """
 .thumb { display: block; width: 112px; height: 84px; object-fit: cover; border-radius: 6px; }
@@ -46,24 +50,29 @@ def write_index(path: Path, pool: Pool, figures: Mapping[str, Any], files: list[
         files: names of the tables beside the page.
     """
     total = sum(pool.counts(name) for name in pool.class_names)
-    subtitle = f"{total} molecules in {images_text(len(pool.results))}"
+    images = images_text(len(pool.results))
+    subtitle = phrase("{count} molecules in {images}", count=total, images=images)
+    title = escape(phrase("All images"))
     links = "".join(f'<a href="{_url(name)}">{escape(name)}</a>' for name in files)
-    notes = "".join(f'<p class="note">{escape(note)}.</p>' for note in pool.notes)
+    notes = "".join(
+        f'<p class="note">{escape(phrase("{remark}.", remark=note))}</p>' for note in pool.notes
+    )
     sections = [
-        section("Classes", _classes(pool)),
-        section("Handedness", handed) if (handed := _handedness(pool)) else "",
-        figure_section(figures),
-        section("Images", _images(pool), "long"),
-        section("How this was made", _made(pool)),
+        section(phrase("Classes"), _classes(pool)),
+        section(phrase("Handedness"), handed) if (handed := _handedness(pool)) else "",
+        figure_section(figures, phrase("Figures")),
+        section(phrase("Images"), _images(pool), "long"),
+        section(phrase("How this was made"), _made(pool)),
     ]
     write_text(
         path,
-        '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8">'
+        f'<!DOCTYPE html><html lang="{PAGE_LANGUAGE[current_language()]}">'
+        '<head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; '
         "img-src * data:; style-src 'unsafe-inline'\">"
-        f"<title>All images</title><style>{page_style()}{_STYLE}</style></head><body><main>"
-        f"<header><h1>All images</h1><p>{escape(subtitle)}</p>"
+        f"<title>{title}</title><style>{page_style()}{_STYLE}</style></head><body><main>"
+        f"<header><h1>{title}</h1><p>{escape(subtitle)}</p>"
         f'<p class="files">{links}</p>{notes}</header>{"".join(sections)}</main></body></html>\n',
         durable=False,
     )
@@ -71,9 +80,10 @@ def write_index(path: Path, pool: Pool, figures: Mapping[str, Any], files: list[
 
 def _classes(pool: Pool) -> str:
     unit, found = pool.unit, pool.intervals()
-    header = ["class", "molecules", "without a flag", *pool.flags, "share (%)"]
-    header += [f"density (1/{unit}²)", f"area ({unit}²)"]
-    header += ["estimated molecules"] if pool.recognition else []
+    header = [phrase("class"), phrase("molecules"), phrase("without a flag")]
+    header += [*map(phrase_or_name, pool.flags), phrase("share (%)")]
+    header += [phrase("density (1/{unit}²)", unit=unit), phrase("area ({unit}²)", unit=unit)]
+    header += [phrase("estimated molecules")] if pool.recognition else []
     rows = []
     for k, name in enumerate(pool.class_names):
         row: list[Any] = [_class_cell(pool, k)]
@@ -85,26 +95,34 @@ def _classes(pool: Pool) -> str:
                     + ("" if math.isnan(sd) else f" ± {number_text(sd, 2)}")]  # fmt: skip
             row += [interval_text(corrected_count(pool, name, found))] * bool(pool.recognition)
         rows.append(row + ["–"] * (len(header) - len(row)))
-    return table(header, rows) + f'<p class="hint">{escape(_explained(pool, found))}</p>'
+    return table(header, rows) + hint(*_explained(pool, found))
 
 
-def _explained(pool: Pool, found: Any) -> str:
-    words = (
-        "In brackets: 95 % confidence intervals, "
-        + (
-            "from how the images differ (bootstrap over images)."
-            if found and found.resampled
-            else "from counting alone, as if molecules lay at random; five images or more show how "
-            "much images differ."
+def _explained(pool: Pool, found: Any) -> list[str]:
+    if found and found.resampled:
+        how = phrase(
+            "In brackets: 95 % confidence intervals, from how the images differ (bootstrap over "
+            "images)."
         )
-        + " Density counts molecules at the border by their visible part. Areas: mean of the "
-        "images ± standard deviation over the images, of molecules without a flag."
-    )
+    else:
+        how = phrase(
+            "In brackets: 95 % confidence intervals, from counting alone, as if molecules lay at "
+            "random; five images or more show how much images differ."
+        )
+    words = [
+        how,
+        phrase(
+            "Density counts molecules at the border by their visible part. Areas: mean of the "
+            "images ± standard deviation over the images, of molecules without a flag."
+        ),
+    ]
     if pool.recognition:
-        words += (
-            " Densities and shares are corrected by precision / recall as evaluated, whose chance "
-            "is in the intervals; the counts are as reported."
-        )
+        words += [
+            phrase(
+                "Densities and shares are corrected by precision / recall as evaluated, whose "
+                "chance is in the intervals; the counts are as reported."
+            )
+        ]
     return words
 
 
@@ -118,18 +136,20 @@ def _handedness(pool: Pool) -> str:
     rows = []
     if pool.mirror_classes:
         first, second = pool.mirror_classes
-        rows.append([f"{first} against {second}", *_excess_cells(pool.excess())])
+        pair = phrase("{first} against {second}", first=first, second=second)
+        rows.append([pair, *_excess_cells(pool.excess())])
     if domains := pool.domain_excess():
-        rows.append(["molecules in domains of hand A against hand B", *_excess_cells(domains)])
+        pair = phrase("molecules in domains of hand A against hand B")
+        rows.append([pair, *_excess_cells(domains)])
     if not rows:
         return ""
-    note = (
+    note = phrase(
         "Excess: (first − second) / both, with its 95 % interval. Domains of hand B are mirror "
         "images of those of hand A, by lattice and orientation; hand A is that of the largest "
         "domain. By image: all_images.csv; by domain: all_domains.csv."
     )
-    header = ["", "first", "second", "enantiomeric excess", "ratio"]
-    return table(header, rows) + f'<p class="hint">{escape(note)}</p>'
+    header = ["", phrase("first"), phrase("second"), phrase("enantiomeric excess")]
+    return table([*header, phrase("ratio")], rows) + hint(note)
 
 
 def _excess_cells(found: Excess) -> list[Any]:
@@ -137,8 +157,9 @@ def _excess_cells(found: Excess) -> list[Any]:
 
 
 def _images(pool: Pool) -> str:
-    header = ["image", "", *pool.conditions.columns, *pool.class_names, *pool.flags]
-    header += ["domains", "a", "b", "angle (°)", "unit"]
+    header = [phrase("image"), "", *pool.conditions.columns, *pool.class_names]
+    header += [*map(phrase_or_name, pool.flags), phrase("domains"), "a", "b"]
+    header += [phrase("angle (°)"), phrase("unit")]
     return table(header, [_image_row(pool, result) for result in pool.results])
 
 
@@ -162,10 +183,10 @@ def _made(pool: Pool) -> str:
     used: dict[str, set[str]] = {}
     for result in pool.results:
         for key, value in result.settings.items():
-            used.setdefault(key, set()).add(str(value))
-    parts = {key: ", ".join(sorted(values)[:4]) for key, values in used.items()} | versions()
-    body = "".join(f"<dt>{escape(k)}</dt><dd>{escape(v)}</dd>" for k, v in parts.items())
-    return f"<dl>{body}</dl>"
+            used.setdefault(key, set()).add(value_text(value))
+    return definitions(
+        {k: ", ".join(sorted(values)[:4]) for k, values in used.items()} | versions()
+    )
 
 
 def _url(name: str) -> str:

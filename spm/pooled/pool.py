@@ -14,6 +14,7 @@ from spm.measure.handedness import Directions, Excess, excess, hands
 from spm.measure.uncertainty import ClassIntervals, Interval, Recognition, class_intervals
 from spm.pooled.conditions import Conditions
 from spm.pooled.results import ImageResult
+from spm.run.language import counted_phrase, phrase, phrase_or_name
 
 
 @dataclass
@@ -97,7 +98,7 @@ class Pool:
 
 def images_text(count: int) -> str:
     """Return "1 image" or "7 images"."""
-    return f"{count} image{'' if count == 1 else 's'}"
+    return counted_phrase(count, "{count} image", "{count} images")
 
 
 def common_hands(results: Sequence[ImageResult]) -> dict[tuple[str, int], str]:
@@ -155,26 +156,49 @@ def notes_of(pool: Pool) -> list[str]:
     notes = []
     left_out = len(pool.results) - len(pool.comparable)
     if left_out:
-        notes.append(
-            f"{left_out} of {len(pool.results)} images have no known scale; densities, areas and "
-            "lattices of all images are those of the others"
-            if pool.unit == "nm"
-            else f"the size of {left_out} images is not known; densities are those of the others"
-        )
+        notes.append(_of_unknown_size(pool, left_out))
     for key in ("weights", "score threshold", "network pixels per image pixel", "views"):
         values = {str(r.settings[key]) for r in pool.results if key in r.settings}
         if len(values) > 1:
-            shown = sorted(values)
-            more = f" and {len(shown) - 4} more" if len(shown) > 4 else ""
-            notes.append(f"the images were predicted with different {key}: "
-                         f"{', '.join(shown[:4])}{more}")  # fmt: skip
+            notes.append(
+                phrase(
+                    "the images were predicted with different {what}: {values}",
+                    what=phrase_or_name(key),
+                    values=_first_few(sorted(values)),
+                )
+            )
     unknown = pool.conditions.unknown(pool.names)
     if unknown:
         notes.append(
-            f"{pool.conditions.path}: {len(unknown)} of its images have no results here: "
-            f"{', '.join(unknown[:4])}{', ...' if len(unknown) > 4 else ''}"
+            phrase(
+                "{path}: {count} of its images have no results here: {names}",
+                path=pool.conditions.path,
+                count=len(unknown),
+                names=_first_few(unknown),
+            )
         )
     return notes
+
+
+def _of_unknown_size(pool: Pool, count: int) -> str:
+    if pool.unit != "nm":
+        return phrase(
+            "the size of {count} images is not known; densities are those of the others",
+            count=count,
+        )
+    return phrase(
+        "{count} of {total} images have no known scale; densities, areas and lattices of all "
+        "images are those of the others",
+        count=count,
+        total=len(pool.results),
+    )
+
+
+def _first_few(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:4])
+    if len(names) <= 4:
+        return shown
+    return phrase("{names} and {count} more", names=shown, count=len(names) - 4)
 
 
 def spread(values: np.ndarray) -> tuple[float, float]:

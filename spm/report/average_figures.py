@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 from spm.io.figure_style import INK, OPEN_AXES, figure_style, new_figure, short
 from spm.measure.averages import Mean, MeanCell, MeanMolecule
+from spm.run.language import phrase, phrase_or_name
 
 DPI = 200
 WIDTH = 2.9  # inches of one panel
@@ -52,8 +53,12 @@ def _cell_row(row: Sequence[Axes], cell: MeanCell, scale: float | None, unit: st
     deviation, _ = cell.spread().tiled(step)
     a, b = cell.places.vectors / step
     outline = np.array([corner, corner + a, corner + a + b, corner + b, corner])
-    bent = ", followed locally" if cell.places.followed else ""
-    titles = (f"domain {cell.domain}: mean of {cell.average.count} cells{bent}", "sd of the cells")
+    numbers = {"domain": cell.domain, "count": cell.average.count}
+    if cell.places.followed:
+        title = phrase("domain {domain}: mean of {count} cells, followed locally", **numbers)
+    else:
+        title = phrase("domain {domain}: mean of {count} cells", **numbers)
+    titles = (title, phrase("sd of the cells"))
     for axes, image, title in zip(row[:2], (values, deviation), titles, strict=True):
         _show(axes, image, unit)
         axes.plot(*(outline - 0.5).T, color="white", lw=1.3, path_effects=_rim(2.6))
@@ -61,7 +66,7 @@ def _cell_row(row: Sequence[Axes], cell: MeanCell, scale: float | None, unit: st
         axes.set_ylim(image.shape[0] - 0.5, -0.5)
         _scale_bar(axes, image.shape, step, scale)
         axes.set_title(title, loc="left", fontsize=8)
-    _noise_curve(row[2], cell.average, "cells", unit)
+    _noise_curve(row[2], cell.average, unit)
 
 
 def _molecule_row(
@@ -69,18 +74,32 @@ def _molecule_row(
 ) -> None:
     average = molecule.average
     order = molecule.symmetry
-    likeness = molecule.likeness.get(str(order))
-    words = f"{order}-fold" + (f", correlation {likeness:.3f}" if likeness is not None else "")
     titles = (
-        f"{short(molecule.class_name)}: mean of {average.count} molecules",
-        f"over its symmetry ({words})" if order > 1 else "no rotational symmetry",
-        "sd of the molecules",
+        phrase(
+            "{name}: mean of {count} molecules",
+            name=short(molecule.class_name),
+            count=average.count,
+        ),
+        _symmetry_words(order, molecule.likeness.get(str(order))),
+        phrase("sd of the molecules"),
     )
     images = (average.mean, molecule.symmetrised, average.sd)
     for axes, image, title in zip(row, images, titles, strict=True):
         _show(axes, image, unit)
         _scale_bar(axes, image.shape, 1.0, scale)
         axes.set_title(title, loc="left", fontsize=8)
+
+
+def _symmetry_words(order: int, likeness: float | None) -> str:
+    if order <= 1:
+        return phrase("no rotational symmetry")
+    if likeness is None:
+        return phrase("over its symmetry ({order}-fold)", order=order)
+    return phrase(
+        "over its symmetry ({order}-fold, correlation {value})",
+        order=order,
+        value=f"{likeness:.3f}",
+    )
 
 
 def _show(axes: Axes, image: np.ndarray, unit: str) -> None:
@@ -91,7 +110,7 @@ def _show(axes: Axes, image: np.ndarray, unit: str) -> None:
     bar = axes.figure.colorbar(shown, ax=axes, shrink=0.8, aspect=18, pad=0.02)
     bar.outline.set_visible(False)
     bar.ax.tick_params(labelsize=7, length=2)
-    bar.set_label(unit, fontsize=7, labelpad=1)
+    bar.set_label(phrase_or_name(unit), fontsize=7, labelpad=1)
 
 
 def _scale_bar(axes: Axes, shape: tuple[int, ...], step: float, scale: float | None) -> None:
@@ -114,18 +133,19 @@ def _rim(width: float) -> list:
     return [patheffects.Stroke(linewidth=width, foreground="black"), patheffects.Normal()]
 
 
-def _noise_curve(axes: Axes, average: Mean, of: str, unit: str) -> None:
-    axes.set_title("error of the mean", loc="left", fontsize=8)
+def _noise_curve(axes: Axes, average: Mean, unit: str) -> None:
+    """Draw the error of a mean cell against the number of cells."""
+    axes.set_title(phrase("error of the mean"), loc="left", fontsize=8)
     axes.set_box_aspect(0.85)
-    axes.set_xlabel(f"{of} in the mean")
-    axes.set_ylabel(f"root mean square ({unit})")
+    axes.set_xlabel(phrase("cells in the mean"))
+    axes.set_ylabel(phrase("root mean square ({unit})", unit=phrase_or_name(unit)))
     if len(average.noise) < 2:
         return
     count, noise = average.noise.T
     level = np.exp(np.mean(np.log(noise * np.sqrt(count))))
     axes.loglog(count, level / np.sqrt(count), color="#8a93a3", lw=1, ls="--",
-                label="1 / √cells")  # fmt: skip
-    axes.loglog(count, noise, "o-", color=INK, ms=4, lw=1.3, label="measured")
+                label=phrase("1 / √cells"))  # fmt: skip
+    axes.loglog(count, noise, "o-", color=INK, ms=4, lw=1.3, label=phrase("measured"))
     axes.set_xticks(count, [f"{c:g}" for c in count])
     axes.minorticks_off()
     places = _ticks(noise.min(), noise.max())

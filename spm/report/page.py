@@ -21,13 +21,14 @@ from spm.report import tables
 from spm.report.svg_image import class_colour_texts, image_svg
 from spm.report.tables import number_text
 from spm.run.files import write_text
-from spm.run.words import counted
+from spm.run.language import PAGE_LANGUAGE, counted_phrase, current_language, phrase
 from spm.structures.molecule import Molecule, labels_of
 
 if TYPE_CHECKING:  # matplotlib is loaded when something is drawn
     from matplotlib.figure import Figure
 
 TEMPLATE = Path(__file__).with_name("report_page.html")
+PLACES = re.compile(r'\{\{(?:(\w+)|"([^"]+)")\}\}')  # {{field}} and {{"words of the page"}}
 
 
 def write_report(
@@ -57,13 +58,14 @@ def write_report(
         tables.lattice_section(found),
         tables.neighbour_section(found),
     ]
-    means = {"Mean unit cells and molecules": averages} if averages else {}
+    means = {phrase("Mean unit cells and molecules"): averages} if averages else {}
     sections += [
-        tables.figure_section(figures(found)),
-        tables.figure_section(means, "Averages"),
+        tables.figure_section(figures(found), phrase("Figures")),
+        tables.figure_section(means, phrase("Averages")),
         tables.settings_section(settings or {}),
     ]
     fields = {
+        "language": PAGE_LANGUAGE[current_language()],
         "title": escape(title),
         "subtitle": escape(_subtitle(found)),
         "svg": image_svg(image, found),
@@ -74,9 +76,12 @@ def write_report(
         "data": _data(found),
     }
     template = TEMPLATE.read_text(encoding="utf-8")
+
+    def filled(match: re.Match[str]) -> str:
+        return fields[match[1]] if match[1] else escape(phrase(match[2]))
+
     # In one pass, so that braces in a class name or a setting are never filled in.
-    page = re.sub(r"\{\{(\w+)\}\}", lambda match: fields[match[1]], template)
-    write_text(path, page)
+    write_text(path, PLACES.sub(filled, template))
 
 
 def page_style() -> str:
@@ -87,15 +92,15 @@ def page_style() -> str:
 def _subtitle(found: Statistics) -> str:
     total = len(found.molecules)
     parts = [
-        counted(total, "molecule"),
-        f"{found.width} × {found.height} pixels",
+        counted_phrase(total, "{count} molecule", "{count} molecules"),
+        phrase("{width} × {height} pixels", width=found.width, height=found.height),
     ]
     if found.nm_per_pixel:
         width, height = found.width * found.factor, found.height * found.factor
         parts.append(f"{number_text(width)} × {number_text(height)} nm")
-        parts.append(f"{number_text(found.nm_per_pixel)} nm a pixel")
+        parts.append(phrase("{size} nm a pixel", size=number_text(found.nm_per_pixel)))
     else:
-        parts.append("scale not known: all lengths in pixels")
+        parts.append(phrase("scale not known: all lengths in pixels"))
     return " · ".join(parts)
 
 
@@ -113,18 +118,18 @@ def _toggles(found: Statistics) -> str:
         f"{sum(m.class_name == name for m in found.shown)}</span></label>"
         for k, (name, colour) in enumerate(class_colour_texts(found))
     ]
-    return "".join(rows) or '<p class="hint">no classes</p>'
+    return "".join(rows) or tables.hint(phrase("no classes"))
 
 
 def _layers(found: Statistics) -> str:
     layers = [
-        ("cells", "Unit cells", len(found.order.domains)),
-        ("holes", "Vacancies (cross) and strangers (ring)", len(found.order.vacancies)),
-        ("names", "Class names", len(found.class_names)),
+        ("cells", phrase("Unit cells"), len(found.order.domains)),
+        ("holes", phrase("Vacancies (cross) and strangers (ring)"), len(found.order.vacancies)),
+        ("names", phrase("Class names"), len(found.class_names)),
     ]
     return "".join(
         f'<label class="row"><input type="checkbox" checked data-layer="{key}">'
-        f'<span class="name">{text}</span><span class="n">{count}</span></label>'
+        f'<span class="name">{escape(text)}</span><span class="n">{count}</span></label>'
         for key, text, count in layers
     )
 
@@ -146,23 +151,37 @@ def _data(found: Statistics) -> str:
         }
     # The page lists shapes class by class; the script takes them in the order of the document.
     rows = [row for k in range(len(order)) for row in rows if row["c"] == k]
-    text = json.dumps({"classes": found.class_names, "molecules": rows}, ensure_ascii=False)
+    data = {"classes": found.class_names, "molecules": rows, "words": _script_words()}
+    text = json.dumps(data, ensure_ascii=False)
     return text.replace("<", "\\u003c")
+
+
+def _script_words() -> dict[str, str]:
+    """Return what the page's script says; it fills the braces in."""
+    return {
+        "some": phrase("{seen} of {total}"),
+        "class": phrase("class {name}"),
+        "score": phrase("score {value}"),
+        "area": phrase("area {value}"),
+    }
 
 
 def _extra_lines(found: Statistics, index: int | None, m: Molecule) -> list[str]:
     """What the page says of a molecule; `index` is its place among the measured ones."""
     lines = []
     if math.isfinite(m.orientation):
-        lines.append(f"orientation {m.orientation:.0f}° (modulo {360 / max(1, m.symmetry):g}°)")
+        turn, period = f"{m.orientation:.0f}", f"{360 / max(1, m.symmetry):g}"
+        lines.append(phrase("orientation {turn}° (modulo {period}°)", turn=turn, period=period))
     if index is not None and found.heights_nm is not None and np.isfinite(found.heights_nm[index]):
-        lines.append(f"height {number_text(found.heights_nm[index])} nm")
+        lines.append(phrase("height {value} nm", value=number_text(found.heights_nm[index])))
     if index is not None and found.order.domain_of[index] >= 0 and len(found.order.domains) > 1:
-        lines.append(f"domain {found.order.domain_of[index] + 1}")
+        lines.append(phrase("domain {number}", number=found.order.domain_of[index] + 1))
     if m.uncertain:
-        lines.append(f"perhaps {m.second_class} ({m.second_score:.2f})")
+        second = {"name": m.second_class, "score": f"{m.second_score:.2f}"}
+        lines.append(phrase("perhaps {name} ({score})", **second))
     if m.unfamiliar:
-        lines.append(f"unlike any outlined molecule (likeness {m.likeness:.2f})")
+        likeness = f"{m.likeness:.2f}"
+        lines.append(phrase("unlike any outlined molecule (likeness {value})", value=likeness))
     if m.edge:
-        lines.append("cut by the image's border")
+        lines.append(phrase("cut by the image's border"))
     return lines

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from spm.geometry.polygons import median_diameter
+from spm.run.language import phrase
 from spm.structures.molecule import Molecule
 
 ENOUGH = 5  # molecules that tell their size
@@ -33,13 +34,18 @@ def remark(
     """
     other = _other_colour(trained_colour, colour)
     if not molecules and other:
-        return f"nothing was recognised: {other}"
-    if not molecules:
-        size = f", where molecules were {trained:.0f} pixels wide" if trained else ""
-        return (
+        return phrase("nothing was recognised: {why}", why=other)
+    if not molecules and not trained:
+        return phrase(
             "nothing was recognised; are colours, contrast and scale those of the annotated "
-            f"images{size}? Convert it with the same colour map; for another scale give "
-            "--tile-scale"
+            "images? Convert it with the same colour map; for another scale give --tile-scale"
+        )
+    if not molecules:
+        return phrase(
+            "nothing was recognised; are colours, contrast and scale those of the annotated "
+            "images, where molecules were {size} pixels wide? Convert it with the same colour map; "
+            "for another scale give --tile-scale",
+            size=f"{trained:.0f}",
         )
     whole = [molecule.area for molecule in molecules if not molecule.edge]
     if trained is None or scaled or len(whole) < ENOUGH:
@@ -47,9 +53,11 @@ def remark(
     diameter = median_diameter(whole)
     if max(diameter / trained, trained / diameter) <= FACTOR:
         return other
-    return (
-        f"the molecules are {diameter:.0f} pixels wide in the median, those trained on were "
-        f"{trained:.0f}; if they are the same, give --tile-scale (docs/troubleshooting.md)"
+    return phrase(
+        "the molecules are {here} pixels wide in the median, those trained on were {trained}; if "
+        "they are the same, give --tile-scale (docs/troubleshooting.md)",
+        here=f"{diameter:.0f}",
+        trained=f"{trained:.0f}",
     )
 
 
@@ -60,13 +68,20 @@ def _other_colour(trained: Sequence[float] | None, colour: Sequence[float] | Non
         return ""
     if max(abs(a - b) for a, b in zip(trained, colour, strict=True)) <= OTHER_COLOUR:
         return ""
-    kinds = ["grey" if max(c) - min(c) < GREY else "coloured" for c in (colour, trained)]
-    means = [f"({', '.join(f'{v:.0f}' for v in c)})" for c in (colour, trained)]
-    if kinds[0] != kinds[1]:
-        what = f"the image is {kinds[0]}, those trained on were {kinds[1]}"
+    grey = [max(c) - min(c) < GREY for c in (colour, trained)]
+    here, before = (f"({', '.join(f'{v:.0f}' for v in c)})" for c in (colour, trained))
+    if grey == [True, False]:
+        what = phrase("the image is grey, those trained on were coloured")
+    elif grey == [False, True]:
+        what = phrase("the image is coloured, those trained on were grey")
     else:
-        what = f"its mean colour (red, green, blue) is {means[0]}, that trained on was {means[1]}"
-    return (
-        f"{what}; convert it with the same colour map, not inverted (python -m spm.convert, "
-        "--colour-map)"
+        what = phrase(
+            "its mean colour (red, green, blue) is {here}, that trained on was {before}",
+            here=here,
+            before=before,
+        )
+    return phrase(
+        "{what}; convert it with the same colour map, not inverted (python -m spm.convert, "
+        "--colour-map)",
+        what=what,
     )

@@ -17,6 +17,7 @@ from spm.measure.scan_pair import Drift, measure_drift
 from spm.report.predicted import ENDING, Predicted, open_predicted
 from spm.report.tables import number_text, with_error
 from spm.report.undistortion import Undistortion, lattices_of
+from spm.run.language import phrase
 from spm.structures.molecule import Molecule
 
 SAME_SCALE = 0.005  # share by which the scales of both scans may differ
@@ -165,10 +166,18 @@ def drift_words(facts: dict[str, Any]) -> dict[str, str]:
     """Return what the report says of the pair, name -> text."""
     x, y = (facts["drift_per_scan"][axis] for axis in "xy")
     return {
-        "drift during the scan, to the right": f"{with_error(x['value'], x['error'])} {x['unit']}",
-        "drift during the scan, downwards": f"{with_error(y['value'], y['error'])} {y['unit']}",
-        "points of the pair": f"{facts['points']}, {facts['left_out']} left out, "
-        f"{number_text(facts['residual_px'], 2)} px apart (root mean square)",
+        phrase("drift during the scan, to the right"): (
+            f"{with_error(x['value'], x['error'])} {x['unit']}"
+        ),
+        phrase("drift during the scan, downwards"): (
+            f"{with_error(y['value'], y['error'])} {y['unit']}"
+        ),
+        phrase("points of the pair"): phrase(
+            "{count}, {left_out} left out, {apart} px apart (root mean square)",
+            count=facts["points"],
+            left_out=facts["left_out"],
+            apart=number_text(facts["residual_px"], 2),
+        ),
     }
 
 

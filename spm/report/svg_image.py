@@ -12,6 +12,7 @@ from spm.io.class_colours import class_colours
 from spm.io.images import encode_png
 from spm.measure.statistics import Statistics
 from spm.report.tables import data_uri, number_text
+from spm.run.language import counted_phrase
 from spm.structures.molecule import Molecule
 
 # A larger image is embedded as JPEG, and one with a longer side is made smaller: a page of more
@@ -32,9 +33,13 @@ def image_svg(image: np.ndarray, found: Statistics) -> str:
             if m.class_name == name
         ]
         groups.append(f'<g data-group="{k}" style="--c:{colour}">{"".join(paths)}</g>')
+    label = counted_phrase(
+        len(found.shown),
+        "image with {count} outlined molecule",
+        "image with {count} outlined molecules",
+    )
     return (
-        f'<svg viewBox="0 0 {width} {height}" role="img" '
-        f'aria-label="image with {len(found.shown)} outlined molecules" '
+        f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{escape(label)}" '
         'xmlns="http://www.w3.org/2000/svg">'
         f'<image width="{width}" height="{height}" preserveAspectRatio="none" '
         f'href="{_image_uri(image)}"/>'

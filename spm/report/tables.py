@@ -15,21 +15,24 @@ import numpy as np
 
 from spm.measure.statistics import Statistics
 from spm.measure.uncertainty import Interval
+from spm.run.language import counted_phrase, joined, phrase, phrase_or_name
 
 PACKAGES = (
-    "openvino", "tensorflow", "torch", "jax", "keras", "numpy", "scipy", "opencv-python",
-    "opencv-python-headless", "scikit-image", "matplotlib",
+    "openvino", "tensorflow", "tensorflow-cpu", "torch", "jax", "keras", "numpy", "scipy",
+    "opencv-python", "opencv-python-headless", "scikit-image", "matplotlib",
 )  # fmt: skip
+NOT_KNOWN = "not known"
 
 
 def class_section(found: Statistics) -> str:
     unit, summary = found.unit, found.summary
-    header = ["class", "molecules", "cut by border", "uncertain", "share (%)"]
-    header += [f"density ({_per(unit)})", "coverage", f"area ({unit}²)", "symmetry", "alignment"]
+    header = [phrase("class"), phrase("molecules"), phrase("cut by border"), phrase("uncertain")]
+    header += [phrase("share (%)"), phrase("density (1/{unit}²)", unit=unit), phrase("coverage")]
+    header += [phrase("area ({unit}²)", unit=unit), phrase("symmetry"), phrase("alignment")]
     heights = found.heights_nm is not None
-    header += ["height (nm)"] if heights else []
+    header += [phrase("height (nm)")] if heights else []
     corrected = bool(found.recognition)
-    header += ["estimated molecules"] if corrected else []
+    header += [phrase("estimated molecules")] if corrected else []
     rows = []
     for name, c in summary["classes"].items():
         turn = c["orientation"]
@@ -38,32 +41,51 @@ def class_section(found: Statistics) -> str:
         row += [interval_text(_interval(chance["share"]), 100)]
         row += [interval_text(_interval(chance["density"]))]
         row += [f"{100 * c['coverage']:.1f} %", _mean(c["area"])]
-        row += [f"{turn['symmetry']}-fold" if turn["symmetry"] else "–"]
+        row += [phrase("{order}-fold", order=turn["symmetry"]) if turn["symmetry"] else "–"]
         row += [f"{turn['alignment']:.2f}" if turn["n"] else "–"]
         row += [_mean(c["height"])] if heights else []
         rows.append(row + ([interval_text(_interval(chance["molecules"]))] if corrected else []))
     total = summary["total"]
-    last = ["all", total["count"]]
+    last = [phrase("all"), total["count"]]
     last += [
         sum(c[key] for c in summary["classes"].values()) for key in ("cut_by_border", "uncertain")
     ]
     density = sum(c["confidence"]["density"]["value"] for c in summary["classes"].values())
     last += ["", number_text(density), f"{100 * total['coverage']:.1f} %"]
     last += [""] * (len(header) - len(last))
-    doubt = (
-        f"<p>{total['unfamiliar']} more look{'s' * (total['unfamiliar'] == 1)} like no outlined "
-        "molecule (dotted) and are left out of all numbers.</p>"
+    doubt = counted_phrase(
+        total["unfamiliar"],
+        "{count} more looks like no outlined molecule (dotted) and is left out of all numbers.",
+        "{count} more look like no outlined molecule (dotted) and are left out of all numbers.",
     )
     return section(
-        "Molecules",
+        phrase("Molecules"),
         table(header, [*rows, last])
-        + (doubt if total["unfamiliar"] else "")
-        + '<p class="hint">Mean ± standard deviation of whole molecules. Density counts molecules '
-        "cut by the border by their visible part. In brackets: 95 % confidence intervals from "
-        "counting alone, as if molecules lay at random"
-        + (", corrected by precision / recall as evaluated." if corrected else ".")
-        + " Alignment is 1 when all molecules are parallel, up to their symmetry.</p>",
+        + (f"<p>{escape(doubt)}</p>" if total["unfamiliar"] else "")
+        + hint(*_explained(corrected)),
     )
+
+
+def _explained(corrected: bool) -> list[str]:
+    """Return what the numbers of the classes mean."""
+    if corrected:
+        chance = phrase(
+            "In brackets: 95 % confidence intervals from counting alone, as if molecules lay at "
+            "random, corrected by precision / recall as evaluated."
+        )
+    else:
+        chance = phrase(
+            "In brackets: 95 % confidence intervals from counting alone, as if molecules lay at "
+            "random."
+        )
+    return [
+        phrase(
+            "Mean ± standard deviation of whole molecules. Density counts molecules cut by the "
+            "border by their visible part."
+        ),
+        chance,
+        phrase("Alignment is 1 when all molecules are parallel, up to their symmetry."),
+    ]
 
 
 def _interval(entry: Mapping[str, Any]) -> Interval:
@@ -73,19 +95,15 @@ def _interval(entry: Mapping[str, Any]) -> Interval:
 def lattice_section(found: Statistics) -> str:
     summary = found.summary
     if not summary["domains"]:
-        return section("Lattice", f"<p>{escape(summary['no_lattice'].capitalize())}.</p>")
+        why = phrase("No repeating cell was found: too few molecules of a class, or no order.")
+        return section(phrase("Lattice"), f"<p>{escape(why)}</p>")
     unit = found.unit
-    header = [
-        "domain",
-        "molecules",
-        f"a ({unit})",
-        f"b ({unit})",
-        "angle (°)",
-        "direction of a (°)",
-    ]
-    header += [f"cell area ({unit}²)", "molecules a cell", "vacancies and strangers"]
+    header = [phrase("domain"), phrase("molecules"), f"a ({unit})", f"b ({unit})"]
+    header += [phrase("angle (°)"), phrase("direction of a (°)")]
+    header += [phrase("cell area ({unit}²)", unit=unit), phrase("molecules a cell")]
+    header += [phrase("vacancies and strangers")]
     handed = any(d["hand"] for d in summary["domains"])
-    header += ["hand"] if handed else []
+    header += [phrase("hand")] if handed else []
     rows = []
     for d in summary["domains"]:
         cell = ", ".join(
@@ -99,13 +117,15 @@ def lattice_section(found: Statistics) -> str:
         ]
         row = [d["domain"], d["molecules"], *values, cell, d["vacancies"]]
         rows.append(row + ([d["hand"] or "–"] if handed else []))
-    note = (
-        "Errors are standard errors of the fit; they do not contain the scanner's calibration, "
-        "drift or creep. Angles are anticlockwise from the right."
-    )
+    notes = [
+        phrase(
+            "Errors are standard errors of the fit; they do not contain the scanner's calibration, "
+            "drift or creep. Angles are anticlockwise from the right."
+        )
+    ]
     if handed:
-        note += " Domains of hand B are mirror images of those of hand A."
-    return section("Lattice", table(header, rows) + f'<p class="hint">{note}</p>')
+        notes += [phrase("Domains of hand B are mirror images of those of hand A.")]
+    return section(phrase("Lattice"), table(header, rows) + hint(*notes))
 
 
 def neighbour_section(found: Statistics) -> str:
@@ -117,12 +137,13 @@ def neighbour_section(found: Statistics) -> str:
     ]
     if not rows:
         return ""
-    header = ["from → to", "molecules", f"distance ({found.unit})", "median"]
-    return section("Nearest neighbours", table(header, rows))
+    header = [phrase("from → to"), phrase("molecules")]
+    header += [phrase("distance ({unit})", unit=found.unit), phrase("median")]
+    return section(phrase("Nearest neighbours"), table(header, rows))
 
 
-def figure_section(figures: Mapping[str, Any], title: str = "Figures") -> str:
-    """Return a section of figures, title -> matplotlib figure; nothing without any."""
+def figure_section(figures: Mapping[str, Any], title: str) -> str:
+    """Return a section of figures, caption -> matplotlib figure; nothing without any."""
     if not figures:
         return ""
     from spm.io.figure_style import figure_style
@@ -145,16 +166,23 @@ def settings_section(settings: Mapping[str, Any]) -> str:
     groups: dict[str, Mapping[str, Any]] = {}
     plain = {k: v for k, v in settings.items() if not isinstance(v, Mapping)}
     if plain:
-        groups["Settings"] = plain
-    groups |= {str(k): v for k, v in settings.items() if isinstance(v, Mapping) and v}
-    groups["Versions"] = versions()
+        groups[phrase("Settings")] = plain
+    groups |= {
+        phrase_or_name(str(k)): v for k, v in settings.items() if isinstance(v, Mapping) and v
+    }
+    groups[phrase("Versions")] = versions()
     parts = [
-        f"<div><h3>{escape(name)}</h3><dl>"
-        + "".join(f"<dt>{escape(str(k))}</dt><dd>{escape(_text(v))}</dd>" for k, v in group.items())
-        + "</dl></div>"
-        for name, group in groups.items()
+        f"<div><h3>{escape(name)}</h3>{definitions(group)}</div>" for name, group in groups.items()
     ]
-    return section("How this was made", f'<div class="two">{"".join(parts)}</div>')
+    return section(phrase("How this was made"), f'<div class="two">{"".join(parts)}</div>')
+
+
+def definitions(group: Mapping[str, Any]) -> str:
+    """Return a list of names and values; names that are the program's are in the page's
+    language."""
+    pairs = ((phrase_or_name(str(name)), value_text(value)) for name, value in group.items())
+    body = "".join(f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>" for name, text in pairs)
+    return f"<dl>{body}</dl>"
 
 
 def versions() -> dict[str, str]:
@@ -174,6 +202,11 @@ def section(title: str, content: str, kind: str = "") -> str:
     return f"<section{attribute}><h2>{escape(title)}</h2>{content}</section>"
 
 
+def hint(*sentences: str) -> str:
+    """Return sentences in small type."""
+    return f'<p class="hint">{escape(joined(*sentences))}</p>'
+
+
 def table(header: list[str], rows: list[list[Any]]) -> str:
     """Return a table of texts, which are escaped; what is `Markup` already is HTML."""
     head = "".join(f"<th>{escape(cell)}</th>" for cell in header)
@@ -190,10 +223,6 @@ class Markup(str):
 
 def _escaped(cell: Any) -> str:
     return cell if isinstance(cell, Markup) else escape(str(cell))
-
-
-def _per(unit: str) -> str:
-    return f"1/{unit}²"
 
 
 def _mean(entry: Mapping[str, Any]) -> str:
@@ -219,7 +248,12 @@ def interval_text(interval: Interval, factor: float = 1.0, unit: str = "") -> st
     value, low, high = (v * factor for v in (interval.value, interval.low, interval.high))
     if not (math.isfinite(low) and math.isfinite(high)) or low == high:
         return f"{number_text(value)}{unit}"
-    return f"{number_text(value)}{unit} ({number_text(low, 3)} to {number_text(high, 3)})"
+    return phrase(
+        "{value} ({low} to {high})",
+        value=f"{number_text(value)}{unit}",
+        low=number_text(low, 3),
+        high=number_text(high, 3),
+    )
 
 
 def number_text(value: float, digits: int = 4) -> str:
@@ -228,15 +262,18 @@ def number_text(value: float, digits: int = 4) -> str:
     return f"{value:.0f}" if "e+" in text and abs(value) < 1e7 else text
 
 
-def _text(value: Any) -> str:
+def value_text(value: Any) -> str:
+    """Return a setting's value as the page says it."""
+    if isinstance(value, bool):
+        return phrase("yes") if value else phrase("no")
     if isinstance(value, float):
         return f"{value:g}"
     if isinstance(value, list | tuple):
-        return ", ".join(_text(v) for v in value)
+        return ", ".join(value_text(v) for v in value)
     if isinstance(value, Mapping):
-        return "; ".join(f"{name}: {_text(v)}" for name, v in value.items())
-    if value is None:
-        return "not known"
+        return "; ".join(f"{phrase_or_name(str(k))}: {value_text(v)}" for k, v in value.items())
+    if value is None or value == NOT_KNOWN:
+        return phrase(NOT_KNOWN)
     return str(value)
 
 

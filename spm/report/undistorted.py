@@ -23,6 +23,7 @@ from spm.report.second_scan import drift_note, drift_words
 from spm.report.tables import number_text, with_error
 from spm.report.undistortion import NAMES, Undistortion, both_cells, stored_map
 from spm.run.files import atomic_path, write_json
+from spm.run.language import phrase, written_in
 from spm.structures.annotation import write_annotation
 from spm.structures.molecule import (
     Molecule,
@@ -34,12 +35,13 @@ from spm.structures.molecule import (
 ENDING = "_undistorted"
 
 
-def write_undistorted(given: Predicted, found: Undistortion) -> str:
+def write_undistorted(given: Predicted, found: Undistortion, language: str = "en") -> str:
     """Write the corrected image with all its results; return what to print.
 
     Args:
         given: the prediction and its image.
         found: the map.
+        language: of figures and report.
     """
     stem = given.stem_path.with_name(f"{given.stem_path.name}{ENDING}")
     image, heights, full = _corrected_image(given, found)
@@ -65,13 +67,15 @@ def write_undistorted(given: Predicted, found: Undistortion) -> str:
     scanned = abs(np.linalg.det(full[:, :2])) * given.opened.image[..., 0].size
     statistics.scanned = float(min(1.0, scanned / (height * width)))
     statistics.summary = summarise(statistics)
-    settings = {**_settings_of(given), "undistorted": _in_words(found)}
-    save(stem, statistics, settings=settings, undistorted=stored)
-    averages = write_averages(stem, statistics, image, heights)
-    write_report(
-        stem.with_name(f"{stem.name}_report.html"), image, statistics, title=stem.name,
-        settings=settings, averages=averages,
-    )  # fmt: skip
+    settings = _settings_of(given)
+    made_with = {**settings, "undistorted": _in_words(found)}
+    with written_in(language):
+        save(stem, statistics, settings=made_with, undistorted=stored)
+        averages = write_averages(stem, statistics, image, heights)
+        write_report(
+            stem.with_name(f"{stem.name}_report.html"), image, statistics, title=stem.name,
+            settings={**settings, "undistorted": _in_words(found)}, averages=averages,
+        )  # fmt: skip
     drawn = draw_molecules(image, molecules, given.class_names, in_place=True)
     write_image(stem.with_name(f"{stem.name}_predicted.png"), drawn)
     return _told(given, found, stem)
@@ -129,24 +133,25 @@ def _in_words(found: Undistortion) -> dict[str, str]:
     """Return the map for the report's list of settings."""
     cell_map = found.cell_map
     pairs = zip(NAMES, cell_map.parameters, cell_map.errors, strict=True)
-    words = {"by": found.source, "x' = sx x + h y, y' = sy y": ""}
+    words = {phrase("by"): found.source, "x' = sx x + h y, y' = sy y": ""}
     words |= {name: with_error(value, error) for name, value, error in pairs}
     if found.second_scan is not None:
         words |= drift_words(found.second_scan)
     if not math.isnan(cell_map.misfit):
-        words["misfit of the domains (chi squared a degree of freedom)"] = number_text(
-            cell_map.misfit, 2
-        )
+        misfit = phrase("misfit of the domains (chi squared a degree of freedom)")
+        words[misfit] = number_text(cell_map.misfit, 2)
     for number in range(len(found.lattices)):
-        both = both_cells(found, number)
-        for kind in ("measured", "corrected"):
-            words[f"domain {number + 1}, {kind}"] = _cell_words(both[kind])
+        both, which = both_cells(found, number), {"number": number + 1}
+        words[phrase("domain {number}, measured", **which)] = _cell_words(both["measured"])
+        words[phrase("domain {number}, corrected", **which)] = _cell_words(both["corrected"])
     return words
 
 
 def _cell_words(cell: dict[str, Any]) -> str:
     a, b, angle = (with_error(e["value"], e["error"]) for e in cell.values())
-    return f"a = {a} {cell['a']['unit']}, b = {b} {cell['b']['unit']}, {angle} degrees"
+    unit, unit_b = cell["a"]["unit"], cell["b"]["unit"]
+    lengths = f"a = {a} {unit}, b = {b} {unit_b}"
+    return phrase("{lengths}, {angle} degrees", lengths=lengths, angle=angle)
 
 
 def _told(given: Predicted, found: Undistortion, stem: Path) -> str:

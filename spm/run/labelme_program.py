@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from spm.errors import InputError
@@ -33,13 +35,21 @@ REASONS = {
 }
 
 
-def run_labelme(path: Path, labels: Sequence[str], flags: Sequence[str]) -> None:
+Colours = Mapping[str, tuple[int, int, int]]
+OWN_SETTINGS = Path("~/.labelmerc")  # the user's, in YAML
+
+
+def run_labelme(
+    path: Path, labels: Sequence[str], flags: Sequence[str], colours: Colours | None = None
+) -> None:
     """Open an image or an annotation in labelme and wait until its window is closed.
 
     Args:
         path: the image, or the JSON.
         labels: class names to choose from, one colour each.
         flags: of the whole image.
+        colours: label -> RGB; that of "" is taken for labels that have none. By default labelme
+            takes its own, whose first one is hard to see on a usual STM image.
 
     Raises:
         InputError: when labelme is not installed, cannot open a window, or fails.
@@ -52,6 +62,10 @@ def run_labelme(path: Path, labels: Sequence[str], flags: Sequence[str]) -> None
                 file = Path(folder) / f"{name}.txt"
                 file.write_text("\n".join(words), encoding="utf-8")
                 options += [f"--{name}", str(file)]
+        if settings := settings_with(colours):
+            file = Path(folder) / "labelmerc"
+            file.write_bytes(settings)
+            options += ["--config", str(file)]
         done = subprocess.run(
             [*program(), *options, "--", str(path)],
             env=environment(),
@@ -63,6 +77,27 @@ def run_labelme(path: Path, labels: Sequence[str], flags: Sequence[str]) -> None
         last = text.splitlines()[-1] if text else "it said nothing"
         why = next((way for word, way in REASONS.items() if word in text), last)
         raise InputError(f"{path}: labelme ended with status {done.returncode}: {why}.")
+
+
+def settings_with(colours: Colours | None) -> bytes:
+    """Return the user's settings of labelme and, below them, colours of labels.
+
+    Nothing where there are no colours, or the user's settings say some or cannot be added to.
+    labelme reads the file in the system's encoding: the user's bytes stay, ours are ASCII.
+    """
+    try:
+        own = OWN_SETTINGS.expanduser().read_bytes()
+    except (OSError, RuntimeError):  # there are none
+        own = b""
+    said = re.search(rb"^\s*(shape_color|label_colors|default_shape_color)\s*:", own, re.MULTILINE)
+    if not colours or said or own.lstrip().startswith(b"{"):
+        return b""
+    others = {label: list(rgb) for label, rgb in colours.items() if label}
+    # JSON is YAML.
+    lines = ["shape_color: manual", f"label_colors: {json.dumps(others)}"]
+    if "" in colours:
+        lines.append(f"default_shape_color: {json.dumps(colours[''])}")
+    return own + "\n".join(["", *lines, ""]).encode("ascii")
 
 
 def program() -> list[str]:

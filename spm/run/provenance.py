@@ -13,8 +13,8 @@ from pathlib import Path
 from spm.run.files import write_json
 
 PACKAGES = (
-    "openvino", "tensorflow", "torch", "jax", "keras", "numpy", "scipy", "opencv-python",
-    "opencv-python-headless", "scikit-image", "scikit-learn", "h5py",
+    "openvino", "tensorflow", "tensorflow-cpu", "torch", "jax", "keras", "numpy", "scipy",
+    "opencv-python", "opencv-python-headless", "scikit-image", "scikit-learn", "h5py",
 )  # fmt: skip
 
 

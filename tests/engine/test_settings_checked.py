@@ -257,7 +257,7 @@ def test_copies_that_have_no_room_are_told_before_the_first(folders, monkeypatch
     for check in (True, False):
         with pytest.raises(InputError, match=r"before: the copies need about .* GB.*--aug-times"):
             workflow.main(class_names=["A", "B"], recipe="cpu", init_with="none", check=check)
-    assert "nothing stands in the way" not in capsys.readouterr().out
+    assert "everything is ready" not in capsys.readouterr().out
     assert contents(folders) == before
 
 

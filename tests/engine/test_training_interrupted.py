@@ -204,7 +204,7 @@ def runs(tmp_path_factory):
     assert [p.name for p in run.glob("*.h5")] == ["mask_rcnn_shapes_0001.h5"]
     shutil.copy(run / "mask_rcnn_shapes_0001.h5", run / "first epoch.h5")
     said = killed(child(cut, "in_weights_of_epoch_3"))
-    assert f"going on with the interrupted run {run}" in said
+    assert f"continuing the interrupted run {run}" in said
     assert_whole(run)
     assert len(list(run.glob("mask*.h5"))) == 2 and len(list(run.glob(".~*"))) == 1
     return undisturbed, train(cut)

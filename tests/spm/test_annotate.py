@@ -17,6 +17,7 @@ from spm.checks.corrections import examine
 from spm.errors import InputError
 from spm.inference.detector import Detector
 from spm.inference.predict import Settings
+from spm.io.class_colours import class_colours
 from spm.io.images import read_image, write_image
 from spm.run import labelme_program
 from spm.structures.annotation import Annotation, read_annotation, write_annotation
@@ -191,6 +192,30 @@ def test_what_is_opened(base):
     assert opened(base, image).path == image
     with pytest.raises(InputError, match="there is no such file"):
         annotate.main(image=base / "images" / "none.png")
+
+
+def test_labelme_shows_the_class_in_the_colours_of_the_report(base, monkeypatch):
+    """Also of labels with numbers; the user's own settings of labelme stay, and win."""
+    image = base / "aug_test_in" / "own.png"
+    image.parent.mkdir()
+    write_image(image, textured(80, 90, 3))
+    places = [SQUARE, SQUARE + [25, 0], SQUARE + [0, 25]]
+    shapes = [Shape(label, p) for label, p in zip(["A1", "B1", "A2"], places, strict=True)]
+    write_annotation(image.with_suffix(".json"), Annotation(shapes, 80, 90, image.name))
+    first, second, third = (list(colour) for colour in class_colours(3))
+    settings = base / "home" / ".labelmerc"
+    settings.parent.mkdir()
+    settings.write_text("auto_save: true\nlabel_dock:\n  show: true\n", encoding="utf-8")
+    seen = door(base, "aug_test_in/own.png", [])
+    assert seen["colours"] == [first, second, first]
+    assert seen["labels"][:2] == ["A", "B"]
+    assert annotate.label_colours(["A", "B"], None)[""] == tuple(third)
+    monkeypatch.setattr(labelme_program, "OWN_SETTINGS", settings)
+    colours = {"A": (1, 2, 3), "C\u2086\u2080": (4, 5, 6)}
+    assert labelme_program.settings_with(colours).startswith(b"auto_save: true\nlabel_dock:")
+    for mine in ("# mine\nshape_color:\n", "{auto_save: false}"):
+        settings.write_text(mine, encoding="utf-8")
+        assert labelme_program.settings_with(colours) == b""
 
 
 def test_qt_is_not_led_to_the_plugins_of_opencv(monkeypatch):

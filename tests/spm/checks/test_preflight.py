@@ -188,7 +188,7 @@ def test_what_the_weights_take_is_told(monkeypatch):
         time_memory_disk.estimate([(9, 9)], 0, 10, Path(), speed=1.0), weights_gb=0.5, stays_gb=0.1
     )
     assert (
-        "500 MB for weights while it trains, 100 MB of it stays; free: "
+        "500 MB for weights while it trains, 100 MB of it remain; free: "
         in time_memory_disk.lines(found)[1]
     )
     monkeypatch.setattr(time_memory_disk, "free_gigabytes", lambda _: 0.4)
@@ -330,7 +330,7 @@ def test_many_equal_problems_are_one_sentence(tmp_path, images, capsys):
     assert "'003a1', '003a2', '003a3' and 19 more belong to no known class (A)" in line
     said = capsys.readouterr().out
     assert "nothing unusual" not in said and "0 of 1 annotated image can be used" in said
-    assert "1 thing to mend" in said
+    assert "1 problem to correct" in said
     for k in range(7):
         save(tmp_path / "in", [square(5, 5, 9)], f"gone{k}").path.with_suffix(".png").unlink()
     with pytest.raises(InputError) as error:

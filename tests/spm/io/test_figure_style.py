@@ -8,7 +8,8 @@ import matplotlib
 import pytest
 from matplotlib import font_manager
 
-from spm.io.figure_style import figure_style, new_figure, save_figure
+from spm.io.figure_style import figure_style, look_for_new_fonts, new_figure, save_figure
+from spm.run.language import current_language, written_in
 
 
 @pytest.mark.parametrize("name", ["苯并芘", "a$b", "a$b$c", "$", r"\frac", "x_1^2"])
@@ -46,3 +47,27 @@ def test_a_font_with_chinese_letters_is_taken_where_there_is_one(monkeypatch):
     monkeypatch.setattr(font_manager, "get_font_names", lambda: ["DejaVu Sans", "SimHei"])
     with figure_style():
         assert matplotlib.rcParams["font.family"] == ["DejaVu Sans", "SimHei"]
+
+
+def test_a_font_installed_since_is_found(tmp_path, monkeypatch):
+    """matplotlib keeps the list of fonts that it once made; only a Chinese run looks again."""
+    source = font_manager.findfont("DejaVu Sans")
+    added = []
+    monkeypatch.setattr(
+        font_manager, "findSystemFonts", lambda: [str(tmp_path / "new.ttc"), source]
+    )
+
+    def add(path):
+        added.append(path)
+        monkeypatch.setattr(font_manager, "get_font_names", lambda: ["DejaVu Sans", "SimHei"])
+
+    monkeypatch.setattr(font_manager, "get_font_names", lambda: ["DejaVu Sans"])
+    monkeypatch.setattr(font_manager.fontManager, "addfont", add)
+    look_for_new_fonts.cache_clear()
+    with figure_style():
+        assert matplotlib.rcParams["font.family"] == ["DejaVu Sans"] and not added
+    with written_in("zh"), figure_style():
+        assert matplotlib.rcParams["font.family"] == ["DejaVu Sans", "SimHei"]
+        assert current_language() == "zh"
+    assert added == [str(tmp_path / "new.ttc")], "known files are not read again"
+    look_for_new_fonts.cache_clear()
