@@ -162,6 +162,7 @@ export const english = {
   checkGood: "Nothing is wrong with the outlines.",
   checkRemarks: "Training can start; look at these first:",
   checkBad: "Mend these first:",
+  checkReady: "Everything is ready for a run.",
   checkLines: "What the check says",
 
   // look and correct

@@ -11,8 +11,7 @@ const CHINESE = [
   [/^(.+): none outlined$/, "$1：尚未勾画"],
   [/^(.+): (\d+) outlined; diameter (\S+) pixels \(median\), smallest (\S+), largest (\S+)$/, "$1：已勾画 $2 个；直径中位数 $3 像素，最小 $4，最大 $5"],
   [/^nothing unusual was seen in what can be used$/, "可用的内容中没有发现异常"],
-  [/^nothing stands in the way of a run \(nothing was started\)$/, "可以开始运行（尚未启动任何运行）"],
-  [/^(\d+) things? to mend before a run.*$/, "运行前需改正 $1 处："],
+  [/^(\d+) problems? to correct before a run.*$/, "运行前需改正 $1 处："],
   [/^and (\d+) more$/, "还有 $1 处"],
   [/^(.+): no molecule is outlined; the network cannot learn it$/, "$1：没有勾画任何分子，网络无法学会它"],
   [/^(.+): (\d+) times fewer than the most frequent class$/, "$1：数量只有最多类别的 $2 分之一"],
@@ -44,7 +43,7 @@ const CHINESE = [
   [/^masks: (\d+) .*$/, "已绘制 $1 个掩模"],
   [/^dataset: (\d+) .*$/, "已写入数据集：$1 项"],
   [/^Data steps done after (\d+) s$/, "数据准备用时 $1 秒"],
-  [/^going on with the run that was cut off$/, "从中断处继续"],
+  [/^continuing the interrupted run.*$/, "从中断处继续"],
   [/^Training \S+ on (\d+) images?.*$/, "用 $1 幅图像训练"],
   [/^(\d+) steps? \(.*$/, "共 $1 步"],
   [/^epoch (\d+): loss ([\d.]+), on validation images ([\d.]+); ([\d.]+) minutes$/, "第 $1 轮：损失 $2，验证 $3；已用 $4 分钟"],
@@ -56,11 +55,12 @@ const CHINESE = [
   [/^stopped\.$/, "已停止。"],
 ];
 
-/** What the scripts say of files is done with clicks here: a pattern, and the page's word for it. */
+/** What the scripts say of files and flags is done with clicks here: a pattern, and the page's word. */
 const HERE = [
   [/: there is no annotated image; put /, "nothingOutlined"],
   [/: no molecule is outlined in any image; outline some in labelme\.$/, "nothingOutlined"],
   [/: there is no image to recognise; put some there/, "noImageYet"],
+  [/^everything is ready for a run \(/, "checkReady"],
 ];
 
 /** A line that a script has said, in the page's language; a flag is called as its tick is. */

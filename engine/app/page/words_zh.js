@@ -162,6 +162,7 @@ export const chinese = {
   checkGood: "轮廓没有问题。",
   checkRemarks: "可以开始训练；请先看看这些：",
   checkBad: "请先改正这些：",
+  checkReady: "一切就绪，可以开始运行。",
   checkLines: "检查结果",
 
   // look and correct
