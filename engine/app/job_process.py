@@ -25,6 +25,7 @@ from engine.app.job_files import STATUS, STOP, locked
 from spm.run.files import write_json
 
 SECONDS = 0.2  # between two looks for the file that stops
+AGAIN = 10.0  # seconds until a script that was stopped and still runs is stopped again
 
 
 def run(log_dir: Path, script: Path, arguments: list[str]) -> int:
@@ -61,10 +62,12 @@ def _run_script(script: Path, arguments: list[str]) -> int:
 def _wait_for_stop(stop: Path) -> None:
     while not stop.exists():
         time.sleep(SECONDS)
-    if os.name == "nt":
-        _thread.interrupt_main()
-    else:  # the workers too, as Ctrl-C in a terminal
-        os.killpg(os.getpgrp(), signal.SIGINT)
+    while True:  # one alone can be lost, as while worker processes start; ends with the process
+        if os.name == "nt":
+            _thread.interrupt_main()
+        else:  # the workers too, as Ctrl-C in a terminal
+            os.killpg(os.getpgrp(), signal.SIGINT)
+        time.sleep(AGAIN)
 
 
 if __name__ == "__main__":
