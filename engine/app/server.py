@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import logging
+import signal
 import socket
 import threading
 import time
@@ -143,6 +144,8 @@ def serve(project: Project, port: int | None, browser: bool) -> None:
     _prepare(project)
     listening = listen(port)
     keys = Keys(listening.getsockname()[1])
+    # A background shell hands down that Ctrl-C is ignored; uvicorn restores what it found.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     server = uvicorn.Server(
         uvicorn.Config(
             application(project, keys), log_level="warning", access_log=False, lifespan="off",
