@@ -299,7 +299,7 @@ def _compare_classes(findings: Findings) -> None:
             sentences.append(f"{name}: {most / count:.0f} times fewer than the most frequent class")
         elif 0 < count < FEW:
             sentences.append(
-                f"{name}: only {count} outlined; {FEW} or more are better, or --self-training"
+                f"{name}: only {count} outlined; {FEW} or more are better, or --examples"
             )
     findings.hint("few molecules of a class", sentences)
 

@@ -75,3 +75,27 @@ def test_a_run_is_stopped_and_can_go_on(window, project):
     page.until("return document.getElementById('train')?.innerText === 'Go on with the training'")
     assert len(read_annotation(project / "aug_test_in/00-cut.json").shapes) == 22
     assert page.errors() == []
+
+
+def test_one_outline_of_each_class_is_enough_to_train(window, project):
+    """The tick is the setting of workflow.py: the molecules alike are found before the training."""
+    outlined = read_annotation(PIECE.with_suffix(".json"))
+    whole = [s for s in outlined.shapes if np.min(s.points) > 5 and np.max(s.points) < 315]
+    names = {shape.label[:4]: shape for shape in whole}
+    assert len(names) == 2
+    write_annotation(
+        project / "aug_test_in/00-cut.json",
+        Annotation(list(names.values()), outlined.height, outlined.width, "00-cut.png"),
+    )
+    shutil.copy(PIECE, project / "images")
+    page: Page = window(project)
+    page.step("train")
+    page.click("#examples")
+    page.click("#train")
+    page.until(
+        "return page.state.job?.log.some((line) => line.includes('like your outlines teach too'))"
+    )
+    page.click("#stop")
+    page.until("return page.state.job.stopped && !page.state.job.running")
+    assert len(read_annotation(project / "logs/examples/found0.json").shapes) > 10
+    assert page.errors() == []

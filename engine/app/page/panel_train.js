@@ -9,7 +9,8 @@ import { say } from "./words.js";
 import { said } from "./words_server.js";
 
 let findings = null; // of the last check
-let selfTraining = false;
+// Ways of training with few outlines, named as the settings of workflow.py are.
+const ways = { examples: false, self_training: false };
 let logOpen = false;
 let logTop = null; // null: at its end, and follows it
 
@@ -27,15 +28,20 @@ export function trainPanel() {
 
 function startSection(job) {
   const goesOn = job && (job.stopped || job.status === null) && job.kind !== "predict";
-  const tick = el("label.tick", {},
-    el("input", {
-      type: "checkbox", id: "selfTraining", checked: selfTraining,
-      onchange: (event) => (selfTraining = event.target.checked),
-    }),
-    el("span", { text: say("selfTraining") }));
   return [
     el("div.buttons", {}, button(goesOn ? "goOn" : "trainNow", train, { class: "main big", id: "train" })),
-    tick, el("p.soft", { text: say("selfTrainingHint") }),
+    ...wayTick("examples", "examples"), ...wayTick("self_training", "selfTraining"),
+  ];
+}
+
+function wayTick(way, word) {
+  const tick = el("input", {
+    type: "checkbox", id: word, checked: ways[way],
+    onchange: (event) => (ways[way] = event.target.checked),
+  });
+  return [
+    el("label.tick", {}, tick, el("span", { text: say(word) })),
+    el("p.soft", { text: say(`${word}Hint`) }),
   ];
 }
 
@@ -45,7 +51,7 @@ async function train() {
   const outlined = state.images.some(({ folder, outlines, damaged }) =>
     folder === "aug_test_in" && (outlines || damaged)); // of a damaged file the run says what is wrong
   if (!outlined) notice(say("nothingOutlined"), "error");
-  else await start("workflow", { self_training: selfTraining });
+  else await start("workflow", { ...ways });
 }
 
 /** Start a job and follow it. */

@@ -15,7 +15,7 @@ const CHINESE = [
   [/^and (\d+) more$/, "还有 $1 处"],
   [/^(.+): no molecule is outlined; the network cannot learn it$/, "$1：没有勾画任何分子，网络无法学会它"],
   [/^(.+): (\d+) times fewer than the most frequent class$/, "$1：数量只有最多类别的 $2 分之一"],
-  [/^(.+): only (\d+) outlined; (\d+) or more are better, or --self-training$/, "$1：只勾画了 $2 个；最好不少于 $3 个，或勾选 --self-training"],
+  [/^(.+): only (\d+) outlined; (\d+) or more are better, or --examples$/, "$1：只勾画了 $2 个；最好不少于 $3 个，或勾选 --examples"],
   [/^(.*)diameter (\S+) pixels, the class's median is (\S+)$/, "$1直径 $2 像素，该类别的中位数为 $3"],
   [/^(.*?)(\S+) and (\S+), IoU (\S+); one molecule outlined twice\?$/, "$1$2 与 $3，IoU $4；同一个分子勾画了两次？"],
   [/^(.*?)(\S+) and (\S+), IoU (\S+)$/, "$1$2 与 $3，IoU $4"],
@@ -70,5 +70,6 @@ export function said(line) {
   if (here) return say(here[1]);
   const known = spoken() === "zh" ? CHINESE.find(([pattern]) => pattern.test(text)) : null;
   const words = known ? text.replace(known[0], known[1]) : text;
-  return indent + words.replace("--self-training", () => `“${say("selfTraining")}”`);
+  return indent + words.replace(/--(examples|self-training)/, (_, flag) =>
+    `“${say(flag === "examples" ? "examples" : "selfTraining")}”`);
 }
