@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from engine.self_training import empty_folder, read_examples, write_annotated
+from engine.self_training import MOST, empty_folder, read_examples, write_annotated
 from spm.dataset.annotated_images import Source, classify, outlined_sources
 from spm.errors import InputError
 from spm.geometry.polygons import polygon_centroid
@@ -29,8 +29,6 @@ from spm.similarity.find_alike import Outlined, Proposal
 from spm.similarity.label_spreading import polar_descriptors
 from spm.structures.classes import Classes
 from spm.structures.shape import Shape
-
-MOST = 800  # molecules that are compared with each other: the time grows with their square
 
 
 @dataclass
@@ -66,12 +64,17 @@ def teach_by_examples(
         seed: of what is random.
 
     Raises:
-        InputError: when nothing like the outlined molecules is found.
+        InputError: when no molecule is outlined, or nothing like the outlined ones is found.
     """
     sources = [one for one in outlined_sources(source_dir) if not one.simulated]
     classify(sources, classes)
     own = [source.read_image() for source in sources]
     outlined = [_outlined(source, classes) for source in sources]
+    if not any(outlined):
+        raise InputError(
+            f"{source_dir}: no molecule of a real image is outlined; outline one of each class, or "
+            "run without --examples."
+        )
     patterns = find_alike.Examples(list(zip(own, outlined, strict=True)), mirror)
     examples = read_examples(sources, classes)
     seen, descriptors = [], []

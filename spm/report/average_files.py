@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from spm.io.figure_style import save_figure
-from spm.measure.averages import MeanCell, MeanMolecule, mean_cell, mean_molecule
+from spm.measure.averages import Mean, MeanCell, MeanMolecule, mean_cell, mean_molecule
 from spm.measure.statistics import Statistics
 from spm.report.average_figures import average_figure
 from spm.run.files import atomic_path, safe_name
@@ -89,13 +89,15 @@ def _escaped(name: str) -> str:
     return re.sub(r"([*?[])", r"[\1]", name)
 
 
+def _average_arrays(key: str, average: Mean) -> dict[str, Any]:
+    names = ("mean", "sd", "count", "noise")
+    return {f"{key}_{name}": getattr(average, name) for name in names}
+
+
 def _cell_arrays(cell: MeanCell) -> dict[str, Any]:
-    average, key = cell.average, f"cell_{cell.domain}"
+    key = f"cell_{cell.domain}"
     return {
-        f"{key}_mean": average.mean,
-        f"{key}_sd": average.sd,
-        f"{key}_count": average.count,
-        f"{key}_noise": average.noise,
+        **_average_arrays(key, cell.average),
         f"{key}_vectors_px": cell.places.vectors,
         f"{key}_sites": cell.places.sites,
         f"{key}_site_classes": np.array(cell.places.site_classes),
@@ -104,12 +106,9 @@ def _cell_arrays(cell: MeanCell) -> dict[str, Any]:
 
 
 def _molecule_arrays(molecule: MeanMolecule) -> dict[str, Any]:
-    average, key = molecule.average, f"molecule_{molecule.class_name}"
+    key = f"molecule_{molecule.class_name}"
     return {
-        f"{key}_mean": average.mean,
-        f"{key}_sd": average.sd,
-        f"{key}_count": average.count,
-        f"{key}_noise": average.noise,
+        **_average_arrays(key, molecule.average),
         f"{key}_symmetrised": molecule.symmetrised,
         f"{key}_symmetry": molecule.symmetry,
         **{f"{key}_likeness_{name}": value for name, value in molecule.likeness.items()},

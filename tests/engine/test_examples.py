@@ -102,3 +102,12 @@ def test_nothing_alike_is_one_sentence(tmp_path):
 def test_examples_go_without_copies_and_corrections(house):
     with pytest.raises(InputError, match="examples: is a training of its own without copies"):
         workflow.main(examples=True, augment="folder")
+
+
+def test_simulated_images_are_no_examples(house):
+    base, _ = house
+    crop = read_annotation(base / "in" / "crop.json")
+    crop.extra["simulation"] = {}
+    write_annotation(base / "in" / "crop.json", crop)
+    with pytest.raises(InputError, match="no molecule of a real image is outlined"):
+        teach_by_examples(base / "t", base / "images", base / "in", Classes.of(NAMES), True, 0)
