@@ -44,25 +44,56 @@ def batch_norm(x, gamma, beta, epsilon, moving=None):
     return y, mean, variance
 
 
-class FusedAdamW(keras.optimizers.AdamW):
-    """AdamW whose update of a variable is one kernel, `ResourceApplyAdam`: the same formula, and
-    the same variables in the state.
+class _ClippedInPlace:
+    """Clips by the norm of the whole gradient without a second copy of it: what the gradients are
+    to be multiplied with is left to the kernels.
 
-    Clipping and decay are Keras's own formulas, too, with fewer passes over the memory; a Keras
-    that calls these two methods otherwise does them its own way.
+    Args:
+        global_clipnorm: see Keras's optimisers.
     """
 
-    def _clip_gradients(self, grads):
+    def __init__(self, *args, global_clipnorm=None, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.clip_norm = global_clipnorm
+        self._factor = 1.0
+
+    def apply(self, grads, trainable_variables=None):
         import tensorflow as tf
 
-        if self.clipnorm or not self.global_clipnorm:
-            return super()._clip_gradients(grads)
-        return tf.clip_by_global_norm(grads, self.global_clipnorm)[0]
+        if self.clip_norm:
+            norm = tf.linalg.global_norm(grads)
+            # Not a number where the norm is none, as in Keras: training stops with a sentence.
+            self._factor = tf.minimum(self.clip_norm / norm, 1.0) + (norm - norm)
+        super().apply(grads, trainable_variables)
+        self._factor = 1.0  # a tensor would belong to the graph that was traced
 
-    def _apply_weight_decay(self, variables):
-        for variable in variables:
-            if self.weight_decay and self._use_weight_decay(variable):
-                variable.assign(variable * (1.0 - self.weight_decay * self.learning_rate))
+    def get_config(self):
+        return {**super().get_config(), "global_clipnorm": self.clip_norm}
+
+
+class FusedSGD(_ClippedInPlace, keras.optimizers.SGD):
+    """SGD with momentum whose update of a variable is one kernel: the same formula, and the same
+    variables in the state."""
+
+    def update_step(self, gradient, variable, learning_rate):
+        import tensorflow as tf
+
+        if not self.momentum:
+            super().update_step(gradient * self._factor, variable, learning_rate)
+            return
+        tf.raw_ops.ResourceApplyKerasMomentum(
+            var=variable.handle,
+            accum=self.momentums[self._get_variable_index(variable)].value.handle,
+            lr=tf.cast(learning_rate, "float32") * self._factor,
+            grad=gradient,
+            momentum=self.momentum,
+            use_nesterov=self.nesterov,
+        )
+
+
+class FusedAdamW(_ClippedInPlace, keras.optimizers.AdamW):
+    """AdamW whose update of a variable is one kernel: the same formula, and the same variables in
+    the state."""
 
     def update_step(self, gradient, variable, learning_rate):
         import tensorflow as tf
@@ -79,5 +110,12 @@ class FusedAdamW(keras.optimizers.AdamW):
             beta1=self.beta_1,
             beta2=self.beta_2,
             epsilon=self.epsilon,
-            grad=gradient,
+            grad=gradient * self._factor,
         )
+
+    def _apply_weight_decay(self, variables):
+        # Keras's formula with fewer passes over the memory. A Keras that calls this otherwise does
+        # it its own way.
+        for variable in variables:
+            if self.weight_decay and self._use_weight_decay(variable):
+                variable.assign(variable * (1.0 - self.weight_decay * self.learning_rate))

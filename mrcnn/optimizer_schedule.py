@@ -6,7 +6,7 @@ import keras
 from keras import ops
 
 from . import fused_kernels
-from .fused_kernels import FusedAdamW
+from .fused_kernels import FusedAdamW, FusedSGD
 
 
 def make_optimizer(config, learning_rate, total_steps, momentum=None):
@@ -34,9 +34,8 @@ def make_optimizer(config, learning_rate, total_steps, momentum=None):
 
 
 def _sgd(config, learning_rate, momentum):
-    return keras.optimizers.SGD(
-        learning_rate, momentum=momentum, global_clipnorm=config.GRADIENT_CLIP_NORM
-    )
+    sgd = FusedSGD if fused_kernels.available() else keras.optimizers.SGD
+    return sgd(learning_rate, momentum=momentum, global_clipnorm=config.GRADIENT_CLIP_NORM)
 
 
 @keras.saving.register_keras_serializable("mrcnn")

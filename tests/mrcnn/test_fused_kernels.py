@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from mrcnn import fused_kernels
-from mrcnn.fused_kernels import FusedAdamW
+from mrcnn.fused_kernels import FusedAdamW, FusedSGD
 from mrcnn.layers import BatchNorm, FrozenBatchNorm
 
 pytestmark = pytest.mark.skipif(
@@ -55,18 +55,39 @@ def test_a_layer_that_is_not_trained_uses_its_averages():
     assert not np.any(keras.ops.convert_to_numpy(layer.moving_mean))
 
 
-def test_adamw_is_that_of_keras():
+SGD = {"learning_rate": 0.01, "momentum": 0.9}
+OPTIMIZERS = [
+    (keras.optimizers.AdamW, FusedAdamW, {"learning_rate": 0.01, "weight_decay": 0.1}),
+    (keras.optimizers.SGD, FusedSGD, SGD),
+    (keras.optimizers.SGD, FusedSGD, {**SGD, "nesterov": True}),
+    (keras.optimizers.SGD, FusedSGD, {**SGD, "momentum": 0.0}),
+]
+
+
+@pytest.mark.parametrize("clip", [None, 2.0])
+@pytest.mark.parametrize(("plain", "fused", "settings"), OPTIMIZERS)
+def test_optimisers_are_those_of_keras(plain, fused, settings, clip):
     rng = np.random.default_rng(0)
     start = rng.normal(size=(4, 3)).astype("float32")
     gradients = rng.normal(size=(5, 4, 3)).astype("float32")
+    gradients[2] /= 100  # one below the norm that others are clipped to
     ends = []
-    for kind in (keras.optimizers.AdamW, FusedAdamW):
+    for kind in (plain, fused):
         weight = keras.Variable(start, name="kernel")
-        optimizer = kind(0.01, weight_decay=0.1, global_clipnorm=2.0)
+        optimizer = kind(**settings, global_clipnorm=clip)
         optimizer.build([weight])
         for gradient in gradients:
             optimizer.apply([keras.ops.convert_to_tensor(gradient)])
         ends.append([keras.ops.convert_to_numpy(v) for v in (weight, *optimizer.variables)])
+        assert optimizer.get_config()["global_clipnorm"] == clip
     assert np.abs(ends[0][0] - start).max() > 0.02
-    for plain, fused in zip(*ends, strict=True):
-        np.testing.assert_allclose(fused, plain, rtol=1e-5, atol=1e-6)
+    for first, second in zip(*ends, strict=True):
+        np.testing.assert_allclose(second, first, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("fused", [FusedAdamW, FusedSGD])
+def test_a_gradient_that_is_not_finite_is_not_hidden(fused):
+    weights = [keras.Variable(np.ones(2, "float32")) for _ in range(2)]
+    optimizer = fused(0.01, global_clipnorm=5.0)
+    optimizer.apply([keras.ops.convert_to_tensor([np.inf, 1.0]), keras.ops.ones(2)], weights)
+    assert all(np.isnan(keras.ops.convert_to_numpy(weight)).all() for weight in weights)
