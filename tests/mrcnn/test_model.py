@@ -199,6 +199,12 @@ def test_set_log_dir(detector, tmp_path, monkeypatch):
     assert detector.epoch == 3
     detector.set_log_dir(str(tmp_path / "mask_rcnn_coco.h5"))
     assert detector.epoch == 0
+    # A second run has a folder of its own, even within the same minute.
+    first = Path(detector.log_dir)
+    first.mkdir()
+    Path(detector.checkpoint_path.format(epoch=1)).write_bytes(b"")
+    detector.set_log_dir()
+    assert Path(detector.log_dir).parent == first.parent and Path(detector.log_dir) > first
 
 
 # --- looking inside ----------------------------------------------------------------------------
