@@ -11,7 +11,8 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
-from networks import TinyConfig, Toys, fill_by_recipe
+from networks import fill_by_recipe
+from toys import TinyConfig, Toys
 
 from mrcnn import model as modellib
 from mrcnn import weights

@@ -10,8 +10,9 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
-from networks import TinyConfig, Toys, fill_by_recipe
+from networks import fill_by_recipe
 from older_keras import Network, write_files
+from toys import TinyConfig, Toys
 
 import predict_big_pic
 import train_test
