@@ -204,7 +204,8 @@ def test_the_recipe_for_a_graphics_card_starts_from_coco(
     for name in ("IMAGE_MIN_DIM", "IMAGE_MAX_DIM", "RPN_ANCHOR_SCALES", "TOP_DOWN_PYRAMID_SIZE",
                  "RPN_CHANNELS", "FPN_CLASSIF_FC_LAYERS_SIZE", "MASK_HEAD_CHANNELS",
                  "PRE_NMS_LIMIT", "POST_NMS_ROIS_TRAINING", "POST_NMS_ROIS_INFERENCE",
-                 "TRAIN_ROIS_PER_IMAGE", "MAX_GT_INSTANCES", "DETECTION_MAX_INSTANCES"):  # fmt: skip
+                 "TRAIN_ROIS_PER_IMAGE", "MAX_GT_INSTANCES",
+                 "DETECTION_MAX_INSTANCES"):  # fmt: skip
         monkeypatch.setattr(train_test.ShapesConfig, name, getattr(SmallConfig, name))
     monkeypatch.setattr(train_test.ShapesConfig, "COMPUTE_DTYPE", "float32")
     monkeypatch.setattr(train_test.ShapesConfig, "MOLECULE_PIXELS", 25)  # few tiles
