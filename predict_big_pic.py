@@ -53,6 +53,9 @@ class Prediction(Settings):
     uncertain_ratio: Share = 0.5
     """A molecule is marked uncertain when its second class has at least this share of the first's
     score, 0 to 1."""
+    match_colours: bool = True
+    """Draw an image that is grey, of another colour map or inverted in the colours of the annotated
+    images before the network sees it, and say so. Off: the network sees each image as it is."""
     count_unfamiliar: bool = False
     """Let statistics count what looks like none of the outlined molecules (an adsorbate, a smeared
     blob). It is drawn and listed in any case, and marked."""

@@ -13,6 +13,7 @@ from spm.dataset.annotated_images import Source, classify
 from spm.errors import InputError
 from spm.inference.detector import Detector
 from spm.inference.predict import Settings
+from spm.io.colour_curve import ColourCurve
 from spm.similarity.likeness import References
 from spm.structures.classes import Classes
 from spm.structures.molecule import Molecule
@@ -31,8 +32,9 @@ def appearance_record(
         mirror: whether mirror images are the same molecule.
 
     Returns:
-        dict of `references` (`spm.similarity.likeness.References.to_json`, or None) and
-        `mean_colour` (red, green, blue, 0 to 255).
+        dict of `references` (`spm.similarity.likeness.References.to_json`, or None),
+        `mean_colour` (red, green, blue, 0 to 255) and `colour_curve`
+        (`spm.io.colour_curve.ColourCurve.to_json`; None where the images' colours are on no line).
     """
     places = np.unique(np.linspace(0, len(sources) - 1, MOST_IMAGES).round().astype(int))
     chosen = [sources[k] for k in places]
@@ -40,9 +42,11 @@ def appearance_record(
     examples = read_examples(chosen, Classes.of(classes))
     references = References.of(examples, mirror)
     colours = [image.reshape(-1, 3).mean(axis=0) for image in examples.images]
+    curve = ColourCurve.of(examples.images)
     return {
         "references": references and references.to_json(),
         "mean_colour": np.mean(colours, axis=0).round(1).tolist(),
+        "colour_curve": curve and curve.to_json(),
     }
 
 

@@ -49,7 +49,8 @@ def predict(settings: Any) -> int:
         asked, settings.out_dir, how.tile_images, how.report, how.nm_per_pixel,
         weights=settings.weights or newest_weights(settings.log_dir),
         batch_size=how.batch_size, class_names=settings.class_names, load=load_detector,
-        count_unfamiliar=how.count_unfamiliar, language=chosen_language(how.language),
+        count_unfamiliar=how.count_unfamiliar, match_colours=how.match_colours,
+        language=chosen_language(how.language),
     )  # fmt: skip
     if settings.watch is not None:
         from engine.watch import watch_folder

@@ -15,6 +15,7 @@ import numpy as np
 
 from engine.detector import load_detector
 from engine.likeness import mark_unfamiliar
+from engine.trained_colours import Drawn, in_trained_colours, inverted_after_all
 from spm.checks.kept_corrections import keep_correction
 from spm.checks.predictions import mark_prediction
 from spm.errors import InputError
@@ -26,7 +27,7 @@ from spm.instruments.inputs import open_image
 from spm.io.images import write_image
 from spm.report.drawing import draw_molecules
 from spm.report.labelme_image import image_for_labelme
-from spm.report.remarks import remark
+from spm.report.remarks import colours_matched, remark
 from spm.report.result_files import check_name, link, remove_tiles, tile_name
 from spm.run.files import file_lock, make_folder
 from spm.run.language import phrase, written_in
@@ -51,6 +52,7 @@ class Plan:
         run: what the reports say of the run.
         weights, batch_size, class_names: see `load_detector`.
         count_unfamiliar: whether statistics count what looks like no outlined molecule.
+        match_colours: whether images of other colours are drawn in those of the training first.
         language: of figures, report and remarks.
         load: `load_detector`.
     """
@@ -65,6 +67,7 @@ class Plan:
     batch_size: int | None = None
     class_names: list[str] | None = None
     count_unfamiliar: bool = False
+    match_colours: bool = True
     language: str = "en"
     load: Callable[..., Detector] = field(default_factory=lambda: load_detector)
 
@@ -83,11 +86,11 @@ class Plan:
         start = time.perf_counter()
         with _told(path):
             opened = open_image(path, self.nm_per_pixel)
-            molecules = _find(path, name, opened, detector, self)
+            found = _find(path, name, opened, detector, self)
 
         def write() -> str:
             with _told(path), written_in(self.language):
-                summary = _write_results(path, name, opened, molecules, detector, self)
+                summary = _write_results(path, name, opened, found, detector, self)
             return _said(summary, start)
 
         return write
@@ -156,27 +159,58 @@ def predict_image(
         The molecules, and the line to print.
     """
     start = time.perf_counter()
-    molecules = _find(path, name, opened, detector, plan)
+    found = _find(path, name, opened, detector, plan)
     with written_in(plan.language):
-        summary = _write_results(path, name, opened, molecules, detector, plan)
-    return molecules, _said(summary, start)
+        summary = _write_results(path, name, opened, found, detector, plan)
+    return found.molecules, _said(summary, start)
 
 
-def _find(path: Path, name: str, opened: Opened, detector: Detector, plan: Plan) -> list[Molecule]:
+@dataclass(frozen=True)
+class _Found:
+    """What was found in an image.
+
+    Attributes:
+        molecules: from top to bottom.
+        mean_colour: (3,) of what the network was shown.
+        drawn: how that was drawn, without its pixels.
+    """
+
+    molecules: list[Molecule]
+    mean_colour: np.ndarray
+    drawn: Drawn
+
+
+def _find(path: Path, name: str, opened: Opened, detector: Detector, plan: Plan) -> _Found:
     """Finds the molecules of an image, and writes its tiles."""
+    drawn = Drawn(opened.image)
+    if plan.match_colours:
+        drawn = in_trained_colours(opened.image, detector, plan.settings)
+    molecules = _recognise(path, name, drawn.image, detector, plan)
+    if plan.match_colours and not drawn.changed:
+        drawn = inverted_after_all(opened.image, molecules, detector, plan.settings)
+        if drawn.changed:
+            molecules = _recognise(path, name, drawn.image, detector, plan)
+    mean_colour = drawn.image.reshape(-1, 3).mean(axis=0)
+    return _Found(molecules, mean_colour, replace(drawn, image=np.zeros((0, 0, 3), np.uint8)))
+
+
+def _recognise(
+    path: Path, name: str, image: np.ndarray, detector: Detector, plan: Plan
+) -> list[Molecule]:
+    """Finds the molecules of an image as it is, and writes its tiles."""
     remove_tiles(plan.out_dir, name)
     on_tile = _tile_writer(plan.out_dir, name, detector) if plan.tile_images else None
     with _Progress(path.name) as progress:
-        found = find_molecules(detector, opened.image, plan.settings, on_tile, progress)
-    return mark_unfamiliar(found, opened.image, detector, plan.settings)
+        found = find_molecules(detector, image, plan.settings, on_tile, progress)
+    return mark_unfamiliar(found, image, detector, plan.settings)
 
 
 def _write_results(
-    path: Path, name: str, opened: Opened, molecules: list[Molecule], detector: Detector,
-    plan: Plan,
-) -> tuple[str, list[str]]:  # fmt: skip
+    path: Path, name: str, opened: Opened, found: _Found, detector: Detector, plan: Plan
+) -> tuple[str, list[str]]:
     """Writes everything but the tiles; returns the summary up to the time that it took, and
     notes."""
+    molecules = found.molecules
     out_dir, image, nm_per_pixel = plan.out_dir, opened.image, opened.nm_per_pixel
     height, width = image.shape[:2]
     result = out_dir / f"{name}_predicted.json"
@@ -189,17 +223,17 @@ def _write_results(
         mark_prediction(annotation, image, link(path, out_dir))
         write_table(out_dir / f"{name}_molecules.csv", molecules, nm_per_pixel)
         write_annotation(result, annotation)
-    notes = _write_report(name, opened, molecules, detector, plan) if plan.report else []
-    mean_colour = image.reshape(-1, 3).mean(axis=0)
+    notes = _write_report(name, opened, found, detector, plan) if plan.report else []
     # The image is not needed any more: drawing into it saves a copy of a large one.
     drawn = draw_molecules(image, molecules, detector.class_names, in_place=True)
     write_image(out_dir / f"{name}_predicted.png", drawn, durable=True)
     counts = _summary(molecules, detector)
     doubt = remark(
         molecules, detector.molecule_size, plan.settings.tile_scale is not None,
-        detector.appearance.get("mean_colour"), mean_colour,
+        None if found.drawn.changed else detector.appearance.get("mean_colour"), found.mean_colour,
     )  # fmt: skip
-    notes += [phrase("{remark}.", remark=doubt)] if doubt else []
+    told = colours_matched(found.drawn.colours, found.drawn.inverted)
+    notes += [phrase("{remark}.", remark=sentence) for sentence in (told, doubt) if sentence]
     if kept:
         notes.append(f"your corrections of its earlier prediction are kept: {kept}")
     return f"{path.name}: {counts} ({width} x {height}", notes
@@ -211,7 +245,7 @@ def _said(summary: tuple[str, list[str]], start: float) -> str:
 
 
 def _write_report(
-    name: str, opened: Opened, molecules: list[Molecule], detector: Detector, plan: Plan
+    name: str, opened: Opened, found: _Found, detector: Detector, plan: Plan
 ) -> list[str]:
     """Writes statistics and the report; returns notes."""
     from spm.measure.recognition import recognition_of
@@ -222,6 +256,7 @@ def _write_report(
 
     out_dir, settings = plan.out_dir, plan.settings
     height, width = opened.image.shape[:2]
+    molecules = found.molecules
     if plan.count_unfamiliar:
         molecules = [replace(molecule, unfamiliar=False) for molecule in molecules]
     recognition, notes = {}, []
@@ -229,7 +264,7 @@ def _write_report(
         recognition = recognition_of(None, out_dir)
     except InputError as error:
         notes.append(f"counts are not corrected: {error}")
-    found = measure(
+    measured = measure(
         molecules, height, width, opened.nm_per_pixel,
         heights_nm=opened.heights_nm, class_names=detector.class_names, recognition=recognition,
     )  # fmt: skip
@@ -250,10 +285,12 @@ def _write_report(
         "image": opened.settings,
         "run": run,
     }
-    save(out_dir / name, found, settings=made_with)
-    averages = write_averages(out_dir / name, found, opened.image, opened.heights_nm)
+    if told := colours_matched(found.drawn.colours, found.drawn.inverted):
+        made_with["prediction"]["colours"] = told
+    save(out_dir / name, measured, settings=made_with)
+    averages = write_averages(out_dir / name, measured, opened.image, opened.heights_nm)
     write_report(
-        out_dir / f"{name}_report.html", opened.image, found, title=name, settings=made_with,
+        out_dir / f"{name}_report.html", opened.image, measured, title=name, settings=made_with,
         averages=averages,
     )  # fmt: skip
     return notes

@@ -61,6 +61,32 @@ def remark(
     )
 
 
+def colours_matched(colours: bool, inverted: bool) -> str:
+    """Return a sentence about an image that the network was shown in other colours than its own;
+    nothing where it was not.
+
+    Args:
+        colours: it was drawn in the colours of the annotated images.
+        inverted: it was inverted.
+    """
+    if colours and inverted:
+        return phrase(
+            "its colours are not those of the annotated images; the network was shown it inverted "
+            "and in theirs (--no-match-colours: as it is)"
+        )
+    if colours:
+        return phrase(
+            "its colours are not those of the annotated images; the network was shown it in theirs "
+            "(--no-match-colours: as it is)"
+        )
+    if inverted:
+        return phrase(
+            "dark and bright are the other way round than in the annotated images; the network was "
+            "shown it inverted (--no-match-colours: as it is)"
+        )
+    return ""
+
+
 def _other_colour(trained: Sequence[float] | None, colour: Sequence[float] | None) -> str:
     """Return what differs between the colours of this image and of those trained on, and what to
     do; nothing where they are alike."""

@@ -266,6 +266,20 @@ PHRASES = {
     "--colour-map)": (
         "{what}；请用相同的色表转换，且不要反相（python -m spm.convert，--colour-map）"
     ),
+    "its colours are not those of the annotated images; the network was shown it inverted "
+    "and in theirs (--no-match-colours: as it is)": (
+        "图像的配色与标注图像不同；网络看到的是反相并改用标注图像配色后的图像"
+        "（--no-match-colours：按原样识别）"
+    ),
+    "its colours are not those of the annotated images; the network was shown it in theirs "
+    "(--no-match-colours: as it is)": (
+        "图像的配色与标注图像不同；网络看到的是改用标注图像配色后的图像"
+        "（--no-match-colours：按原样识别）"
+    ),
+    "dark and bright are the other way round than in the annotated images; the network was "
+    "shown it inverted (--no-match-colours: as it is)": (
+        "图像的明暗与标注图像相反；网络看到的是反相后的图像（--no-match-colours：按原样识别）"
+    ),
     # Drift taken out.
     "by": "依据",
     "misfit of the domains (chi squared a degree of freedom)": "各畴的不一致程度（每自由度卡方）",
