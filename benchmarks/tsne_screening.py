@@ -1,9 +1,12 @@
 """Measure the t-SNE screening on simulated images with known faults.
 
     python benchmarks/tsne_screening.py --seeds 5
+    python benchmarks/tsne_screening.py --seeds 5 --near-identical
 
 A simulated network, 60 + 60 whole molecules of two classes, 3 labels swapped and 2 molecules
-spoilt by tip noise; prints where the five come in the list of `tsne_analysis.py`.
+spoilt by tip noise; prints where the five come in the list of `tsne_analysis.py`. Or six molecules
+that differ in one lobe, and one of them under a second name, 8 outlines each; prints which pairs
+are said not to be separable.
 """
 
 from __future__ import annotations
@@ -12,6 +15,8 @@ import contextlib
 import io
 import sys
 import time
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -23,13 +28,15 @@ from spm.io.images import write_image
 from spm.run import command_line
 from spm.run.setting_kinds import Count
 from spm.run.settings import Settings, takes
-from spm.simulate import simulate
+from spm.simulate import near_identical_drawings, near_identical_system, simulate
 from spm.structures.annotation import write_annotation
 
 PER_CLASS = 60  # molecules
 SWAPPED = 3  # wrong labels
 SPOILT = 2  # molecules spoilt by tip noise
 SIZE = 1400  # side of the image, pixels
+FEW, FEW_SIZE = 8, 800  # outlines of each of the near-identical molecules, and the image's side
+TWIN = "twin"  # the second name of "even"
 
 
 class Benchmark(Settings):
@@ -37,6 +44,8 @@ class Benchmark(Settings):
 
     seeds: Count = 5
     """Number of images."""
+    near_identical: bool = False
+    """Screen six near-identical molecules instead."""
     out: Path = Path("img_cache/tsne_benchmark")
     """Folder for images and results, one inside per seed."""
 
@@ -44,6 +53,9 @@ class Benchmark(Settings):
 @takes(Benchmark)
 def main(settings: Benchmark) -> None:
     """Measure and print one line per image."""
+    if settings.near_identical:
+        screen_near_identical(settings)
+        return
     print("seed  ranks of the five   suspected  conclusion     seconds")
     for seed in range(settings.seeds):
         folder = settings.out / str(seed)
@@ -59,6 +71,42 @@ def main(settings: Benchmark) -> None:
             f"{seed:4}  {ranks!s:18}  {suspected:9}  "
             f"{result.pairs[0].conclusion:13}  {seconds:7.1f}"
         )
+
+
+def screen_near_identical(settings: Benchmark) -> None:
+    """Print the accuracy in pixel space of all pairs that are said not to be separable, and the
+    lowest of the others."""
+    for seed in range(settings.seeds):
+        folder = settings.out / f"near_identical_{seed}"
+        classes = make_near_identical(folder, seed)
+        with contextlib.redirect_stdout(io.StringIO()):
+            result = tsne_analysis.main(folders=[folder], out=folder / "results", classes=classes)
+        flagged = [pair for pair in result.pairs if pair.conclusion != "separable"]
+        kept = [pair.pixel_accuracy for pair in result.pairs if pair not in flagged]
+        words = [f"{p.first} | {p.second} {p.pixel_accuracy:.2f}" for p in flagged]
+        print(f"{seed}: not separable: {', '.join(words)}; the others from {min(kept):.2f}")
+
+
+def make_near_identical(folder: Path, seed: int) -> list[str]:
+    """Write an image and FEW outlines of each class; return the classes."""
+    drawings = near_identical_drawings()
+    drawings[TWIN] = replace(drawings["even"], class_name=TWIN)
+    system = near_identical_system()
+    look = replace(system.appearance, class_heights=dict.fromkeys(drawings, 1.0))
+    system = replace(system, shares=dict.fromkeys(drawings, 1.0), appearance=look)
+    image, truth = simulate(system, FEW_SIZE, seed, drawings=drawings)
+    classified = truth.classified(list(drawings))
+    kept, counts = [], Counter()
+    for shape in classified.shapes:
+        name = classified.class_of(shape)
+        if not shape.flags["edge"] and counts[name] < FEW:
+            kept.append(shape)
+            counts[name] += 1
+    truth.shapes = kept
+    folder.mkdir(parents=True, exist_ok=True)
+    write_image(folder / truth.image_name, image)
+    write_annotation(folder / "simulated.json", truth)
+    return list(drawings)
 
 
 def make_image(folder: Path, seed: int) -> list[str]:

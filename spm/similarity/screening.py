@@ -27,6 +27,9 @@ USUAL_SPREAD = 0.2  # spread of log distances and log roughness among well scann
 LEAST_SPREAD = 0.1  # differences of a tenth are never strange, however alike a class is
 PIXEL_SHARE = 0.6  # weight of pixel space beside the map, which sees the surroundings too
 SUSPICIOUS = 0.55  # outlier score from which a crop is listed
+# Crops of the smaller class from which the map has a say whether two classes are separable: it
+# parts few crops of many classes badly, however different they are (docs/tsne.md).
+MAP_FROM = 30
 SEPARABLE = 0.8  # nearest-neighbour accuracy from which two classes count as separable
 
 
@@ -78,6 +81,9 @@ class Pair:
 
     @property
     def accuracy(self) -> float:
+        """In pixel space and, where each class has MAP_FROM crops, on the map."""
+        if self.smallest < MAP_FROM:
+            return self.pixel_accuracy
         return PIXEL_SHARE * self.pixel_accuracy + (1 - PIXEL_SHARE) * self.map_accuracy
 
     @property

@@ -23,6 +23,7 @@ from spm.simulate.molecules import (
     drawing_from_outline,
     drawings_from_annotation,
 )
+from spm.simulate.near_identical import near_identical_drawings, near_identical_system
 from spm.simulate.pair import simulate_pair
 from spm.simulate.single import molecule_crops
 from spm.simulate.systems import SYSTEMS, Cell, Site, System

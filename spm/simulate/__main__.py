@@ -28,6 +28,7 @@ from spm.run.words import counted
 from spm.simulate import System, drawings_from_annotation, simulate
 from spm.simulate.demo import write_demo
 from spm.simulate.invented import invented_drawings, invented_system
+from spm.simulate.near_identical import near_identical_drawings, near_identical_system
 from spm.structures.annotation import read_annotation, write_annotation
 
 # Where the demo's files belong: the checkout, or, of an installed package, the current folder.
@@ -69,11 +70,15 @@ class Simulation(Settings):
     invented: Whole = 0
     """Number of molecules that nobody has made, m01, m02 and so on; each image shows up to four of
     them, as a gas or a crystal."""
+    near_identical: bool = False
+    """Six molecules that differ in one lobe, in its length or its brightness."""
     demo: bool = False
     """Write the demo files of the repository instead."""
 
     def problems(self) -> Iterator[str]:
         """Yield what cannot go together."""
+        if self.near_identical and (self.invented or self.outlines is not None):
+            yield "near_identical goes without invented and without outlines."
         if self.invented and self.outlines is not None:
             yield (
                 "invented goes without outlines. "
@@ -96,6 +101,8 @@ def main(settings: Simulation) -> int:
     drawings, chosen = None, system
     if invented:
         drawings = invented_drawings(invented, np.random.default_rng(seed))
+    elif settings.near_identical:
+        drawings, chosen = near_identical_drawings(), near_identical_system()
     elif outlines is not None:
         annotation = read_annotation(outlines)
         image = None if settings.flat else annotation.read_image()
@@ -103,7 +110,7 @@ def main(settings: Simulation) -> int:
         chosen = System("own", shares=dict.fromkeys(drawings, 1.0))
     folder = make_folder(settings.out)
     overrides = {} if colour_map is None else {"colour_map": colour_map}
-    own = "invented" if invented else "own" if outlines is not None else system
+    own = "invented" if invented else chosen if isinstance(chosen, str) else chosen.name
     stem = re.sub(r"[^\w-]+", "_", own)
     for number in range(seed, seed + settings.count):
         path = folder / f"{stem}_{number:04d}.png"

@@ -43,12 +43,12 @@ def invented_drawing(class_name: str, rng: np.random.Generator) -> Drawing:
     ]
     if rng.random() < 0.3:  # a bright or a faint centre
         lobes.append(Lobe(0, 0, 0, 0, rng.uniform(7, 13), rng.uniform(0.6, 1.3)))
-    points = _flank(lobes)
+    points = outline_at_flank(lobes)
     factor = rng.uniform(22, 42) / np.hypot(*points.T).max()
     lobes = [
         Lobe(*(factor * v for v in (x.x1, x.y1, x.x2, x.y2, x.radius)), x.height) for x in lobes
     ]
-    return Drawing(class_name, _flank(lobes), tuple(lobes), symmetry=symmetry)
+    return Drawing(class_name, outline_at_flank(lobes), tuple(lobes), symmetry=symmetry)
 
 
 def _arm(rng: np.random.Generator, sector: float) -> list[Lobe]:
@@ -68,7 +68,7 @@ def _arm(rng: np.random.Generator, sector: float) -> list[Lobe]:
     return lobes
 
 
-def _flank(lobes: list[Lobe]) -> np.ndarray:
+def outline_at_flank(lobes: list[Lobe]) -> np.ndarray:
     """Return the outline (n, 2) of a drawing at FLANK of its usual height."""
     drawn = Drawing("", np.array([[60.0, 0.0]]), tuple(lobes)).grid(1.0)
     blurred = cv2.GaussianBlur(drawn, (0, 0), TIP * OVERSAMPLING)

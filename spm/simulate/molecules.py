@@ -124,7 +124,8 @@ def _relief_grid(relief: np.ndarray, axis: np.ndarray) -> np.ndarray:
     )
 
 
-def _polar(radius: float, degrees: float) -> tuple[float, float]:
+def polar(radius: float, degrees: float) -> tuple[float, float]:
+    """Return the point (x, y) `radius` from the centre, `degrees` clockwise from the x axis."""
     return (
         float(radius * np.cos(np.radians(degrees))),
         float(radius * np.sin(np.radians(degrees))),
@@ -141,9 +142,9 @@ def _mirrored(quarter: list[tuple[float, float]]) -> np.ndarray:
 def _triangle() -> Drawing:
     """Molecule A: a filled triangle; a person clicks two points at each blunt corner."""
     arms = (0, 120, 240)
-    outline = [_polar(34.0, a + side * 12.5) for a in arms for side in (-1, 1)]
-    body = tuple(_polar(33.5, a + side * 12) for a in arms for side in (-1, 1))
-    ridges = tuple(Lobe(0, 0, *_polar(17.0, a), 11.0, 1.0) for a in arms)
+    outline = [polar(34.0, a + side * 12.5) for a in arms for side in (-1, 1)]
+    body = tuple(polar(33.5, a + side * 12) for a in arms for side in (-1, 1))
+    ridges = tuple(Lobe(0, 0, *polar(17.0, a), 11.0, 1.0) for a in arms)
     return Drawing("003a", np.array(outline), (Plate(body, 0.66), *ridges), symmetry=3)
 
 
@@ -151,9 +152,9 @@ def _three_lobed() -> Drawing:
     """Molecule B: three arms; a person clicks three points round each arm and one in each notch."""
     outline = []
     for arm in (0, 120, 240):
-        outline += [_polar(26.5, arm - 27), _polar(30.5, arm), _polar(26.5, arm + 27)]
-        outline.append(_polar(13.5, arm + 60))
-    arms = tuple(Lobe(0, 0, *_polar(20.5, a), 11.5, 1.0) for a in (0, 120, 240))
+        outline += [polar(26.5, arm - 27), polar(30.5, arm), polar(26.5, arm + 27)]
+        outline.append(polar(13.5, arm + 60))
+    arms = tuple(Lobe(0, 0, *polar(20.5, a), 11.5, 1.0) for a in (0, 120, 240))
     return Drawing("020a", np.array(outline), arms, symmetry=3)
 
 
