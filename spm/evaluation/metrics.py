@@ -14,6 +14,7 @@ from collections import Counter
 
 import numpy as np
 
+from spm.evaluation.calibration import expected_calibration_error
 from spm.evaluation.confusion import confusion_matrix, judge
 from spm.evaluation.curves import (
     AR_THRESHOLDS,
@@ -262,6 +263,7 @@ def measure(comparison, iou=0.5, score_threshold=0.5, protocol="coco"):
         recognition_rate: truths whose one answer bears the right name / truths;
         false_positive_rate: false_positives / predictions, 1 - precision;
         mean_iou: of the true positives;
+        calibration_error: of the scores, see `expected_calibration_error`;
         best_f1, best_f1_score: highest F1 on the curve, and the score threshold that gives it.
     """
     matrix = confusion_matrix(comparison.outcomes(iou, score_threshold), comparison.class_names)
@@ -303,6 +305,7 @@ def _counts(comparison, name, iou, score_threshold):
         "f1": _ratio(2 * true_positives, true_positives + false_positives + truths),
         "false_positive_rate": _ratio(false_positives, true_positives + false_positives),
         "mean_iou": _mean(overlap[right & chosen]),
+        "calibration_error": expected_calibration_error(scores[chosen], right[chosen]),
     }
 
 
