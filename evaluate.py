@@ -49,6 +49,9 @@ class Evaluation(Settings):
     the tail."""
     tile_scale: Positive | None = None
     """With weights: network pixels per image pixel, above 0. None takes the weights' own."""
+    match_colours: bool = True
+    """With weights: draw images of another colour map than the annotated ones, or inverted, in
+    theirs before the network sees them. Off: it sees them as they are."""
     ignore_flags: list[str] = ["edge", "ignore"]
     """Truths with one of these labelme flags count neither as found nor as missed."""
     ignore_unlisted: bool = False

@@ -53,6 +53,7 @@ def evaluate(settings: Any) -> dict:
             plan = Plan(
                 asked, predicted, tile_images=False, report=True, weights=settings.weights,
                 class_names=own_classes if unnamed else None,
+                match_colours=settings.match_colours,
             )  # fmt: skip
             _predict(truths, plan)
         paths = find_predictions(truths, predicted)
