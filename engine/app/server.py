@@ -73,6 +73,7 @@ def application(project: Project, keys: Keys) -> Guard:
         _post("/api/job", jobs.start),
         _post("/api/job/stop", jobs.stop),
         _get("/api/results", results.results, project),
+        _post("/api/export", results.export, project),
         _get("/results/{path:path}", results.result_file, project),
         _post("/api/open_folder", results.open_folder, project),
     ]

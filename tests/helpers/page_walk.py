@@ -111,7 +111,9 @@ class Keyboard(Mouse):
     def point(self, place: np.ndarray) -> None:
         """Move the cross to a place and press the space bar."""
         self.focus("#top")
-        goal = self.page.run("return page.desk.viewer.toScreen(arguments[0])", list(map(float, place)))
+        goal = self.page.run(
+            "return page.desk.viewer.toScreen(arguments[0])", list(map(float, place))
+        )
         start = self.page.run(
             "const { stage: { cross }, viewer } = page.desk;"
             "return cross ?? [viewer.screenWidth / 2, viewer.screenHeight / 2]"
@@ -197,7 +199,9 @@ class Walk:
         self.seen("started")
         shown = set()
         while page.run("return page.state.job.running"):
-            phase = page.run("const { phase, epoch } = page.state.job; return `${phase}_${epoch ?? 0}`")
+            phase = page.run(
+                "const { phase, epoch } = page.state.job; return `${phase}_${epoch ?? 0}`"
+            )
             if phase not in shown and (not shown or phase.split("_")[1] in ("0", "1", "3", "10")):
                 self.seen(phase)
             shown.add(phase)
@@ -222,7 +226,9 @@ class Walk:
         hands.press("#panel .chosenBox [aria-keyshortcuts=Delete]")
         page.until("return page.desk.outlines.shapes.length === arguments[0]", before - 1)
         name, place = self.nearest(np.mean(chosen["parts"][0], axis=0))
-        hands.press(f"[data-class='{name}']" if type(hands) is Mouse else "[data-class][tabindex='0']")
+        hands.press(
+            f"[data-class='{name}']" if type(hands) is Mouse else "[data-class][tabindex='0']"
+        )
         if type(hands) is Keyboard:
             hands.focus("#top")
             page.type(str(1 + CLASSES.index(name)))
@@ -241,9 +247,9 @@ class Walk:
 
     def say_how_good(self, what: str) -> None:
         found = read_annotation(self.home / "img_cache/00_predicted.json").classified(CLASSES)
-        right = matches(self.truth, found)
-        print(f"        {what}: {len(found.shapes)} molecules, {right} of the {len(self.truth.shapes)}"
-              " true ones with their class")  # fmt: skip
+        right, every = matches(self.truth, found), len(self.truth.shapes)
+        print(f"        {what}: {len(found.shapes)} molecules; {right} of {every} true ones"
+              " are among them, with their class")  # fmt: skip
 
     def results(self) -> None:
         """Look at the results."""
@@ -257,11 +263,11 @@ class Walk:
 def matches(truth: Annotation, found: Annotation) -> int:
     """Return how many true molecules were found with their class."""
     overlaps = find_overlaps(from_annotation(truth), from_annotation(found))
-    right = {
-        int(t) for t, f, iou in zip(overlaps.truth, overlaps.found, overlaps.overlap, strict=True)
-        if iou > MATCH and truth.class_of(truth.shapes[t]) == found.class_of(found.shapes[f])
-    }  # fmt: skip
-    return len(right)
+    matched = overlaps.overlap > MATCH
+    pairs = zip(overlaps.truth[matched], overlaps.prediction[matched], strict=True)
+    class_of = truth.class_of
+    same = {t for t, f in pairs if class_of(truth.shapes[t]) == found.class_of(found.shapes[f])}
+    return len(same)
 
 
 def clone(folder: Path) -> Path:

@@ -55,6 +55,7 @@ export const startJob = (kind, options) => json("POST", "api/job", { kind, optio
 export const getJob = () => json("GET", "api/job");
 export const stopJob = () => json("POST", "api/job/stop", {});
 export const getResults = () => json("GET", "api/results");
+export const exportAll = (format) => json("POST", "api/export", { format });
 export const openFolder = () => json("POST", "api/open_folder", {});
 
 /** The address of a file under the results' folder, for images and links; paths come quoted. */

@@ -207,6 +207,13 @@ export const english = {
   statistics: "Statistics",
   averages: "Mean molecules",
   numbers: "All numbers (JSON)",
+  otherPrograms: "For other programs",
+  otherProgramsHint: "The molecules of all recognised images as they are now, corrections included.",
+  export_coco: "COCO (JSON)",
+  export_imagej: "ImageJ / Fiji (ROIs)",
+  export_tiff: "Label images (TIFF)",
+  exported: "{n} files were written into the folder; click one to take it along:",
+  exportedOne: "1 file was written into the folder; click it to take it along:",
 
   // keys
   key_steps: "Steps 1 to 5",

@@ -207,6 +207,13 @@ export const chinese = {
   statistics: "统计",
   averages: "平均分子",
   numbers: "全部数值（JSON）",
+  otherPrograms: "供其他程序使用",
+  otherProgramsHint: "所有已识别图像中的分子，以当前状态为准，包括您的修正。",
+  export_coco: "COCO（JSON）",
+  export_imagej: "ImageJ / Fiji（ROI）",
+  export_tiff: "标签图像（TIFF）",
+  exported: "已在文件夹中写入 {n} 个文件；点击即可下载：",
+  exportedOne: "已在文件夹中写入 1 个文件；点击即可下载：",
 
   // keys
   key_steps: "步骤 1 至 5",

@@ -73,6 +73,36 @@ def test_the_results_and_their_files(tmp_path):
         assert server.ask("GET", "/results/nothing.csv")[0] == 404
 
 
+def test_exports_take_the_corrections_and_lie_among_the_results(tmp_path):
+    """Written by `spm.exports`, whose own tests read them with the other programs' libraries."""
+    with Server(demo_project(tmp_path)) as server:
+        asked = {"format": "coco"}
+        status, answer = server.ask("POST", "/api/export", asked)
+        assert status == 422 and "recognised" in answer["error"]
+        rng = np.random.default_rng(1)
+        write_result(tmp_path / "img_cache", "00", gas({"R": 5}, rng))
+        write_result(tmp_path / "img_cache", "its image is gone", gas({"L": 3}, rng))
+        server.save("images/00.png", lambda sent: sent["shapes"].pop())
+        (file,) = server.good("POST", "/api/export", asked)["files"]
+        coco = server.good("GET", f"/results/{file['path']}")
+        assert [image["file_name"] for image in coco["images"]] == [
+            "00.png",
+            "its image is gone.png",
+        ]
+        assert len(coco["annotations"]) == 4 + 3
+        for wanted, ending in (("imagej", "_rois.zip"), ("tiff", "_labels.tif")):
+            files = server.good("POST", "/api/export", {"format": wanted})["files"]
+            assert [one["name"] for one in files] == [
+                f"00_predicted{ending}",
+                f"its image is gone_predicted{ending}",
+            ]
+            for one in files:
+                path = one["path"]
+                assert server.raw("GET", f"/results/{path}?token={server.token}")[0] == 200
+        assert server.ask("POST", "/api/export", {"format": "xls"})[0] == 422
+        assert server.ask("POST", "/api/export", {"format": ["coco"]})[0] == 400
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
 def test_ctrl_c_ends_it_in_a_line(tmp_path):
     import signal
