@@ -61,6 +61,7 @@ def application(project: Project, keys: Keys) -> Guard:
         _get("/api/state", state, project, jobs),
         _get(f"/api/info{at_image}", images.info, project),
         _get(f"/api/image{at_image}", images.image, project),
+        _get(f"/api/sight{at_image}", images.sight, project),
         _post(f"/api/convert{at_image}", images.convert, project),
         _post(f"/api/crop{at_image}", images.crop, project),
         Route(f"/api/upload{at_image}", _upload(project), methods=["POST"]),

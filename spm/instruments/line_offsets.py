@@ -127,7 +127,10 @@ def _starts(lines: _Lines) -> tuple[np.ndarray, np.ndarray]:
 def _by_histogram(lines: _Lines, offsets: np.ndarray) -> np.ndarray:
     """Return the offsets at which each line's heights fit the histogram of all lines best."""
     for smoothing in SMOOTHING:
-        shift, weight, bin_width = _likeliest(lines, offsets, smoothing)
+        found = _likeliest(lines, offsets, smoothing)
+        if found is None:
+            return offsets
+        shift, weight, bin_width = found
         target = offsets + shift
         smallest = 1e-4 * bin_width**2
         jump_variance = max(_variance((lines.jumps - np.diff(target))[lines.known]), smallest)
@@ -138,10 +141,13 @@ def _by_histogram(lines: _Lines, offsets: np.ndarray) -> np.ndarray:
 
 def _likeliest(
     lines: _Lines, offsets: np.ndarray, smoothing: float
-) -> tuple[np.ndarray, np.ndarray, float]:
-    """Return how each line should move: (shift (H,), weight (H,) = 1 / variance, bin width)."""
+) -> tuple[np.ndarray, np.ndarray, float] | None:
+    """Return how each line should move: (shift (H,), weight (H,) = 1 / variance, bin width); None
+    where nothing but offsets was there."""
     levelled = lines.heights - offsets[:, None]
     low, high = _range(levelled, 0.3)
+    if not high > low:
+        return None
     counts = _histograms(levelled, low, high)
     density = gaussian_filter1d(counts.sum(axis=0), smoothing * BINS, mode="constant")
     logarithm = np.log(density / density.sum() + 1e-5)
@@ -241,6 +247,8 @@ def opened(mask: np.ndarray, area: tuple[int, int]) -> np.ndarray:
 def _lowest_peak(levelled: np.ndarray) -> tuple[float, float] | None:
     """Return the (height, standard deviation) of the histogram's lowest peak, None if too wide."""
     low, high = _range(levelled, 0.1)
+    if not high > low:
+        return None
     bins = 2 * BINS
     counts = _histograms(levelled, low, high, bins).sum(axis=0)
     smooth = gaussian_filter1d(counts, 3, mode="constant")

@@ -1,16 +1,16 @@
 """What a newcomer does in the window, as one: cut, outline, train, look, correct, take the results.
 
-    python -m tests.helpers.page_walk FOLDER [--keyboard]
+    python -m tests.helpers.page_walk FOLDER [--keyboard] [--no-training]
 
 FOLDER gets a fresh clone of this checkout, in which `python app.py` is started; all else is done in
 a real Chromium with the mouse, or with the keyboard alone, and FOLDER keeps screenshots of all that
 was seen. The demo's image is used, its outlines are not. The training is a whole one and takes
-minutes; a clone that is trained already is only looked at and corrected.
+minutes; a clone that is trained already is only looked at and corrected, and --no-training ends
+before it.
 """
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
 import time
@@ -36,6 +36,7 @@ PIECE = (352, 352, 320, 320)  # left, top, width and height of what is cut out o
 CUT, IMAGE = "00-cut.png", "00.png"
 HALF_AN_HOUR, TABS = 1800.0, 90
 MATCH = 0.5  # IoU from which an outline is that of the molecule
+THERE = "const found = document.querySelector(arguments[0]); return found && !found.disabled"
 
 
 class Mouse:
@@ -46,7 +47,7 @@ class Mouse:
 
     def press(self, selector: str) -> None:
         """Press what a CSS selector names."""
-        self.page.until("return document.querySelector(arguments[0])?.disabled === false", selector)
+        self.page.until(THERE, selector)
         element = self.page.driver.find_element(By.CSS_SELECTOR, selector)
         hand = ActionChains(self.page.driver, duration=50)
         hand.scroll_to_element(element).move_to_element(element).click().perform()
@@ -80,7 +81,7 @@ class Keyboard(Mouse):
     def focus(self, selector: str) -> None:
         """Press Tab until something has the focus."""
         has = "return document.activeElement?.matches(arguments[0]) ?? false"
-        self.page.until("return document.querySelector(arguments[0])?.disabled === false", selector)
+        self.page.until(THERE, selector)
         for _ in range(TABS):
             if self.page.run(has, selector):
                 return
@@ -146,14 +147,13 @@ class Walk:
     def __init__(self, page: Page, hands: Mouse, home: Path, shots: Path):
         self.page, self.hands, self.home, self.shots = page, hands, home, shots
         self.truth = read_annotation(home / "tests/data/00_truth.json").classified(CLASSES)
-        self.number, self.start = 0, time.monotonic()
+        self.start = time.monotonic()
 
     def seen(self, what: str) -> None:
         """Keep a screenshot."""
         time.sleep(0.4)
-        self.number += 1
-        self.page.driver.save_screenshot(str(self.shots / f"{self.number:02d}_{what}.png"))
-        print(f"{time.monotonic() - self.start:6.0f} s  {self.number:02d} {what}", flush=True)
+        self.page.driver.save_screenshot(str(self.shots / f"{what}.png"))
+        print(f"{time.monotonic() - self.start:6.0f} s  {what}", flush=True)
 
     def outline(self) -> None:
         """Cut a piece out of the image, outline one molecule of each class, and find the others."""
@@ -188,12 +188,15 @@ class Walk:
                  if self.truth.class_of(shape) == name]  # fmt: skip
         return min(found, key=lambda place: np.abs(place - (width / 2, height / 2)).max())
 
+    def check(self) -> None:
+        """Go to the step of the training, which checks the outlines."""
+        self.hands.step(3)
+        self.page.until("return document.querySelector('.good, .bad')")
+        self.seen("checked")
+
     def train(self) -> None:
         """Press Train, look now and then, and wait for the end."""
         page, start = self.page, time.monotonic()
-        self.hands.step(3)
-        page.until("return document.querySelector('.good, .bad')")
-        self.seen("checked")
         self.hands.press("#train")
         page.until("return page.state.job?.running")
         self.seen("started")
@@ -252,11 +255,13 @@ class Walk:
               " are among them, with their class")  # fmt: skip
 
     def results(self) -> None:
-        """Look at the results."""
+        """Look at the results, and take the molecules along to ImageJ."""
         self.hands.step(5)
         self.page.until("return [...document.querySelectorAll('#panel img')].length > 0 && "
                         "[...document.querySelectorAll('#panel img')].every("
                         "(image) => image.complete && image.naturalWidth > 0)")  # fmt: skip
+        self.hands.press("[data-export=imagej]")
+        self.page.until("return document.querySelector('#panel .files a')")
         self.seen("results")
 
 
@@ -287,22 +292,25 @@ def start(home: Path) -> tuple[subprocess.Popen, str]:
     return process, process.stdout.readline().strip()
 
 
-def main(folder: Path, keyboard: bool) -> None:
+def main(folder: Path, keyboard: bool, training: bool) -> None:
     """Walk."""
     folder.mkdir(parents=True, exist_ok=True)
     home, shots = clone(folder), folder / ("keyboard" if keyboard else "mouse")
-    shutil.rmtree(shots, ignore_errors=True)
-    shots.mkdir()
+    shots.mkdir(exist_ok=True)
     server, address = start(home)
     driver = start_browser(folder / "chromium", SIZE)
     try:
         page = Page(driver, address)
         walk = Walk(page, (Keyboard if keyboard else Mouse)(page), home, shots)
-        if not page.run("return page.state.weights"):
+        trained = page.run("return page.state.weights")
+        if not trained:
             walk.outline()
+            walk.check()
+        if not trained and training:
             walk.train()
-        walk.look()
-        walk.results()
+        if trained or training:
+            walk.look()
+            walk.results()
         print(page.errors() or "the page complained of nothing")
     finally:
         driver.quit()
@@ -311,4 +319,5 @@ def main(folder: Path, keyboard: bool) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]).resolve(), "--keyboard" in sys.argv[2:])
+    flags = sys.argv[2:]
+    main(Path(sys.argv[1]).resolve(), "--keyboard" in flags, "--no-training" not in flags)

@@ -65,10 +65,9 @@ function card(file) {
   const image = file.image
     ? el("img", { src: api.resultAddress(file.image), alt: say("resultImage", { name: file.title }), loading: "lazy" })
     : null;
-  const open = () => {
-    const entry = state.images.find((each) => each.folder === "images" && each.name === file.name);
-    if (entry) desk.open({ folder: "images", name: entry.name }).then(() => tell("step", "look"));
-  };
+  const entry = state.images.find((each) => each.folder === "images" && each.name === file.title);
+  const open = () =>
+    desk.open({ folder: "images", name: entry.name }).then(() => tell("step", "look"));
   return el("div.card", {},
     el("h3", { text: file.title }),
     image ? el("a", { href: api.resultAddress(file.report ?? file.image), target: "_blank", rel: "noopener" }, image) : null,
@@ -76,8 +75,8 @@ function card(file) {
     el("div.buttons", {},
       link(file.report, "report"), link(file.table, "table"), link(file.statistics, "statistics"),
       link(file.averages, "averages"), link(file.summary, "numbers"),
-      state.images.some((each) => each.folder === "images" && each.name === file.name)
-        ? button("look", open) : null));
+      entry ? button("look", open) : null),
+    entry?.corrected ? el("p.soft", { text: say("tablesArePredictions") }) : null);
 }
 
 /** Ask for the results anew. */
