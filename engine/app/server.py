@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import importlib
 import logging
 import signal
 import socket
@@ -171,3 +172,5 @@ def _announce(server: uvicorn.Server, keys: Keys, browser: bool) -> None:
     print(f"{keys.address}\n  open it in a browser; Ctrl-C here ends it", flush=True)
     if browser:
         webbrowser.open(keys.address)
+    # For the first microscope file: its levelling need not wait for scipy then.
+    importlib.import_module("spm.instruments.line_offsets")

@@ -156,22 +156,29 @@ def _terrace_fit(residual: np.ndarray, x: np.ndarray, y: np.ndarray) -> tuple[fl
     levels = _levels(residual)
     nearest = _nearest(residual, levels)
     deviation = residual - levels[nearest]
-    spread = 1.4826 * np.median(np.abs(deviation))
+    spread = 1.4826 * order_statistics.median(np.abs(deviation))
     spread = max(spread, 1e-9 * np.ptp(residual), 1e-150)  # an exact plane has none
     # Tukey's biweight: what lies more than 4.7 spreads from its level has no say.
     weight = np.clip(1 - (deviation / (4.685 * spread)) ** 2, 0, None) ** 2
-    columns = np.stack([x, y], axis=1)
-    target = residual.copy()
+    x, y, target = x.copy(), y.copy(), residual.copy()
     for k in range(len(levels)):
         mine = np.flatnonzero(nearest == k)
         said = weight[mine]
         total = said.sum()
         if total > 0:
-            columns[mine] -= (said[:, None] * columns[mine]).sum(axis=0) / total
+            for values in (x, y):
+                values[mine] -= _sum_in_order(said * values[mine]) / total
             target[mine] -= (said * target[mine]).sum() / total
     root = np.sqrt(weight)
-    slopes, *_ = np.linalg.lstsq(columns * root[:, None], target * root, rcond=None)
+    columns = np.stack([x * root, y * root], axis=1)
+    slopes, *_ = np.linalg.lstsq(columns, target * root, rcond=None)
     return float(slopes[0]), float(slopes[1])
+
+
+def _sum_in_order(values: np.ndarray) -> float:
+    """Return the sum, added up one by one, so that images come out to the digit as they always
+    have; `values.sum()` adds in another order."""
+    return np.cumsum(values)[-1]
 
 
 def _nearest(values: np.ndarray, levels: np.ndarray) -> np.ndarray:
@@ -190,7 +197,7 @@ def _levels(values: np.ndarray) -> np.ndarray:
     """Return the heights at which the histogram of `values` peaks: (K,) float64, at least one."""
     from scipy.ndimage import gaussian_filter1d, maximum_filter1d
 
-    low, high = np.percentile(values, [0.5, 99.5])
+    low, high = order_statistics.percentiles(values, (0.5, 99.5))
     if high - low <= 1e-9 * max(abs(high), abs(low)):  # flat: no room for 200 bins
         return np.array([np.median(values)])
     counts, edges = np.histogram(values, bins=200, range=(low, high))
