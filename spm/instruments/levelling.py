@@ -12,6 +12,7 @@ import numpy as np
 
 from spm.instruments import order_statistics
 
+HUGE = 1e100  # heights that only a damaged file has
 BLOCK = 256  # lines that are changed at a time: they stay in the processor's cache
 
 METHODS = ("none", "plane", "lines", "both")
@@ -36,8 +37,12 @@ def level(heights: np.ndarray, method: str = "both") -> np.ndarray:
         raise ValueError(f"Expected heights of shape (H, W). Received: {heights.shape}.")
     if method not in METHODS:
         raise ValueError(f"Expected a method among {', '.join(METHODS)}. Received: {method!r}.")
-    if not np.isfinite(heights).any():
+    known = _finite(heights)
+    if not known.size:
         return heights
+    largest = max(known.max(), -known.min())
+    if largest > HUGE:  # their squares would be too large for any number
+        return level(heights / largest, method) * largest
     if method == "plane":
         _take_off(heights, slopes(heights))
     if method == "lines":
