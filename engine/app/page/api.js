@@ -1,5 +1,6 @@
 // What the page asks the server for. The contract stands in engine/app.
 import { say } from "./words.js";
+import { said } from "./words_server.js";
 
 const token = new URLSearchParams(location.search).get("token") ?? "";
 
@@ -27,7 +28,7 @@ async function ask(method, path, body) {
   }
   if (response.ok) return response;
   const answer = await response.json().catch(() => ({}));
-  const sentence = response.status === 403 ? say("newAddress") : answer.error;
+  const sentence = response.status === 403 ? say("newAddress") : answer.error && said(answer.error);
   throw new ServerError(sentence ?? `${response.status} ${response.statusText}`, response.status, answer);
 }
 

@@ -9,7 +9,7 @@ import { AlikeTool, ProposeTool } from "./propose_tool.js";
 import { Saver } from "./saving.js";
 import { SelectTool } from "./select_tool.js";
 import { Stage } from "./stage.js";
-import { on, openEntry, sameFile, state, tell } from "./state.js";
+import { keyOf, on, openEntry, sameFile, state, tell } from "./state.js";
 import { Viewer } from "./viewer.js";
 import { say } from "./words.js";
 
@@ -168,8 +168,11 @@ desk.open = async (file, again = false) => {
   try {
     await load(file, turn);
   } catch (error) {
-    if (turn === opening) state.broken = error.message;
-    if (turn === opening) tell("file");
+    if (turn === opening) {
+      state.broken = error.message;
+      if (error.status === 422) state.unreadable.add(keyOf(file));
+      tell("file");
+    }
   }
   if (turn === opening) $("stage").classList.remove("busy");
 };
@@ -183,6 +186,7 @@ async function load(file, turn) {
   ]);
   if (turn !== opening) return;
   state.info = info;
+  state.unreadable.delete(keyOf(file));
   desk.saver.open(file, answer);
   tell("file");
 }

@@ -84,11 +84,11 @@ function jobSection(job) {
       job.losses?.length ? lossChart(job.losses, job.epochs, say) : null,
       job.losses?.length ? lossLegend(say) : null,
       job.running
-        ? el("div.buttons", {}, button("stop", async () => {
-          const now = await attempt(() => api.stopJob());
-          if (now) state.job = now;
+        ? el("div.buttons", {}, button("stop", async (event) => {
+          event.target.disabled = true; // the panel is drawn anew with the answer
+          state.job = (await attempt(() => api.stopJob())) ?? state.job;
           tell("job");
-        }, { id: "stop" }))
+        }, { id: "stop", disabled: Boolean(job.stopping) }))
         : null,
       job.running ? el("p.soft", { text: say("closeHint") }) : null,
       logBox(job)),
@@ -110,6 +110,7 @@ function logBox(job) {
 /** What a job does, in a few words. */
 export function jobWords(job) {
   const kind = say(`job_${job.kind}`);
+  if (job.stopping) return say("jobPhase", { kind, phase: say("phase_stopping") });
   if (job.phase === "training" && job.epochs) {
     const now = Math.min((job.epoch ?? 0) + 1, job.epochs); // `epoch` is the last that is done
     return say("jobPhase", { kind, phase: say("epochOf", { n: now, of: job.epochs }) });
