@@ -76,6 +76,7 @@ function states(entry) {
   }
   if (entry.damaged) found.push(el("span.state.damaged", { text: say("damaged") }));
   if (entry.partial) found.push(el("span.state", { text: say("partialShort") }));
+  if (!found.length && entry.reading) found.push(el("span.state.none", { text: "…" }));
   if (!found.length) found.push(el("span.state.none", { text: say(entry.instrument ? "instrumentFile" : "nothingYet") }));
   return found;
 }

@@ -54,6 +54,31 @@ def test_what_there_is_in_a_project(tmp_path):
         assert len(server.good("GET", "/api/state")["images"]) == 3
 
 
+def test_of_hundreds_of_images_what_is_known_in_a_second_is_told_first(tmp_path, monkeypatch):
+    import app
+    from engine.app import state
+    from engine.app.jobs import Jobs
+
+    demo_project(tmp_path)
+    (tmp_path / "img_cache").mkdir()
+    write_result(tmp_path / "img_cache", "00", gas({"R": 5}, np.random.default_rng(1)))
+    monkeypatch.chdir(tmp_path)
+    project = app.project_of(app.Window())
+
+    def told(seconds):
+        monkeypatch.setattr(state, "SECONDS", seconds)
+        found = state.state(project, Jobs(project, project.scripts.settings_of), None)
+        return found["complete"], {
+            i["name"]: (i["reading"], i["predicted"]) for i in found["images"]
+        }
+
+    complete, images = told(-1.0)
+    assert not complete and images["00.png"] == (True, None)
+    complete, images = told(60.0)
+    assert complete and images["00.png"] == (False, 5)
+    assert told(-1.0) == (complete, images), "what was read is known"
+
+
 def test_the_results_and_their_files(tmp_path):
     with Server(demo_project(tmp_path)) as server:
         assert server.good("GET", "/api/results")["files"] == []
