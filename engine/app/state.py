@@ -22,7 +22,7 @@ from spm.report.result_files import output_names
 from spm.run.files import is_file
 from spm.structures.annotation import Annotation
 
-SECONDS = 1.0  # after which the page is told what is known so far; it asks again for the rest
+SECONDS = 0.5  # after which the page is told what is known so far; it asks again for the rest
 COLOURS = 24  # at least so many are told, for classes that nothing was drawn of yet
 UNKNOWN = {
     "outlines": None, "predicted": None, "corrected": False, "partial": False, "damaged": False,

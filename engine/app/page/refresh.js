@@ -5,7 +5,7 @@ import { state, tell } from "./state.js";
 
 const OFTEN = 1500; // milliseconds, while a job runs
 const SELDOM = 8000;
-const SOON = 200;
+const SOON = 600; // while the server still reads: others ask it something too
 let timer = null;
 let rest = null; // timer
 let lost = false;
