@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -24,6 +25,7 @@ from spm.pooled.folder import INDEX
 from spm.pooled.results import ENDING, name_of, read_result, tables
 from spm.report.result_files import output_names
 from spm.run.files import is_file, make_folder
+from spm.run.manifest import stamp
 
 # A report brings its own script, and none of its content may ask this server for anything else.
 POLICY = (
@@ -64,10 +66,12 @@ def _titles(images_dir: Path) -> dict[str, str]:
 
 def _result(folder: Path, name: str, title: str) -> dict[str, Any]:
     parts = {part: _there(folder, f"{name}{ending}") for part, ending in PARTS.items()}
-    return {"name": name, "title": title, **parts, "counts": _counts(folder / f"{name}{ENDING}")}
+    table = folder / f"{name}{ENDING}"
+    return {"name": name, "title": title, **parts, "counts": _counts(table, repr(stamp(table)))}
 
 
-def _counts(table: Path) -> dict[str, int]:
+@lru_cache(maxsize=4096)
+def _counts(table: Path, _: str) -> dict[str, int]:
     """Return class -> molecules; {} for a damaged table, of which the pooled results tell."""
     try:
         result, _, _ = read_result(table, ())
