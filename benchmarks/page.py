@@ -149,6 +149,7 @@ def write_project(folder: Path, size: int, count: int) -> Path:
         write_image(project / "aug_test_in" / name, image_of(demo, side))
     annotation = Annotation(outlines(size, count), size, size, "large.png")
     write_annotation(project / "aug_test_in/large.json", annotation)
+    write_image(project / "images/0 opened at first.png", image_of(demo, 64))
     for k in range(SCANS):
         heights = scan(image_of(demo, size)[..., 1], seed=k)
         write_gsf(project / f"images/scan {k}.gsf", heights, (FRAME, FRAME))

@@ -78,7 +78,7 @@ function jobSection(job) {
       el("p.stage", { text: words }),
       ...reasons(job).slice(0, 3).map((text) => el("p.reason", { text })),
       job.running ? bar : null,
-      job.running && job.stage ? el("p.soft", { id: "stage-now", text: said(job.stage) }) : null,
+      job.running && isOfNow(job) ? el("p.soft", { id: "stage-now", text: said(job.stage) }) : null,
       job.running && job.minutes_left !== null && job.minutes_left !== undefined
         ? el("p.soft", { text: say("minutesLeft", { n: Math.max(1, Math.round(job.minutes_left)) }) }) : null,
       job.losses?.length ? lossChart(job.losses, job.epochs, say) : null,
@@ -107,15 +107,27 @@ function logBox(job) {
   return box;
 }
 
+/** Whether the last line of a job is about what it does now, not about an epoch that is done. */
+function isOfNow({ stage, epoch }) {
+  const [, of] = /^epoch (\d+): \d+ of /.exec(stage) ?? [];
+  return Boolean(stage) && (of === undefined || Number(of) > (epoch ?? 0));
+}
+
 /** What a job does, in a few words. */
 export function jobWords(job) {
   const kind = say(`job_${job.kind}`);
-  if (job.stopping) return say("jobPhase", { kind, phase: say("phase_stopping") });
+  const phase = phaseWords(job);
+  return phase ? say("jobPhase", { kind, phase }) : kind;
+}
+
+/** How far a job is, in two or three words. */
+export function phaseWords(job) {
+  if (job.stopping) return say("phase_stopping");
   if (job.phase === "training" && job.epochs) {
     const now = Math.min((job.epoch ?? 0) + 1, job.epochs); // `epoch` is the last that is done
-    return say("jobPhase", { kind, phase: say("epochOf", { n: now, of: job.epochs }) });
+    return say("epochOf", { n: now, of: job.epochs });
   }
-  return job.phase && job.phase !== "ended" ? say("jobPhase", { kind, phase: say(`phase_${job.phase}`) }) : kind;
+  return job.phase && job.phase !== "ended" ? say(`phase_${job.phase}`) : "";
 }
 
 function ending(job) {
