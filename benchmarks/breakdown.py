@@ -46,6 +46,8 @@ def main(network: str = "light", side: int = 192, dtype: str = "float32", repeat
         graph.get_layer(name).input
         for name in ("roi_align_classifier", "roi_align_mask", "ROI", "proposal_targets")
     )
+    if config.MASK_FINE_FEATURES:
+        mask_input = [*mask_input, graph.get_layer("roi_align_mask_fine").input[1]]
     fed = [*box_input, *mask_input, *roi_input, *targets_input]
     values = keras.Model(graph.inputs, fed).predict_on_batch(batch)
     known = {id(t): np.asarray(v) for t, v in zip(fed, values, strict=True)}

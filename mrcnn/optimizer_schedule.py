@@ -5,6 +5,9 @@ import math
 import keras
 from keras import ops
 
+from . import fused_kernels
+from .fused_kernels import FusedAdamW, FusedSGD
+
 
 def make_optimizer(config, learning_rate, total_steps, momentum=None):
     """The optimiser that a config asks for, with its learning-rate schedule; or, when a momentum
@@ -19,7 +22,8 @@ def make_optimizer(config, learning_rate, total_steps, momentum=None):
             cosine=config.SCHEDULE == "cosine",
         )
     if config.OPTIMIZER == "adamw":
-        optimizer = keras.optimizers.AdamW(
+        adamw = FusedAdamW if fused_kernels.available() else keras.optimizers.AdamW
+        optimizer = adamw(
             learning_rate,
             weight_decay=config.WEIGHT_DECAY,
             global_clipnorm=config.GRADIENT_CLIP_NORM,
@@ -30,9 +34,8 @@ def make_optimizer(config, learning_rate, total_steps, momentum=None):
 
 
 def _sgd(config, learning_rate, momentum):
-    return keras.optimizers.SGD(
-        learning_rate, momentum=momentum, global_clipnorm=config.GRADIENT_CLIP_NORM
-    )
+    sgd = FusedSGD if fused_kernels.available() else keras.optimizers.SGD
+    return sgd(learning_rate, momentum=momentum, global_clipnorm=config.GRADIENT_CLIP_NORM)
 
 
 @keras.saving.register_keras_serializable("mrcnn")

@@ -6,6 +6,7 @@ import contextlib
 import functools
 import json
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -111,7 +112,14 @@ def prepare(base: Path) -> None:
 
 
 def prepare_trained(base: Path) -> None:
-    """The same after a first training and prediction."""
+    """The same after a first training and prediction, which are made once for all parts."""
+    shutil.copytree(_trained().name, base, dirs_exist_ok=True)
+
+
+@functools.cache
+def _trained() -> tempfile.TemporaryDirectory:
+    folder = tempfile.TemporaryDirectory()
+    base = Path(folder.name)
     prepare(base)
     with stand_ins():
         weights = train_test.train_main(**_training(base))
@@ -120,6 +128,7 @@ def prepare_trained(base: Path) -> None:
     weights.parent.rename(run)
     shutil.rmtree(base / "out/pre_predict")
     shutil.rmtree(base / "out/post_predict")
+    return folder
 
 
 def prepare_without_threshold(base: Path) -> None:

@@ -21,6 +21,32 @@ hypothesis.settings.register_profile("patient", deadline=None)
 hypothesis.settings.load_profile("patient")
 
 
+# The files that take longest begin: with them at the end one of two processes would wait.
+LONGEST_FIRST = [
+    "engine/test_learning.py",
+    "mrcnn/test_model.py",
+    "mrcnn/test_older_keras.py",
+    "test_workflow.py",
+    "test_kills.py",
+    "engine/test_training_interrupted.py",
+    "mrcnn/test_batches.py",
+    "mrcnn/test_config.py",
+    "test_predict.py",
+    "engine/test_detector.py",
+    "mrcnn/test_matterport_scripts.py",
+    "test_api_scripts.py",
+    "engine/test_exported.py",
+    "test_data_chain.py",
+    "engine/test_likeness.py",
+]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Sort the tests by file; each file keeps its order."""
+    ranks = {ROOT / "tests" / name: rank for rank, name in enumerate(LONGEST_FIRST)}
+    items.sort(key=lambda item: ranks.get(item.path, len(ranks)))
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The folder with real data beside the checkout; tests that need it are skipped without it."""

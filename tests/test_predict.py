@@ -300,12 +300,12 @@ def test_script_writes_everything(room, capsys):
 
 def test_second_run_replaces_the_tiles_of_its_images_only(room):
     folder, _ = room
-    predict_big_pic.main()
+    predict_big_pic.main(report=False)
     stale = folder / "img_cache" / "pre_predict" / "a b_r07_c09.png"
     other = folder / "img_cache" / "pre_predict" / "a b_r07_c09_r00_c00.png"
     for path in (stale, other):
         write_image(path, np.zeros((2, 2, 3), np.uint8))
-    assert predict_big_pic.main(files=[folder / "images" / "a b.png"]) == 0
+    assert predict_big_pic.main(files=[folder / "images" / "a b.png"], report=False) == 0
     assert not stale.exists() and other.exists()
     assert (folder / "img_cache" / "pre_predict" / "图[2]_r00_c00.png").exists()
 
@@ -313,7 +313,7 @@ def test_second_run_replaces_the_tiles_of_its_images_only(room):
 def test_a_bad_image_does_not_stop_the_others(room, capsys):
     folder, _ = room
     (folder / "images" / "broken.png").write_bytes(b"no image")
-    assert predict_big_pic.main(tile_images=False) == 1
+    assert predict_big_pic.main(tile_images=False, report=False) == 1
     assert (folder / "img_cache" / "a b_predicted.json").exists()
     assert not (folder / "img_cache" / "broken_predicted.json").exists()
     assert not (folder / "img_cache" / "pre_predict").exists()

@@ -7,8 +7,9 @@ import csv
 import cv2
 import numpy as np
 import pytest
-from networks import TinyConfig, Toys, fill_by_recipe
+from networks import fill_by_recipe
 from older_keras import Network, write_files
+from toys import TinyConfig, Toys
 
 import evaluate
 import predict_big_pic

@@ -9,7 +9,7 @@ import sys
 import numpy as np
 import pytest
 from checkout import ROOT
-from networks import TinyConfig
+from toys import TinyConfig
 
 from mrcnn import distributed
 

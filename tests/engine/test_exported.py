@@ -7,7 +7,8 @@ import zipfile
 
 import numpy as np
 import pytest
-from networks import TinyConfig, Toys, fill_by_recipe
+from networks import fill_by_recipe
+from toys import TinyConfig, Toys
 
 from engine import exported
 from engine.detector import load_detector

@@ -91,15 +91,16 @@ def test_the_exported_network_says_what_keras_says(trained, weights):
 
 
 WITHOUT_KERAS = """
-import runpy, sys
+import json, runpy, sys
 heavy = {"keras", "tensorflow", "torch", "jax"}
-sys.argv = sys.argv[1:]
 sys.path.insert(0, ".")
-try:
-    runpy.run_path(sys.argv[0], run_name="__main__")
-except SystemExit as end:
-    assert not end.code, end.code
-assert not heavy & set(sys.modules), heavy & set(sys.modules)
+for command in json.loads(sys.argv[1]):
+    sys.argv = command
+    try:
+        runpy.run_path(command[0], run_name="__main__")
+    except SystemExit as end:
+        assert not end.code, (command, end.code)
+    assert not heavy & set(sys.modules), (command, heavy & set(sys.modules))
 """
 
 
@@ -111,16 +112,17 @@ def test_scripts_predict_without_tensorflow(weights, tmp_path, monkeypatch):
     write_image(tmp_path / "a.png", image)
     write_annotation(tmp_path / "a.json", truth)
     out = tmp_path / "out"
-    for script, *arguments in (
-        ("predict_big_pic.py", str(tmp_path / "a.png"), "--out-dir", str(out)),
-        ("evaluate.py", "--truth", str(tmp_path), "--out", str(out / "evaluation")),
-    ):
-        done = subprocess.run(
-            [sys.executable, "-c", WITHOUT_KERAS, script, *arguments, "--weights", str(weights)],
-            cwd=ROOT, capture_output=True, text=True, encoding="utf-8",
-        )  # fmt: skip
-        assert done.returncode == 0, done.stdout + done.stderr
-        assert "note: Keras" not in done.stderr
+    commands = [
+        ["predict_big_pic.py", str(tmp_path / "a.png"), "--out-dir", str(out)],
+        ["evaluate.py", "--truth", str(tmp_path), "--out", str(out / "evaluation")],
+    ]
+    commands = [[*command, "--weights", str(weights)] for command in commands]
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_KERAS, json.dumps(commands)],
+        cwd=ROOT, capture_output=True, text=True, encoding="utf-8",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "note: Keras" not in done.stderr
     expected = find_molecules(load_detector(weights, engine="openvino"), image)
     rows = (out / "a_molecules.csv").read_text(encoding="utf-8").strip().splitlines()
     assert len(rows) == 1 + len(expected) > 10

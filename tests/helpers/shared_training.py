@@ -16,7 +16,7 @@ from pathlib import Path
 import keras
 import numpy as np
 from keras import ops
-from networks import TinyConfig, Toys
+from toys import TinyConfig, Toys
 
 from mrcnn import distributed
 from mrcnn.model import MaskRCNN

@@ -12,7 +12,7 @@ import psutil
 import pytest
 from checkout import ROOT
 from keras import ops
-from networks import Damaged, SomeEmpty, TinyConfig, Toys
+from toys import Damaged, Heavy, Refusing, SomeEmpty, TinyConfig, Toys
 
 from mrcnn.batch_workers import BatchWorkers, WorkerEnded
 from mrcnn.batches import BatchStream, DataGenerator
@@ -194,12 +194,18 @@ def test_a_sixth_image_that_cannot_be_loaded_stops_training(processes):
         list(itertools.islice(stream.generator(), 60))
 
 
+@pytest.fixture(scope="module")
+def model(tmp_path_factory, eagerly):
+    changes = {"STEPS_PER_EPOCH": 4, "VALIDATION_STEPS": 8}
+    changes |= {"IMAGE_MIN_DIM": 64, "IMAGE_MAX_DIM": 64}
+    return MaskRCNN("training", config(**changes), tmp_path_factory.mktemp("logs"))
+
+
 @pytest.mark.parametrize("where", ["training", "validation"])
-def test_training_raises_what_the_images_raised(where, tmp_path):
+def test_training_raises_what_the_images_raised(where, model):
     """And not TensorFlow's page about a generator."""
     bad, good = damaged(8, range(6)), Toys().load(4)
     sets = (bad, good) if where == "training" else (good, bad)
-    model = MaskRCNN("training", config(STEPS_PER_EPOCH=4, VALIDATION_STEPS=8), tmp_path)
     with pytest.raises(ImagesError, match="6 images cannot be loaded") as caught:
         model.train(*sets, 0.001, 1, "heads", verbose=0)
     assert isinstance(caught.value.__cause__, OSError)
@@ -344,10 +350,13 @@ def test_processes_make_the_same_batches_as_threads():
 SCRIPT = """
 import sys
 sys.path[:0] = {paths!r}
-from test_batches import BatchStream, DataGenerator, Toys, config
+from toys import TinyConfig, Toys
+class Two(TinyConfig):
+    IMAGES_PER_GPU = 2
 {guard}
+    from mrcnn.batches import BatchStream, DataGenerator
     print("the script runs", flush=True)
-    with BatchStream(DataGenerator(Toys().load(4), config(), seed=3), 0, 2) as stream:
+    with BatchStream(DataGenerator(Toys().load(4), Two(), seed=3), 0, 2) as stream:
         batches = stream.generator()
         ids = sum(int(next(batches)[0][1][:, 0].sum()) for _ in range(4))
         print(ids, stream._workers, flush=True)
@@ -385,15 +394,6 @@ def test_a_killed_worker_costs_no_batch(capsys):
     assert_same(found, first_batches(0, 31))
 
 
-class Heavy(Toys):
-    """A dataset whose batches take long to hand over: 400 MB each."""
-
-    def batch(self, number):
-        return bytes(4 * 10**8 if number else 1)
-
-    unreadable = {}
-
-
 def test_a_worker_that_is_killed_while_it_hands_over_a_batch_is_told():
     """Half a message must not be waited for: a ProcessPoolExecutor does, for ever."""
     workers = BatchWorkers(Heavy(), 1)
@@ -407,18 +407,6 @@ def test_a_worker_that_is_killed_while_it_hands_over_a_batch_is_told():
         with pytest.raises(WorkerEnded):
             batch.result(timeout=60)
     workers.close()
-
-
-class Refusal(Exception):
-    """An error that pickle cannot make again: its arguments are not those of its class."""
-
-    def __init__(self, one, other):
-        super().__init__(f"{one} {other}")
-
-
-class Refusing(Heavy):
-    def batch(self, number):
-        raise (Refusal("no", "batch"), ImagesError("no image"))[number]
 
 
 def test_an_error_in_a_worker_comes_to_its_caller():
@@ -445,10 +433,10 @@ def test_workers_end_with_a_killed_parent(tmp_path):
     script.write_text(
         "import os, sys\n"
         f"sys.path[:0] = {[str(ROOT / p) for p in ('', 'tests/mrcnn', 'tests/helpers')]!r}\n"
-        "from mrcnn import batch_workers\n"
-        "from test_batches import DataGenerator, Toys, config\n"
         "if __name__ == '__main__':\n"
-        "    maker = DataGenerator(Toys().load(5), config()).maker\n"
+        "    from mrcnn import batch_workers\n"
+        "    from toys import Heavy\n"
+        "    maker = Heavy()\n"
         "    workers = batch_workers.BatchWorkers(maker, 1)\n"
         "    workers.make(0)\n"
         "    print(workers.processes[0].pid, flush=True)\n"

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
-from networks import TinyConfig, Toys
+from toys import TinyConfig, Toys
 
 from mrcnn import weights
 from mrcnn.batches import DataGenerator

@@ -5,7 +5,8 @@ import json
 import keras
 import numpy as np
 import pytest
-from networks import TinyConfig, Toys, fill_by_recipe
+from networks import fill_by_recipe
+from toys import TinyConfig, Toys
 
 from mrcnn import export_onnx as export
 from mrcnn.mask_tools import unmold_masks

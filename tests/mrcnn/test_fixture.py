@@ -19,14 +19,13 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tests" / "helpers"), str(ROOT)]  # for writing the fixture as a script
 
 from networks import (  # noqa: E402
-    TinyConfig,
-    Toys,
     fill_by_recipe,
     fixed_rois_model,
     gradients_of,
     relative_error,
     set_distance,
 )
+from toys import TinyConfig, Toys  # noqa: E402
 
 from mrcnn.batches import DataGenerator  # noqa: E402
 from mrcnn.box_tools import norm_boxes  # noqa: E402

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from checkout import ROOT
 from keras import ops
-from networks import TinyConfig, fill_by_recipe
+from networks import fill_by_recipe
+from toys import TinyConfig
 
 import mrcnn.model as modellib
 from mrcnn import parallel_model, utils

@@ -10,7 +10,8 @@ import keras
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
-from networks import TinyConfig, Toys, fill_by_recipe
+from networks import fill_by_recipe
+from toys import TinyConfig, Toys
 
 import mrcnn.model as modellib
 from mrcnn import utils, visualize

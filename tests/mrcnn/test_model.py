@@ -11,7 +11,8 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
-from networks import TinyConfig, Toys, fill_by_recipe
+from networks import fill_by_recipe
+from toys import TinyConfig, Toys
 
 from mrcnn import model as modellib
 from mrcnn import weights
@@ -199,6 +200,12 @@ def test_set_log_dir(detector, tmp_path, monkeypatch):
     assert detector.epoch == 3
     detector.set_log_dir(str(tmp_path / "mask_rcnn_coco.h5"))
     assert detector.epoch == 0
+    # A second run has a folder of its own, even within the same minute.
+    first = Path(detector.log_dir)
+    first.mkdir()
+    Path(detector.checkpoint_path.format(epoch=1)).write_bytes(b"")
+    detector.set_log_dir()
+    assert Path(detector.log_dir).parent == first.parent and Path(detector.log_dir) > first
 
 
 # --- looking inside ----------------------------------------------------------------------------

@@ -10,8 +10,9 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
-from networks import TinyConfig, Toys, fill_by_recipe
+from networks import fill_by_recipe
 from older_keras import Network, write_files
+from toys import TinyConfig, Toys
 
 import predict_big_pic
 import train_test
@@ -202,9 +203,12 @@ def test_the_recipe_for_a_graphics_card_starts_from_coco(
     shutil.copy(coco, "mask_rcnn_coco.h5")
     for name in ("IMAGE_MIN_DIM", "IMAGE_MAX_DIM", "RPN_ANCHOR_SCALES", "TOP_DOWN_PYRAMID_SIZE",
                  "RPN_CHANNELS", "FPN_CLASSIF_FC_LAYERS_SIZE", "MASK_HEAD_CHANNELS",
-                 "PRE_NMS_LIMIT", "POST_NMS_ROIS_TRAINING", "POST_NMS_ROIS_INFERENCE"):  # fmt: skip
+                 "PRE_NMS_LIMIT", "POST_NMS_ROIS_TRAINING", "POST_NMS_ROIS_INFERENCE",
+                 "TRAIN_ROIS_PER_IMAGE", "MAX_GT_INSTANCES",
+                 "DETECTION_MAX_INSTANCES"):  # fmt: skip
         monkeypatch.setattr(train_test.ShapesConfig, name, getattr(SmallConfig, name))
     monkeypatch.setattr(train_test.ShapesConfig, "COMPUTE_DTYPE", "float32")
+    monkeypatch.setattr(train_test.ShapesConfig, "MOLECULE_PIXELS", 25)  # few tiles
     image, squares = np.full((90, 200, 3), 60, np.uint8), []
     for k in range(4):
         y, x = 20, 20 + 45 * k

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
-from networks import TinyConfig
+from toys import TinyConfig
 
 from mrcnn.box_tools import extract_bboxes, norm_boxes
 from mrcnn.mask_tools import crop_masks, minimize_mask

@@ -5,7 +5,8 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
-from networks import TinyConfig, fill_by_recipe, recipe_value
+from networks import fill_by_recipe, recipe_value
+from toys import TinyConfig
 
 from mrcnn import weights
 from mrcnn.backbone import resnet
