@@ -25,7 +25,7 @@ from spm.run.manifest import stamp
 
 PNG_BYTES = 256 * 1024**2  # of images as they are shown; as many of their pixels
 LEVELLED_BYTES = 320 * 1024**2  # of heights; those of 4096 x 4096 pixels have 128 MB
-SIGHT_PIXELS = 250_000  # of the first look at a large scan
+SIGHT_PIXELS = 160_000  # of the first look at a large scan
 ASKED = ("channel", "levelling", "colour_map")
 DEFAULTS = {"levelling": heights.LEVELLING, "colour_map": heights.COLOUR_MAP}
 
