@@ -155,6 +155,8 @@ def serve(project: Project, port: int | None, browser: bool) -> None:
             server_header=False, ws="none", timeout_graceful_shutdown=2,
         )
     )  # fmt: skip
+    # Who ends it in the middle of a request need not read what became of that.
+    logging.getLogger("uvicorn.error").addFilter(lambda _: not server.should_exit)
     threading.Thread(target=_announce, args=(server, keys, browser), daemon=True).start()
     server.run([listening])
 

@@ -1,8 +1,10 @@
 """The server as a whole: what it loads, what it tells of a project, its results, its end."""
 
 import json
+import socket
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -134,6 +136,25 @@ def test_ctrl_c_ends_it_in_a_line(tmp_path):
 
     server = Server(demo_project(tmp_path))
     assert server.end(signal.SIGINT) == "stopped.\n" and server.process.returncode == 130
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+def test_ctrl_c_in_the_middle_of_a_request(tmp_path):
+    import signal
+
+    server = Server(demo_project(tmp_path))
+    with socket.create_connection(("127.0.0.1", server.port)) as half:
+        half.sendall(
+            f"POST /api/upload/images/half.png HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\n"
+            f"X-Token: {server.token}\r\nContent-Length: 1000\r\n\r\nhalf".encode()
+        )
+        while not list((tmp_path / "images").glob(".~*")):  # it is being received
+            time.sleep(0.02)
+        assert server.end(signal.SIGINT) == "stopped.\n"
+    assert sorted(path.name for path in (tmp_path / "images").iterdir()) == [
+        "00-cut.png",
+        "00.png",
+    ]
 
 
 def test_a_missing_package_is_a_sentence(tmp_path):
