@@ -3,9 +3,10 @@
     python benchmarks/page.py [--size 4096] [--outlines 1000]
 
 The demo's image again and again, with stars on a grid as outlines; the real server, the real page.
-Measures from the click in the list until image and outlines are painted, and frames a second while
-a point of a molecule is dragged, the image moved, and zoomed. Needs requirements-dev.txt and
-Chromium.
+Measures from the click in the list until image and outlines are painted, frames a second while
+a point of a molecule is dragged, the image moved, and zoomed; and from the click on a microscope
+file of the same size, with tilt and line offsets, until it is first seen and until it is levelled.
+Needs requirements-dev.txt and Chromium.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "tests/helpers")]
 
 from app_page import Page, new_project, served, start_browser  # noqa: E402
+from instrument_writers import write_gsf  # noqa: E402
 
 from spm.io.images import read_image, write_image  # noqa: E402
 from spm.run import command_line  # noqa: E402
@@ -30,6 +32,8 @@ from spm.structures.shape import Shape  # noqa: E402
 
 CORNERS = 24  # of an outline
 REPEATS = 5
+SCANS = 3
+FRAME = 1e-7  # metres
 FRAMES = 120  # of a movement
 
 # Until the second frame after all is there: then the first has been painted.
@@ -43,6 +47,23 @@ const look = () => {
     const painted = () => done((performance.now() - start) / 1000);
     requestAnimationFrame(() => requestAnimationFrame(painted));
   } else setTimeout(look, 5);
+};
+look();
+"""
+
+# Until something of a microscope file is painted, and until its levelled image is.
+OPEN_SCAN = """
+const [name, done] = arguments;
+const start = performance.now();
+const passed = () => (performance.now() - start) / 1000;
+let seen = null;
+document.querySelector(`[data-key='images/${name}']`).click();
+const look = () => {
+  const { viewer } = page.desk;
+  const there = page.state.file.name === name && viewer.width && !viewer.waiting.size;
+  if (there) seen ??= passed();
+  if (there && page.state.info) done([seen, passed()]);
+  else setTimeout(look, 5);
 };
 look();
 """
@@ -114,23 +135,46 @@ def outlines(size: int, count: int) -> list[Shape]:
     ]
 
 
+def image_of(demo: np.ndarray, side: int) -> np.ndarray:
+    """Return the demo's image again and again, (side, side, 3) uint8."""
+    copies = [-(-side // length) for length in demo.shape[:2]]
+    return np.tile(demo, (*copies, 1))[:side, :side]
+
+
 def write_project(folder: Path, size: int, count: int) -> Path:
     """Write a large outlined image, and a small one."""
     project = new_project(folder / "project")
     demo = read_image(ROOT / "images/00.png")
     for name, side in (("large.png", size), ("a_small_one.png", 64)):
-        copies = [-(-side // length) for length in demo.shape[:2]]
-        image = np.tile(demo, (*copies, 1))[:side, :side]
-        write_image(project / "aug_test_in" / name, image)
+        write_image(project / "aug_test_in" / name, image_of(demo, side))
     annotation = Annotation(outlines(size, count), size, size, "large.png")
     write_annotation(project / "aug_test_in/large.json", annotation)
+    write_image(project / "images/0 opened at first.png", image_of(demo, 64))
+    for k in range(SCANS):
+        heights = scan(image_of(demo, size)[..., 1], seed=k)
+        write_gsf(project / f"images/scan {k}.gsf", heights, (FRAME, FRAME))
     return project
+
+
+def scan(surface: np.ndarray, seed: int) -> np.ndarray:
+    """Return heights in metres with tilt, noise and an offset of each line."""
+    rng = np.random.default_rng(seed)
+    rows, columns = surface.shape
+    y, x = np.mgrid[:rows, :columns]
+    heights = surface / 255 + x / columns + 0.7 * y / rows + rng.normal(0, 0.5, (rows, 1))
+    return (heights + rng.normal(0, 0.01, surface.shape)) * 1e-10
+
+
+def measure_scans(page: Page) -> None:
+    """Print how long microscope files take to be seen and to be levelled."""
+    for k in range(SCANS):
+        page.open("aug_test_in", "a_small_one.png")
+        seen, levelled = page.driver.execute_async_script(OPEN_SCAN, f"scan {k}.gsf")
+        print(f"microscope file {k + 1}: seen after {seen:.2f} s, levelled after {levelled:.2f} s")
 
 
 def measure(page: Page) -> None:
     """Print a line for each measurement."""
-    page.driver.set_script_timeout(300)
-    page.step("outline")
     times = []
     for _ in range(REPEATS):
         page.open("aug_test_in", "a_small_one.png")
@@ -166,7 +210,10 @@ def main(settings: Smoothness) -> int:
         driver = start_browser(Path(folder) / "chromium")
         try:
             with served(project) as server:
-                measure(Page(driver, server.address))
+                page = Page(driver, server.address)
+                page.step("outline")
+                measure_scans(page)
+                measure(page)
         finally:
             driver.quit()
     return 0

@@ -11,10 +11,12 @@ Takes labelme files, predicted (NAME_predicted.json) or drawn by hand, and write
 
 from __future__ import annotations
 
+import importlib
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Literal
 
 import numpy as np
@@ -41,6 +43,8 @@ from spm.structures.classes import ClassChoice, Classes
 from spm.structures.instance_masks import shape_masks
 from spm.structures.shape import Shape, outline, region
 
+ENDINGS = {"coco": "_coco.json", "imagej": "_rois.zip", "tiff": "_labels.tif"}
+TOGETHER = "coco.json"  # of several files
 MOST_LABELS = 65535  # a 16-bit label image holds no more
 
 
@@ -136,13 +140,7 @@ def write_imagej_rois(
     Raises:
         InputError: when the package roifile is not installed, or there is nothing to write.
     """
-    try:
-        import roifile
-    except ImportError as error:
-        raise InputError(
-            f"{path}: writing ImageJ ROIs needs the package roifile; "
-            "install it with: python -m pip install roifile"
-        ) from error
+    roifile = _package("roifile", path)
     if not annotation.shapes:
         raise InputError(f"{annotation.path or path}: has no molecule; there is no ROI to write.")
     annotation = annotation.classified(classes or None)
@@ -182,14 +180,24 @@ def label_array(annotation: Annotation) -> np.ndarray:
 
 def write_label_tiff(path: Path, annotation: Annotation, nm_per_pixel: float | None = None) -> None:
     """Write the 16-bit label image as TIFF; with a scale it is stored the way ImageJ reads it."""
-    import tifffile
-
+    tifffile = _package("tifffile", path)
     options: dict[str, Any] = {}
     if nm_per_pixel is not None:
         pixels = 1 / pixel_size.check(nm_per_pixel)
         options = {"resolution": (pixels, pixels), "metadata": {"unit": "nm"}}
     with atomic_path(path) as temporary:
         tifffile.imwrite(temporary, label_array(annotation), imagej=True, **options)
+
+
+def _package(name: str, path: Path) -> ModuleType:
+    """Return an optional package that a file is written with."""
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise InputError(
+            f"{path}: writing it needs the package {name}; "
+            f"install it with: python -m pip install {name}"
+        ) from error
 
 
 def _scale_of(annotation: Annotation) -> float | None:
@@ -238,6 +246,19 @@ def main(settings: Export) -> int:
     Raises:
         InputError: when a file or a format is wrong.
     """
+    print("\n".join(map(str, export(settings))))
+    return 0
+
+
+@takes(Export)
+def export(settings: Export) -> list[Path]:
+    """Write annotations for other programs; return the files.
+
+    Of several images those without a molecule have no ImageJ ROIs.
+
+    Raises:
+        InputError: when a file or a format is wrong.
+    """
     files, out, formats = settings.files, settings.out, settings.formats
     annotations = [read_annotation(path) for path in files]
     classes = classes_of(annotations, ClassChoice(settings.class_names or None))
@@ -247,21 +268,25 @@ def main(settings: Export) -> int:
             locks.enter_context(folder_lock(folder))
         for path, annotation in zip(files, annotations, strict=True):
             stem = (out or path.parent) / path.stem
-            if "imagej" in formats:
-                written.append(stem.with_name(f"{stem.name}_rois.zip"))
+            if "imagej" in formats and (annotation.shapes or len(files) == 1):
+                written.append(stem.with_name(stem.name + ENDINGS["imagej"]))
                 write_imagej_rois(written[-1], annotation, classes)
             if "tiff" in formats:
-                written.append(stem.with_name(f"{stem.name}_labels.tif"))
+                written.append(stem.with_name(stem.name + ENDINGS["tiff"]))
                 write_label_tiff(
                     written[-1], annotation, settings.nm_per_pixel or _scale_of(annotation)
                 )
         if "coco" in formats:
-            folder = out or files[0].parent
-            name = f"{files[0].stem}_coco.json" if len(files) == 1 else "coco.json"
-            written.append(folder / name)
+            written.append(_coco_path(files, out))
             write_coco(written[-1], annotations, classes)
-    print("\n".join(str(path) for path in written))
-    return 0
+    if not written:
+        raise InputError(f"{files[0]} and the others: have no molecule; there is nothing to write.")
+    return written
+
+
+def _coco_path(files: Sequence[Path], out: Path | None) -> Path:
+    name = files[0].stem + ENDINGS["coco"] if len(files) == 1 else TOGETHER
+    return (out or files[0].parent) / name
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@ another page, labelme or a prediction has written meanwhile."""
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 from starlette.requests import Request
 
 from engine.app.answers import Refused, field_of
+from engine.app.kept import Kept
 from engine.app.opened import digest_of, size_of
 from engine.app.outlines import ids, merged, sent_shapes, shown_shapes
 from engine.app.project import Project
@@ -26,7 +28,10 @@ from spm.structures.classes import Classes
 
 VERSIONS = ("latest", "prediction", "yours")
 ATTEMPTS = 3
+MOST_KEPT = 4096  # files of outlines that are read once
 NEW = "new"  # revision of a file that is not there yet
+_read: Kept[Annotation] = Kept(MOST_KEPT, lambda _: 1)
+_corrected: Kept[bool] = Kept(MOST_KEPT, lambda _: 1)
 CHANGED = "The outlines were changed elsewhere meanwhile; they are shown as they are now."
 
 
@@ -163,12 +168,50 @@ def _empty(image: Path, shown: Path) -> Annotation:
 
 def cached_read(path: Path) -> Annotation:
     """Return `read_annotation`, to be looked at only; a file that did not change is read once."""
-    return _read(path, repr(stamp(path)))
+    return _read.get(_key(path), lambda: read_annotation(path))
 
 
-@lru_cache(maxsize=1024)
-def _read(path: Path, _: str) -> Annotation:
-    return read_annotation(path)
+def cached_is_corrected(path: Path) -> bool:
+    """Return `is_corrected` of a file; of one that did not change it is found out once."""
+    return _corrected.get(_key(path), lambda: is_corrected(cached_read(path)))
+
+
+def _key(path: Path) -> str:
+    return repr([str(path), stamp(path)])
+
+
+class NotYet(InputError):
+    """A file was not read, since the time was up."""
+
+
+class Hasty:
+    """Reads files as `cached_read` does, until the time is up; then only what was read before.
+
+    Args:
+        seconds: of the time.
+
+    Attributes:
+        complete: whether nothing was left out.
+    """
+
+    def __init__(self, seconds: float):
+        self._until = time.monotonic() + seconds
+        self.complete = True
+
+    def read(self, path: Path) -> Annotation:
+        """Return a file's annotation; NotYet when there was no time for it."""
+        self._check(_read, path)
+        return cached_read(path)
+
+    def is_corrected(self, path: Path) -> bool:
+        """Return whether a prediction was corrected; NotYet when there was no time for it."""
+        self._check(_corrected, path)
+        return cached_is_corrected(path)
+
+    def _check(self, kept: Kept[Any], path: Path) -> None:
+        if time.monotonic() > self._until and _key(path) not in kept:
+            self.complete = False
+            raise NotYet(f"{path}: was not read yet.")
 
 
 @lru_cache(maxsize=64)

@@ -58,6 +58,15 @@ def image(project: Project, request: Request) -> Response:
     return Response(shown.png(asked), media_type="image/png", headers=headers)
 
 
+def sight(project: Project, request: Request) -> Response:
+    """Answer with a small PNG of a large instrument file, to be seen until its image is levelled;
+    with nothing (204) where that is there as soon."""
+    data = Shown.of(asked_file(project, request)).sight()
+    if data is None:
+        return Response(status_code=204)
+    return Response(data, media_type="image/png", headers={"Cache-Control": "no-store"})
+
+
 def convert(project: Project, request: Request, sent: dict[str, Any]) -> dict[str, Any]:
     """Convert an instrument file, as `spm.convert` does, so that the scripts see it as the page
     does; answer with what the image is called now."""

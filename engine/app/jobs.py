@@ -120,6 +120,7 @@ class Jobs:
         return {
             "kind": record.get("kind"),
             "running": running,
+            "stopping": running and (self._folder / STOP).exists(),
             "stopped": not running and (status == STOPPED or cut_off),
             "status": status,
             "started": started,

@@ -42,6 +42,11 @@ class Kept(Generic[T]):
                     self._making.pop(key, None)
         return made
 
+    def __contains__(self, key: str) -> bool:
+        """Return whether it is there, or made now."""
+        with self._lock:
+            return key in self._found or key in self._making
+
     def _keep(self, key: str, made: T) -> None:
         with self._lock:
             self._found[key] = made

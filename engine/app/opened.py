@@ -25,6 +25,7 @@ from spm.run.manifest import stamp
 
 PNG_BYTES = 256 * 1024**2  # of images as they are shown; as many of their pixels
 LEVELLED_BYTES = 320 * 1024**2  # of heights; those of 4096 x 4096 pixels have 128 MB
+SIGHT_PIXELS = 160_000  # of the first look at a large scan
 ASKED = ("channel", "levelling", "colour_map")
 DEFAULTS = {"levelling": heights.LEVELLING, "colour_map": heights.COLOUR_MAP}
 
@@ -95,6 +96,21 @@ class Shown:
             return data
         return encode_png(open_image(self.image).image)
 
+    def sight(self) -> bytes | None:
+        """Return a small PNG of an instrument file that takes seconds to level; None where the
+        image itself is there as soon."""
+        if self.source is None or self.image != self.source:
+            return None
+        asked = self.asked({})
+        key = _level_key(self.source, asked["channel"], heights.DIRECTION, asked["levelling"])
+        if key in _levelled:
+            return None
+        levelled = level_file(self.source, levelling=asked["levelling"], most_pixels=SIGHT_PIXELS)
+        if levelled.every == 1:
+            _levelled.get(key, lambda: levelled)
+            return None
+        return encode_png(draw(levelled, colour_map=asked["colour_map"]).image)
+
     def pixels(self) -> np.ndarray:
         """Return the image (H, W, 3) uint8 RGB as the page shows it at first; to be read only."""
         return _pixels.get(self.key({}), self._pixels)
@@ -124,11 +140,14 @@ class Shown:
 
 
 def _level(path: Path, channel: str, direction: str, levelling: str) -> Levelled:
-    key = repr([str(path.resolve()), stamp(path), channel, direction, levelling])
     return _levelled.get(
-        key,
+        _level_key(path, channel, direction, levelling),
         lambda: level_file(path, channel=channel, direction=direction, levelling=levelling),
     )
+
+
+def _level_key(path: Path, *asked: str) -> str:
+    return repr([str(path.resolve()), stamp(path), *asked])
 
 
 @lru_cache(maxsize=64)

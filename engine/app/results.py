@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -12,8 +14,10 @@ from urllib.parse import quote
 from starlette.requests import Request
 from starlette.responses import FileResponse
 
-from engine.app.answers import Refused
-from engine.app.project import Project, existing
+from engine.app.annotations import NEW, version_of
+from engine.app.answers import Refused, field_of
+from engine.app.project import IMAGES, Project, existing
+from spm import exports
 from spm.errors import InputError
 from spm.evaluation.comparison import TABLE
 from spm.instruments.inputs import list_inputs
@@ -21,6 +25,7 @@ from spm.pooled.folder import INDEX
 from spm.pooled.results import ENDING, name_of, read_result, tables
 from spm.report.result_files import output_names
 from spm.run.files import is_file, make_folder
+from spm.run.manifest import stamp
 
 # A report brings its own script, and none of its content may ask this server for anything else.
 POLICY = (
@@ -36,17 +41,21 @@ PARTS = {
 def results(project: Project, _: Request) -> dict[str, Any]:
     """Answer with the results of each image, and those of all together."""
     folder = project.out_dir
-    try:
-        names = [name_of(path) for path in tables(folder)]
-    except InputError:  # nothing was predicted yet
-        names = []
     titles = _titles(project.images_dir)
     return {
-        "files": [_result(folder, name, titles.get(name, name)) for name in names],
+        "files": [_result(folder, name, titles.get(name, name)) for name in _names(folder)],
         "index": _there(folder, INDEX),
         "corrections": _there(folder, TABLE),
         "folder": folder.as_posix(),
     }
+
+
+def _names(folder: Path) -> list[str]:
+    """Return NAME of each image's results."""
+    try:
+        return [name_of(path) for path in tables(folder)]
+    except InputError:  # nothing was predicted yet
+        return []
 
 
 def _titles(images_dir: Path) -> dict[str, str]:
@@ -57,10 +66,12 @@ def _titles(images_dir: Path) -> dict[str, str]:
 
 def _result(folder: Path, name: str, title: str) -> dict[str, Any]:
     parts = {part: _there(folder, f"{name}{ending}") for part, ending in PARTS.items()}
-    return {"name": name, "title": title, **parts, "counts": _counts(folder / f"{name}{ENDING}")}
+    table = folder / f"{name}{ENDING}"
+    return {"name": name, "title": title, **parts, "counts": _counts(table, repr(stamp(table)))}
 
 
-def _counts(table: Path) -> dict[str, int]:
+@lru_cache(maxsize=4096)
+def _counts(table: Path, _: str) -> dict[str, int]:
     """Return class -> molecules; {} for a damaged table, of which the pooled results tell."""
     try:
         result, _, _ = read_result(table, ())
@@ -71,6 +82,31 @@ def _counts(table: Path) -> dict[str, int]:
 
 def _there(folder: Path, name: str) -> str | None:
     return quote(name) if is_file(folder / name) else None
+
+
+def export(project: Project, _: Request, sent: dict[str, Any]) -> dict[str, Any]:
+    """Write the molecules of all recognised images for another program, as `spm.exports` does; the
+    user's corrections count. Answer with the files."""
+    files = list(_last_words(project))
+    if not files:
+        raise Refused("Nothing has been recognised yet; there is nothing to write.", 422)
+    wanted = field_of(sent, "format", str)
+    written = exports.export(files=files, formats=[wanted], out=project.out_dir)
+    return {"files": [{"path": quote(path.name), "name": path.name} for path in written]}
+
+
+def _last_words(project: Project) -> Iterator[Path]:
+    """Yield the file of each recognised image's molecules as they are now."""
+    titles = _titles(project.images_dir)
+    for name in _names(project.out_dir):
+        if name not in titles:  # its image was taken away
+            path = project.out_dir / f"{name}_predicted.json"
+            if is_file(path):
+                yield path
+            continue
+        version = version_of(project, project.image(IMAGES, titles[name]))
+        if version.revision != NEW:
+            yield version.path
 
 
 def result_file(project: Project, request: Request) -> FileResponse:

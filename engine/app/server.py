@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import importlib
 import logging
 import signal
 import socket
@@ -61,6 +62,7 @@ def application(project: Project, keys: Keys) -> Guard:
         _get("/api/state", state, project, jobs),
         _get(f"/api/info{at_image}", images.info, project),
         _get(f"/api/image{at_image}", images.image, project),
+        _get(f"/api/sight{at_image}", images.sight, project),
         _post(f"/api/convert{at_image}", images.convert, project),
         _post(f"/api/crop{at_image}", images.crop, project),
         Route(f"/api/upload{at_image}", _upload(project), methods=["POST"]),
@@ -73,6 +75,7 @@ def application(project: Project, keys: Keys) -> Guard:
         _post("/api/job", jobs.start),
         _post("/api/job/stop", jobs.stop),
         _get("/api/results", results.results, project),
+        _post("/api/export", results.export, project),
         _get("/results/{path:path}", results.result_file, project),
         _post("/api/open_folder", results.open_folder, project),
     ]
@@ -152,6 +155,8 @@ def serve(project: Project, port: int | None, browser: bool) -> None:
             server_header=False, ws="none", timeout_graceful_shutdown=2,
         )
     )  # fmt: skip
+    # Who ends it in the middle of a request need not read what became of that.
+    logging.getLogger("uvicorn.error").addFilter(lambda _: not server.should_exit)
     threading.Thread(target=_announce, args=(server, keys, browser), daemon=True).start()
     server.run([listening])
 
@@ -169,3 +174,5 @@ def _announce(server: uvicorn.Server, keys: Keys, browser: bool) -> None:
     print(f"{keys.address}\n  open it in a browser; Ctrl-C here ends it", flush=True)
     if browser:
         webbrowser.open(keys.address)
+    # For the first microscope file: its levelling need not wait for scipy then.
+    importlib.import_module("spm.instruments.line_offsets")

@@ -69,6 +69,13 @@ def kept_files(result: Path) -> list[Path]:
     return natural_sorted(path for path in found if re.fullmatch(name, path.name))
 
 
+def kept_names(folder: Path) -> set[str]:
+    """Return each NAME of which a correction is kept in a folder, which is read once for all."""
+    ending = re.compile(rf"(.+){KEPT}(_[0-9]+)?\.json")
+    found = (ending.fullmatch(path.name) for path in (folder.iterdir() if folder.is_dir() else ()))
+    return {match[1] for match in found if match}
+
+
 def corrections_of(prediction: Annotation, images_dir: Path) -> list[Annotation]:
     """Return the corrections of a prediction's image in other files, the latest first.
 

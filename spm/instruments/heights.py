@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import platform
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,7 @@ class Levelled:
         is_height: whether the channel holds heights of the surface.
         span: difference of the largest and the smallest measured value.
         settings: how they were made.
+        every: of how many pixels and lines one was taken.
     """
 
     path: Path
@@ -69,6 +71,7 @@ class Levelled:
     is_height: bool
     span: float
     settings: dict[str, Any]
+    every: int = 1
 
 
 def convert_file(
@@ -96,7 +99,12 @@ def convert_file(
 
 
 def level_file(
-    path: Path, *, channel: str = CHANNEL, direction: str = DIRECTION, levelling: str = LEVELLING
+    path: Path,
+    *,
+    channel: str = CHANNEL,
+    direction: str = DIRECTION,
+    levelling: str = LEVELLING,
+    most_pixels: int | None = None,
 ) -> Levelled:
     """Read one channel of an instrument file and level it.
 
@@ -108,12 +116,16 @@ def level_file(
         channel: part of the channel's name; empty for the height channel.
         direction: "forward", "backward", "up", "down", or two of them; empty prefers forward.
         levelling: "none", "plane", "lines" or "both".
+        most_pixels: for a first look, of which nothing is kept, lines and pixels of a larger image
+            are left out.
 
     Raises:
         InputError: when the file or a setting is wrong.
     """
     path = Path(path)
     chosen = instruments.choose(path, instruments.read_channels(path), channel, direction)
+    every = math.ceil(math.sqrt(chosen.values.size / (most_pixels or chosen.values.size)))
+    chosen = replace(chosen, values=chosen.values[::every, ::every])
     values, frame_nm, cut = _scanned_part(chosen)
     unit = chosen.unit
     if unit == "m":
@@ -137,7 +149,7 @@ def level_file(
         "versions": {"python": platform.python_version(), "numpy": np.__version__},
     }
     span = float(np.ptp(values[np.isfinite(values)]))
-    return Levelled(path, heights, unit, nm_per_pixel, chosen.is_height, span, settings)
+    return Levelled(path, heights, unit, nm_per_pixel, chosen.is_height, span, settings, every)
 
 
 def draw(

@@ -10,6 +10,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from spm.instruments import order_statistics
+
+HUGE = 1e100  # heights that only a damaged file has
+BLOCK = 256  # lines that are changed at a time: they stay in the processor's cache
+
 METHODS = ("none", "plane", "lines", "both")
 
 
@@ -32,21 +37,48 @@ def level(heights: np.ndarray, method: str = "both") -> np.ndarray:
         raise ValueError(f"Expected heights of shape (H, W). Received: {heights.shape}.")
     if method not in METHODS:
         raise ValueError(f"Expected a method among {', '.join(METHODS)}. Received: {method!r}.")
-    if not np.isfinite(heights).any():
+    known = _finite(heights)
+    if not known.size:
         return heights
+    largest = max(known.max(), -known.min())
+    if largest > HUGE:  # their squares would be too large for any number
+        return level(heights / largest, method) * largest
     if method == "plane":
-        heights = heights - plane(heights)
+        _take_off(heights, slopes(heights))
     if method == "lines":
-        heights = heights - line_offsets(heights)[:, None]
+        heights -= line_offsets(heights)[:, None]
     if method == "both":
         from spm.instruments.line_offsets import fitted_offsets  # scipy: see `line_offsets`
 
         # Tilt along the lines is seen well only once the offsets are gone, and the other way round.
         for _ in range(2):
-            heights = heights - plane(heights)
-            heights = heights - fitted_offsets(heights)[:, None]
-        heights = heights - plane(heights)
-    return heights - np.nanmedian(np.where(np.isfinite(heights), heights, np.nan))
+            _take_off(heights, slopes(heights))
+            heights -= fitted_offsets(heights)[:, None]
+        _take_off(heights, slopes(heights))
+    heights -= order_statistics.median(_finite(heights))
+    return heights
+
+
+def _finite(values: np.ndarray) -> np.ndarray:
+    """Return the finite values; all of them, in their shape, without a copy."""
+    finite = np.isfinite(values)
+    return values if finite.all() else values[finite]
+
+
+def _take_off(heights: np.ndarray, found: tuple[float, float]) -> None:
+    """Subtract a tilt from heights in their place."""
+    for first in range(0, len(heights), BLOCK):
+        heights[first : first + BLOCK] -= _plane(heights.shape, found, first, first + BLOCK)
+
+
+def _plane(
+    shape: tuple[int, int], found: tuple[float, float], first: int = 0, last: int | None = None
+) -> np.ndarray:
+    """Return lines `first` to `last` of a tilt, zero at the image's centre."""
+    (h, w), (slope_x, slope_y) = shape, found
+    y = (np.arange(h)[first:last] - (h - 1) / 2)[:, None]
+    x = (np.arange(w) - (w - 1) / 2)[None, :]
+    return slope_x * x + slope_y * y
 
 
 def line_offsets(heights: np.ndarray) -> np.ndarray:
@@ -69,19 +101,28 @@ def line_offsets(heights: np.ndarray) -> np.ndarray:
     return fitted_offsets(heights - tilt) + tilt.mean(axis=1)
 
 
-def plane(heights: np.ndarray, rounds: int = 12) -> np.ndarray:
+def plane(heights: np.ndarray) -> np.ndarray:
     """Return the tilt of the surface as a plane, robust against steps and adsorbates.
 
-    The slopes start from the most frequent local slope; then a plane is fitted by least squares to
+    Args:
+        heights: (H, W) float64; not finite values are ignored.
+
+    Returns:
+        (H, W) float64, zero at the image's centre.
+    """
+    return _plane(heights.shape, slopes(heights))
+
+
+def slopes(heights: np.ndarray, rounds: int = 12) -> tuple[float, float]:
+    """Return the tilt of the surface as its slopes (x, y) a pixel.
+
+    They start from the most frequent local slope; then a plane is fitted by least squares to
     the heights, terrace by terrace (common slopes, one offset for each level), with weights that
     fade for pixels far from every level.
 
     Args:
         heights: (H, W) float64; not finite values are ignored.
         rounds: number of re-weighted fits.
-
-    Returns:
-        (H, W) float64, zero at the image's centre.
     """
     h, w = heights.shape
     slope_y, slope_x = _common_slope(heights, axis=0), _common_slope(heights, axis=1)
@@ -96,7 +137,7 @@ def plane(heights: np.ndarray, rounds: int = 12) -> np.ndarray:
     for _ in range(rounds if len(z) > 10 else 0):
         change_x, change_y = _terrace_fit(z - slope_x * xs - slope_y * ys, xs, ys)
         slope_x, slope_y = slope_x + change_x, slope_y + change_y
-    return slope_x * x + slope_y * y
+    return slope_x, slope_y
 
 
 def _common_slope(heights: np.ndarray, axis: int) -> float:
@@ -104,10 +145,12 @@ def _common_slope(heights: np.ndarray, axis: int) -> float:
     gap = min(4, heights.shape[axis] - 1)
     if gap < 1:
         return 0.0
-    n = heights.shape[axis]
-    change = np.take(heights, range(gap, n), axis) - np.take(heights, range(n - gap), axis)
-    change = change[np.isfinite(change)]
-    return float(np.median(change)) / gap if len(change) else 0.0
+    if axis == 1:
+        change = heights[:, gap:] - heights[:, :-gap]
+    else:
+        change = heights[gap:] - heights[:-gap]
+    change = _finite(change)
+    return order_statistics.median(change) / gap if change.size else 0.0
 
 
 def _terrace_fit(residual: np.ndarray, x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
@@ -116,30 +159,50 @@ def _terrace_fit(residual: np.ndarray, x: np.ndarray, y: np.ndarray) -> tuple[fl
     The levels are the peaks of the smoothed height histogram; a pixel belongs to the nearest one.
     """
     levels = _levels(residual)
-    nearest = np.abs(residual[:, None] - levels).argmin(axis=1)
+    nearest = _nearest(residual, levels)
     deviation = residual - levels[nearest]
-    spread = 1.4826 * np.median(np.abs(deviation))
+    spread = 1.4826 * order_statistics.median(np.abs(deviation))
     spread = max(spread, 1e-9 * np.ptp(residual), 1e-150)  # an exact plane has none
     # Tukey's biweight: what lies more than 4.7 spreads from its level has no say.
     weight = np.clip(1 - (deviation / (4.685 * spread)) ** 2, 0, None) ** 2
-    columns = np.stack([x, y], axis=1)
-    target = residual.copy()
+    x, y, target = x.copy(), y.copy(), residual.copy()
     for k in range(len(levels)):
-        mine = nearest == k
-        total = weight[mine].sum()
+        mine = np.flatnonzero(nearest == k)
+        said = weight[mine]
+        total = said.sum()
         if total > 0:
-            columns[mine] -= (weight[mine, None] * columns[mine]).sum(axis=0) / total
-            target[mine] -= (weight[mine] * target[mine]).sum() / total
+            for values in (x, y):
+                values[mine] -= _sum_in_order(said * values[mine]) / total
+            target[mine] -= (said * target[mine]).sum() / total
     root = np.sqrt(weight)
-    slopes, *_ = np.linalg.lstsq(columns * root[:, None], target * root, rcond=None)
+    columns = np.stack([x * root, y * root], axis=1)
+    slopes, *_ = np.linalg.lstsq(columns, target * root, rcond=None)
     return float(slopes[0]), float(slopes[1])
+
+
+def _sum_in_order(values: np.ndarray) -> float:
+    """Return the sum, added up one by one, so that images come out to the digit as they always
+    have; `values.sum()` adds in another order."""
+    return np.cumsum(values)[-1]
+
+
+def _nearest(values: np.ndarray, levels: np.ndarray) -> np.ndarray:
+    """Return the number of the level that is nearest to each value, the lower one of two."""
+    nearest = np.zeros(len(values), np.int64)
+    least = np.abs(values - levels[0])
+    for k, level in enumerate(levels[1:], start=1):
+        distance = np.abs(values - level)
+        nearer = distance < least
+        nearest[nearer] = k
+        np.minimum(least, distance, out=least)
+    return nearest
 
 
 def _levels(values: np.ndarray) -> np.ndarray:
     """Return the heights at which the histogram of `values` peaks: (K,) float64, at least one."""
     from scipy.ndimage import gaussian_filter1d, maximum_filter1d
 
-    low, high = np.percentile(values, [0.5, 99.5])
+    low, high = order_statistics.percentiles(values, (0.5, 99.5))
     if high - low <= 1e-9 * max(abs(high), abs(low)):  # flat: no room for 200 bins
         return np.array([np.median(values)])
     counts, edges = np.histogram(values, bins=200, range=(low, high))
@@ -173,8 +236,12 @@ def contrast(
     finite = np.isfinite(heights)
     if not finite.any():
         return np.zeros(heights.shape), 0.0, 0.0
-    low, high = (float(v) for v in np.percentile(heights[finite], [low_percent, high_percent]))
-    values = np.zeros(heights.shape)
-    if high > low:
-        values[finite] = np.clip((heights[finite] - low) / (high - low), 0, 1)
+    low, high = order_statistics.percentiles(_finite(heights), (low_percent, high_percent))
+    if not high > low:
+        return np.zeros(heights.shape), low, high
+    values = heights - low
+    values /= high - low
+    values = np.clip(values, 0, 1, out=values)
+    if not finite.all():
+        values[~finite] = 0
     return values, low, high

@@ -17,13 +17,18 @@ terraces have several peaks and need no special care.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from scipy.linalg import solveh_banded
-from scipy.ndimage import binary_opening, gaussian_filter1d, maximum_filter1d
+from scipy.ndimage import gaussian_filter1d, maximum_filter1d
+
+from spm.instruments.order_statistics import row_medians, row_quantiles
 
 BINS = 256  # of the height histogram
+BLOCK = 32  # lines that are worked on at a time
 COLUMNS = 1024  # at most so many pixels of a line are looked at
 SMOOTHING = (0.04, 0.02, 0.01, 0.01, 0.01)  # of the histogram, round by round, share of its range
 REACH, PULL = 0.25, 0.15  # how far a line may move in a round, and usually does; share of range
@@ -68,7 +73,7 @@ def fitted_offsets(heights: np.ndarray) -> np.ndarray:
     low, high = _range(lines.heights)
     if high - low <= 1e-9 * max(abs(low), abs(high)):
         return np.zeros(len(heights))
-    floor = np.nanquantile(lines.heights, 0.05, axis=1)
+    floor = row_quantiles(lines.heights, 0.05)
     best = _by_ground(lines, _by_histogram(lines, floor))
     if not _ground_everywhere(lines, best):
         best = _without_ground(lines, floor)
@@ -94,7 +99,7 @@ def _lines(heights: np.ndarray, step: int) -> _Lines:
     jumps = np.zeros(len(heights) - 1)
     difference = np.diff(heights, axis=0)
     known = np.isfinite(difference).any(axis=1)
-    jumps[known] = np.nanmedian(difference[known], axis=1)
+    jumps[known] = row_medians(difference[known])
     grain = _grain(heights)
     return _Lines(heights, jumps, known, (grain, grain * step))
 
@@ -102,7 +107,7 @@ def _lines(heights: np.ndarray, step: int) -> _Lines:
 def _grain(heights: np.ndarray) -> int:
     """Return the lag in pixels at which heights along a line are half as alike as at lag 0."""
     some = heights[:: max(1, len(heights) // 200)]
-    some = some - np.nanmedian(some, axis=1, keepdims=True)
+    some = some - row_medians(some)[:, None]
     variance = np.nanmean(some**2)
     for lag in range(1, some.shape[1] // 2):
         product = some[:, lag:] * some[:, :-lag]
@@ -114,7 +119,7 @@ def _grain(heights: np.ndarray) -> int:
 def _starts(lines: _Lines) -> tuple[np.ndarray, np.ndarray]:
     """Return two first guesses of the offsets: only their fast part, and all but slow drift."""
     summed = np.concatenate([[0.0], np.cumsum(lines.jumps)])
-    middle = np.nanmedian(lines.heights, axis=1)
+    middle = row_medians(lines.heights)
     fast = summed - gaussian_filter1d(summed, 3)
     return fast, summed - gaussian_filter1d(summed - middle, 5 * lines.grain[1])
 
@@ -122,7 +127,10 @@ def _starts(lines: _Lines) -> tuple[np.ndarray, np.ndarray]:
 def _by_histogram(lines: _Lines, offsets: np.ndarray) -> np.ndarray:
     """Return the offsets at which each line's heights fit the histogram of all lines best."""
     for smoothing in SMOOTHING:
-        shift, weight, bin_width = _likeliest(lines, offsets, smoothing)
+        found = _likeliest(lines, offsets, smoothing)
+        if found is None:
+            return offsets
+        shift, weight, bin_width = found
         target = offsets + shift
         smallest = 1e-4 * bin_width**2
         jump_variance = max(_variance((lines.jumps - np.diff(target))[lines.known]), smallest)
@@ -133,10 +141,13 @@ def _by_histogram(lines: _Lines, offsets: np.ndarray) -> np.ndarray:
 
 def _likeliest(
     lines: _Lines, offsets: np.ndarray, smoothing: float
-) -> tuple[np.ndarray, np.ndarray, float]:
-    """Return how each line should move: (shift (H,), weight (H,) = 1 / variance, bin width)."""
+) -> tuple[np.ndarray, np.ndarray, float] | None:
+    """Return how each line should move: (shift (H,), weight (H,) = 1 / variance, bin width); None
+    where nothing but offsets was there."""
     levelled = lines.heights - offsets[:, None]
     low, high = _range(levelled, 0.3)
+    if not high > low:
+        return None
     counts = _histograms(levelled, low, high)
     density = gaussian_filter1d(counts.sum(axis=0), smoothing * BINS, mode="constant")
     logarithm = np.log(density / density.sum() + 1e-5)
@@ -202,22 +213,44 @@ def _ground_shift(lines: _Lines, offsets: np.ndarray) -> tuple[np.ndarray, np.nd
     above = levelled - level
     # Gaps between molecules pass through the ground's heights, but in spots, not in areas.
     area = tuple(min(max(3, grain // 2), 15) for grain in lines.grain[::-1])
-    ground = binary_opening(np.abs(above) < 3 * spread, np.ones(area))
+    ground = opened(np.abs(above) < 3 * spread, area)
     wanted = max(2 * lines.grain[0], LEAST_GROUND * levelled.shape[1])
+    shift, count = np.zeros(len(above)), np.zeros(len(above), np.int64)
+    for rows in _blocks(len(above)):
+        shift[rows], count[rows] = _ground_of_rows(above[rows], ground[rows], spread)
+    weight = np.where(count >= wanted, count / lines.grain[0] / spread**2, 0.0)
+    return shift, weight
+
+
+def _ground_of_rows(
+    above: np.ndarray, ground: np.ndarray, spread: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the mean height of each line's ground, and of how many pixels it is the mean."""
     shift = _row_means(above, ground)
     for width in (2.5, 2.0, 2.0):
         near = ground & (np.abs(above - shift[:, None]) < width * spread)
         shift = _row_means(above, near)
-    count = near.sum(axis=1)
-    weight = np.where(count >= wanted, count / lines.grain[0] / spread**2, 0.0)
-    return shift, weight
+    return shift, near.sum(axis=1)
+
+
+def opened(mask: np.ndarray, area: tuple[int, int]) -> np.ndarray:
+    """Return the pixels of a mask that lie in a rectangle (rows, columns) of its pixels alone."""
+    kernel = np.ones(area, np.uint8)
+    # Mirrored on the way back, as an even number of pixels has no middle.
+    there = (area[1] // 2, area[0] // 2)
+    back = (area[1] - 1 - there[0], area[0] - 1 - there[1])
+    outside = {"borderType": cv2.BORDER_CONSTANT, "borderValue": 0}
+    inner = cv2.erode(mask.view(np.uint8), kernel, anchor=there, **outside)
+    return cv2.dilate(inner, kernel, anchor=back, **outside).view(bool)
 
 
 def _lowest_peak(levelled: np.ndarray) -> tuple[float, float] | None:
     """Return the (height, standard deviation) of the histogram's lowest peak, None if too wide."""
     low, high = _range(levelled, 0.1)
+    if not high > low:
+        return None
     bins = 2 * BINS
-    counts = _histograms(levelled.reshape(1, -1), low, high, bins)[0]
+    counts = _histograms(levelled, low, high, bins).sum(axis=0)
     smooth = gaussian_filter1d(counts, 3, mode="constant")
     peaks = (smooth == maximum_filter1d(smooth, 31)) & (smooth > 0.1 * smooth.max())
     peak = int(np.flatnonzero(peaks)[0])
@@ -259,12 +292,19 @@ def _joined(
 
 def _histograms(values: np.ndarray, low: float, high: float, bins: int = BINS) -> np.ndarray:
     """Return the histogram of each row, (H, bins) float64; values outside are left out."""
-    rows = len(values)
-    scaled = (values - low) * (bins / (high - low))
-    inside = (scaled >= 0) & (scaled < bins)
-    index = np.where(inside, scaled, 0).astype(np.int64) + np.arange(rows)[:, None] * bins
-    counts = np.bincount(index[inside], minlength=rows * bins)
-    return counts.reshape(rows, bins).astype(np.float64)
+    counts = np.zeros((len(values), bins))
+    for rows in _blocks(len(values)):
+        scaled = (values[rows] - low) * (bins / (high - low))
+        inside = (scaled >= 0) & (scaled < bins)
+        index = np.where(inside, scaled, 0).astype(np.int64)
+        index += np.arange(len(index))[:, None] * bins
+        counts[rows].flat = np.bincount(index[inside], minlength=len(index) * bins)
+    return counts
+
+
+def _blocks(rows: int) -> Iterator[slice]:
+    """Yield slices of a few lines: what is made of them stays in the processor's cache."""
+    return (slice(first, first + BLOCK) for first in range(0, rows, BLOCK))
 
 
 def _range(values: np.ndarray, margin: float = 0.0) -> tuple[float, float]:

@@ -221,6 +221,7 @@ def _no_area(kind: str) -> str:
     if kind == "linestrip":
         return "is an open line, which encloses no area; draw a polygon, or end it where it begins"
     if kind in ("point", "points", "line"):
+        kind = "set of points" if kind == "points" else kind
         return f"is a {kind}, which encloses no area; draw a polygon"
     return f"has the unknown type {kind!r}; draw a polygon"
 

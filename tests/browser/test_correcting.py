@@ -125,4 +125,7 @@ def test_the_score_slider_hides_and_the_results_link_to_their_files(window, pred
     assert set(loaded) == {200}
     page.until("return [...document.querySelectorAll('#panel img')].every("
                "(image) => image.complete && image.naturalWidth > 0)")  # fmt: skip
+    page.click("[data-export=imagej]")
+    written = page.until("return document.querySelector('#panel .files a')?.download")
+    assert (predicted / "img_cache" / written).is_file()
     assert page.errors() == []

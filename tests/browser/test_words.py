@@ -54,3 +54,28 @@ def test_a_page_in_chinese_and_back(window, tmp_path):
     assert not re.search(
         "[\u4e00-\u9fff]", page.text().replace(zh["title"][-2:], "").replace("中文", "")
     )
+
+
+ASK = """
+const [what, values, done] = arguments;
+import("/page/api.js").then((api) => api[what](...values)).then(
+  () => done("it was not refused"), (error) => done(error.message));
+"""
+PLACE = {"folder": "aug_test_in", "name": "00-cut.png"}
+SMALL = {"left": 0, "top": 0, "width": 5, "height": 5}
+
+
+def test_what_the_server_refuses_is_said_in_chinese(window, tmp_path):
+    project = new_project(tmp_path / "project", ROOT / "aug_test_in/00-cut.png")
+    page: Page = window(project, "--language", "zh")
+    for what, values in (
+        ("getInfo", [{"folder": "images", "name": "none.png"}]),
+        ("crop", [PLACE, SMALL]),
+        ("crop", [PLACE, SMALL | {"left": 300, "width": 90, "height": 90}]),
+        ("propose", [PLACE, [-50, 4]]),
+        ("alike", [PLACE, []]),
+        ("exportAll", ["coco"]),
+        ("startJob", ["add", {"add": ["00-cut.png"]}]),
+    ):
+        said = page.driver.execute_async_script(ASK, what, values)
+        assert re.search("[\u4e00-\u9fff]", said), said

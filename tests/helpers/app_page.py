@@ -19,7 +19,9 @@ from selenium.common.exceptions import JavascriptException
 from selenium.webdriver import ActionChains
 from selenium.webdriver.chrome.service import Service
 
-PATIENCE = 40.0  # seconds until a page that shows nothing new has failed
+# Seconds until a page that shows nothing new has failed: what takes four alone can take two minutes
+# beside other work.
+PATIENCE = 240.0
 FLAGS = ["--headless=new", *(flag for flag in browser.FLAGS if flag != "--headless")]
 
 
@@ -37,7 +39,9 @@ def start_browser(profile: Path, size: tuple[int, int] = (1440, 1000)) -> webdri
     for flag in (*FLAGS, size_flag, f"--user-data-dir={profile}"):
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    return webdriver.Chrome(options, Service(driver))
+    found = webdriver.Chrome(options, Service(driver))
+    found.set_script_timeout(PATIENCE)
+    return found
 
 
 class Server:

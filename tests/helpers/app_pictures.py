@@ -95,6 +95,15 @@ def look(page: Page) -> None:
     save(page, "app_look")
 
 
+def results(page: Page) -> None:
+    """The results, and the molecules written for ImageJ."""
+    page.step("results")
+    page.click("[data-export=imagej]")
+    page.until("return document.querySelector('#panel .files a')")
+    page.until("return [...document.querySelectorAll('#panel img')].every((one) => one.complete)")
+    save(page, "app_results")
+
+
 def main(project: Path) -> None:
     """Make all of them."""
     with tempfile.TemporaryDirectory() as folder:
@@ -103,6 +112,7 @@ def main(project: Path) -> None:
         with opened(copy, Path(folder) / "first") as page:
             train(page)
             look(page)
+            results(page)
         leave_one_of_each(copy / f"aug_test_in/{PIECE}.json")
         with opened(copy, Path(folder) / "second") as page:
             outline(page)

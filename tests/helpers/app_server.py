@@ -15,6 +15,7 @@ from urllib.parse import quote, urlencode
 
 from checkout import ROOT
 
+PATIENCE = 240  # seconds, since other programs may have the processor
 TRIANGLE = [[10.0, 10.0], [40.0, 12.0], [22.0, 38.0]]
 
 
@@ -44,6 +45,7 @@ class Server:
         found = re.match(r"http://127\.0\.0\.1:(\d+)/\?token=(\S+)", said)
         assert found, said + self.process.stderr.read()
         self.port, self.token = int(found[1]), found[2]
+        self.process.stdout.readline()  # it has said all that it says
 
     def __enter__(self) -> Server:
         return self
@@ -55,13 +57,13 @@ class Server:
         """End it by a signal; return what it said on stderr."""
         if self.process.poll() is None:
             self.process.send_signal(how)
-        return self.process.communicate(timeout=60)[1]
+        return self.process.communicate(timeout=PATIENCE)[1]
 
     def raw(
         self, method: str, path: str, body: bytes | None = None, **headers: str
     ) -> tuple[int, dict[str, str], bytes]:
         """Ask with nothing but these headers (`_` for `-`) and the address as it is written."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
         try:
             connection.putrequest(method, path, skip_host="Host" in headers)
             if body is not None:

@@ -161,11 +161,13 @@ def write_mi(path: Path, forward: np.ndarray, backward: np.ndarray) -> None:
     path.write_bytes(text.encode() + body)
 
 
-def write_gsf(path: Path, values: np.ndarray) -> None:
+def write_gsf(
+    path: Path, values: np.ndarray, frame: tuple[float, float] = (FRAME[0], FRAME[1])
+) -> None:
     rows, columns = values.shape
     text = (
-        f"Gwyddion Simple Field 1.0\nXRes = {columns}\nYRes = {rows}\nXReal = {FRAME[0]}\n"
-        f"YReal = {FRAME[1]}\nXYUnits = m\nZUnits = m\nTitle = Z (Forward)\n"
+        f"Gwyddion Simple Field 1.0\nXRes = {columns}\nYRes = {rows}\nXReal = {frame[0]}\n"
+        f"YReal = {frame[1]}\nXYUnits = m\nZUnits = m\nTitle = Z (Forward)\n"
     ).encode()
     text += bytes(4 - len(text) % 4)
     path.write_bytes(text + values.astype("<f4").tobytes())

@@ -192,6 +192,17 @@ def test_more_than_255_molecules():
         exports.label_array(Annotation(shapes * 200, 20, 20, "a.png"))
 
 
+def test_an_image_without_a_molecule_does_not_stand_in_the_way_of_others(tmp_path):
+    pytest.importorskip("roifile")
+    bare = Annotation([], HEIGHT, WIDTH, "bare.png")
+    for name, one in (("a", annotation()), ("bare", bare), ("empty", bare)):
+        write_annotation(tmp_path / f"{name}.json", one)
+    files = [tmp_path / "a.json", tmp_path / "bare.json"]
+    assert exports.export(files=files, formats=["imagej"]) == [tmp_path / "a_rois.zip"]
+    with pytest.raises(InputError, match="no molecule"):
+        exports.export(files=[files[1], tmp_path / "empty.json"], formats=["imagej"])
+
+
 def test_command_writes_all_formats(tmp_path, capsys):
     pytest.importorskip("roifile")
     folder = tmp_path / "Ordner 扫描 [2]"

@@ -1,5 +1,6 @@
 // What the page asks the server for. The contract stands in engine/app.
 import { say } from "./words.js";
+import { said } from "./words_server.js";
 
 const token = new URLSearchParams(location.search).get("token") ?? "";
 
@@ -27,7 +28,7 @@ async function ask(method, path, body) {
   }
   if (response.ok) return response;
   const answer = await response.json().catch(() => ({}));
-  const sentence = response.status === 403 ? say("newAddress") : answer.error;
+  const sentence = response.status === 403 ? say("newAddress") : answer.error && said(answer.error);
   throw new ServerError(sentence ?? `${response.status} ${response.statusText}`, response.status, answer);
 }
 
@@ -42,6 +43,11 @@ export const getState = () => json("GET", "api/state");
 export const getInfo = (file) => json("GET", `api/info/${of(file)}`);
 export const getImage = async (file, view) =>
   (await ask("GET", `api/image/${of(file)}${query(view)}`)).blob();
+/** A small picture of a large microscope file, until getImage has it; null where that is as fast. */
+export const getSight = async (file) => {
+  const response = await ask("GET", `api/sight/${of(file)}`);
+  return response.status === 204 ? null : response.blob();
+};
 export const convert = (file, view) => json("POST", `api/convert/${of(file)}`, view);
 export const upload = (file, blob) => json("POST", `api/upload/${of(file)}`, blob);
 export const crop = (file, rectangle) => json("POST", `api/crop/${of(file)}`, rectangle);
@@ -55,6 +61,7 @@ export const startJob = (kind, options) => json("POST", "api/job", { kind, optio
 export const getJob = () => json("GET", "api/job");
 export const stopJob = () => json("POST", "api/job/stop", {});
 export const getResults = () => json("GET", "api/results");
+export const exportAll = (format) => json("POST", "api/export", { format });
 export const openFolder = () => json("POST", "api/open_folder", {});
 
 /** The address of a file under the results' folder, for images and links; paths come quoted. */

@@ -9,7 +9,7 @@ import { AlikeTool, ProposeTool } from "./propose_tool.js";
 import { Saver } from "./saving.js";
 import { SelectTool } from "./select_tool.js";
 import { Stage } from "./stage.js";
-import { on, sameFile, state, tell } from "./state.js";
+import { keyOf, on, openEntry, sameFile, state, tell } from "./state.js";
 import { Viewer } from "./viewer.js";
 import { say } from "./words.js";
 
@@ -168,13 +168,17 @@ desk.open = async (file, again = false) => {
   try {
     await load(file, turn);
   } catch (error) {
-    if (turn === opening) state.broken = error.message;
-    if (turn === opening) tell("file");
+    if (turn === opening) {
+      state.broken = error.message;
+      if (error.status === 422) state.unreadable.add(keyOf(file));
+      tell("file");
+    }
   }
   if (turn === opening) $("stage").classList.remove("busy");
 };
 
 async function load(file, turn) {
+  if (openEntry()?.instrument) await showSight(file, turn);
   const [info, answer] = await Promise.all([
     api.getInfo(file),
     api.getAnnotation(file),
@@ -182,8 +186,16 @@ async function load(file, turn) {
   ]);
   if (turn !== opening) return;
   state.info = info;
+  state.unreadable.delete(keyOf(file));
   desk.saver.open(file, answer);
   tell("file");
+}
+
+/** Show what a large scan looks like while it is still levelled. */
+async function showSight(file, turn) {
+  const blob = await api.getSight(file);
+  const bitmap = blob && (await createImageBitmap(blob));
+  if (bitmap && turn === opening) await viewer.setImage(bitmap);
 }
 
 /** Take the outlines of the open file anew, as after a run; what is not saved stays. */
@@ -202,7 +214,12 @@ let showing = 0;
 /** Show the open image, levelled and coloured as asked; the last one asked for wins. */
 desk.showImage = async (view, file = state.file) => {
   const turn = (showing += 1);
-  const blob = await api.getImage(file, view);
-  const bitmap = await createImageBitmap(blob);
-  if (turn === showing) await viewer.setImage(bitmap, Object.keys(view).length > 0);
+  const changed = Object.keys(view).length > 0;
+  if (changed) $("stage").classList.add("busy");
+  try {
+    const bitmap = await createImageBitmap(await api.getImage(file, view));
+    if (turn === showing) await viewer.setImage(bitmap, changed);
+  } finally {
+    if (changed && turn === showing) $("stage").classList.remove("busy");
+  }
 };

@@ -2,7 +2,7 @@
 import * as api from "./api.js";
 import { $, attempt, el, notice } from "./dom.js";
 import { desk } from "./desk.js";
-import { on, sameFile, state } from "./state.js";
+import { keyOf, on, sameFile, state } from "./state.js";
 import { refreshState } from "./refresh.js";
 import { say } from "./words.js";
 
@@ -71,8 +71,12 @@ function states(entry) {
     found.push(el("span.state.predicted", { text: say("nRecognised", { n: entry.predicted }) }));
   }
   if (entry.corrected) found.push(el("span.state.corrected", { text: `✓ ${say("corrected")}` }));
+  if (state.unreadable.has(keyOf(entry)) && !entry.damaged) {
+    found.push(el("span.state.damaged", { text: say("unreadable") }));
+  }
   if (entry.damaged) found.push(el("span.state.damaged", { text: say("damaged") }));
   if (entry.partial) found.push(el("span.state", { text: say("partialShort") }));
+  if (!found.length && entry.reading) found.push(el("span.state.none", { text: "…" }));
   if (!found.length) found.push(el("span.state.none", { text: say(entry.instrument ? "instrumentFile" : "nothingYet") }));
   return found;
 }
@@ -91,16 +95,24 @@ async function choose(entry) {
   if ($("list").contains(document.activeElement)) $("list").querySelector(`[data-key="${key}"]`)?.focus();
 }
 
+const FEW = 3; // files of which each gets a sentence of its own
+
 /** Give files to the server, and open the last one that it took. */
 async function add(folder, files) {
   const taken = [];
+  const refused = [];
   for (const file of files) {
-    const made = await attempt(() => api.upload({ folder, name: file.name }, file));
-    if (made) {
-      taken.push(made);
-      notice(say("added", { name: made.name, folder: made.folder }));
+    try {
+      taken.push(await api.upload({ folder, name: file.name }, file));
+    } catch (error) {
+      refused.push(error.message);
+      if (error.status === 0) break; // there is no server
     }
   }
+  if (taken.length > FEW) notice(say("addedMany", { n: taken.length, folder }));
+  else for (const { name } of taken) notice(say("added", { name, folder }));
+  for (const reason of refused.slice(0, FEW)) notice(reason, "error");
+  if (refused.length > FEW) notice(say("refusedMany", { n: refused.length - FEW }), "error");
   await attempt(refreshState);
   // Not all are images: an instrument's file of parameters, a JSON.
   const image = state.images.findLast((entry) => taken.some((made) => sameFile(entry, made)));

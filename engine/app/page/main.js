@@ -8,7 +8,7 @@ import { imagesPanel, setUpCrop } from "./panel_images.js";
 import { lookPanel, setUpLook } from "./panel_look.js";
 import { outlinePanel } from "./panel_outline.js";
 import { loadResults, resultsPanel } from "./panel_results.js";
-import { enterTrain, jobWords, trainPanel } from "./panel_train.js";
+import { enterTrain, jobWords, phaseWords, trainPanel } from "./panel_train.js";
 import { follow, refreshState } from "./refresh.js";
 import { on, openEntry, state, STEPS, tell } from "./state.js";
 import { setUpToolbar } from "./toolbar.js";
@@ -90,7 +90,9 @@ function drawFrame() {
 function drawJob() {
   const { job } = state;
   $("jobMark").hidden = !job?.running;
-  if (job?.running) $("jobMark").textContent = jobWords(job);
+  if (!job?.running) return;
+  $("jobMark").textContent = phaseWords(job) || jobWords(job);
+  $("jobMark").title = jobWords(job);
 }
 
 function chooseStep(step) {

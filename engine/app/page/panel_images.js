@@ -72,7 +72,7 @@ function cropSection() {
         onchange: (event) => tool.set({ ...tool.rectangle, [key]: Number(event.target.value) }),
       })));
   return [el("h3", { text: say("piece") }), el("div.fields", {}, ...fields),
-    el("div.buttons", {}, button("cut", () => cut(), { class: "main" }), button("cancel", () => desk.take("select")))];
+    el("div.buttons", {}, button("cut", () => cut(), { class: "main", id: "cutNow" }), button("cancel", () => desk.take("select")))];
 }
 
 /** What makes a training piece of the open image. */

@@ -116,7 +116,7 @@ function walkSection() {
     ...chips,
     el("span.pair", {},
       button("previous", () => walk(-1), { "aria-keyshortcuts": "P" }),
-      button("next", () => walk(1), { "aria-keyshortcuts": "N" })));
+      button("next", () => walk(1), { id: "nextDoubt", "aria-keyshortcuts": "N" })));
 }
 
 /** Go to the next (1) or previous (-1) molecule in doubt; any, where no kind is wanted. */

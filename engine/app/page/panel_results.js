@@ -5,7 +5,10 @@ import { desk } from "./desk.js";
 import { state, tell } from "./state.js";
 import { say } from "./words.js";
 
+const FORMATS = ["coco", "imagej", "tiff"]; // as spm.exports calls them
+
 let results = null;
+let exported = []; // files for other programs that were written last: {path, name}
 
 const link = (path, word) =>
   path ? el("a", { href: api.resultAddress(path), target: "_blank", rel: "noopener" }, say(word)) : null;
@@ -22,6 +25,7 @@ export function resultsPanel() {
       link(results.index, "allImages"), link(results.corrections, "beforeAfter"),
       button("openFolder", () => attempt(() => api.openFolder()))),
     totals(files),
+    exportSection(),
     ...files.map(card),
   ];
 }
@@ -41,14 +45,29 @@ function totals(files) {
   return el("div.card", {}, el("h3", { text: say("together", { n: files.length }) }), counts(sum));
 }
 
+function exportSection() {
+  const write = (format) => async (event) => {
+    event.target.disabled = true; // the panel is drawn anew afterwards
+    exported = (await attempt(() => api.exportAll(format)))?.files ?? [];
+    tell("results");
+  };
+  const links = exported.map(({ path, name }) =>
+    el("li", {}, el("a", { href: api.resultAddress(path), download: name }, name)));
+  return el("div.card", {},
+    el("h3", { text: say("otherPrograms") }), el("p.soft", { text: say("otherProgramsHint") }),
+    el("div.buttons", {}, ...FORMATS.map((format) =>
+      button(`export_${format}`, write(format), { "data-export": format }))),
+    links.length ? el("p.soft", { role: "status", text: say("exported", { n: links.length }) }) : null,
+    links.length ? el("ul.files", {}, ...links) : null);
+}
+
 function card(file) {
   const image = file.image
     ? el("img", { src: api.resultAddress(file.image), alt: say("resultImage", { name: file.title }), loading: "lazy" })
     : null;
-  const open = () => {
-    const entry = state.images.find((each) => each.folder === "images" && each.name === file.name);
-    if (entry) desk.open({ folder: "images", name: entry.name }).then(() => tell("step", "look"));
-  };
+  const entry = state.images.find((each) => each.folder === "images" && each.name === file.title);
+  const open = () =>
+    desk.open({ folder: "images", name: entry.name }).then(() => tell("step", "look"));
   return el("div.card", {},
     el("h3", { text: file.title }),
     image ? el("a", { href: api.resultAddress(file.report ?? file.image), target: "_blank", rel: "noopener" }, image) : null,
@@ -56,12 +75,13 @@ function card(file) {
     el("div.buttons", {},
       link(file.report, "report"), link(file.table, "table"), link(file.statistics, "statistics"),
       link(file.averages, "averages"), link(file.summary, "numbers"),
-      state.images.some((each) => each.folder === "images" && each.name === file.name)
-        ? button("look", open) : null));
+      entry ? button("look", open) : null),
+    entry?.corrected ? el("p.soft", { text: say("tablesArePredictions") }) : null);
 }
 
 /** Ask for the results anew. */
 export async function loadResults() {
+  exported = [];
   results = await attempt(() => api.getResults());
   tell("results");
 }

@@ -78,17 +78,17 @@ function jobSection(job) {
       el("p.stage", { text: words }),
       ...reasons(job).slice(0, 3).map((text) => el("p.reason", { text })),
       job.running ? bar : null,
-      job.running && job.stage ? el("p.soft", { id: "stage-now", text: said(job.stage) }) : null,
+      job.running && isOfNow(job) ? el("p.soft", { id: "stage-now", text: said(job.stage) }) : null,
       job.running && job.minutes_left !== null && job.minutes_left !== undefined
         ? el("p.soft", { text: say("minutesLeft", { n: Math.max(1, Math.round(job.minutes_left)) }) }) : null,
       job.losses?.length ? lossChart(job.losses, job.epochs, say) : null,
       job.losses?.length ? lossLegend(say) : null,
       job.running
-        ? el("div.buttons", {}, button("stop", async () => {
-          const now = await attempt(() => api.stopJob());
-          if (now) state.job = now;
+        ? el("div.buttons", {}, button("stop", async (event) => {
+          event.target.disabled = true; // the panel is drawn anew with the answer
+          state.job = (await attempt(() => api.stopJob())) ?? state.job;
           tell("job");
-        }, { id: "stop" }))
+        }, { id: "stop", disabled: Boolean(job.stopping) }))
         : null,
       job.running ? el("p.soft", { text: say("closeHint") }) : null,
       logBox(job)),
@@ -107,14 +107,27 @@ function logBox(job) {
   return box;
 }
 
+/** Whether the last line of a job is about what it does now, not about an epoch that is done. */
+function isOfNow({ stage, epoch }) {
+  const [, of] = /^epoch (\d+): \d+ of /.exec(stage) ?? [];
+  return Boolean(stage) && (of === undefined || Number(of) > (epoch ?? 0));
+}
+
 /** What a job does, in a few words. */
 export function jobWords(job) {
   const kind = say(`job_${job.kind}`);
+  const phase = phaseWords(job);
+  return phase ? say("jobPhase", { kind, phase }) : kind;
+}
+
+/** How far a job is, in two or three words. */
+export function phaseWords(job) {
+  if (job.stopping) return say("phase_stopping");
   if (job.phase === "training" && job.epochs) {
     const now = Math.min((job.epoch ?? 0) + 1, job.epochs); // `epoch` is the last that is done
-    return say("jobPhase", { kind, phase: say("epochOf", { n: now, of: job.epochs }) });
+    return say("epochOf", { n: now, of: job.epochs });
   }
-  return job.phase && job.phase !== "ended" ? say("jobPhase", { kind, phase: say(`phase_${job.phase}`) }) : kind;
+  return job.phase && job.phase !== "ended" ? say(`phase_${job.phase}`) : "";
 }
 
 function ending(job) {

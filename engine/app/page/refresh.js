@@ -5,7 +5,9 @@ import { state, tell } from "./state.js";
 
 const OFTEN = 1500; // milliseconds, while a job runs
 const SELDOM = 8000;
+const SOON = 600; // while the server still reads: others ask it something too
 let timer = null;
+let rest = null; // timer
 let lost = false;
 
 /** Take /api/state anew. */
@@ -17,6 +19,9 @@ export async function refreshState() {
   tell("state");
   tell("job");
   tell("classes");
+  clearTimeout(rest);
+  // Of hundreds of images the server first says what it has read by then.
+  if (answer.complete === false) rest = setTimeout(() => refreshState().catch(() => null), SOON);
   return answer;
 }
 

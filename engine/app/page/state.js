@@ -11,6 +11,7 @@ export const state = {
   job: null,
   file: null, // {folder, name} of the image that is open
   info: null, // its /api/info
+  unreadable: new Set(), // of `keyOf`: files that were opened here and could not be read
   broken: null, // why the open image or its outlines cannot be read
   step: "images",
   className: null, // the class of the next outline
@@ -29,6 +30,7 @@ export function tell(name, ...values) {
   for (const listener of listeners.get(name) ?? []) listener(...values);
 }
 
+export const keyOf = ({ folder, name }) => `${folder}/${name}`;
 export const sameFile = (a, b) => a?.folder === b?.folder && a?.name === b?.name;
 
 /** The entry of the open image in the list. */

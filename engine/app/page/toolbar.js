@@ -31,7 +31,8 @@ function icon(name) {
 function tool(name, key) {
   return el("button.tool", {
     type: "button", "aria-pressed": String(desk.toolName === name), "data-tool": name,
-    title: `${say(name)} (${key})`, "aria-keyshortcuts": key, disabled: !state.file,
+    title: `${say(name)} (${key})`, "aria-label": say(name), "aria-keyshortcuts": key,
+    disabled: !state.file,
     onclick: () => {
       desk.take(name);
       desk.viewer.layers.top.focus();

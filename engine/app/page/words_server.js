@@ -24,7 +24,7 @@ const CHINESE = [
   [/^(.*)what is not outlined teaches nothing$/, "$1未勾画之处不参与训练"],
   [/^(.*) has (\d+) parts \(group number (\d+)\)$/, "$1 由 $2 部分组成（组号 $3）"],
   [/^(.*)shape (\d+) \('(.*)'\) reaches (\d+) pixels out of the image; move or delete it\.$/, "$1形状 $2（“$3”）超出图像 $4 像素；请移动或删除它。"],
-  [/^(.*)shape (\d+) \('(.*)'\) is an? \w+, which encloses no area; draw a polygon\.$/, "$1形状 $2（“$3”）是点或线，没有围成面积；请重画或删除它。"],
+  [/^(.*)shape (\d+) \('(.*)'\) is an? [\w ]+, which encloses no area; draw a polygon\.$/, "$1形状 $2（“$3”）是点或线，没有围成面积；请重画或删除它。"],
   [/^(.*)shape (\d+) \('(.*)'\) crosses itself; .*$/, "$1形状 $2（“$3”）的边界自相交；请按顺序沿分子边缘画点。"],
   // its kinds, alone or as the head of a list
   [/^overlapping outlines(: \d+)?$/, "相互重叠的轮廓$1"],
@@ -55,6 +55,42 @@ const CHINESE = [
   [/^stopped\.$/, "已停止。"],
 ];
 
+/** What is refused, with the sentence that stands for it; paths and numbers stay. */
+const REFUSED = [
+  [/^Another run is going on; .*$/, "另有一次运行正在进行；请等它结束，或停止它。"],
+  [/^(.+): another run is working in this folder; .*$/, "$1：另一次运行正在使用此文件夹；请等它结束。"],
+  [/^(.+): another program is writing it; try again later\.$/, "$1：另一个程序正在写入；请稍后再试。"],
+  [/^(.+): is there already; rename one of the two\.$/, "$1：已存在；请给其中一个改名。"],
+  [/^The file is larger than (\d+) GB\.$/, "文件超过 $1 GB。"],
+  [/^(.+): no reader here knows this kind of file; .*$/, "$1：无法识别这种文件；请用 Gwyddion（gwyddion.net）打开并另存为 .gwy。"],
+  [/^(.+): the file is damaged or of an unknown variant \((.*)\); .*$/, "$1：文件已损坏或格式变体未知（$2）；请用显微镜软件打开并重新保存。"],
+  [/^(.+): the file ends (?:in its header|before its .* pixels do); .*$/, "$1：文件不完整；请重新从显微镜复制。"],
+  [/^(.+): (?:the file is empty|the image is damaged or truncated|.* are no image).*$/, "$1：文件为空或已损坏；请重新复制。"],
+  [/^(.+): is not an image in a known format; .*$/, "$1：不是已知格式的图像；请另存为 PNG 或 TIFF。"],
+  [/^(.+): (\d+) x (\d+) pixels are more than the limit of (\S+) megapixels; .*$/, "$1：$2 x $3 像素超过了 $4 百万像素的上限；请裁剪。"],
+  [/^(.+): holds no image; .*$/, "$1：不含图像；请选择带有扫描通道的文件。"],
+  [/^(.+): (?:reading this format|writing it) needs the package (\S+); install it with: (.*)$/, "$1：需要软件包 $2；安装命令：$3"],
+  [/^(.+): there is no such (?:file|image|annotation file); .*$/, "$1：文件不存在，可能已被移走。"],
+  [/^(.+): is a link that leads out of the folder; .*$/, "$1：是指向文件夹之外的链接；请复制文件本身。"],
+  [/^'(.*)' is no name of a file here\.$/, "这里不能使用文件名“$1”。"],
+  [/^(.+): (?:is not valid JSON .*|is empty|is not a text file in UTF-8|is not a labelme annotation).*$/, "$1：不是可读的标注文件；请修复或移走它。"],
+  [/^the place .* is outside the image of .*$/, "该处在图像之外；请点击一个分子。"],
+  [/^nothing stands out at .*$/, "该处没有明显的分子；请点击分子的中间，或逐点勾画。"],
+  [/^(.+): a piece of (\d+) x (\d+) pixels is too small; give at least (.*)\.$/, "$1：$2 x $3 像素的小图太小；至少需要 $4。"],
+  [/^(.+): the piece .* does not lie in the image of .*$/, "$1：小图超出图像范围；请改正数字。"],
+  [/^Outline (\d+) needs the name of its class, of 1 to (\d+) characters\.$/, "第 $1 个轮廓需要类别名称（1 到 $2 个字符）。"],
+  [/^Outline a molecule of each class first; .*$/, "请先在每个类别中勾画一个分子；然后即可找到所有相似的分子。"],
+  [/^(.+): nothing is outlined in it; .*$/, "$1：其中没有任何轮廓；请先识别并修正它。"],
+  [/^(.+): has no molecule; there is no ROI to write\.$/, "$1：没有分子，无 ROI 可写。"],
+  [/^(.+) and the others: have no molecule; .*$/, "所有图像中都没有分子，没有可写的内容。"],
+  [/^Nothing has been recognised yet; .*$/, "尚未识别任何图像，没有可写的内容。"],
+  [/^There is no program here that opens folders; open (.*)\.$/, "这里没有可打开文件夹的程序；请手动打开 $1。"],
+  [/^(.+): No space left on device; .*$/, "$1：磁盘已满；请腾出空间后再试。"],
+  [/^(.+): (?:Permission denied|Operation not permitted); .*$/, "$1：没有权限；请关闭占用它的程序或更改权限。"],
+  [/^(.+): Read-only file system; .*$/, "$1：该文件夹不可写入；请换一个文件夹。"],
+  [/^Something went wrong; .*$/, "出现意外错误；启动 app.py 的窗口中有说明。"],
+];
+
 /** What the scripts say of files and flags is done with clicks here: a pattern, and the page's word. */
 const HERE = [
   [/: there is no annotated image; put /, "nothingOutlined"],
@@ -68,7 +104,7 @@ export function said(line) {
   const [, indent, text] = /^(\s*)(.*)$/s.exec(line);
   const here = HERE.find(([pattern]) => pattern.test(text));
   if (here) return say(here[1]);
-  const known = spoken() === "zh" ? CHINESE.find(([pattern]) => pattern.test(text)) : null;
+  const known = spoken() === "zh" ? [...CHINESE, ...REFUSED].find(([pattern]) => pattern.test(text)) : null;
   const words = known ? text.replace(known[0], known[1]) : text;
   return indent + words.replace(/--(examples|self-training)/, (_, flag) =>
     `“${say(flag === "examples" ? "examples" : "selfTraining")}”`);

@@ -21,13 +21,13 @@ from spm.structures.annotation import read_annotation
 SIDE = 96
 
 
-def write_gsf(path, seed=1):
-    """A Gwyddion simple field of 96 x 96 pixels of 0.5 nm, tilted and with lines of their own."""
+def write_gsf(path, seed=1, side=SIDE):
+    """A Gwyddion simple field of 48 x 48 nm, tilted and with lines of their own."""
     rng = np.random.default_rng(seed)
-    y, x = np.mgrid[:SIDE, :SIDE]
-    heights = 1e-10 * (np.sin(x / 5) * np.cos(y / 7) + 0.05 * x + rng.normal(0, 1, (SIDE, 1)))
+    y, x = np.mgrid[:side, :side]
+    heights = 1e-10 * (np.sin(x / 5) * np.cos(y / 7) + 0.05 * x + rng.normal(0, 1, (side, 1)))
     head = (
-        f"Gwyddion Simple Field 1.0\nXRes = {SIDE}\nYRes = {SIDE}\nXReal = 4.8e-8\n"
+        f"Gwyddion Simple Field 1.0\nXRes = {side}\nYRes = {side}\nXReal = 4.8e-8\n"
         "YReal = 4.8e-8\nXYUnits = m\nZUnits = m\nTitle = Topography\n"
     ).encode()
     path.write_bytes(head + b"\0" * (4 - len(head) % 4) + heights.astype("<f4").tobytes())
@@ -108,6 +108,22 @@ def test_an_instrument_file_is_previewed_and_converted_as_the_scripts_do(server)
     assert images["scan.png"]["outlines"] == 1 and not images["a b.png"]["instrument"]
     status, answer = server.ask("POST", "/api/convert/images/a b.png", sent)
     assert status == 422 and "instrument" in answer["error"]
+
+
+def test_a_large_scan_is_seen_before_it_is_levelled(server):
+    folder = server.project / "images"
+    write_gsf(folder / "large.gsf", side=500)
+    quick = decode_image(server.good("GET", "/api/sight/images/large.gsf"), "sight")
+    whole = shown(server, "images/large.gsf")
+    assert quick.shape == (250, 250, 3) and whole.shape == (500, 500, 3)
+    # The same heights in nearly the same colours: lines that were left out are levelled too.
+    away = np.abs(quick.astype(int) - whole[::2, ::2])
+    assert np.median(away) <= 2 and away.mean() < 12
+    for name in ("large.gsf", "scan.gsf", "scaled.png"):  # levelled by now; small; an image
+        assert server.raw("GET", f"/api/sight/images/{name}", X_Token=server.token)[0] == 204
+    (folder / "bad.gsf").write_bytes((folder / "scan.gsf").read_bytes()[:500])
+    status, answer = server.ask("GET", "/api/sight/images/bad.gsf")
+    assert status == 422 and "bad.gsf" in answer["error"]
 
 
 def test_files_are_taken_in_and_nothing_is_replaced(server):

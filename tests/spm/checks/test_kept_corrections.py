@@ -8,7 +8,7 @@ import pytest
 from annotated import SQUARE, TRIANGLE, textured
 
 from spm.checks.corrections import examine, latest, store
-from spm.checks.kept_corrections import keep_correction, kept_files
+from spm.checks.kept_corrections import keep_correction, kept_files, kept_names
 from spm.checks.predictions import is_corrected, mark_prediction, result_name
 from spm.io.images import read_image, write_image
 from spm.report.labelme_image import image_for_labelme
@@ -61,6 +61,7 @@ def test_predicting_again_keeps_every_correction_and_nothing_else(tmp_path):
     change(result, label="D")
     predict(tmp_path, "E")
     assert kept_files(result) == [first.path, tmp_path / "out/scan [1]_corrected_2.json"]
+    assert kept_names(tmp_path / "out") == {"scan [1]"} and kept_names(tmp_path / "none") == set()
     assert first.path.read_bytes() == before
     # A run that was killed after it had kept them finds them kept.
     change(result, label="F")

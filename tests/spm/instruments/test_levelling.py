@@ -145,6 +145,21 @@ def test_tiny_images(shape):
         assert np.isfinite(levelling.level(np.ones(shape), method)).all()
 
 
+@pytest.mark.parametrize("width", [1, 40])
+def test_nothing_is_left_of_lines_that_are_level_but_for_their_offsets(width):
+    offsets = np.random.default_rng(0).normal(0, 1, (50, 1))
+    for method in ("lines", "both"):
+        levelled = levelling.level(np.tile(offsets, (1, width)), method)
+        assert np.abs(levelled).max() < 1e-9
+
+
+def test_heights_of_a_damaged_file_overflow_nowhere():
+    heights = np.random.default_rng(0).normal(0, 1, (60, 60))
+    with np.errstate(all="raise"):
+        levelled = levelling.level(heights * 1e200, "both")
+    np.testing.assert_allclose(levelled / 1e200, levelling.level(heights, "both"), atol=1e-9)
+
+
 def test_contrast_by_percentiles():
     values, low, high = levelling.contrast(np.arange(101.0)[None], 10, 90)
     assert (low, high) == (10.0, 90.0)

@@ -77,7 +77,7 @@ def test_two_corners_are_a_rectangle_and_an_open_line_is_named(tmp_path):
     assert region_area(annotation.shapes[0]) == 24
     for kind, problem in {
         "linestrip": "is an open line", "line": "is a line", "point": "is a point",
-        "points": "is a points", "cuboid": "the unknown type 'cuboid'",
+        "points": "is a set of points", "cuboid": "the unknown type 'cuboid'",
     }.items():  # fmt: skip
         annotation = read(tmp_path, item(kind=kind))
         assert problem in "".join(check_annotation(annotation))
