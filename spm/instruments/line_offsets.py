@@ -18,7 +18,7 @@ terraces have several peaks and need no special care.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -35,6 +35,8 @@ REACH, PULL = 0.25, 0.15  # how far a line may move in a round, and usually does
 GROUND_ROUNDS = 3
 WIDEST_GROUND = 0.1  # standard deviation of the ground's peak, share of the range of heights
 LEAST_GROUND = 0.02  # share of a line's pixels that must be ground
+SMALLEST = -500  # exponent of two; smaller ranges of heights count as flat
+FLAT = 1e-12  # share of the range of all heights; what is left of offsets taken off is rounding
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ class _Lines:
     """What stays the same while the offsets are fitted.
 
     Attributes:
-        heights: (H, W) float64 without tilt; NaN where missing.
+        heights: (H, W) float64 without tilt, as shares of about their range; NaN where missing.
         jumps: (H-1,) float64 median difference of neighbouring lines, 0 where unknown.
         known: (H-1,) bool, where the jump is known.
         grain: length over which neighbouring pixels are alike, (along the line, across), pixels.
@@ -73,11 +75,16 @@ def fitted_offsets(heights: np.ndarray) -> np.ndarray:
     low, high = _range(lines.heights)
     if high - low <= 1e-9 * max(abs(low), abs(high)):
         return np.zeros(len(heights))
+    # By a power of two, which rounds nothing: a damaged file's tiny heights have no squares.
+    exponent = max(int(np.frexp(high - low)[1]), SMALLEST)
+    lines = replace(
+        lines, heights=np.ldexp(lines.heights, -exponent), jumps=np.ldexp(lines.jumps, -exponent)
+    )
     floor = row_quantiles(lines.heights, 0.05)
     best = _by_ground(lines, _by_histogram(lines, floor))
     if not _ground_everywhere(lines, best):
         best = _without_ground(lines, floor)
-    return np.interp(np.arange(len(heights)), seen, best)
+    return np.interp(np.arange(len(heights)), seen, np.ldexp(best, exponent))
 
 
 def _ground_everywhere(lines: _Lines, offsets: np.ndarray) -> bool:
@@ -146,7 +153,7 @@ def _likeliest(
     where nothing but offsets was there."""
     levelled = lines.heights - offsets[:, None]
     low, high = _range(levelled, 0.3)
-    if not high > low:
+    if high - low <= FLAT:
         return None
     counts = _histograms(levelled, low, high)
     density = gaussian_filter1d(counts.sum(axis=0), smoothing * BINS, mode="constant")
@@ -247,7 +254,7 @@ def opened(mask: np.ndarray, area: tuple[int, int]) -> np.ndarray:
 def _lowest_peak(levelled: np.ndarray) -> tuple[float, float] | None:
     """Return the (height, standard deviation) of the histogram's lowest peak, None if too wide."""
     low, high = _range(levelled, 0.1)
-    if not high > low:
+    if high - low <= FLAT:
         return None
     bins = 2 * BINS
     counts = _histograms(levelled, low, high, bins).sum(axis=0)

@@ -153,11 +153,21 @@ def test_nothing_is_left_of_lines_that_are_level_but_for_their_offsets(width):
         assert np.abs(levelled).max() < 1e-9
 
 
-def test_heights_of_a_damaged_file_overflow_nowhere():
+@pytest.mark.parametrize("factor", [1e200, 1e-80, 1e-140])
+def test_heights_of_a_damaged_file_overflow_nowhere(factor):
     heights = np.random.default_rng(0).normal(0, 1, (60, 60))
-    with np.errstate(all="raise"):
-        levelled = levelling.level(heights * 1e200, "both")
-    np.testing.assert_allclose(levelled / 1e200, levelling.level(heights, "both"), atol=1e-9)
+    with np.errstate(all="raise", under="ignore"):
+        levelled = levelling.level(heights * factor, "both")
+    np.testing.assert_allclose(levelled / factor, levelling.level(heights, "both"), atol=1e-9)
+
+
+@pytest.mark.parametrize("method", ["lines", "both"])
+@pytest.mark.parametrize("tiny", [1e-160, 1e-200, 1e-310])
+def test_a_damaged_file_of_tiny_heights_and_a_few_others_is_levelled(method, tiny):
+    heights = np.random.default_rng(0).normal(0, 1, (60, 60)) * tiny
+    heights[30, 7:12] = 2.0
+    with np.errstate(divide="raise", over="raise", invalid="raise"):
+        assert np.isfinite(levelling.level(heights, method)).all()
 
 
 def test_contrast_by_percentiles():
