@@ -2,8 +2,8 @@
 
 A training step on the processor asks for hundreds of megabytes and gives them back. The C library
 of Linux returns large blocks to the system each time, which then clears every page anew: up to a
-third of the step. The other systems' allocators are left alone. One store for all threads (M_ARENA_MAX)
-would save 5 % of the memory, but brings thousands of new pages a step back.
+third of the step. The other systems' allocators are left alone. One store for all threads
+(M_ARENA_MAX) would save 5 % of the memory, but brings thousands of new pages a step back.
 """
 
 import ctypes
