@@ -16,6 +16,7 @@ import sys
 import time
 from pathlib import Path
 
+import cv2
 import numpy as np
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -215,7 +216,7 @@ class Walk:
         self.seen("trained")
 
     def look(self) -> None:
-        """Look at the image, correct a molecule in doubt: its class, then its outline."""
+        """Look at the image; delete what is in doubt, and outline the molecule that is there."""
         page, hands = self.page, self.hands
         hands.step(4)
         hands.open("images", IMAGE)
@@ -229,6 +230,11 @@ class Walk:
         hands.press("#panel .chosenBox [aria-keyshortcuts=Delete]")
         page.until("return page.desk.outlines.shapes.length === arguments[0]", before - 1)
         name, place = self.nearest(np.mean(chosen["parts"][0], axis=0))
+        page.saved()
+        if self.outlined(place):  # what was deleted was no molecule, but lay beside one
+            self.seen("corrected")
+            self.say_how_good("corrected")
+            return
         hands.press(
             f"[data-class='{name}']" if type(hands) is Mouse else "[data-class][tabindex='0']"
         )
@@ -247,6 +253,13 @@ class Walk:
         middles = [np.mean(shape.points, axis=0) for shape in self.truth.shapes]
         best = int(np.linalg.norm(np.subtract(middles, place), axis=1).argmin())
         return self.truth.class_of(self.truth.shapes[best]), middles[best]
+
+    def outlined(self, place: np.ndarray) -> bool:
+        """Return whether a place of the image lies in a recognised molecule."""
+        found = read_annotation(self.home / "img_cache/00_predicted.json")
+        x, y = map(float, place)
+        outlines = [np.asarray(shape.points, np.float32) for shape in found.shapes]
+        return any(cv2.pointPolygonTest(points, (x, y), False) >= 0 for points in outlines)
 
     def say_how_good(self, what: str) -> None:
         found = read_annotation(self.home / "img_cache/00_predicted.json").classified(CLASSES)
