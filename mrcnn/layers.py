@@ -39,47 +39,47 @@ class WholeConv2D(keras.layers.Conv2D):
         return keras.ops.reshape(answer + self.bias, (-1, 1, 1, self.filters))
 
 
+class _FusableBatchNorm(keras.layers.BatchNormalization):
+    """BatchNorm that `fused_kernels` can normalise for.
+
+    Args:
+        fused: whether they do; for training, whose gradients gain by it.
+    """
+
+    def __init__(self, fused=False, **kwargs):
+        super().__init__(**kwargs)
+        self.fused = fused
+
+    def _fused(self, inputs, moving=None):
+        return fused_kernels.batch_norm(inputs, self.gamma, self.beta, self.epsilon, moving)
+
+
 @keras.saving.register_keras_serializable("mrcnn")
-class FrozenBatchNorm(keras.layers.BatchNormalization):
+class FrozenBatchNorm(_FusableBatchNorm):
     """BatchNorm that always uses its moving statistics and never changes them.
 
     `training=False` in the call is not enough: a Keras model that is called with training=True
     passes that on to every layer, over what the layer was called with when the graph was built.
-
-    Args:
-        fused: whether `fused_kernels` normalise; for training, whose gradients gain by it.
     """
-
-    def __init__(self, fused=False, **kwargs):
-        super().__init__(**kwargs)
-        self.fused = fused
 
     def call(self, inputs, training=None, mask=None):
         if not self.fused:
             return super().call(inputs, training=False, mask=mask)
-        moving = self.moving_mean, self.moving_variance
-        return fused_kernels.batch_norm(inputs, self.gamma, self.beta, self.epsilon, moving)[0]
+        return self._fused(inputs, (self.moving_mean, self.moving_variance))[0]
 
 
 @keras.saving.register_keras_serializable("mrcnn")
-class BatchNorm(keras.layers.BatchNormalization):
-    """BatchNorm with the statistics of the whole batch, also when processes share it.
-
-    Args:
-        fused: whether `fused_kernels` normalise; not for processes that share a batch.
-    """
-
-    def __init__(self, fused=False, **kwargs):
-        super().__init__(**kwargs)
-        self.fused = fused
+class BatchNorm(_FusableBatchNorm):
+    """BatchNorm with the statistics of the whole batch, also when processes share it; these are
+    not fused."""
 
     def call(self, inputs, training=None, mask=None):
         if not self.fused:
             return super().call(inputs, training=training, mask=mask)
         moving = self.moving_mean, self.moving_variance
         if not (training and self.trainable):
-            return fused_kernels.batch_norm(inputs, self.gamma, self.beta, self.epsilon, moving)[0]
-        answer, *own = fused_kernels.batch_norm(inputs, self.gamma, self.beta, self.epsilon)
+            return self._fused(inputs, moving)[0]
+        answer, *own = self._fused(inputs)
         for average, value in zip(moving, own, strict=True):
             average.assign(average * self.momentum + value * (1.0 - self.momentum))
         return answer
