@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import functools
+import importlib
 import sys
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +26,7 @@ from spm.run.cluster import on_cluster
 from spm.run.files import folder_lock, remove_leftovers
 from spm.run.language import chosen_language
 from spm.run.parallel import run_jobs
+from spm.run.side_process import SideProcess
 from spm.run.words import counted
 
 
@@ -82,6 +86,36 @@ def predict_images(
         raise InputError(missing)
     return_freed_memory()
     todo = list(zip(paths, output_names(paths), strict=True))
+    with _drawing_beside(plan) if scheduler is None else nullcontext(plan) as plan:
+        return _predict_all(plan, todo, unknown, scheduler, start)
+
+
+@contextmanager
+def _drawing_beside(plan: Plan) -> Iterator[Plan]:
+    """Gives a plan whose averages are drawn in a second process; what draws is imported there and
+    here while the network is loaded."""
+    if not plan.report:
+        yield plan
+        return
+    threading.Thread(target=_import_drawing, daemon=True).start()
+    with SideProcess(
+        "spm.report.average_files", "tifffile", "matplotlib.backends.backend_agg"
+    ) as s:
+        yield replace(plan, side=s)
+
+
+def _import_drawing() -> None:
+    for module in ("scipy.spatial", "spm.measure.figures", "spm.report.page"):
+        importlib.import_module(module)
+
+
+def _predict_all(
+    plan: Plan,
+    todo: list[tuple[Path, str]],
+    unknown: list[str] | None,
+    scheduler: str | None,
+    start: float,
+) -> int:
     detector = plan.detector() if scheduler is None else None  # else the workers build it
     if detector:
         seconds = time.perf_counter() - start

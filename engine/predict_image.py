@@ -7,6 +7,7 @@ import errno
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -30,9 +31,10 @@ from spm.report.labelme_image import image_for_labelme
 from spm.report.remarks import colours_matched, remark
 from spm.report.result_files import check_name, link, remove_tiles, tile_name
 from spm.run.files import file_lock, make_folder
-from spm.run.language import phrase, written_in
+from spm.run.language import current_language, phrase, written_in
 from spm.run.progress import progress
 from spm.run.provenance import describe_run
+from spm.run.side_process import SideProcess
 from spm.structures.annotation import write_annotation
 from spm.structures.molecule import Molecule, molecules_to_annotation, write_table
 
@@ -55,6 +57,7 @@ class Plan:
         match_colours: whether images of other colours are drawn in those of the training first.
         language: of figures, report and remarks.
         load: `load_detector`.
+        side: draws the averages, while the rest is drawn here; None draws one after the other.
     """
 
     settings: Settings
@@ -70,6 +73,7 @@ class Plan:
     match_colours: bool = True
     language: str = "en"
     load: Callable[..., Detector] = field(default_factory=lambda: load_detector)
+    side: SideProcess | None = None
 
     def detector(self) -> Detector:
         """Builds the network."""
@@ -250,7 +254,6 @@ def _write_report(
     """Writes statistics and the report; returns notes."""
     from spm.measure.recognition import recognition_of
     from spm.measure.statistics import measure, save
-    from spm.report.average_files import write_averages
     from spm.report.page import write_report
     from spm.report.tables import NOT_KNOWN
 
@@ -287,13 +290,32 @@ def _write_report(
     }
     if told := colours_matched(found.drawn.colours, found.drawn.inverted):
         made_with["prediction"]["colours"] = told
-    save(out_dir / name, measured, settings=made_with)
-    averages = write_averages(out_dir / name, measured, opened.image, opened.heights_nm)
-    write_report(
-        out_dir / f"{name}_report.html", opened.image, measured, title=name, settings=made_with,
-        averages=averages,
-    )  # fmt: skip
+    with ThreadPoolExecutor(1) as beside:
+        call = plan.side.call if plan.side else _call
+        averages = beside.submit(
+            call, _averages, out_dir / name, replace(measured, figures={}), opened.image,
+            opened.heights_nm, current_language(),
+        )  # fmt: skip
+        save(out_dir / name, measured, settings=made_with)
+        write_report(
+            out_dir / f"{name}_report.html", opened.image, measured, title=name,
+            settings=made_with, averages=averages.result(),
+        )  # fmt: skip
     return notes
+
+
+def _call(function: Callable[..., Any], *arguments: Any) -> Any:
+    return function(*arguments)
+
+
+def _averages(
+    stem: Path, measured: Any, image: np.ndarray, heights_nm: np.ndarray | None, language: str
+) -> bytes | None:
+    """Writes the averages; may run in a process of its own."""
+    from spm.report.average_files import write_averages
+
+    with written_in(language):
+        return write_averages(stem, measured, image, heights_nm)
 
 
 def _threshold(detector: Detector, settings: Settings) -> float:

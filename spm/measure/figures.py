@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable
 
 import numpy as np
@@ -10,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from spm.io.class_colours import class_colours, figure_colour, line_style, marker
+from spm.io.figure_sheet import sheet_of
 from spm.io.figure_style import INK, MUTED, OPEN_AXES, figure_style, new_figure, short
 from spm.measure.statistics import ANGLE_BINS, Pair, Statistics
 from spm.run.language import phrase
@@ -17,7 +17,6 @@ from spm.run.language import phrase
 DPI = 150
 MOST_ABOVE = 4  # entries of a legend that stands above the bars
 SIZE = (4.6, 3.2)  # inches of one figure
-TITLE = 0.22  # inches above it, on the sheet
 DOMAIN_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#5B3A29")
 
 
@@ -32,28 +31,10 @@ def figures(found: Statistics) -> dict[str, Figure]:
 def sheet(found: Statistics) -> Figure:
     """Return all figures on one sheet of two columns, each under its title; to be saved with
     `DPI`."""
-    drawn = figures(found)
-    rows = max(1, (len(drawn) + 1) // 2)
-    columns, row = 2 if drawn else 1, SIZE[1] + TITLE
+    # The titles once more: without a font the words on the sheet are English.
     with figure_style(OPEN_AXES):
-        page = new_figure(columns * SIZE[0], rows * row, dpi=DPI)
-        page.set_layout_engine("none")
-        # The titles once more: without a font the words on the sheet are English.
-        for i, (title, figure) in enumerate(zip(_panels(found), drawn.values(), strict=True)):
-            left, top = i % 2 * SIZE[0], (rows - i // 2) * row
-            page.figimage(_pixels(figure), round(left * DPI), round((top - row) * DPI))
-            place = (left + 0.08) / (2 * SIZE[0]), (top - 0.08) / (rows * row)
-            page.text(*place, title, fontweight="bold", va="top")
-        if not drawn:
-            page.text(0.5, 0.5, phrase("no molecules"), ha="center", color=MUTED)
-    return page
-
-
-def _pixels(figure: Figure) -> np.ndarray:
-    """Return a figure as (H, W, 4) uint8."""
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="rgba", dpi=DPI)
-    return np.frombuffer(buffer.getvalue(), np.uint8).reshape(round(SIZE[1] * DPI), -1, 4)
+        titles = list(_panels(found))
+    return sheet_of(dict(zip(titles, figures(found).values(), strict=True)), SIZE, DPI)
 
 
 def _panels(found: Statistics) -> dict[str, Callable[[Axes, Statistics], None]]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from spm.io.class_colours import class_colours, figure_colour, line_style, marker
+from spm.io.figure_sheet import sheet_of
 from spm.io.figure_style import INK, OPEN_AXES, figure_style, new_figure, short
 from spm.measure.uncertainty import Interval, mean_interval
 from spm.pooled.pool import Pool
@@ -37,21 +38,9 @@ def figures(pool: Pool) -> dict[str, Figure]:
     return drawn
 
 
-def sheet(pool: Pool) -> Figure:
-    """Return all figures on one sheet of two columns, each under its title."""
-    with figure_style(OPEN_AXES):
-        panels = _panels(pool)
-        rows = max(1, -(-len(panels) // 2))
-        figure = new_figure(2 * SIZE[0], rows * SIZE[1], dpi=DPI)
-        for i, (title, panel) in enumerate(panels.items()):
-            axes = figure.add_subplot(rows, 2, i + 1)
-            panel(axes, pool)
-            axes.set_title(title, loc="left", fontweight="bold")
-        if not panels:
-            figure.text(0.5, 0.5, phrase("no molecules"), ha="center")
-        figure.draw_without_rendering()
-        figure.set_layout_engine("none")
-    return figure
+def sheet(drawn: Mapping[str, Figure]) -> Figure:
+    """Return what `figures` drew on one sheet of two columns, each under its title."""
+    return sheet_of(drawn, SIZE, DPI)
 
 
 def _panels(pool: Pool) -> dict[str, Panel]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 from collections.abc import Sequence
 
@@ -10,13 +11,22 @@ from matplotlib import patheffects
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from spm.io.figure_style import INK, OPEN_AXES, figure_style, new_figure, short
+from spm.io.figure_style import INK, OPEN_AXES, PNG_LEVEL, figure_style, new_figure, short
 from spm.measure.averages import Mean, MeanCell, MeanMolecule
 from spm.run.language import phrase, phrase_or_name
 
 DPI = 200
-WIDTH = 2.9  # inches of one panel
+# All in inches. The panels are laid out here: matplotlib's layout would take longer than drawing.
+PANEL = (3.2, 3.1)  # with title and colour bar
+IMAGE = (2.3, 2.6)  # room for an image
+LEFT, BOTTOM = 0.1, 0.18  # of an image in its panel
+CURVE = (0.62, 0.62, 2.3, 2.16)  # left, bottom, width and height of the noise curve
+BAR = (0.08, 0.09, 0.8)  # gap, width, and height in those of the image
+FINEST_STEP = 0.5  # side of a pixel of a cell's layer, image pixels
 COLOUR_MAP = "afmhot"
+REPEATS = 1.7  # height and width of a layer, in those of its cell
+
+Corner = tuple[float, float]  # left and bottom of a panel, inches
 
 
 def average_figure(
@@ -36,21 +46,35 @@ def average_figure(
     """
     rows = len(cells) + len(molecules)
     with figure_style(OPEN_AXES):
-        figure = new_figure(3 * WIDTH + 1.0, rows * (WIDTH + 0.25), dpi=DPI)
-        axes = figure.subplots(rows, 3, squeeze=False)
-        for row, cell in zip(axes, cells, strict=False):
-            _cell_row(row, cell, nm_per_pixel, value_unit)
-        for row, molecule in zip(axes[len(cells) :], molecules, strict=True):
-            _molecule_row(row, molecule, nm_per_pixel, value_unit)
-        figure.draw_without_rendering()
+        figure = new_figure(3 * PANEL[0], rows * PANEL[1], dpi=DPI)
         figure.set_layout_engine("none")
+        corners = [
+            [(column * PANEL[0], (rows - row - 1) * PANEL[1]) for column in range(3)]
+            for row in range(rows)
+        ]
+        for row, cell in zip(corners, cells, strict=False):
+            _cell_row(figure, row, cell, nm_per_pixel, value_unit)
+        for row, molecule in zip(corners[len(cells) :], molecules, strict=True):
+            _molecule_row(figure, row, molecule, nm_per_pixel, value_unit)
     return figure
 
 
-def _cell_row(row: Sequence[Axes], cell: MeanCell, scale: float | None, unit: str) -> None:
-    step = 0.5
-    values, corner = cell.tiled(step)
-    deviation, _ = cell.spread().tiled(step)
+def figure_png(figure: Figure) -> bytes:
+    """Return the figure as a PNG file."""
+    buffer = io.BytesIO()
+    with figure_style():
+        figure.savefig(buffer, format="png", dpi=DPI, pil_kwargs={"compress_level": PNG_LEVEL})
+    return buffer.getvalue()
+
+
+def _cell_row(
+    figure: Figure, row: Sequence[Corner], cell: MeanCell, scale: float | None, unit: str
+) -> None:
+    # No finer than what is drawn.
+    reach = np.abs(cell.places.vectors).sum(axis=0).max() * REPEATS
+    step = max(FINEST_STEP, reach / (IMAGE[0] * DPI))
+    values, corner = cell.tiled(step, REPEATS)
+    deviation, _ = cell.spread().tiled(step, REPEATS)
     a, b = cell.places.vectors / step
     outline = np.array([corner, corner + a, corner + a + b, corner + b, corner])
     numbers = {"domain": cell.domain, "count": cell.average.count}
@@ -59,18 +83,19 @@ def _cell_row(row: Sequence[Axes], cell: MeanCell, scale: float | None, unit: st
     else:
         title = phrase("domain {domain}: mean of {count} cells", **numbers)
     titles = (title, phrase("sd of the cells"))
-    for axes, image, title in zip(row[:2], (values, deviation), titles, strict=True):
-        _show(axes, image, unit)
+    for corner_of, image, title in zip(row[:2], (values, deviation), titles, strict=True):
+        axes = _show(figure, corner_of, image, unit)
         axes.plot(*(outline - 0.5).T, color="white", lw=1.3, path_effects=_rim(2.6))
         axes.set_xlim(-0.5, image.shape[1] - 0.5)
         axes.set_ylim(image.shape[0] - 0.5, -0.5)
         _scale_bar(axes, image.shape, step, scale)
         axes.set_title(title, loc="left", fontsize=8)
-    _noise_curve(row[2], cell.average, unit)
+    left, bottom, *size = CURVE
+    _noise_curve(_axes(figure, row[2][0] + left, row[2][1] + bottom, *size), cell.average, unit)
 
 
 def _molecule_row(
-    row: Sequence[Axes], molecule: MeanMolecule, scale: float | None, unit: str
+    figure: Figure, row: Sequence[Corner], molecule: MeanMolecule, scale: float | None, unit: str
 ) -> None:
     average = molecule.average
     order = molecule.symmetry
@@ -84,8 +109,8 @@ def _molecule_row(
         phrase("sd of the molecules"),
     )
     images = (average.mean, molecule.symmetrised, average.sd)
-    for axes, image, title in zip(row, images, titles, strict=True):
-        _show(axes, image, unit)
+    for corner, image, title in zip(row, images, titles, strict=True):
+        axes = _show(figure, corner, image, unit)
         _scale_bar(axes, image.shape, 1.0, scale)
         axes.set_title(title, loc="left", fontsize=8)
 
@@ -102,15 +127,30 @@ def _symmetry_words(order: int, likeness: float | None) -> str:
     )
 
 
-def _show(axes: Axes, image: np.ndarray, unit: str) -> None:
+def _show(figure: Figure, corner: Corner, image: np.ndarray, unit: str) -> Axes:
+    """Draw an image with its colour bar into a panel, and return the axes of the image."""
+    size = np.array(image.shape[::-1]) * min(np.array(IMAGE) / image.shape[::-1])
+    left, bottom = corner[0] + LEFT, corner[1] + BOTTOM + IMAGE[1] - size[1]
+    axes = _axes(figure, left, bottom, *size)
     low, high = np.percentile(image, [0.5, 99.5])
     shown = axes.imshow(image, cmap=COLOUR_MAP, vmin=low, vmax=max(high, low + 1e-12),
                         interpolation="bicubic")  # fmt: skip
     axes.set_axis_off()
-    bar = axes.figure.colorbar(shown, ax=axes, shrink=0.8, aspect=18, pad=0.02)
+    gap, width, share = BAR
+    height = share * size[1]
+    beside = _axes(figure, left + size[0] + gap, bottom + (size[1] - height) / 2, width, height)
+    bar = figure.colorbar(shown, cax=beside)
     bar.outline.set_visible(False)
     bar.ax.tick_params(labelsize=7, length=2)
     bar.set_label(phrase_or_name(unit), fontsize=7, labelpad=1)
+    return axes
+
+
+def _axes(figure: Figure, left: float, bottom: float, width: float, height: float) -> Axes:
+    """Return new axes; all in inches from the figure's lower left corner."""
+    whole = figure.get_size_inches()
+    place = np.array([[left, bottom], [width, height]]) / whole
+    return figure.add_axes((*place[0], *place[1]))
 
 
 def _scale_bar(axes: Axes, shape: tuple[int, ...], step: float, scale: float | None) -> None:
@@ -136,7 +176,6 @@ def _rim(width: float) -> list:
 def _noise_curve(axes: Axes, average: Mean, unit: str) -> None:
     """Draw the error of a mean cell against the number of cells."""
     axes.set_title(phrase("error of the mean"), loc="left", fontsize=8)
-    axes.set_box_aspect(0.85)
     axes.set_xlabel(phrase("cells in the mean"))
     axes.set_ylabel(phrase("root mean square ({unit})", unit=phrase_or_name(unit)))
     if len(average.noise) < 2:

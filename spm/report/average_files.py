@@ -7,13 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure
 
-from spm.io.figure_style import save_figure
 from spm.measure.averages import Mean, MeanCell, MeanMolecule, mean_cell, mean_molecule
 from spm.measure.statistics import Statistics
-from spm.report.average_figures import average_figure
-from spm.run.files import atomic_path, safe_name
+from spm.report.average_figures import average_figure, figure_png
+from spm.run.files import atomic_path, safe_name, write_bytes
 
 MOST_DOMAINS = 4  # the largest ones
 TILE_STEP = 1.0  # side of a pixel in a cell's TIFF, image pixels
@@ -22,7 +20,7 @@ _TIFF = r"_(cell_\d+|mean_.+)\.tif"
 
 def write_averages(
     stem_path: Path, found: Statistics, image: np.ndarray, heights_nm: np.ndarray | None
-) -> Figure | None:
+) -> bytes | None:
     """Write the mean unit cells and mean molecules of an image.
 
     NAME_averages.png shows them; NAME_averages.npz holds for each cell k `cell_k_mean`, `_sd`
@@ -39,7 +37,7 @@ def write_averages(
         heights_nm: (H, W) levelled heights, or None.
 
     Returns:
-        The figure, or None where nothing repeats.
+        The PNG file of the figure, or None where nothing repeats.
     """
     stem_path = Path(stem_path)
     remove_averages(stem_path)
@@ -65,8 +63,8 @@ def write_averages(
         _write_tiff(stem_path.with_name(name), layers, scale)
     with atomic_path(stem_path.with_name(f"{stem_path.name}_averages.npz")) as temporary:
         np.savez_compressed(temporary, **arrays)
-    figure = average_figure(cells, classes, scale, unit)
-    save_figure(figure, stem_path.with_name(f"{stem_path.name}_averages.png"))
+    figure = figure_png(average_figure(cells, classes, scale, unit))
+    write_bytes(stem_path.with_name(f"{stem_path.name}_averages.png"), figure)
     return figure
 
 

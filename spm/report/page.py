@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -23,9 +23,6 @@ from spm.report.tables import number_text
 from spm.run.files import write_text
 from spm.run.language import PAGE_LANGUAGE, counted_phrase, current_language, phrase
 from spm.structures.molecule import Molecule, labels_of
-
-if TYPE_CHECKING:  # matplotlib is loaded when something is drawn
-    from matplotlib.figure import Figure
 
 TEMPLATE = Path(__file__).with_name("report_page.html")
 PLACES = re.compile(r'\{\{(?:(\w+)|"([^"]+)")\}\}')  # {{field}} and {{"words of the page"}}
@@ -38,7 +35,7 @@ def write_report(
     *,
     title: str,
     settings: Mapping[str, Any] | None = None,
-    averages: Figure | None = None,
+    averages: bytes | None = None,
 ) -> None:
     """Write the report of one image, atomically.
 
@@ -49,7 +46,7 @@ def write_report(
         title: heading, such as the image's file name.
         settings: what made the result, name -> value, shown as it is; nested mappings get a
             heading each. Defaults to none.
-        averages: figure of the mean cells and molecules. Defaults to none.
+        averages: PNG file of the mean cells and molecules. Defaults to none.
     """
     from spm.measure.figures import figures
 

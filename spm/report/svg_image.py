@@ -57,7 +57,7 @@ def _path(points: np.ndarray, closed: bool = True) -> str:
 
 def _image_uri(image: np.ndarray) -> str:
     """Return the image as a data URI: PNG, or JPEG where that would be too large."""
-    data = encode_png(image, level=6)
+    data = encode_png(image)
     if len(data) <= MOST_PNG_BYTES and max(image.shape[:2]) <= LONGEST_SIDE:
         return data_uri("image/png", data)
     shrink = min(1.0, LONGEST_SIDE / max(image.shape[:2]))

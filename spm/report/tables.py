@@ -143,23 +143,27 @@ def neighbour_section(found: Statistics) -> str:
 
 
 def figure_section(figures: Mapping[str, Any], title: str) -> str:
-    """Return a section of figures, caption -> matplotlib figure; nothing without any."""
-    if not figures:
-        return ""
-    from spm.io.figure_style import figure_style
-
+    """Return a section of figures, caption -> matplotlib figure or PNG file; nothing
+    without any."""
     parts = []
     for name, figure in figures.items():
-        buffer = io.BytesIO()
-        # No date: the same result gives the same page.
-        with figure_style():
-            figure.savefig(buffer, format="svg", metadata={"Date": None})
-        uri = data_uri("image/svg+xml", buffer.getvalue())
-        caption = escape(name)
+        uri, caption = _figure_uri(figure), escape(name)
         parts.append(
             f'<figure><figcaption>{caption}</figcaption><img alt="{caption}" src="{uri}"></figure>'
         )
-    return section(title, f'<div class="figures">{"".join(parts)}</div>', "long")
+    return section(title, f'<div class="figures">{"".join(parts)}</div>', "long") if parts else ""
+
+
+def _figure_uri(figure: Any) -> str:
+    if isinstance(figure, bytes):
+        return data_uri("image/png", figure)
+    from spm.io.figure_style import figure_style
+
+    buffer = io.BytesIO()
+    with figure_style():
+        # No date: the same result gives the same page.
+        figure.savefig(buffer, format="svg", metadata={"Date": None})
+    return data_uri("image/svg+xml", buffer.getvalue())
 
 
 def settings_section(settings: Mapping[str, Any]) -> str:

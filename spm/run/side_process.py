@@ -1,0 +1,114 @@
+"""A second process for some of the work, such as drawing: Python runs one thread at a time.
+
+It is started afresh, not forked, imports no script (whose main part need not be guarded), and ends
+when this process does, however that ends: it then reads the end of its input.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+class SideProcess:
+    """Runs one function after the other in a process of its own; the process starts at once.
+
+    Use as a context, at whose end the process ends. Where it cannot be started, or dies (of lack of
+    memory, say), functions run in this process instead.
+
+    Args:
+        modules: imported there at the start, while nothing else is to be done.
+    """
+
+    def __init__(self, *modules: str):
+        self._lock = threading.Lock()
+        command = [sys.executable, "-m", "spm.run.side_process", *modules]
+        # As this process sees them: the project may be on the path of this one alone.
+        paths = os.pathsep.join([str(ROOT), *filter(None, sys.path)])
+        environment = {**os.environ, "PYTHONPATH": paths}
+        self._process: subprocess.Popen | None = None
+        with contextlib.suppress(OSError):
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment
+            )
+
+    def __enter__(self) -> SideProcess:
+        return self
+
+    def __exit__(self, *_) -> None:
+        with self._lock:
+            if self._process is not None:
+                self._end()
+
+    def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """Return what a function of a module says; its exceptions are raised here.
+
+        Args:
+            function: of a module, not of a script; it and its arguments are pickled.
+        """
+        with self._lock:
+            if self._process is None:
+                return function(*arguments)
+            try:
+                _send(self._process.stdin, (function, arguments))
+                succeeded, answer = pickle.load(self._process.stdout)  # of our own process
+            except (OSError, EOFError, pickle.UnpicklingError):
+                self._end()
+                return function(*arguments)
+            except BaseException:  # Ctrl-C: an answer that nobody reads would be the next one's
+                self._end(kill=True)
+                raise
+        if not succeeded:
+            raise answer
+        return answer
+
+    def _end(self, kill: bool = False) -> None:
+        process, self._process = self._process, None
+        if kill:
+            process.kill()
+        with contextlib.suppress(OSError):
+            process.stdin.close()
+        process.stdout.close()
+        process.wait()
+
+
+def _send(stream, message: Any) -> None:
+    pickle.dump(message, stream, protocol=pickle.HIGHEST_PROTOCOL)
+    stream.flush()
+
+
+def serve(modules: list[str]) -> None:
+    """Answer the calls that come through the standard input until it ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the other process
+    calls, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what is printed goes to the user, not between the answers
+    for module in modules:
+        importlib.import_module(module)
+    while True:
+        try:
+            function, arguments = pickle.load(calls)  # of the process that started this one
+        except EOFError:
+            return
+        try:
+            answer = True, function(*arguments)
+        except Exception as error:
+            answer = False, error
+        try:
+            _send(answers, answer)
+        except BrokenPipeError:
+            return
+
+
+if __name__ == "__main__":
+    serve(sys.argv[1:])
