@@ -1,6 +1,7 @@
 """Compare the engines of prediction: Keras and OpenVINO, in turn in one run.
 
     python benchmarks/engines.py WEIGHTS [--rounds 3] [--images 20] [--before CHECKOUT]
+        [--skip-keras] [--cases TEXT]
 
 Each run is `python predict_big_pic.py`, from process start to all results. Cases: one image of
 1024 x 1024, a folder of such images, one of 4096 x 4096, all simulated. `--before` adds another
@@ -59,9 +60,12 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=20, help="of the folder")
     parser.add_argument("--before", type=Path, help="another checkout")
     parser.add_argument("--cases", default="", help="only cases whose names hold this")
+    parser.add_argument("--skip-keras", action="store_true", help="today's Keras is not measured")
     chosen = parser.parse_args()
     weights = chosen.weights.resolve()
     ways = {"Keras": (ROOT, "keras"), "OpenVINO": (ROOT, "openvino")}
+    if chosen.skip_keras:
+        del ways["Keras"]
     if chosen.before:
         ways = {"before": (chosen.before.resolve(), "keras"), **ways}
     with tempfile.TemporaryDirectory() as folder:

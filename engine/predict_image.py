@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -290,22 +290,17 @@ def _write_report(
     }
     if told := colours_matched(found.drawn.colours, found.drawn.inverted):
         made_with["prediction"]["colours"] = told
-    with ThreadPoolExecutor(1) as beside:
-        call = plan.side.call if plan.side else _call
-        averages = beside.submit(
-            call, _averages, out_dir / name, replace(measured, figures={}), opened.image,
-            opened.heights_nm, current_language(),
-        )  # fmt: skip
-        save(out_dir / name, measured, settings=made_with)
-        write_report(
-            out_dir / f"{name}_report.html", opened.image, measured, title=name,
-            settings=made_with, averages=averages.result(),
-        )  # fmt: skip
+    start = plan.side.start if plan.side else functools.partial
+    averages = start(
+        _averages, out_dir / name, replace(measured, figures={}), opened.image, opened.heights_nm,
+        current_language(),
+    )  # fmt: skip
+    save(out_dir / name, measured, settings=made_with)
+    write_report(
+        out_dir / f"{name}_report.html", opened.image, measured, title=name, settings=made_with,
+        averages=averages(),
+    )  # fmt: skip
     return notes
-
-
-def _call(function: Callable[..., Any], *arguments: Any) -> Any:
-    return function(*arguments)
 
 
 def _averages(

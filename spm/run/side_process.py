@@ -7,13 +7,13 @@ when this process does, however that ends: it then reads the end of its input.
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib
 import os
 import pickle
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,61 +22,73 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 class SideProcess:
-    """Runs one function after the other in a process of its own; the process starts at once.
+    """Runs one function at a time in a process of its own, which starts at once.
 
     Use as a context, at whose end the process ends. Where it cannot be started, or dies (of lack of
-    memory, say), functions run in this process instead.
+    memory, say), functions run in this process instead, when their answer is asked for. For one
+    thread at a time.
 
     Args:
         modules: imported there at the start, while nothing else is to be done.
     """
 
     def __init__(self, *modules: str):
-        self._lock = threading.Lock()
         command = [sys.executable, "-m", "spm.run.side_process", *modules]
         # As this process sees them: the project may be on the path of this one alone.
         paths = os.pathsep.join([str(ROOT), *filter(None, sys.path)])
-        environment = {**os.environ, "PYTHONPATH": paths}
         self._process: subprocess.Popen | None = None
+        self._at_work = False
         with contextlib.suppress(OSError):
             self._process = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment
-            )
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                env={**os.environ, "PYTHONPATH": paths},
+            )  # fmt: skip
 
     def __enter__(self) -> SideProcess:
         return self
 
     def __exit__(self, *_) -> None:
-        with self._lock:
-            if self._process is not None:
-                self._end()
+        self._end()
 
-    def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        """Return what a function of a module says; its exceptions are raised here.
+    def start(self, function: Callable[..., Any], *arguments: Any) -> Callable[[], Any]:
+        """Start a function there.
 
         Args:
             function: of a module, not of a script; it and its arguments are pickled.
+
+        Returns:
+            What waits for the function's answer and returns it, or raises its exception.
         """
-        with self._lock:
-            if self._process is None:
-                return function(*arguments)
+        if self._at_work:  # nobody asked for the last answer: it would be taken for this one's
+            self._end()
+        if self._process is not None:
             try:
                 _send(self._process.stdin, (function, arguments))
-                succeeded, answer = pickle.load(self._process.stdout)  # of our own process
-            except (OSError, EOFError, pickle.UnpicklingError):
+                self._at_work = True
+            except OSError:
                 self._end()
-                return function(*arguments)
-            except BaseException:  # Ctrl-C: an answer that nobody reads would be the next one's
-                self._end(kill=True)
-                raise
+        return functools.partial(self._answer, function, *arguments)
+
+    def _answer(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        if not self._at_work:
+            return function(*arguments)
+        try:
+            succeeded, answer = pickle.load(self._process.stdout)  # of our own process
+        except (OSError, EOFError, pickle.UnpicklingError):
+            self._end()
+            return function(*arguments)
+        self._at_work = False
         if not succeeded:
             raise answer
         return answer
 
-    def _end(self, kill: bool = False) -> None:
+    def _end(self) -> None:
         process, self._process = self._process, None
-        if kill:
+        if process is None:
+            return
+        if self._at_work:
             process.kill()
+        self._at_work = False
         with contextlib.suppress(OSError):
             process.stdin.close()
         process.stdout.close()
