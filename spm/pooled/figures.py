@@ -38,9 +38,12 @@ def figures(pool: Pool) -> dict[str, Figure]:
     return drawn
 
 
-def sheet(drawn: Mapping[str, Figure]) -> Figure:
+def sheet(pool: Pool, drawn: Mapping[str, Figure]) -> Figure:
     """Return what `figures` drew on one sheet of two columns, each under its title."""
-    return sheet_of(drawn, SIZE, DPI)
+    # The titles once more: without a font the words on the sheet are English.
+    with figure_style(OPEN_AXES):
+        titles = list(_panels(pool))
+    return sheet_of(dict(zip(titles, drawn.values(), strict=True)), SIZE, DPI)
 
 
 def _panels(pool: Pool) -> dict[str, Panel]:

@@ -81,7 +81,7 @@ def _pool_folder(folder: Path, asked: Asked) -> tuple[Pool, list[InputError]]:
         from spm.pooled.figures import figures, sheet
 
         drawn = figures(pool)
-        save_figure(sheet(drawn), folder / FIGURES)
+        save_figure(sheet(pool, drawn), folder / FIGURES)
     files = [*TABLES, *([FIGURES] if drawn else [])]
     write_index(folder / INDEX, pool, drawn, files)
     return pool, problems
