@@ -602,16 +602,16 @@ def test_npz_with_pickle_is_refused(tmp_path):
 
 
 def test_no_module_reads_yaml_or_pickle_unsafely():
-    own_pipe = Path("spm/run/side_process.py")  # reads its own other half's pipe, never a file
+    # What a process reads of its own other half's pipe is no file; all else in there is checked.
+    own_pipes = "pickle.load(self._process.stdout)", "pickle.load(calls)"
     for path in ROOT.rglob("*.py"):
         inside = path.relative_to(ROOT).parts
-        if (
-            inside[0] == "tests"
-            or Path(*inside) == own_pipe
-            or any(part.startswith(".") for part in inside)
-        ):
+        if inside[0] == "tests" or any(part.startswith(".") for part in inside):
             continue
         code = path.read_text(encoding="utf-8")
+        if inside == ("spm", "run", "side_process.py"):
+            for own in own_pipes:
+                code = code.replace(own, "")
         for word in ("yaml.load(", "allow_pickle=True", "pickle.load", "eval(", "exec("):
             assert word not in code.replace("literal_eval(", ""), f"{path}: {word}"
 
