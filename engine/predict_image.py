@@ -305,7 +305,7 @@ def _write_report(
 
 def _averages(
     stem: Path, measured: Any, image: np.ndarray, heights_nm: np.ndarray | None, language: str
-) -> bytes | None:
+) -> Path | None:
     """Writes the averages; may run in a process of its own."""
     from spm.report.average_files import write_averages
 

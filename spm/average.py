@@ -74,9 +74,8 @@ def main(settings: Averaging) -> int:
             class_names=given.class_names,
         )  # fmt: skip
         with written_in(language):
-            figure = write_averages(given.stem_path, found, given.opened.image, heights)
-        target = given.stem_path.with_name(f"{given.stem_path.name}_averages.png")
-        print(f"{path}: {target if figure else 'too few molecules of a kind for a mean'}")
+            target = write_averages(given.stem_path, found, given.opened.image, heights)
+        print(f"{path}: {target or 'too few molecules of a kind for a mean'}")
     raise_problems(problems)
     return 0
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Sequence
 
@@ -11,7 +10,7 @@ from matplotlib import patheffects
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from spm.io.figure_style import INK, OPEN_AXES, PNG_LEVEL, figure_style, new_figure, short
+from spm.io.figure_style import INK, OPEN_AXES, figure_style, new_figure, short
 from spm.measure.averages import Mean, MeanCell, MeanMolecule
 from spm.run.language import phrase, phrase_or_name
 
@@ -57,14 +56,6 @@ def average_figure(
         for row, molecule in zip(corners[len(cells) :], molecules, strict=True):
             _molecule_row(figure, row, molecule, nm_per_pixel, value_unit)
     return figure
-
-
-def figure_png(figure: Figure) -> bytes:
-    """Return the figure as a PNG file."""
-    buffer = io.BytesIO()
-    with figure_style():
-        figure.savefig(buffer, format="png", dpi=DPI, pil_kwargs={"compress_level": PNG_LEVEL})
-    return buffer.getvalue()
 
 
 def _cell_row(

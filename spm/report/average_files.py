@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from spm.io.figure_style import save_figure
 from spm.measure.averages import Mean, MeanCell, MeanMolecule, mean_cell, mean_molecule
 from spm.measure.statistics import Statistics
-from spm.report.average_figures import average_figure, figure_png
-from spm.run.files import atomic_path, safe_name, write_bytes
+from spm.report.average_figures import average_figure
+from spm.run.files import atomic_path, safe_name
 
 MOST_DOMAINS = 4  # the largest ones
 TILE_STEP = 1.0  # side of a pixel in a cell's TIFF, image pixels
@@ -20,7 +21,7 @@ _TIFF = r"_(cell_\d+|mean_.+)\.tif"
 
 def write_averages(
     stem_path: Path, found: Statistics, image: np.ndarray, heights_nm: np.ndarray | None
-) -> bytes | None:
+) -> Path | None:
     """Write the mean unit cells and mean molecules of an image.
 
     NAME_averages.png shows them; NAME_averages.npz holds for each cell k `cell_k_mean`, `_sd`
@@ -37,7 +38,7 @@ def write_averages(
         heights_nm: (H, W) levelled heights, or None.
 
     Returns:
-        The PNG file of the figure, or None where nothing repeats.
+        NAME_averages.png, or None where nothing repeats.
     """
     stem_path = Path(stem_path)
     remove_averages(stem_path)
@@ -63,9 +64,8 @@ def write_averages(
         _write_tiff(stem_path.with_name(name), layers, scale)
     with atomic_path(stem_path.with_name(f"{stem_path.name}_averages.npz")) as temporary:
         np.savez_compressed(temporary, **arrays)
-    figure = figure_png(average_figure(cells, classes, scale, unit))
-    write_bytes(stem_path.with_name(f"{stem_path.name}_averages.png"), figure)
-    return figure
+    figure = average_figure(cells, classes, scale, unit)
+    return save_figure(figure, stem_path.with_name(f"{stem_path.name}_averages.png"))
 
 
 def image_values(image: np.ndarray, heights_nm: np.ndarray | None) -> tuple[np.ndarray, str]:

@@ -35,7 +35,7 @@ def write_report(
     *,
     title: str,
     settings: Mapping[str, Any] | None = None,
-    averages: bytes | None = None,
+    averages: Path | None = None,
 ) -> None:
     """Write the report of one image, atomically.
 

@@ -9,6 +9,7 @@ import platform
 from collections.abc import Mapping
 from html import escape
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -155,8 +156,8 @@ def figure_section(figures: Mapping[str, Any], title: str) -> str:
 
 
 def _figure_uri(figure: Any) -> str:
-    if isinstance(figure, bytes):
-        return data_uri("image/png", figure)
+    if isinstance(figure, Path):
+        return data_uri("image/png", figure.read_bytes())
     from spm.io.figure_style import figure_style
 
     buffer = io.BytesIO()
