@@ -171,7 +171,9 @@ class Page:
         return ActionChains(self.driver, duration=0)
 
     def at(self, points: Sequence[Sequence[float]]) -> list[list[int]]:
-        """Return where points (x, y) of the image are in the window."""
+        """Return where points (x, y) of the image are in the window, once it is painted: a bar that
+        just appeared moves the image with the next frame."""
+        self.run("return new Promise((done) => requestAnimationFrame(() => setTimeout(done)))")
         return self.run(
             "const v = page.desk.viewer, r = v.layers.top.getBoundingClientRect();"
             "return arguments[0].map((p) => v.toScreen(p).map("
