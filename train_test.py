@@ -32,9 +32,10 @@ class Training(Settings):
     belongs to the class 003a, as number 12), or from the weights that training goes on with. Named,
     with spaces or commas between them, a label of none of them is an error."""
     init_with: str = "auto"
-    """What training starts from: auto (without a graphics card nothing; with one mask_rcnn_coco.h5
-    beside the script, if it is there or can be fetched), coco, imagenet, last (the last weights in
-    log_dir), none, or a weights file, also one of other molecules."""
+    """What training starts from: auto (mask_rcnn_coco.h5 beside the script, if it is there; else
+    with a graphics card that file, if it can be fetched, and without one the weights of invented
+    molecules that come with the program), coco, imagenet, last (the last weights in log_dir), none,
+    or a weights file, also one of other molecules."""
     recipe: Literal["auto", "gpu", "cpu"] = "auto"
     """gpu (ShapesConfig), cpu (LightConfig), or auto: by whether there is a graphics card."""
     augment: Literal["folder", "online"] | None = None
@@ -56,7 +57,8 @@ class Training(Settings):
     """Of the epochs, those of the heads alone, when starting from pretrained weights. None takes
     the recipe's HEAD_EPOCHS."""
     epochs: Count | None = None
-    """Epochs in all, 1 or more. None takes the recipe's EPOCHS."""
+    """Epochs in all, 1 or more. None takes the recipe's EPOCHS, or SCRATCH_EPOCHS when training
+    starts from nothing."""
     steps_per_epoch: Count | None = None
     """Steps of an epoch, 1 or more. None takes the recipe's STEPS_PER_EPOCH."""
     seed: Seed = 0
@@ -113,6 +115,9 @@ class ShapesConfig(Config):
     MOLECULE_PIXELS = 74
     HEAD_EPOCHS = 1
     EPOCHS = 2
+    # Where training starts from nothing: epochs (None: the same), and the part of LEARNING_RATE.
+    SCRATCH_EPOCHS = None
+    SCRATCH_RATE = 1.0
     # When training starts from weights of our own (corrections): epochs, and the part of
     # LEARNING_RATE.
     RETRAIN_EPOCHS = 1
@@ -122,11 +127,12 @@ class ShapesConfig(Config):
 
 
 class LightConfig(ShapesConfig):
-    """A network that learns from nothing within minutes on a processor: ResNet-18, narrower
+    """A network that learns within minutes on a processor: ResNet-18, narrower
     pyramid and heads, small images. The choices are measured in docs/recipe.md."""
 
     BACKBONE = "resnet18"
     BACKBONE_STRIDES = [8, 16, 32, 64]
+    STAGE5_WIDTH = 128
     TOP_DOWN_PYRAMID_SIZE = 128
     RPN_CHANNELS = 128
     MASK_HEAD_CHANNELS = 64
@@ -150,7 +156,7 @@ class LightConfig(ShapesConfig):
     BN_MOMENTUM = 0.9
     OPTIMIZER = "adamw"
     SCHEDULE = "cosine"
-    LEARNING_RATE = 0.001
+    LEARNING_RATE = 0.002
     WEIGHT_DECAY = 0.01
     WARMUP_STEPS = 40
     ADD_GT_ROIS = True
@@ -160,9 +166,11 @@ class LightConfig(ShapesConfig):
     VALIDATION_STEPS = 5
     MOLECULE_PIXELS = 58
     HEAD_EPOCHS = 0
-    EPOCHS = 20
+    EPOCHS = 7
+    SCRATCH_EPOCHS = 20
+    SCRATCH_RATE = 0.5
     RETRAIN_EPOCHS = 4
-    RETRAIN_RATE = 0.5
+    RETRAIN_RATE = 0.25
 
 
 class SmallConfig(ShapesConfig):

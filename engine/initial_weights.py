@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from engine.checkpoints import made_by_us, no_weights_file, weights_to_continue
+from mrcnn.config import Config
 from spm.errors import InputError, raise_problems
+from spm.run.provenance import plain
 from spm.structures.classes import Classes
 
 LIGHT_BACKBONE = "resnet18"  # LightConfig's trunk, which learns without pretrained weights
@@ -21,11 +23,13 @@ class Start:
         words: for messages.
         weights: file to load, or None.
         exclude: layers of it that are not loaded.
+        other_classes: it was trained for other classes, whose last layers are the new ones' start.
         pretrained: the trunk knows something: the heads are trained alone first, and BatchNorm
             keeps its statistics.
         goes_on: the file is a run of ours, which is continued.
         made: what the file says of itself when train_test made it, else None: its network, scale
             and anchors are kept.
+        network: settings of the recipe that the file's network has otherwise.
     """
 
     words: str
@@ -34,8 +38,18 @@ class Start:
     pretrained: bool = False
     goes_on: bool = False
     made: dict | None = None
+    other_classes: bool = False
+    network: dict = field(default_factory=dict)
 
 
+# Made by studies/light_start.py.
+SHIPPED = Path(__file__).resolve().parent / "pretrained" / "light_start.h5"
+# Settings that say of what layers a network consists, and what their weights mean.
+NETWORK = (
+    "BACKBONE", "BACKBONE_STRIDES", "STAGE5_WIDTH", "TOP_DOWN_PYRAMID_SIZE", "RPN_CHANNELS",
+    "RPN_ANCHOR_RATIOS", "FPN_CLASSIF_FC_LAYERS_SIZE", "POOL_SIZE", "MASK_HEAD_CHANNELS",
+    "MASK_FINE_FEATURES", "EXACT_ROI_ALIGN", "EXACT_MASKS", "IMAGE_CHANNEL_COUNT",
+)  # fmt: skip
 CLASS_LAYERS = ("mrcnn_class_logits", "mrcnn_bbox_fc", "mrcnn_mask")
 WORDS = ("auto", "coco", "imagenet", "last", "none")
 
@@ -55,7 +69,7 @@ def unknown_start(init_with: str) -> Iterator[str]:
 
 def find_start(
     init_with: str,
-    light: bool,
+    light: type[Config] | None,
     log_dir: Path,
     classes: Classes,
     coco_weights: Path = Path("mask_rcnn_coco.h5"),
@@ -64,7 +78,7 @@ def find_start(
 
     Args:
         init_with: see init_with in train_test.py.
-        light: whether the light network is trained, which learns from nothing.
+        light: the recipe for a machine without a graphics card, when it is that which is trained.
         log_dir: folder of the runs.
         classes: those that are trained.
         coco_weights: where matterport's file is, or is put.
@@ -93,7 +107,7 @@ def find_start(
         raise_problems(unknown_start(init_with))
         return _start_from_file(Path(init_with), classes)
     if light:
-        return Start("nothing (the light network learns without; BatchNorm is trained too)")
+        return _shipped_start(light)
     try:
         _fetch_coco(coco_weights)
     except InputError as error:
@@ -111,8 +125,20 @@ def _start_from_file(path: Path, classes: Classes) -> Start:
         return Start(f"{path}", path, made=made)
     words = f"{path} (of {', '.join(known or ['unnamed classes'])})"
     # The light network's trunk learns on with all layers; a deep one first gets its new heads.
-    light = made is not None and made["config"].get("BACKBONE") == LIGHT_BACKBONE
-    return Start(words, path, CLASS_LAYERS, pretrained=not light)
+    if made is None or made["config"].get("BACKBONE") != LIGHT_BACKBONE:
+        return Start(words, path, CLASS_LAYERS, pretrained=True)
+    network = {"STAGE5_WIDTH": made["config"].get("STAGE5_WIDTH")}
+    return Start(words, path, other_classes=True, network=network)
+
+
+def _shipped_start(light: type[Config]) -> Start:
+    """The weights that come with the program, which know invented molecules; nothing where the
+    user's recipe describes another network."""
+    stored = (made_by_us(SHIPPED) or {"config": {}})["config"]
+    other = [name for name in NETWORK if stored.get(name) != plain(getattr(light, name))]
+    if other:
+        return Start(f"nothing, as {', '.join(other)} is not that of {SHIPPED.name}")
+    return Start("the weights of invented molecules", SHIPPED, other_classes=True)
 
 
 def _fetch_coco(path: Path) -> None:

@@ -29,6 +29,7 @@ KINDS: dict[str, Any] = {
     "NAME": str,
     "BACKBONE": Literal[BACKBONES],
     "BACKBONE_STRIDES": list[Count],
+    "STAGE5_WIDTH": Count | None,
     "TOP_DOWN_PYRAMID_SIZE": Count,
     "RPN_CHANNELS": Count,
     "MASK_HEAD_CHANNELS": Count,
@@ -79,6 +80,8 @@ KINDS: dict[str, Any] = {
     "MOLECULE_PIXELS": Annotated[float, Range(4, 1024)],
     "HEAD_EPOCHS": Whole,
     "EPOCHS": Count,
+    "SCRATCH_EPOCHS": Count | None,
+    "SCRATCH_RATE": AboveZero,
     "RETRAIN_EPOCHS": Count,
     "RETRAIN_RATE": AboveZero,
     "VIEW_COLOURS": bool,
@@ -189,7 +192,7 @@ def _misfits(recipe: type[Config], counts: Sequence[int] | None) -> Iterator[str
 def most_epochs(recipes: Recipes, recipe: str) -> int:
     """Return the epochs in all of the recipe that "auto", "gpu" or "cpu" means."""
     return (
-        max(recipes.light.EPOCHS, recipes.small.EPOCHS)
+        max(recipes.light.EPOCHS, recipes.light.SCRATCH_EPOCHS or 0, recipes.small.EPOCHS)
         if is_light(recipe)
         else recipes.paper.EPOCHS
     )

@@ -74,6 +74,7 @@ def make_config(
         "TRAIN_BN": base.TRAIN_BN is not False or not (start.pretrained or start.goes_on),
         "SCALE": scale,
         "MOLECULE_SIZE": diameter,
+        **start.network,
         **{name: value for name, value in changes.items() if value is not None},
     }
     if light:
@@ -81,6 +82,11 @@ def make_config(
             sides, scale, levels, base.BACKBONE_STRIDES[0]
         )
     return type("RunConfig", (base,), settings)()
+
+
+def epochs_of(recipe: type[Config] | Config, from_nothing: bool) -> int:
+    """Returns the epochs in all, which are more where training starts from nothing."""
+    return (recipe.SCRATCH_EPOCHS if from_nothing else None) or recipe.EPOCHS
 
 
 def other_classes(weights: Path, known: Sequence[str], classes: Classes) -> str:
@@ -119,6 +125,7 @@ def _same_network(
         "EXACT_ROI_ALIGN": stored.get("EXACT_ROI_ALIGN", False),
         "EXACT_MASKS": stored.get("EXACT_MASKS", False),
         "MASK_FINE_FEATURES": stored.get("MASK_FINE_FEATURES", False),
+        "STAGE5_WIDTH": stored.get("STAGE5_WIDTH"),
         **{key: stored[key] for key in kept if key in stored},
         **{name: value for name, value in changes.items() if value is not None},
     }

@@ -15,7 +15,7 @@ from engine.class_choice import check_classes, class_choice
 from engine.dataset import make_dataset
 from engine.initial_weights import Start, find_start
 from engine.likeness import appearance_record
-from engine.recipes import Recipes, is_light, make_config
+from engine.recipes import Recipes, epochs_of, is_light, make_config
 from engine.unfinished import trained_before
 from mrcnn import distributed
 from mrcnn.config import Config
@@ -61,7 +61,13 @@ def train(settings: Any, recipes: Recipes) -> Path:
     training, validation = split(sources, settings.validation_share, settings.seed)
     light = is_light(settings.recipe)
     start = distributed.from_first(
-        lambda: find_start(settings.init_with, light, log_dir, classes, settings.coco_weights)
+        lambda: find_start(
+            settings.init_with,
+            recipes.light if light else None,
+            log_dir,
+            classes,
+            settings.coco_weights,
+        )  # fmt: skip
     )
     config = make_config(
         recipes, light, start, classes, training, STEPS_PER_EPOCH=settings.steps_per_epoch,
@@ -154,10 +160,13 @@ def plan_stages(
 ) -> list[tuple[str, int, float]]:
     """Returns (layers, epochs, factor of the learning rate) of each stage that has epochs."""
     heads = config.HEAD_EPOCHS if head_epochs is None else head_epochs
-    total = config.EPOCHS if epochs is None else epochs
+    from_nothing = not start.weights
+    total = epochs_of(config, from_nothing) if epochs is None else epochs
     if start.made and not start.goes_on:
         total = config.RETRAIN_EPOCHS if epochs is None else epochs
         return [("all", total, config.RETRAIN_RATE)]
+    if from_nothing:
+        return [("all", total, config.SCRATCH_RATE)]
     if not start.pretrained:
         heads = 0
     heads = min(heads, total)
@@ -184,7 +193,9 @@ def build(config: Config, start: Start, log_dir: Path, seed: int) -> MaskRCNN:
             model.load_weights(model.get_imagenet_weights())
             model.set_log_dir()
         elif start.weights:
-            model.load_weights(str(start.weights), exclude=list(start.exclude))
+            model.load_weights(
+                str(start.weights), exclude=list(start.exclude), other_classes=start.other_classes
+            )
             if not start.goes_on:
                 model.set_log_dir()
     except WeightsError as error:

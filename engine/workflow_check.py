@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.checkpoints import made_by_us
-from engine.recipes import Recipes, is_light, recipe_of
+from engine.recipes import Recipes, epochs_of, is_light, recipe_of
 from Images_Augmentation.geo_aug_img_json import Geometry
 from Images_Augmentation.geometric_copies import plan_copies
 from mrcnn.config import Config
@@ -19,7 +19,11 @@ from spm.errors import raise_problems
 from spm.run.words import counted
 
 # Of one weights file, measured; AdamW's state is two of them, that of SGD one.
-WEIGHTS_GIGABYTES = {"resnet18": 0.0555, "resnet50": 0.179}
+WEIGHTS_GIGABYTES = {
+    ("resnet18", 128): 0.0249,
+    ("resnet18", None): 0.0555,
+    ("resnet50", None): 0.179,
+}
 MUCH_DISK = 3.0  # GB of copies, from which on the way without them is mentioned
 
 
@@ -74,7 +78,7 @@ def expected_costs(
         recipes: the user's config classes.
     """
     light, init_with = recipes.light, training.init_with
-    steps, usual_epochs = None, light.EPOCHS
+    steps, usual_epochs = None, epochs_of(light, from_nothing=init_with == "none")
     # Only the light network was measured, and without a graphics card.
     measured = init_with in ("none", "last") or (
         init_with == "auto" and not training.coco_weights.exists()
@@ -107,7 +111,7 @@ def run_folder_gigabytes(config: type[Config], epochs: int, keep: str) -> tuple[
     While it trains there are the last two epochs, the best one and the one that is being written,
     and two states of the optimiser.
     """
-    one = WEIGHTS_GIGABYTES.get(config.BACKBONE, 0.0)
+    one = WEIGHTS_GIGABYTES.get((config.BACKBONE, config.STAGE5_WIDTH), 0.0)
     state = one * (2 if config.OPTIMIZER == "adamw" else 1)
     if keep == "all":
         return one * epochs + 2 * state, one * epochs

@@ -12,19 +12,22 @@ BLOCKS = {"resnet18": (2, 2, 2, 2), "resnet50": (3, 4, 6, 3), "resnet101": (3, 4
 WIDTHS = (64, 128, 256, 512)
 
 
-def resnet(bank, image, architecture):
+def resnet(bank, image, architecture, last_width=None):
     """Feature maps of an image.
 
     Args:
         bank: `LayerBank`.
         image: (B, H, W, 3) float32, molded (mean subtracted).
         architecture: "resnet18", "resnet50" or "resnet101".
+        last_width: channels of the 3x3 convolutions of stage 5; None: 512.
 
     Returns:
         [C2, C3, C4, C5]: (B, H/4, W/4, 256) to (B, H/32, W/32, 2048); a quarter of the channels
         for ResNet-18.
     """
-    return stages(bank, stem(bank, image), architecture)
+    return stages(
+        bank, stem(bank, image), architecture, widths=(*WIDTHS[:3], last_width or WIDTHS[3])
+    )
 
 
 def stem(bank, image):
@@ -35,11 +38,12 @@ def stem(bank, image):
     return keras.layers.MaxPooling2D(3, strides=2, padding="same", dtype=bank.dtype)(x)
 
 
-def stages(bank, x, architecture, last=5):
-    """[C2, ..., C<last>] of C1."""
+def stages(bank, x, architecture, last=5, widths=None):
+    """[C2, ..., C<last>] of C1; `widths` are the channels of the stages, `WIDTHS` by default."""
+    widths = widths or WIDTHS
     maps = []
     for stage in range(2, last + 1):
-        width = WIDTHS[stage - 2]
+        width = widths[stage - 2]
         for index in range(BLOCKS[architecture][stage - 2]):
             tag = f"{stage}{chr(ord('a') + index)}"
             strides = (1 if stage == 2 else 2) if index == 0 else None

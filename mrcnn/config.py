@@ -111,6 +111,8 @@ class Config:
     # Of convolutions; boxes, losses and weights stay float32. "float32", "mixed_bfloat16",
     # "mixed_float16", or "auto": bfloat16 where the device computes with it.
     COMPUTE_DTYPE = "float32"
+    # Channels of the trunk's last stage (a bottleneck puts out four times as many); None: 512.
+    STAGE5_WIDTH = None
     MASK_HEAD_CHANNELS = 256
     RPN_CHANNELS = 512
     BN_MOMENTUM = 0.99  # of the moving statistics, when BatchNorm is trained

@@ -90,7 +90,7 @@ def _trunk(bank, config, image):
     if callable(config.BACKBONE):
         maps = own_backbone.feature_maps(bank, config.BACKBONE, image)
     else:
-        maps = resnet(bank, image, config.BACKBONE)
+        maps = resnet(bank, image, config.BACKBONE, config.STAGE5_WIDTH)
     levels = pyramid(bank, maps, config.TOP_DOWN_PYRAMID_SIZE, first)
     rpn = rpn_head(
         bank, levels, anchors_per_cell(config), config.RPN_ANCHOR_STRIDE, config.RPN_CHANNELS

@@ -136,7 +136,7 @@ class MaskRCNN:
 
     # --- weights -------------------------------------------------------------------------------
 
-    def load_weights(self, filepath, by_name=True, exclude=None):
+    def load_weights(self, filepath, by_name=True, exclude=None, other_classes=False):
         """Load a weights file by layer name and print what became of it.
 
         Args:
@@ -144,6 +144,8 @@ class MaskRCNN:
                 ImageNet file.
             by_name: for matterport's signature; loading is always by name.
             exclude: layer names to leave as they are.
+            other_classes: the file was trained for other classes, whose last layers are the new
+                ones' start (see `class_layers.py`).
 
         Returns:
             LoadReport
@@ -151,7 +153,9 @@ class MaskRCNN:
         Raises:
             WeightsError: one sentence that says what does not fit and what to do.
         """
-        report = self.keras_model.load_weights(filepath, exclude=exclude or ())
+        report = self.keras_model.load_weights(
+            filepath, exclude=exclude or (), other_classes=other_classes
+        )
         print(report)
         self.set_log_dir(filepath)
         return report

@@ -16,6 +16,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from .class_layers import of_one_class
 from .older_keras_names import known_layer, layer_and_weight
 
 NESTED = {name: "rpn_model" for name in ("rpn_conv_shared", "rpn_class_raw", "rpn_bbox_pred")}
@@ -95,12 +96,13 @@ def _write_layers(file, layers):
         for layer in members:
             for variable in layer.weights:
                 key = f"{layer.name}/{weight_name(variable)}:0"
-                group.create_dataset(key, data=_to_numpy(variable).astype("float32"))
+                group.create_dataset(key, data=to_numpy(variable).astype("float32"))
                 names.append(key.encode())
         group.attrs["weight_names"] = np.array(names)
 
 
-def _to_numpy(variable):
+def to_numpy(variable):
+    """The values of a Keras variable, whatever the backend."""
     from keras import ops
 
     return np.asarray(ops.convert_to_numpy(variable))
@@ -113,6 +115,41 @@ def _plain(value):
     if isinstance(value, np.generic):
         return value.item()
     return str(value)
+
+
+def write_start(source, target, class_name):
+    """Write a trained file as a start for other molecules, a quarter as large.
+
+    Kernels become float16 (BatchNorm stays float32: a variance may be smaller than what float16
+    holds), and the classes one, which is their mean (see `class_layers.py`): to be trained on, not
+    to find anything. Of the metadata `config` stays.
+
+    Args:
+        source: weights file.
+        target: file to write.
+        class_name: of the one class.
+
+    Raises:
+        WeightsError: when the file is missing or broken.
+    """
+    with _open(source) as file, _reading(source):
+        config = json.loads(file.attrs["config"]) | {"NUM_CLASSES": 2}
+        with whole_file(target) as temporary, h5py.File(temporary, "w") as start:
+            for name in ("layer_names", "backend", "keras_version"):
+                start.attrs[name] = file.attrs[name]
+            start.attrs.update(
+                class_names=json.dumps([class_name]), scale=file.attrs["scale"],
+                config=json.dumps(config),
+            )  # fmt: skip
+            for name in _names(source, file, "layer_names"):
+                group = start.create_group(name)
+                group.attrs["weight_names"] = file[name].attrs["weight_names"]
+                for key in _names(source, file[name], "weight_names"):
+                    value = of_one_class(name, file[name][key][()])
+                    kind = "float16" if key.endswith("kernel:0") else "float32"
+                    group.create_dataset(
+                        key, data=value.astype(kind), compression="gzip", shuffle=True
+                    )
 
 
 # --- reading ---------------------------------------------------------------------------------

@@ -8,11 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
+from .class_layers import CLASS_LAYERS, for_other_classes
 from .older_keras_names import imagenet_name, in_backbone
-from .weights import NESTED, WeightsError, read_groups, weight_name
-
-# Their shapes depend on the number of classes.
-CLASS_LAYERS = ("mrcnn_class_logits", "mrcnn_bbox_fc", "mrcnn_mask")
+from .weights import NESTED, WeightsError, read_groups, to_numpy, weight_name
 
 
 @dataclass
@@ -50,7 +48,11 @@ def _listing(names: list[str], limit: int = 4) -> str:
 
 
 def load_weights(
-    path: str | Path, layers: Iterable, exclude: Iterable[str] = (), start: bool = False
+    path: str | Path,
+    layers: Iterable,
+    exclude: Iterable[str] = (),
+    start: bool = False,
+    other_classes: bool = False,
 ) -> LoadReport:
     """Fill layers by name from a file.
 
@@ -62,6 +64,8 @@ def load_weights(
         exclude: names of layers to leave as they are; `rpn_model` means its three.
         start: whether training starts from the weights. Then a backbone alone will do, and of a
             deeper one the blocks that fit; else both are refused.
+        other_classes: the file was trained for other classes: what its class layers know of all of
+            them is where those of the network start (see `class_layers.py`).
 
     Returns:
         LoadReport
@@ -79,6 +83,8 @@ def load_weights(
                 "it, or use the weights of a whole Mask R-CNN."
             )
         return load_imagenet(layers, stored, exclude, str(path))
+    if other_classes:
+        stored |= for_other_classes(stored, _class_layers(layers))
     report = LoadReport(str(path))
     assignments = _match(report, layers, stored, exclude)
     report.unused = [
@@ -131,6 +137,15 @@ def load_imagenet(
     return report
 
 
+def _class_layers(layers) -> dict[str, dict[str, np.ndarray]]:
+    """{layer: {weight: array}} of the class layers among `layers`."""
+    return {
+        layer.name: {weight_name(v): to_numpy(v) for v in layer.weights}
+        for layer in layers
+        if layer.name in CLASS_LAYERS
+    }
+
+
 def _is_backbone(stored: dict) -> bool:
     names = [imagenet_name(name) or name for name in stored]
     others = ("fpn_", "rpn_", "mrcnn_")
@@ -170,6 +185,8 @@ def _pair(path: str, layer, stored: dict) -> list:
                 f"{path}: layer {layer.name!r} lacks its {name!r}; "
                 f"exclude it (exclude=[{layer.name!r}]) or use another file."
             )
+        if value.dtype == np.float16:  # a file of `write_compact`
+            value = value.astype(np.float32)
         if tuple(value.shape) != tuple(variable.shape):
             raise WeightsError(_shape_message(path, layer.name, name, value.shape, variable.shape))
         if not np.isfinite(value).all():

@@ -121,7 +121,7 @@ def _of_network(folder: Path, taught: Path, system: str, seed: int, names: list[
 
     weights = train_test.train_main(
         source_dir=taught, augment="online", validation_share=0.0, class_names=names, seed=seed,
-        init_with="none", recipe="cpu", log_dir=folder / "logs",
+        init_with="auto", coco_weights=folder / "none", recipe="cpu", log_dir=folder / "logs",
     )  # fmt: skip
     truth = _put(folder / "unseen", system, UNSEEN + seed, names)
     predict_big_pic.main(

@@ -50,7 +50,9 @@ NUMBERS = (
 
 
 def recipe() -> str:
-    """Return a short name of the light recipe's settings: other settings, other points."""
+    """Return a short name of the light recipe's settings and of what it starts from: others, other
+    points."""
+    from engine.initial_weights import SHIPPED
     from Images_Augmentation.online_aug import ViewSettings
     from spm.run.manifest import digest
     from spm.run.provenance import plain
@@ -59,7 +61,7 @@ def recipe() -> str:
     # The class, not an instance: that would start the network's library to look for hardware.
     settings = {name: getattr(LightConfig, name) for name in dir(LightConfig) if name.isupper()}
     views = {f.name: f.default for f in fields(ViewSettings) if f.default is not MISSING}
-    return digest(plain(settings), plain(views))[:8]
+    return digest(plain(settings), plain(views), SHIPPED.read_bytes())[:8]
 
 
 def class_names(systems: Sequence[str]) -> list[str]:
@@ -173,12 +175,11 @@ def train(
         make_dataset(folder, names, augmentation, seed)
     with fresh_network():
         return train_main(
-            class_names=list(names), init_with="none", recipe="cpu",
+            class_names=list(names), init_with="auto", recipe="cpu",
             augment="folder" if from_copies else "online",
             source_dir=folder / SOURCE, dataset_dir=folder / DATASET, log_dir=folder / "logs",
-            validation_share=0,
-            epochs=steps // STEPS_PER_EPOCH, steps_per_epoch=STEPS_PER_EPOCH, seed=seed,
-            view_colours=augmentation.view_colours,
+            coco_weights=folder / "none", validation_share=0, epochs=steps // STEPS_PER_EPOCH,
+            steps_per_epoch=STEPS_PER_EPOCH, seed=seed, view_colours=augmentation.view_colours,
         )  # fmt: skip
 
 

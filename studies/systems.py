@@ -40,9 +40,9 @@ UNSTABLE = {
     "A + B, trained with an unstable tip": "A + B, unstable tip, trained with it",
 }
 SEEDS, QUICK_SEEDS = (0, 1, 2), (0,)
-# Training steps for one class and for several, which take longer to be told apart. 500 are the
+# Training steps for one class and for several, which take longer to be told apart. 350 are the
 # recipe's.
-STEPS, QUICK_STEPS = (500, 500), (100, 300)
+STEPS, QUICK_STEPS = (350, 350), (50, 150)
 # Side of the outlined crop, pixels: some twenty molecules, in crystals (one class) and in the
 # thinner layers of several.
 CROPS = (320, 420)

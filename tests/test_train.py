@@ -1,5 +1,6 @@
 """What training draws from and how a run is set up; no network is built here."""
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -9,7 +10,7 @@ import fast_json_to_dataset
 import train_test
 import workflow
 from engine.dataset import make_dataset, view_settings
-from engine.initial_weights import CLASS_LAYERS, Start, find_start
+from engine.initial_weights import CLASS_LAYERS, SHIPPED, Start, find_start
 from engine.recipes import make_config
 from engine.train import find_sources, plan_stages, train_stage
 from Images_Augmentation import geo_aug_img_json
@@ -22,6 +23,8 @@ from spm.io.images import write_image
 from spm.structures.annotation import Annotation, write_annotation
 from spm.structures.classes import Classes
 from spm.structures.shape import Shape
+
+LIGHT = train_test.LightConfig
 
 
 def annotate(folder, stem, labels, side=20.0, flags=None):
@@ -112,27 +115,35 @@ def test_the_threshold_is_the_middle_of_what_is_equally_good():
 
 
 def test_a_start_is_found_or_explained(tmp_path):
-    assert find_start("none", True, tmp_path, ["A"]).weights is None
-    assert find_start("auto", True, tmp_path, ["A"]).weights is None
+    assert find_start("none", LIGHT, tmp_path, ["A"]).weights is None
+    shipped = find_start("auto", LIGHT, tmp_path, ["A"])
+    assert shipped.weights == SHIPPED and shipped.other_classes and not shipped.pretrained
+    # Of another network, whose weights mean something else.
+    wider = type("Wider", (LIGHT,), {"RPN_CHANNELS": 160, "EXACT_MASKS": False})
+    other = find_start("auto", wider, tmp_path, ["A"])
+    assert other.weights is None and "RPN_CHANNELS, EXACT_MASKS" in other.words
     with pytest.raises(InputError, match=r"init_with=nowhere\.h5"):
-        find_start("nowhere.h5", True, tmp_path, ["A"])
+        find_start("nowhere.h5", LIGHT, tmp_path, ["A"])
     with pytest.raises(InputError, match="no trained weights"):
-        find_start("last", True, tmp_path, ["A"])
+        find_start("last", LIGHT, tmp_path, ["A"])
 
 
 def test_the_light_recipe_is_set_up_from_the_outlines(tmp_path):
     annotate(tmp_path, "scan", ["a1", "b1", "a2"], side=20.0)
     sources = outlined_sources(tmp_path)
-    start = find_start("none", True, tmp_path, ["A"])
+    start = find_start("none", LIGHT, tmp_path, ["A"])
     config = make_config(train_test.recipes(), True, start, ["a", "b"], sources, STEPS_PER_EPOCH=3)
     assert config.NUM_CLASSES == 3 and config.STEPS_PER_EPOCH == 3 and config.TRAIN_BN
     assert config.RPN_ANCHOR_SCALES[0] == pytest.approx(20 * config.SCALE, abs=0.1)
-    assert plan_stages(config, start, None, None) == [("all", config.EPOCHS, 1.0)]
+    assert plan_stages(config, start, None, None) == [("all", 20, 0.5)]
+    assert plan_stages(config, start, None, 3) == [("all", 3, 0.5)]
+    shipped = find_start("auto", LIGHT, tmp_path, ["A"])
+    assert plan_stages(config, shipped, None, None) == [("all", 7, 1.0)]
 
 
 def test_pretrained_weights_train_the_heads_first(tmp_path):
     annotate(tmp_path, "scan", ["a1"])
-    start = Start("COCO", pretrained=True)
+    start = Start("COCO", Path("coco.h5"), pretrained=True)
     config = make_config(train_test.recipes(), False, start, ["a"], outlined_sources(tmp_path))
     assert config.BACKBONE == "resnet50" and not config.TRAIN_BN
     assert plan_stages(config, start, None, None) == [("heads", 1, 1.0), ("all", 1, 0.1)]
@@ -141,7 +152,7 @@ def test_pretrained_weights_train_the_heads_first(tmp_path):
 def test_a_dataset_gives_whole_images_and_views(tmp_path):
     annotate(tmp_path, "scan", ["a1", "b1", "a2"], side=20.0)
     sources = outlined_sources(tmp_path)
-    start = find_start("none", True, tmp_path, ["A"])
+    start = find_start("none", LIGHT, tmp_path, ["A"])
     config = make_config(train_test.recipes(), True, start, ["a", "b"], sources)
     dataset = make_dataset(sources, ["a", "b"], config)
     assert dataset.class_names == ["BG", "a", "b"]
@@ -157,7 +168,7 @@ def test_a_dataset_gives_whole_images_and_views(tmp_path):
 def test_views_can_keep_the_colours_of_their_images(tmp_path):
     annotate(tmp_path, "scan", ["a1", "a2"], side=20.0)
     sources = outlined_sources(tmp_path)
-    start = find_start("none", True, tmp_path, ["a"])
+    start = find_start("none", LIGHT, tmp_path, ["a"])
     spreads = []
     for colours in (True, False):
         config = make_config(
@@ -182,31 +193,36 @@ def test_classes_that_are_mirror_images_of_one_another_are_not_mirrored(tmp_path
     monkeypatch.setattr("engine.train.folder_sources", lambda _: mirrored)
     with pytest.raises(InputError, match="all images are mirrored"):
         find_sources("folder", dataset, source, mirror=False)
-    start = find_start("none", True, tmp_path, ["a"])
+    start = find_start("none", LIGHT, tmp_path, ["a"])
     for mirror in (True, False):
         config = make_config(train_test.recipes(), True, start, ["a"], turned, MIRROR=mirror)
         assert view_settings(config).flip == mirror == config.to_dict()["MIRROR"]
     assert workflow.l1_count(True) == 72 and workflow.l1_count(False) == 24
 
 
-def test_a_start_from_other_molecules_leaves_their_heads_out(tmp_path):
+def test_a_start_from_other_molecules(tmp_path):
     def file(name, **metadata):
         save_weights(tmp_path / name, [], metadata)
         return str(tmp_path / name)
 
     light = {"BACKBONE": "resnet18"}
     own = file("own.h5", class_names=["A", "B"], scale=0.7, config=light)
-    start = find_start(own, True, tmp_path, ["A", "B"])
+    start = find_start(own, LIGHT, tmp_path, ["A", "B"])
     assert start.exclude == () and not start.pretrained and start.made["scale"] == 0.7
-    start = find_start(own, True, tmp_path, ["A", "C"])
-    assert start.exclude == CLASS_LAYERS and "A, B" in start.words
+    start = find_start(own, LIGHT, tmp_path, ["A", "C"])
+    assert start.exclude == () and start.other_classes and "A, B" in start.words
     assert not start.pretrained and start.made is None
+    # An older file's trunk is wider than today's recipe: it stays what it is.
+    annotate(tmp_path / "in", "scan", ["A1", "C1"])
+    sources = outlined_sources(tmp_path / "in")
+    config = make_config(train_test.recipes(), True, start, ["A", "C"], sources)
+    assert config.STAGE5_WIDTH is None and LIGHT.STAGE5_WIDTH
     old = file("old.h5")
-    start = find_start(old, True, tmp_path, ["A"])
+    start = find_start(old, LIGHT, tmp_path, ["A"])
     assert start.exclude == CLASS_LAYERS and start.pretrained
     (tmp_path / "broken.h5").write_bytes(b"no weights")
     with pytest.raises(InputError, match=r"broken\.h5"):
-        find_start(str(tmp_path / "broken.h5"), True, tmp_path, ["A"])
+        find_start(str(tmp_path / "broken.h5"), LIGHT, tmp_path, ["A"])
 
 
 def test_a_loss_that_is_not_finite_ends_in_a_sentence(tmp_path):

@@ -61,7 +61,13 @@ class KerasFace:
         self.save_weights(filepath, overwrite)
 
     def load_weights(
-        self, filepath, by_name: bool = True, skip_mismatch: bool = False, exclude=(), **settings
+        self,
+        filepath,
+        by_name: bool = True,
+        skip_mismatch: bool = False,
+        exclude=(),
+        other_classes: bool = False,
+        **settings,
     ):
         """Read weights by layer name; see `mrcnn.weights_loading.load_weights`.
 
@@ -70,12 +76,13 @@ class KerasFace:
             by_name: loading is always by name.
             skip_mismatch: leave layers alone whose shapes are not those of the file.
             exclude: names of further layers to leave alone.
+            other_classes: the file was trained for other classes.
         """
         layers = list(self.bank.layers.values())
         exclude = set(exclude or ())
         if skip_mismatch:
             exclude |= mismatched(filepath, layers)
-        return load_weights(filepath, layers, exclude, start=self.is_trained)
+        return load_weights(filepath, layers, exclude, self.is_trained, other_classes)
 
     def get_layer(self, name: str | None = None, index: int | None = None):
         """A layer by name or index; "rpn_model" is the region proposal network as a model of one

@@ -66,7 +66,7 @@ RECIPE = [
     ("OPTIMIZER", "foo", "'sgd' or 'adamw'"),
     ("SCHEDULE", "foo", "'constant' or 'cosine'"),
     ("HEAD_EPOCHS", -1, "a whole number of 0 or more"),
-    ("HEAD_EPOCHS", 21, "at most EPOCHS, 20"),
+    ("HEAD_EPOCHS", 21, "at most EPOCHS, 7"),
     ("EPOCHS", 0, "a whole number of 1 or more"),
     ("NUM_CLASSES", 7, "1 \\+ the number of class_names, 3"),
     ("TRAIN_BN", "no", "True or False, or None"),

@@ -258,7 +258,7 @@ def test_a_damaged_last_epoch_is_passed_over(runs, tmp_path, capsys):
     assert find_interrupted(tmp_path, record, "shapes").name == "mask_rcnn_shapes_0002.h5"
     assert "end is missing" in capsys.readouterr().out
     with pytest.raises(InputError, match=r"_0003\.h5.*end is missing.*delete it: then training"):
-        find_start("last", True, tmp_path, ["A", "B"])
+        find_start("last", train_test.LightConfig, tmp_path, ["A", "B"])
     assert find_interrupted(tmp_path, {**record, "seed": 6}, "shapes") is None
     capsys.readouterr()
     sources = outlined_sources(runs[0].parents[2] / "in")

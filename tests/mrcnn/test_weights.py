@@ -1,5 +1,7 @@
 """Weights files in matterport's layout: out, in, and everything that may be wrong with one."""
 
+import json
+
 import h5py
 import keras
 import numpy as np
@@ -187,6 +189,52 @@ def test_another_number_of_classes(network, original, file):
     assert_same(others, {**before, **original}, but=[f"{name}/" for name in exclude])
 
 
+def test_the_layers_of_other_classes_are_a_start(original, file):
+    """Of two classes for three: the background stays, each class gets the mean of the two."""
+    layers = build(NUM_CLASSES=4)
+    own = values(layers)
+    report = load_weights(file, layers, other_classes=True)
+    assert not (report.absent or report.excluded)
+    now = values(layers)
+    for layer, numbers in (("mrcnn_class_logits", 1), ("mrcnn_bbox_fc", 4), ("mrcnn_mask", 1)):
+        for weight in ("kernel", "bias"):
+            key = f"{layer}/{weight}"
+            given = original[key].reshape(*original[key].shape[:-1], 3, numbers)
+            found = now[key].reshape(*now[key].shape[:-1], 4, numbers)
+            np.testing.assert_array_equal(found[..., 0, :], given[..., 0, :])
+            if layer == "mrcnn_class_logits":
+                found = found - own[key].reshape(found.shape)
+            for k in (1, 2, 3):
+                mean = given[..., 1:, :].mean(-2)
+                np.testing.assert_allclose(found[..., k, :], mean, atol=1e-6)
+    key = "mrcnn_class_conv1/kernel"
+    np.testing.assert_array_equal(now[key], original[key])
+
+
+def test_a_start_to_pass_on(network, file, tmp_path):
+    """Half the bytes or less; a network of other classes starts from it as from the file itself."""
+    settings = {"TOP_DOWN_PYRAMID_SIZE": 16}
+    with h5py.File(file, "a") as stored:
+        stored.attrs["config"] = json.dumps(settings)
+    small = tmp_path / "start.h5"
+    weights.write_start(file, small, "molecule")
+    assert small.stat().st_size < 0.55 * file.stat().st_size
+    metadata = weights.read_metadata(small)
+    assert metadata["class_names"] == ["molecule"] and metadata["scale"] == 0.5
+    assert metadata["config"] == {**settings, "NUM_CLASSES": 2}
+    layers = build(NUM_CLASSES=4)
+    random = values(layers)
+    load_weights(file, layers, other_classes=True)
+    expected = values(layers)
+    for layer in layers:
+        for variable in layer.weights:
+            variable.assign(random[f"{layer.name}/{weights.weight_name(variable)}"])
+    load_weights(small, layers, other_classes=True)
+    for key, value in values(layers).items():
+        bound = {"rtol": 1e-3, "atol": 2e-4} if key.endswith("kernel") else {"rtol": 1e-6}
+        np.testing.assert_allclose(value, expected[key], err_msg=key, **bound)
+
+
 def test_another_pyramid(network, file):
     with pytest.raises(WeightsError, match="another network .*TOP_DOWN_PYRAMID_SIZE"):
         load_weights(file, build(TOP_DOWN_PYRAMID_SIZE=32))
@@ -321,7 +369,7 @@ def test_a_killed_write_leaves_the_old_file(network, file, monkeypatch):
     def fail(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(weights, "_to_numpy", fail)
+    monkeypatch.setattr(weights, "to_numpy", fail)
     with pytest.raises(KeyboardInterrupt):
         weights.save_weights(file, network)
     assert file.read_bytes() == before

@@ -573,7 +573,7 @@ def test_going_on_keeps_what_the_network_was_trained_for(tmp_path):
     weights = weights_file(tmp_path / "w.h5")
     put(tmp_path / "in")
     sources = outlined_sources(tmp_path / "in")
-    start = find_start(str(weights), True, tmp_path, CLASSES)
+    start = find_start(str(weights), train_test.LightConfig, tmp_path, CLASSES)
     config = make_config(train_test.recipes(), True, start, CLASSES, sources, STEPS_PER_EPOCH=3)
     assert config.SCALE == 0.75 and list(config.RPN_ANCHOR_SCALES) == [20, 40, 80, 160]
     assert config.MOLECULE_SIZE == 20 and config.STEPS_PER_EPOCH == 3
@@ -588,7 +588,7 @@ def test_going_on_keeps_what_the_network_was_trained_for(tmp_path):
     large = weights_file(
         tmp_path / "large.h5", {"BACKBONE": "resnet50", "IMAGE_MAX_DIM": 512, "TRAIN_BN": False}
     )
-    start = find_start(str(large), True, tmp_path, CLASSES)
+    start = find_start(str(large), train_test.LightConfig, tmp_path, CLASSES)
     config = make_config(train_test.recipes(), True, start, CLASSES, sources)
     # Anchors that do not fit the levels are not taken over.
     assert config.RPN_ANCHOR_SCALES == train_test.ShapesConfig.RPN_ANCHOR_SCALES

@@ -178,9 +178,9 @@ def test_a_busy_machine_is_not_taken_for_a_slow_one(monkeypatch):
 
 def test_what_the_weights_take_is_told(monkeypatch):
     light, paper = train_test.LightConfig, train_test.ShapesConfig
-    # Four files of 55.5 MB and two states of twice that; two files stay.
-    assert run_folder_gigabytes(light, 20, "best") == pytest.approx((8 * 0.0555, 2 * 0.0555))
-    assert run_folder_gigabytes(light, 20, "all") == pytest.approx((24 * 0.0555, 20 * 0.0555))
+    # Four files of 24.9 MB and two states of twice that; two files stay.
+    assert run_folder_gigabytes(light, 20, "best") == pytest.approx((8 * 0.0249, 2 * 0.0249))
+    assert run_folder_gigabytes(light, 20, "all") == pytest.approx((24 * 0.0249, 20 * 0.0249))
     assert run_folder_gigabytes(paper, 2, "best") == pytest.approx((4 * 0.179, 2 * 0.179))
     monkeypatch.setattr(light, "BACKBONE", "resnet34")
     assert run_folder_gigabytes(light, 20, "best") == (0, 0)
