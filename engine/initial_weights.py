@@ -117,8 +117,8 @@ def find_start(
 
 
 def _start_from_file(path: Path, classes: Classes) -> Start:
-    """A weights file; where it was trained for other molecules, what its heads know of them is
-    left out."""
+    """A weights file; of one of other molecules the class layers are left out, or, the network
+    being the light one, are the new ones' start."""
     made = made_by_us(path)
     known = made["class_names"] if made else None
     if known == list(classes):
