@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from engine.checkpoints import made_by_us, no_weights_file, weights_to_continue
+from mrcnn import class_layers
 from mrcnn.config import Config
 from spm.errors import InputError, raise_problems
 from spm.run.provenance import plain
@@ -50,7 +51,7 @@ NETWORK = (
     "RPN_ANCHOR_RATIOS", "FPN_CLASSIF_FC_LAYERS_SIZE", "POOL_SIZE", "MASK_HEAD_CHANNELS",
     "MASK_FINE_FEATURES", "EXACT_ROI_ALIGN", "EXACT_MASKS", "IMAGE_CHANNEL_COUNT",
 )  # fmt: skip
-CLASS_LAYERS = ("mrcnn_class_logits", "mrcnn_bbox_fc", "mrcnn_mask")
+CLASS_LAYERS = tuple(class_layers.CLASS_LAYERS)
 WORDS = ("auto", "coco", "imagenet", "last", "none")
 
 
@@ -134,7 +135,7 @@ def _start_from_file(path: Path, classes: Classes) -> Start:
 def _shipped_start(light: type[Config]) -> Start:
     """The weights that come with the program, which know invented molecules; nothing where the
     user's recipe describes another network."""
-    stored = (made_by_us(SHIPPED) or {"config": {}})["config"]
+    stored = made_by_us(SHIPPED)["config"]
     other = [name for name in NETWORK if stored.get(name) != plain(getattr(light, name))]
     if other:
         return Start(f"nothing, as {', '.join(other)} is not that of {SHIPPED.name}")

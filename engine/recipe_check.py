@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 
 from engine.class_choice import possible_counts
 from engine.initial_weights import unknown_start
-from engine.recipes import Recipes, is_light
+from engine.recipes import Recipes, epochs_of, is_light
 from mrcnn import distributed
 from mrcnn.config import BACKBONES, Config
 from spm.run.setting_kinds import Count, Positive, Range, Share, Whole, conform
@@ -192,7 +192,7 @@ def _misfits(recipe: type[Config], counts: Sequence[int] | None) -> Iterator[str
 def most_epochs(recipes: Recipes, recipe: str) -> int:
     """Return the epochs in all of the recipe that "auto", "gpu" or "cpu" means."""
     return (
-        max(recipes.light.EPOCHS, recipes.light.SCRATCH_EPOCHS or 0, recipes.small.EPOCHS)
+        max(recipes.light.EPOCHS, epochs_of(recipes.light, True), recipes.small.EPOCHS)
         if is_light(recipe)
         else recipes.paper.EPOCHS
     )

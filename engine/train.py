@@ -67,7 +67,7 @@ def train(settings: Any, recipes: Recipes) -> Path:
             log_dir,
             classes,
             settings.coco_weights,
-        )  # fmt: skip
+        )
     )
     config = make_config(
         recipes, light, start, classes, training, STEPS_PER_EPOCH=settings.steps_per_epoch,
