@@ -17,11 +17,23 @@ from spm.errors import InputError
 
 # OpenCV's wheel with windows points Qt to its own plugins as soon as it is imported, whatever the
 # environment says, and labelme's Qt aborts on them (Linux). labelme imports OpenCV through imgviz,
-# which does without where there is none.
-WITHOUT_OPENCV = (
-    "import runpy, sys; sys.modules['cv2'] = None; sys.argv[0] = 'labelme'; "
-    "runpy.run_module('labelme', run_name='__main__')"
-)
+# which does without where there is none. Once the window is closed all is saved but what Qt keeps
+# of the window: the process ends there, as taking Qt apart at Python's end now and then crashes.
+LABELME = """
+import os, runpy, sys
+sys.modules["cv2"] = None
+sys.argv[0] = "labelme"
+try:
+    runpy.run_module("labelme", run_name="__main__")
+except SystemExit as end:
+    qt = [module for name, module in sys.modules.items() if name.endswith(".QtCore")]
+    if end.code or not qt:
+        raise
+    qt[0].QSettings("labelme", "labelme").sync()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
+"""
 QT_FOLDERS = ("QT_QPA_PLATFORM_PLUGIN_PATH", "QT_QPA_FONTDIR")
 # Words of Qt's in its last breath, and what to do.
 REASONS = {
@@ -108,7 +120,7 @@ def program() -> list[str]:
     """
     if importlib.util.find_spec("labelme") is not None:
         # -P: the folder where the user works is none to import from.
-        return [sys.executable, "-P", "-c", WITHOUT_OPENCV]
+        return [sys.executable, "-P", "-c", LABELME]
     if found := shutil.which("labelme"):
         return [found]
     raise InputError("labelme is not installed; install it with: python -m pip install labelme")

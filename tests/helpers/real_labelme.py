@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from spm.run.labelme_program import WITHOUT_OPENCV
+from spm.run.labelme_program import LABELME
 
 FOLDER = Path(__file__).parent / "labelme_clicks"
 
@@ -50,4 +50,4 @@ def run_driven(command: list, steps: list, folder: Path, cwd: Path | None = None
 
 def by_hand(path: Path, steps: list, folder: Path, *options: str) -> dict:
     """A user who starts labelme himself."""
-    return run_driven(["-P", "-c", WITHOUT_OPENCV, path, *options], steps, folder)
+    return run_driven(["-P", "-c", LABELME, path, *options], steps, folder)
