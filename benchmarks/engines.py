@@ -1,11 +1,12 @@
 """Compare the engines of prediction: Keras and OpenVINO, in turn in one run.
 
     python benchmarks/engines.py WEIGHTS [--rounds 3] [--images 20] [--before CHECKOUT]
-        [--skip-keras] [--cases TEXT]
+        [--before-weights WEIGHTS] [--skip-keras] [--cases TEXT]
 
 Each run is `python predict_big_pic.py`, from process start to all results. Cases: one image of
 1024 x 1024, a folder of such images, one of 4096 x 4096, all simulated. `--before` adds another
-checkout of this project, such as that of an earlier revision. Prints medians, their ratios to the
+checkout of this project, such as that of an earlier revision, with weights of its own where it
+cannot read today's. Prints medians, their ratios to the
 first way, and the machine's load.
 """
 
@@ -41,7 +42,7 @@ def make_images(folder: Path, count: int) -> dict[str, tuple[list[Path], int]]:
     }
 
 
-def measure(checkout: Path, engine: str, files: list[Path], weights: Path) -> list[float]:
+def measure(checkout: Path, engine: str, weights: Path, files: list[Path]) -> list[float]:
     """Returns seconds, processor seconds and peak MB of one run."""
     os.environ["PREDICTION_ENGINE"] = engine
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -59,31 +60,33 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--images", type=int, default=20, help="of the folder")
     parser.add_argument("--before", type=Path, help="another checkout")
+    parser.add_argument("--before-weights", type=Path, help="its weights, default: the same")
     parser.add_argument("--cases", default="", help="only cases whose names hold this")
     parser.add_argument("--skip-keras", action="store_true", help="today's Keras is not measured")
     chosen = parser.parse_args()
     weights = chosen.weights.resolve()
-    ways = {"Keras": (ROOT, "keras"), "OpenVINO": (ROOT, "openvino")}
+    ways = {"Keras": (ROOT, "keras", weights), "OpenVINO": (ROOT, "openvino", weights)}
     if chosen.skip_keras:
         del ways["Keras"]
     if chosen.before:
-        ways = {"before": (chosen.before.resolve(), "keras"), **ways}
+        older = (chosen.before_weights or weights).resolve()
+        ways = {"before": (chosen.before.resolve(), "keras", older), **ways}
     with tempfile.TemporaryDirectory() as folder:
         cases = make_images(Path(folder) / "images", chosen.images)
-        measure(*ways["OpenVINO"], cases["1024 x 1024"][0], weights)  # exports, if need be
+        measure(*ways["OpenVINO"], cases["1024 x 1024"][0])  # exports, if need be
         print("| case | way | seconds | processor seconds | MB | ratios to the first | load |")
         print("|---|---|---|---|---|---|---|")
         for case, (files, count) in cases.items():
             if chosen.cases in case:
-                compare(case, files, count, ways, weights, chosen.rounds)
+                compare(case, files, count, ways, chosen.rounds)
 
 
-def compare(case: str, files: list[Path], count: int, ways: dict, weights: Path, rounds: int):
+def compare(case: str, files: list[Path], count: int, ways: dict, rounds: int):
     """Runs all ways in turn, and prints a line of medians for each."""
     found: dict[str, list] = {way: [] for way in ways}
     for _ in range(rounds):
-        for way, (checkout, engine) in ways.items():
-            found[way].append(measure(checkout, engine, files, weights))
+        for way, values in ways.items():
+            found[way].append(measure(*values, files))
     medians = {
         way: [statistics.median(column) for column in zip(*runs, strict=True)]
         for way, runs in found.items()
