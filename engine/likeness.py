@@ -77,17 +77,13 @@ def mark_unfamiliar(
             "another weights file."
         ) from error
     scale = detector.scale_for(*image.shape[:2])
-    own, best = references.likeness(
-        image,
-        [molecules[k].centroid for k in whole],
-        [detector.class_names.index(molecules[k].class_name) for k in whole],
-        references.diameter * scale / (settings.tile_scale or scale),
-    )
+    diameter = references.diameter * scale / (settings.tile_scale or scale)
+    classes = [detector.class_names.index(molecules[k].class_name) for k in whole]
+    centroids = [molecules[k].centroid for k in whole]
+    own, best = references.likeness(image, centroids, classes, diameter)
+    areas = [molecules[k].area for k in whole]
+    unfamiliar = references.unfamiliar(best, classes, areas, diameter)
     marked = list(molecules)
-    for k, likeness, any_class in zip(whole, own, best, strict=True):
-        marked[k] = replace(
-            molecules[k],
-            likeness=float(likeness),
-            unfamiliar=bool(any_class < references.lowest),
-        )
+    for k, likeness, unlike in zip(whole, own, unfamiliar, strict=True):
+        marked[k] = replace(molecules[k], likeness=float(likeness), unfamiliar=bool(unlike))
     return marked

@@ -1,10 +1,11 @@
-"""Whether a recognised molecule looks like those that were outlined.
+"""Whether a recognised molecule looks like those that were outlined, and is of their size.
 
 A network answers with the classes that it knows: an adsorbate or a smeared blob gets one of their
 names, with a high score. So the outlined molecules are kept with the weights, as small polar
 images, and each recognised molecule is compared with them: the correlation of brightness inside the
 outline of the example, whichever way it is turned, however bright the image is. Only what lies
-inside the outline counts, since neighbours and ground differ from place to place.
+inside the outline counts, since neighbours and ground differ from place to place. A smooth blob
+correlates with many a molecule, but seldom has its size, so that counts as well.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import Any, Self
 import cv2
 import numpy as np
 
+from spm.geometry.polygons import polygon_area
 from spm.similarity.label_spreading import Examples, polar_image, smoothed
 
 RADII, ANGLES = 14, 64  # of a polar image
@@ -31,6 +33,10 @@ MOST = 200  # examples that are kept of all classes together
 FAR = 1.0
 LOOKS_ALIKE = 0.9
 ODD_SHARE = 0.05
+# It is unfamiliar, too, when its area is this factor or more from the usual one of its class; both
+# add up (as logarithms over their limits, in squares). Measured by studies/strangers.py.
+SIZE_FAR = 1.5
+MANY = 10  # molecules of a class in an image from which their median is the class's size there
 AT_ONCE = 128  # molecules that are compared at once: the memory grows with it
 FEW = 3  # outlines of a class, below which they say nothing about one another
 
@@ -44,6 +50,8 @@ class References:
         masks: (N, RADII, ANGLES) bool, inside its outline.
         classes: (N,) int, from 0.
         diameter: of the median molecule, pixels of the images that were outlined.
+        areas: (N,) of its outline in square diameters; nan where an older weights file has none.
+        usual: likeness of the median one to the others of its class.
         lowest: likeness below which a molecule is unfamiliar.
         mirror: whether mirror images are the same molecule.
     """
@@ -51,7 +59,9 @@ class References:
     values: np.ndarray
     masks: np.ndarray
     classes: np.ndarray
+    areas: np.ndarray
     diameter: float
+    usual: float
     lowest: float
     mirror: bool
 
@@ -64,7 +74,7 @@ class References:
             examples: see `Examples`.
             mirror: whether mirror images are the same molecule.
         """
-        values, masks, classes = [], [], []
+        values, masks, classes, areas = [], [], [], []
         for image, outlines, centroids, names in zip(
             examples.images, examples.outlines, examples.centroids, examples.classes, strict=True
         ):
@@ -74,27 +84,29 @@ class References:
                     values.append(_polar(grey, centroid, examples.diameter))
                     masks.append(_polar_mask(outline, centroid, examples.diameter))
                     classes.append(name)
+                    areas.append(polygon_area(outline) / examples.diameter**2)
         if not values:
             return None
         kept = np.unique(np.linspace(0, len(values) - 1, MOST).round().astype(int))
         found = cls(
             np.array(values, np.float32)[kept], np.array(masks)[kept], np.array(classes)[kept],
-            float(examples.diameter), 0.0, mirror,
+            np.array(areas)[kept], float(examples.diameter), 0.0, 0.0, mirror,
         )  # fmt: skip
-        found.lowest = found._lowest()
+        found.usual, found.lowest = found._limits()
         return found
 
-    def _lowest(self) -> float:
-        """Choose `lowest` by the likeness of the outlined molecules among each other."""
+    def _limits(self) -> tuple[float, float]:
+        """Choose `usual` and `lowest` by the likeness of the outlined ones among each other."""
         among = _correlations(self.values, self)
         np.fill_diagonal(among, -1.0)
         among[self.classes[:, None] != self.classes] = -1.0
         enough = np.bincount(self.classes)[self.classes] >= FEW
         if not enough.any():
-            return float(np.tanh(np.arctanh(LOOKS_ALIKE) - FAR / 2))
+            return LOOKS_ALIKE, float(np.tanh(np.arctanh(LOOKS_ALIKE) - FAR / 2))
         best = among.max(axis=1)[enough]
-        usual = np.tanh(np.arctanh(min(float(np.median(best)), 0.9999)) - FAR)
-        return float(max(0.0, min(LOOKS_ALIKE, usual, np.quantile(best, ODD_SHARE))))
+        usual = min(float(np.median(best)), 0.9999)
+        far = np.tanh(np.arctanh(usual) - FAR)
+        return usual, float(max(0.0, min(LOOKS_ALIKE, far, np.quantile(best, ODD_SHARE))))
 
     def likeness(
         self,
@@ -126,6 +138,36 @@ class References:
         own = np.where(np.asarray(classes)[:, None] == self.classes, found, -np.inf).max(axis=1)
         return np.where(np.isfinite(own), own, np.nan), found.max(axis=1)
 
+    def unfamiliar(
+        self,
+        best: np.ndarray,
+        classes: Sequence[int],
+        areas: Sequence[float],
+        diameter: float | None = None,
+    ) -> np.ndarray:
+        """Say which molecules of an image are none of the outlined ones.
+
+        Args:
+            best: (N,) likeness to the most similar outlined one, see `likeness`.
+            classes: of each the class that it was recognised as, from 0.
+            areas: of each, square pixels. Its class's is the median of those in the image where
+                they are many: outlines and scale may be off a little; else of the outlined ones.
+            diameter: as in `likeness`.
+
+        Returns:
+            (N,) bool.
+        """
+        areas, classes = np.asarray(areas, float), np.asarray(classes, int)
+        size = np.zeros(len(areas))
+        for name in np.unique(classes):
+            here = classes == name
+            outlined = self.areas[self.classes == name] * (diameter or self.diameter) ** 2
+            size[here] = _sizes_apart(areas[here], outlined)
+        z = np.arctanh(np.minimum([self.usual, self.lowest], 0.9999))
+        apart = max(z[0] - z[1], 1e-6)
+        form = np.maximum(z[0] - np.arctanh(np.clip(best, -0.9999, 0.9999)), 0) / apart
+        return (best < self.lowest) | (form**2 + size**2 > 1)
+
     def to_json(self) -> dict[str, Any]:
         """Return what `from_json` reads: about a kilobyte an example."""
         low = self.values.min(axis=(1, 2), keepdims=True)
@@ -135,7 +177,9 @@ class References:
             "values": _packed(levels.astype(np.uint8)),
             "masks": _packed(np.packbits(self.masks)),
             "classes": self.classes.tolist(),
+            "areas": None if np.isnan(self.areas).any() else self.areas.round(4).tolist(),
             "diameter": round(self.diameter, 3),
+            "usual": round(self.usual, 4),
             "lowest": round(self.lowest, 4),
             "mirror": self.mirror,
         }
@@ -152,11 +196,15 @@ class References:
             shape = (len(classes), RADII, ANGLES)
             values = _unpacked(record["values"]).reshape(shape).astype(np.float32)
             bits = np.unpackbits(_unpacked(record["masks"]))[: values.size]
-            numbers = float(record["diameter"]), float(record["lowest"])
+            lowest = float(record["lowest"])
+            numbers = float(record["diameter"]), float(record.get("usual", lowest)), lowest
             if not len(classes) or not np.isfinite(numbers).all() or numbers[0] <= 0:
                 raise ValueError("no example, or a number that cannot be")
+            areas = np.array(record.get("areas") or [np.nan] * len(classes), float)
+            if areas.shape != classes.shape or (areas <= 0).any():
+                raise ValueError("areas that cannot be")
             masks = bits.reshape(shape).astype(bool)
-            return cls(values, masks, classes, *numbers, bool(record["mirror"]))
+            return cls(values, masks, classes, areas, *numbers, bool(record["mirror"]))
         except (KeyError, TypeError, AttributeError, zlib.error) as error:
             raise ValueError(f"{type(error).__name__}: {error}") from error
 
@@ -174,6 +222,17 @@ def _is_whole(outline: np.ndarray, shape: Sequence[int]) -> bool:
     """Return whether an outline stays clear of the image's border."""
     (left, top), (right, bottom) = np.min(outline, axis=0), np.max(outline, axis=0)
     return bool(left >= 1 and top >= 1 and right <= shape[1] - 1 and bottom <= shape[0] - 1)
+
+
+def _sizes_apart(areas: np.ndarray, outlined: np.ndarray) -> np.ndarray:
+    """(N,) how far the areas of one class are from its usual one, 1 being unfamiliar; 0 where
+    nothing is known. Where the outlined ones differ much among each other, that is farther."""
+    known = areas if len(areas) >= MANY else outlined
+    if not len(known) or np.isnan(known).any():
+        return np.zeros(len(areas))
+    apart = np.abs(np.log(areas / np.median(known)))
+    spread = np.abs(np.log(outlined / np.median(outlined))).max() if len(outlined) else 0.0
+    return apart / np.nanmax([np.log(SIZE_FAR), 2 * spread])
 
 
 def _radii(diameter: float) -> np.ndarray:

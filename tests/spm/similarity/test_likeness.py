@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -43,6 +44,8 @@ def test_molecules_of_another_image_are_familiar_and_adsorbates_are_not(referenc
     centroids = [polygon_centroid(o) for o in outlines]
     own, best = references.likeness(image, centroids, classes)
     assert len(own) > 40 and (own >= references.lowest).all() and (best >= own).all()
+    areas = [polygon_area(o) for o in outlines]
+    assert not references.unfamiliar(best, classes, areas).any()
     image, _ = simulate("network", SIDE, 200, pixels_per_molecule=46, adsorbates=12)
     # The places that the simulator draws, see spm.simulate.image.
     places = np.random.default_rng([200, 3]).uniform(0.03, 0.97, (12, 2)) * SIDE
@@ -56,6 +59,34 @@ def test_a_foreign_molecule_is_unfamiliar(references):
     centroids = [polygon_centroid(s.points) for s in truth.shapes if not s.flags["edge"]]
     _, best = references.likeness(image, centroids, [0] * len(centroids))
     assert len(best) > 20 and (best < references.lowest).mean() > 0.9
+
+
+def test_what_is_of_another_size_is_unfamiliar(references):
+    """The half-alike blob of a real image has the area 1.43 times the usual one."""
+    median = np.median(references.areas[references.classes == 1]) * references.diameter**2
+    z = np.arctanh([references.usual, references.lowest])
+    half = float(np.tanh(z.mean()))
+    for likeness, factor, flagged in (
+        (references.usual, 1.0, False), (half, 1.05, False), (references.usual, 1.3, False),
+        (half, 1.43, True), (half, 1 / 1.43, True), (0.999, 1.6, True),
+        (references.lowest - 0.01, 1.0, True),
+    ):  # fmt: skip
+        assert references.unfamiliar(np.array([likeness]), [1], [median * factor]) == flagged
+    # Where there are many in an image, they say what is usual: it may be of another scale.
+    best, classes = np.full(12, references.usual), [1] * 12
+    areas = median * np.array([1.6] * 11 + [1.0])
+    assert references.unfamiliar(best, classes, areas).tolist() == [False] * 11 + [True]
+    assert references.unfamiliar(best[:9], classes[:9], areas[:9]).all()
+    # Outlined ones of different sizes allow more.
+    odd = replace(references, areas=references.areas * np.linspace(1, 2, len(references.areas)))
+    assert not odd.unfamiliar(np.array([0.999]), [1], [median * 1.5 * 1.6]).any()
+
+
+def test_references_of_an_older_weights_file(references):
+    record = {k: v for k, v in references.to_json().items() if k not in ("areas", "usual")}
+    older = References.from_json(record)
+    best = np.array([older.lowest - 0.01, older.lowest + 0.01])
+    assert older.unfamiliar(best, [0, 0], [1.0, 1e6]).tolist() == [True, False]
 
 
 def test_brightness_contrast_and_scale_do_not_matter(references):
@@ -90,6 +121,8 @@ def test_what_the_weights_keep(references):
     assert len(text) < 30_000
     again = References.from_json(json.loads(text))
     assert again.lowest == pytest.approx(references.lowest, abs=1e-4)
+    assert again.usual == pytest.approx(references.usual, abs=1e-4)
+    np.testing.assert_allclose(again.areas, references.areas, atol=1e-4)
     image, outlines, classes = scene(103)
     centroids = [polygon_centroid(o) for o in outlines]
     for one, other in zip(
@@ -104,7 +137,7 @@ def test_what_the_weights_keep(references):
     "change",
     [
         {"values": "AAAA"}, {"masks": None}, {"classes": []}, {"diameter": 0}, {"lowest": "high"},
-        {"diameter": float("nan")},
+        {"diameter": float("nan")}, {"areas": [1.0]}, {"areas": "none"}, {"usual": None},
     ],
 )  # fmt: skip
 def test_a_damaged_record_is_refused(references, change):
