@@ -69,17 +69,18 @@ def load_detector(
     wanted = threshold if settings.score_threshold is None else settings.score_threshold
     lowest = wanted * LOWEST_SHARE
     if exported := load_exported(weights, metadata["config"], engine):
-        side, batch_size, runs = exported.side, 1, "OpenVINO, float32"
+        sides, batch_size, runs = exported.sides, 1, "OpenVINO, float32"
         look = functools.partial(exported.detect_cropped, lowest_score=lowest)
     else:
         network = _build(weights, metadata, batch_size, lowest)
-        side, batch_size = int(network.config.IMAGE_SHAPE[0]), network.config.BATCH_SIZE
+        sides, batch_size = [int(network.config.IMAGE_SHAPE[0])], network.config.BATCH_SIZE
         runs = f"Keras, {network.config.COMPUTE_DTYPE}"
         look = network.detect_cropped
     return Detector(
         class_names=metadata["class_names"],
         scale=metadata["scale"],
-        input_size=side,
+        input_size=sides[0],
+        larger_sizes=tuple(sides[1:]),
         score_threshold=threshold,
         detect=functools.partial(_detect, look),
         batch_size=batch_size,

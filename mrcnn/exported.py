@@ -1,9 +1,9 @@
 """The network of a weights file, run by OpenVINO: prediction on a processor without Keras.
 
-`openvino_export.py` writes `NAME.openvino` beside `NAME.h5`: a zip file, not compressed, of the
-graph (`network.xml`), its constants (`network.bin`) and `about.json`, whose `weights` is the digest
-of the weights that it was made of (`weights.digest`) and whose `side` that of the network's image
-in pixels.
+`openvino_export.py` writes `NAME.openvino` beside `NAME.h5`: a zip file, not compressed, of a graph
+for each size of image (`network_SIDE.xml`), the constants of all (`network.bin`) and `about.json`.
+In this `weights` is the digest of the weights that it was made of (`weights.digest`), and `sides`
+are the sizes in pixels, that of `TILE_DIM` first.
 
 Nothing here may import keras or tensorflow: that would take longer than most images do.
 """
@@ -19,7 +19,7 @@ import numpy as np
 from .unmolding import unmold_cropped
 
 # Raised when the graph, its inputs or its outputs change: older files are then written anew.
-FORMAT = 1
+FORMAT = 2
 
 
 class ExportedError(RuntimeError):
@@ -42,17 +42,20 @@ def read_about(path):
     return about if isinstance(about, dict) and about.get("format") == FORMAT else {}
 
 
-def write_exported(path, xml, constants, about):
+def write_exported(path, graphs, constants, about):
     """Write the file; see the module's docstring.
 
     Args:
         path: file to write, whole or not at all being the caller's care (`weights.whole_file`).
-        xml, constants: bytes of the graph and of its constants.
-        about: dict with `weights` and `side`.
+        graphs: dict of side -> bytes of the graph's XML.
+        constants: bytes of the constants of all graphs.
+        about: dict with `weights`.
     """
+    about = {"format": FORMAT, **about, "sides": list(graphs)}
     with zipfile.ZipFile(path, "w") as file:
-        file.writestr("about.json", json.dumps({"format": FORMAT, **about}, indent=1))
-        file.writestr("network.xml", xml, zipfile.ZIP_DEFLATED)
+        file.writestr("about.json", json.dumps(about, indent=1))
+        for side, xml in graphs.items():
+            file.writestr(f"network_{side}.xml", xml, zipfile.ZIP_DEFLATED)
         file.writestr("network.bin", constants)
 
 
@@ -73,40 +76,56 @@ class ExportedNetwork:
         path: file of `openvino_export.export`.
 
     Attributes:
-        side: of the network's image in pixels.
+        sides: of the images that it takes, in pixels.
 
     Raises:
-        ExportedError: when the file is damaged, or OpenVINO cannot run it.
+        ExportedError: when the file is damaged, or OpenVINO cannot run it; also later, when images
+            of a side come for the first time.
     """
 
     def __init__(self, path):
-        openvino = import_openvino()
-        self.side = read_about(path).get("side")
-        core = openvino.Core()
-        # With its bfloat16 masks differ by up to a fifth (benchmarks/README.md).
-        options = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
+        self._path, self._requests = path, {}
+        self.sides = read_about(path).get("sides", [])
+        self._openvino = import_openvino()
         try:
             with zipfile.ZipFile(path) as file:
-                xml = file.read("network.xml")
-                constants = np.empty(file.getinfo("network.bin").file_size, np.uint8)
+                self._graphs = {k: file.read(f"network_{k}.xml") for k in self.sides}
+                # OpenVINO 2026.4 reads the constants from here for as long as it runs.
+                self._constants = np.empty(file.getinfo("network.bin").file_size, np.uint8)
                 with file.open("network.bin") as stream:
-                    stream.readinto(constants)
-            model = core.read_model(xml, openvino.Tensor(constants, shared_memory=True))
-            # OpenVINO 2026.4 reads the constants from here for as long as it runs.
-            self._constants = constants
-            self._compiled = core.compile_model(model, "CPU", options)
+                    stream.readinto(self._constants)
+            self._core = self._openvino.Core()
+            self._models = {k: self._read(graph) for k, graph in self._graphs.items()}
         except (OSError, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
-            first = str(error).strip().splitlines()[-1]
-            raise ExportedError(
-                f"{path} cannot be run ({first}); delete it, and it is written anew"
-            ) from error
-        self._request = self._compiled.create_infer_request()
+            raise self._unusable(error) from error
+
+    def _read(self, graph):
+        constants = self._openvino.Tensor(self._constants, shared_memory=True)
+        return self._core.read_model(graph, constants)
+
+    def _unusable(self, error):
+        first = str(error).strip().splitlines()[-1]
+        return ExportedError(
+            f"{self._path} cannot be run ({first}); delete it, and it is written anew"
+        )
+
+    def _request(self, side):
+        """The request for images of a side; its graph is compiled when it is needed."""
+        if side not in self._requests:
+            # With its bfloat16 masks differ by up to a fifth (benchmarks/README.md).
+            options = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
+            try:
+                compiled = self._core.compile_model(self._models[side], "CPU", options)
+            except RuntimeError as error:
+                raise self._unusable(error) from error
+            self._requests[side] = compiled.create_infer_request()
+        return self._requests[side]
 
     def detect_cropped(self, images, lowest_score):
         """Find the molecules of images that fill the network's.
 
         Args:
-            images: list of (side, side, 3) uint8 RGB.
+            images: list of (S, S, 3) uint8 RGB, S being one of `sides`.
             lowest_score: detections below are left out.
 
         Returns:
@@ -115,16 +134,17 @@ class ExportedNetwork:
         return [self._detect(image, lowest_score) for image in images]
 
     def _detect(self, image, lowest_score):
-        if image.shape != (self.side, self.side, 3):
+        side = image.shape[0]
+        if image.shape != (side, side, 3) or side not in self.sides:
             raise ValueError(
-                f"The exported network takes images of {self.side} x {self.side} pixels. "
+                f"The exported network takes square images of {self.sides} pixels a side. "
                 f"Received: shape {image.shape}."
             )
         fed = [image[None].astype(np.float32), np.array([lowest_score], np.float32)]
-        found = self._request.infer(fed)
+        found = self._request(side).infer(fed)
         detections, probabilities, masks = (found[k][0] for k in range(3))
         count = int(((detections[:, 4] > 0) & (detections[:, 5] >= lowest_score)).sum())
-        window = 0, 0, self.side, self.side
+        window = 0, 0, side, side
         return unmold_cropped(
             image.shape, image.shape, window, detections[:count], masks[:count], probabilities
         )

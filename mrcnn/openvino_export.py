@@ -10,12 +10,19 @@ import contextlib
 import io
 import json
 import os
+import re
 import sys
 import tempfile
 from pathlib import Path
 
 from .exported import ExportedError, ExportedNetwork, exported_path, import_openvino, write_exported
 from .weights import WeightsError, digest, read_metadata, whole_file
+
+LARGER = 11 / 7  # side of the larger tiles over the recipe's, in whole SIDE_STEP
+SIDE_STEP = 64  # pixels: the coarsest map of the pyramid has cells of that size
+LARGEST_SMALL = 512  # pixels: larger tiles than these get no larger ones, for their memory
+PER_AREA = ("PRE_NMS_LIMIT", "POST_NMS_ROIS_INFERENCE", "DETECTION_MAX_INSTANCES")
+ALIGNED = 64  # bytes: where constants may begin
 
 
 def export(weights, settings=None):
@@ -37,17 +44,18 @@ def export(weights, settings=None):
     import numpy as np
 
     weights, out = Path(weights), exported_path(weights)
-    config = _tile_config(weights, settings or read_metadata(weights)["config"])
-    side = int(config.IMAGE_SHAPE[0])
-    model = _converted(weights, config)
+    models = _converted(weights, settings or read_metadata(weights)["config"])
     with whole_file(out) as temporary:
-        write_exported(temporary, *_as_bytes(model), {"weights": digest(weights), "side": side})
-        ExportedNetwork(temporary).detect_cropped([np.zeros((side, side, 3), np.uint8)], 0.0)
+        write_exported(temporary, *_as_bytes(models), {"weights": digest(weights)})
+        network = ExportedNetwork(temporary)
+        for side in network.sides:
+            network.detect_cropped([np.zeros((side, side, 3), np.uint8)], 0.0)
     return out
 
 
-def _tile_config(weights, settings):
-    """The `Config` for one tile at a time, all of whose detections are answered."""
+def _tile_configs(weights, settings):
+    """The `Config`s for one tile at a time, all of whose detections are answered: that of the
+    recipe's tiles, and one of larger ones, which overlap less where the recipe's are small."""
     from .config import Config
 
     if not settings:
@@ -57,25 +65,37 @@ def _tile_config(weights, settings):
         "IMAGES_PER_GPU": 1,
         "COMPUTE_DTYPE": "float32",  # OpenVINO chooses by itself
         "DETECTION_MIN_CONFIDENCE": 0.0,
+        "IMAGE_RESIZE_MODE": "square",
     }
-    side = int(settings.get("TILE_DIM") or Config.from_dict(settings, **changes).IMAGE_SHAPE[0])
-    square = {"IMAGE_RESIZE_MODE": "square", "IMAGE_MIN_DIM": side, "IMAGE_MAX_DIM": side}
-    return Config.from_dict(settings, **changes, **square)
+    plain = Config.from_dict(settings, **changes)
+    side = int(settings.get("TILE_DIM") or plain.IMAGE_SHAPE[0])
+    configs = [Config.from_dict(settings, **changes, IMAGE_MIN_DIM=side, IMAGE_MAX_DIM=side)]
+    if side <= LARGEST_SMALL and not callable(plain.BACKBONE):
+        larger = round(side * LARGER / SIDE_STEP) * SIDE_STEP
+        grown = {name: round(getattr(plain, name) * (larger / side) ** 2) for name in PER_AREA}
+        changes |= {**grown, "IMAGE_MIN_DIM": larger, "IMAGE_MAX_DIM": larger}
+        configs.append(Config.from_dict(settings, **changes))
+    return configs
 
 
-def _converted(weights, config):
-    """The `openvino.Model` of a weights file."""
+def _converted(weights, settings):
+    """The `openvino.Model`s of a weights file, by the side of their images."""
+    from .model import MaskRCNN
+
+    configs = _tile_configs(weights, settings)
+    network = MaskRCNN("inference", configs[0], str(weights.parent))
+    with contextlib.redirect_stdout(io.StringIO()):  # what does not fit is refused
+        network.load_weights(str(weights))
+    return {int(c.IMAGE_SHAPE[0]): _model(network.bank, c) for c in configs}
+
+
+def _model(bank, config):
+    import keras
     import tensorflow as tf
 
     from .graphs import tile_graph
-    from .model import MaskRCNN
 
-    network = MaskRCNN("inference", config, str(weights.parent))
-    with contextlib.redirect_stdout(io.StringIO()):  # what does not fit is refused
-        network.load_weights(str(weights))
-    import keras
-
-    graph = keras.Model(*tile_graph(network.bank, config))
+    graph = keras.Model(*tile_graph(bank, config))
     signature = [tf.TensorSpec(x.shape, x.dtype, x.name) for x in graph.inputs]
 
     @tf.function(input_signature=signature, autograph=False)
@@ -121,13 +141,27 @@ def _sort_faster(model):
     model.validate_nodes_and_infer_types()
 
 
-def _as_bytes(model):
-    """The graph's XML and its constants."""
+def _as_bytes(models):
+    """The graphs' XML by side, and the constants of all, each once."""
     openvino = import_openvino()
+    graphs, places, constants = {}, {}, bytearray()
+
+    def moved(match):
+        start, size = int(match[1]), int(match[2])
+        content = own[start : start + size]
+        if content not in places:
+            constants.extend(bytes(-len(constants) % ALIGNED))
+            places[content] = len(constants)
+            constants.extend(content)
+        return b'offset="%d" size="%d"' % (places[content], size)
+
     with tempfile.TemporaryDirectory(prefix="exported") as folder:
-        xml = Path(folder, "network.xml")
-        openvino.save_model(model, xml, compress_to_fp16=False)
-        return xml.read_bytes(), xml.with_suffix(".bin").read_bytes()
+        for side, model in models.items():
+            xml = Path(folder, f"{side}.xml")
+            openvino.save_model(model, xml, compress_to_fp16=False)
+            own = xml.with_suffix(".bin").read_bytes()
+            graphs[side] = re.sub(rb'offset="(\d+)" size="(\d+)"', moved, xml.read_bytes())
+    return graphs, bytes(constants)
 
 
 def main(arguments=None):

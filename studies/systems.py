@@ -39,7 +39,7 @@ UNSTABLE = {
     "A + B": "A + B, unstable tip",
     "A + B, trained with an unstable tip": "A + B, unstable tip, trained with it",
 }
-SEEDS, QUICK_SEEDS = (0, 1, 2), (0,)
+SEEDS, QUICK_SEEDS = (0, 1, 2, 3, 4), (0,)
 # Training steps for one class and for several, which take longer to be told apart. 350 are the
 # recipe's.
 STEPS, QUICK_STEPS = (350, 350), (50, 150)

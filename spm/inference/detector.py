@@ -60,8 +60,8 @@ class Detector:
             say it, see `scale_for`.
         input_size: side of the square images that the network takes.
         score_threshold: score from which a molecule is reported.
-        detect: takes a list of up to `batch_size` (input_size, input_size, 3) uint8 RGB images and
-            returns the `Detections` of each.
+        detect: takes a list of up to `batch_size` (input_size, input_size, 3) uint8 RGB images, or
+            all of one of the larger sizes, and returns the `Detections` of each.
         batch_size: images that `detect` works on at once.
         molecule_size: typical diameter of a molecule in image pixels, None if not known.
         name: of its weights, for the report.
@@ -71,6 +71,7 @@ class Detector:
         outline_bias: the mean error of its outlines, of the classes for which it is known; they
             are reported without it.
         appearance: what is known of the images that it was trained on (`engine.likeness`).
+        larger_sizes: sides of larger images that it takes as well.
     """
 
     class_names: list[str]
@@ -85,6 +86,7 @@ class Detector:
     mirror: bool = True
     outline_bias: Mapping[str, OutlineBias] = field(default_factory=dict)
     appearance: Mapping[str, Any] = field(default_factory=dict)
+    larger_sizes: Sequence[int] = ()
 
     def scale_for(self, height: int, width: int) -> float:
         """Return the network pixels per image pixel for an image of this size.

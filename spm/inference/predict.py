@@ -108,13 +108,16 @@ def find_molecules(
 
 
 def image_grid(detector: Detector, height: int, width: int, settings: Settings) -> Grid:
-    """Returns the tiles that an image of this size is cut into."""
+    """Returns the tiles that an image of this size is cut into: of the sizes that the network
+    takes the one with which the least is looked at twice."""
     view_count_ok(settings.views, detector.mirror)
     scale = settings.tile_scale or detector.scale_for(height, width)
     overlap = settings.overlap
     if overlap is None:
         overlap = overlap_for(detector.molecule_size, scale)
-    return make_grid(height, width, scale, detector.input_size, overlap)
+    sizes = (detector.input_size, *detector.larger_sizes)
+    grids = [make_grid(height, width, scale, size, overlap) for size in sizes]
+    return min(grids, key=lambda grid: len(grid.rows) * len(grid.columns) * grid.size**2)
 
 
 def _look(

@@ -60,7 +60,7 @@ def test_the_first_prediction_writes_the_network_and_the_next_finds_it(weights, 
     first = load_detector(weights, settings=ALL)
     assert "written once" in capsys.readouterr().out
     path = exported_path(weights)
-    assert read_about(path) == {"format": FORMAT, "weights": digest(weights), "side": 128}
+    assert read_about(path) == {"format": FORMAT, "weights": digest(weights), "sides": [128, 192]}
     assert sorted(p.name for p in weights.parent.iterdir()) == [weights.name, path.name]
     second = load_detector(weights, settings=ALL)
     assert capsys.readouterr() == ("", "") and second.engine == "OpenVINO, float32"
