@@ -4,7 +4,8 @@
 
 For each case a network is trained on 22 outlined molecules of a simulated image and recognises
 others of the system, with adsorbates, with molecules that the tip smeared, and with molecules of
-other systems. Prints how many of each were reported at all, flagged as unfamiliar, and named.
+other systems. Prints how many of each, and of the system's own molecules beside such a disturbance
+and elsewhere, were reported at all, flagged as unfamiliar, and named.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from spm.geometry.cropped_mask import CroppedMask
+from spm.geometry.polygons import polygon_centroid
 from spm.run import command_line
 from spm.run.setting_kinds import Count
 from spm.run.settings import Settings, takes
@@ -37,7 +39,10 @@ STEPS = 350
 TEST_SIZE, TEST_COUNT, TEST_SEED = 800, 2, 6000
 ADSORBATES, SMEARED = 10, 6  # in an image
 FOUND = 0.5  # mask IoU from which a molecule is found
-KINDS = ("molecules", "adsorbates", "smeared", "foreign")
+BESIDE = (
+    1.5  # molecule widths from an adsorbate or a smeared molecule: what lies there is disturbed
+)
+KINDS = ("molecules", "beside", "adsorbates", "smeared", "foreign")
 # -----------------------------------------------------------------------------------------------
 
 
@@ -108,9 +113,13 @@ def judged(
 ) -> list[tuple[str, bool, bool]]:
     """Return of each molecule and adsorbate that the border does not cut its kind, whether it was
     reported, and whether all that was reported there was flagged."""
+    from studies.networks import PIXELS
+
     height, width = truth.height, truth.width
     classes = Classes(truth.extra["simulation"]["class_names"])
     masks = CroppedMask.of_polygons([m.region for m in found], height, width)
+    spoilt = [polygon_centroid(s.points) for s in truth.shapes if s.flags.get("scrambled")]
+    spoilt = np.array([*spoilt, *blobs[:, :2]]).reshape(-1, 2)
     rows = []
     for shape in truth.shapes:
         if shape.flags.get("edge"):
@@ -119,6 +128,9 @@ def judged(
         hits = [m for m, mask in zip(found, masks, strict=True) if own.iou(mask) >= FOUND]
         known = classes.class_of(shape.label) in names
         kind = "smeared" if shape.flags.get("scrambled") else "molecules" if known else "foreign"
+        apart = np.linalg.norm(spoilt - polygon_centroid(shape.points), axis=1)
+        if kind == "molecules" and (apart < BESIDE * PIXELS).any():
+            kind = "beside"
         rows.append((kind, hits))
     for x, y, radius in blobs:
         near = [np.hypot(m.centroid[0] - x, m.centroid[1] - y) < radius for m in found]

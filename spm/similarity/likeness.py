@@ -150,8 +150,7 @@ class References:
         Args:
             best: (N,) likeness to the most similar outlined one, see `likeness`.
             classes: of each the class that it was recognised as, from 0.
-            areas: of each, square pixels. Its class's is the median of those in the image where
-                they are many: outlines and scale may be off a little; else of the outlined ones.
+            areas: of each, square pixels.
             diameter: as in `likeness`.
 
         Returns:
@@ -225,14 +224,19 @@ def _is_whole(outline: np.ndarray, shape: Sequence[int]) -> bool:
 
 
 def _sizes_apart(areas: np.ndarray, outlined: np.ndarray) -> np.ndarray:
-    """(N,) how far the areas of one class are from its usual one, 1 being unfamiliar; 0 where
-    nothing is known. Where the outlined ones differ much among each other, that is farther."""
-    known = areas if len(areas) >= MANY else outlined
-    if not len(known) or np.isnan(known).any():
+    """(N,) how far the areas of one class are from the usual one, 1 being unfamiliar; 0 where
+    nothing is known.
+
+    The usual one is the median of the outlined ones or, where there are many, of those in the
+    image, whichever is nearer: the image may be of another scale, or most of it be foreign. Where
+    the outlined ones differ much among each other, 1 is farther.
+    """
+    if not len(outlined) or np.isnan(outlined).any():
         return np.zeros(len(areas))
-    apart = np.abs(np.log(areas / np.median(known)))
-    spread = np.abs(np.log(outlined / np.median(outlined))).max() if len(outlined) else 0.0
-    return apart / np.nanmax([np.log(SIZE_FAR), 2 * spread])
+    usual = [np.median(outlined)] + [np.median(areas)] * (len(areas) >= MANY)
+    apart = np.abs(np.log(areas[:, None] / usual)).min(axis=1)
+    spread = np.abs(np.log(outlined / np.median(outlined))).max()
+    return apart / max(np.log(SIZE_FAR), 2 * spread)
 
 
 def _radii(diameter: float) -> np.ndarray:

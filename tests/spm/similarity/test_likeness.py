@@ -72,9 +72,9 @@ def test_what_is_of_another_size_is_unfamiliar(references):
         (references.lowest - 0.01, 1.0, True),
     ):  # fmt: skip
         assert references.unfamiliar(np.array([likeness]), [1], [median * factor]) == flagged
-    # Where there are many in an image, they say what is usual: it may be of another scale.
+    # Many in an image say as well what is usual: it may be of another scale.
     best, classes = np.full(12, references.usual), [1] * 12
-    areas = median * np.array([1.6] * 11 + [1.0])
+    areas = median * np.array([1.6] * 10 + [1.0, 2.5])
     assert references.unfamiliar(best, classes, areas).tolist() == [False] * 11 + [True]
     assert references.unfamiliar(best[:9], classes[:9], areas[:9]).all()
     # Outlined ones of different sizes allow more.
