@@ -53,8 +53,9 @@ def appearance_record(
 def mark_unfamiliar(
     molecules: list[Molecule], image: np.ndarray, detector: Detector, settings: Settings
 ) -> list[Molecule]:
-    """Return the molecules with `likeness` and `unfamiliar`, where the weights know the outlined
-    ones; those that the image's border cuts have neither.
+    """Return the molecules with `likeness`, `alike` and `unfamiliar`, where the weights know the
+    outlined ones, and `uncertain` where they are more like another class than their own; those
+    that the image's border cuts have none of it.
 
     Args:
         molecules: recognised in the image.
@@ -80,10 +81,17 @@ def mark_unfamiliar(
     diameter = references.diameter * scale / (settings.tile_scale or scale)
     classes = [detector.class_names.index(molecules[k].class_name) for k in whole]
     centroids = [molecules[k].centroid for k in whole]
-    own, best = references.likeness(image, centroids, classes, diameter)
+    own, best, alike = references.likeness(image, centroids, classes, diameter)
     areas = [molecules[k].area for k in whole]
     unfamiliar = references.unfamiliar(best, classes, areas, diameter)
+    misnamed = references.misnamed(own, best)
     marked = list(molecules)
-    for k, likeness, unlike in zip(whole, own, unfamiliar, strict=True):
-        marked[k] = replace(molecules[k], likeness=float(likeness), unfamiliar=bool(unlike))
+    for at, k in enumerate(whole):
+        marked[k] = replace(
+            molecules[k],
+            likeness=float(own[at]),
+            alike=detector.class_names[alike[at]],
+            unfamiliar=bool(unfamiliar[at]),
+            uncertain=molecules[k].uncertain or bool(misnamed[at]),
+        )
     return marked

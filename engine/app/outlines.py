@@ -80,7 +80,7 @@ def _shown(
         "holes": [_rounded(points) for points in holes],
         "editable": single and _borders(shape) is not None,
         "flat": _borders(shape) is None,
-        "second_class": str(shape.extra.get("second_class") or "") or None,
+        **{key: str(shape.extra.get(key) or "") or None for key in ("second_class", "alike")},
         **{key: _number(shape.extra.get(key)) for key in NUMBERS},
         **{flag: bool(shape.flags.get(flag)) for flag in FLAGS},
     }

@@ -45,6 +45,7 @@ CORRECTED = "corrected"  # top-level key of a correction among the training imag
 # What a prediction says of a molecule and a corrected outline does not.
 ANSWER_KEYS = {
     "number", "score", "box", "second_class", "second_score", "orientation", "symmetry", "likeness",
+    "alike",
 }  # fmt: skip
 DOUBTS = {"uncertain", "unfamiliar"}
 

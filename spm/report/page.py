@@ -174,8 +174,9 @@ def _extra_lines(found: Statistics, index: int | None, m: Molecule) -> list[str]
     if index is not None and found.order.domain_of[index] >= 0 and len(found.order.domains) > 1:
         lines.append(phrase("domain {number}", number=found.order.domain_of[index] + 1))
     if m.uncertain:
-        second = {"name": m.second_class, "score": f"{m.second_score:.2f}"}
-        lines.append(phrase("perhaps {name} ({score})", **second))
+        name = m.doubtful_name
+        score = f"{m.second_score:.2f}" if name == m.second_class else phrase("by its look")
+        lines.append(phrase("perhaps {name} ({score})", name=name, score=score))
     if m.unfamiliar:
         likeness = f"{m.likeness:.2f}"
         lines.append(phrase("unlike any outlined molecule (likeness {value})", value=likeness))

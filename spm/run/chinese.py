@@ -46,6 +46,7 @@ PHRASES = {
     "orientation {turn}° (modulo {period}°)": "取向 {turn}°（以 {period}° 为周期）",
     "height {value} nm": "高度 {value} nm",
     "perhaps {name} ({score})": "也可能是 {name}（{score}）",
+    "by its look": "按外观判断",
     "unlike any outlined molecule (likeness {value})": (
         "与所有已标注的分子都不相像（相似度 {value}）"
     ),

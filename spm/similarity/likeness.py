@@ -36,6 +36,9 @@ ODD_SHARE = 0.05
 # It is unfamiliar, too, when its area is this factor or more from the usual one of its class; both
 # add up (as logarithms over their limits, in squares). Measured by studies/strangers.py.
 SIZE_FAR = 1.5
+# Its name is in doubt when it is more like an outlined one of another class by this much (Fisher's
+# z; twice that where a class has FEW outlines), but for no more than one in twenty of those.
+MISNAMED = 0.2
 MANY = 10  # molecules of a class in an image from which their median is the class's size there
 AT_ONCE = 128  # molecules that are compared at once: the memory grows with it
 FEW = 3  # outlines of a class, below which they say nothing about one another
@@ -53,6 +56,8 @@ class References:
         areas: (N,) of its outline in square diameters; nan where an older weights file has none.
         usual: likeness of the median one to the others of its class.
         lowest: likeness below which a molecule is unfamiliar.
+        apart: by how much more it must be like another class (Fisher's z) for its name to be in
+            doubt; infinite where an older weights file does not say.
         mirror: whether mirror images are the same molecule.
     """
 
@@ -63,6 +68,7 @@ class References:
     diameter: float
     usual: float
     lowest: float
+    apart: float
     mirror: bool
 
     @classmethod
@@ -90,23 +96,28 @@ class References:
         kept = np.unique(np.linspace(0, len(values) - 1, MOST).round().astype(int))
         found = cls(
             np.array(values, np.float32)[kept], np.array(masks)[kept], np.array(classes)[kept],
-            np.array(areas)[kept], float(examples.diameter), 0.0, 0.0, mirror,
+            np.array(areas)[kept], float(examples.diameter), 0.0, 0.0, 0.0, mirror,
         )  # fmt: skip
-        found.usual, found.lowest = found._limits()
+        found.usual, found.lowest, found.apart = found._limits()
         return found
 
-    def _limits(self) -> tuple[float, float]:
-        """Choose `usual` and `lowest` by the likeness of the outlined ones among each other."""
+    def _limits(self) -> tuple[float, float, float]:
+        """Choose `usual`, `lowest` and `apart` by the likeness of the outlined ones among each
+        other."""
         among = _correlations(self.values, self)
         np.fill_diagonal(among, -1.0)
-        among[self.classes[:, None] != self.classes] = -1.0
+        same = self.classes[:, None] == self.classes
         enough = np.bincount(self.classes)[self.classes] >= FEW
         if not enough.any():
-            return LOOKS_ALIKE, float(np.tanh(np.arctanh(LOOKS_ALIKE) - FAR / 2))
-        best = among.max(axis=1)[enough]
+            lowest = np.tanh(_z(LOOKS_ALIKE) - FAR / 2)
+            return LOOKS_ALIKE, float(lowest), 2 * MISNAMED
+        best = np.where(same, among, -1.0).max(axis=1)[enough]
         usual = min(float(np.median(best)), 0.9999)
-        far = np.tanh(np.arctanh(usual) - FAR)
-        return usual, float(max(0.0, min(LOOKS_ALIKE, far, np.quantile(best, ODD_SHARE))))
+        lowest = min(LOOKS_ALIKE, np.tanh(_z(usual) - FAR), np.quantile(best, ODD_SHARE))
+        others = np.where(same, -1.0, among).max(axis=1)[enough]
+        apart = MISNAMED if enough.all() else 2 * MISNAMED
+        odd = float(np.quantile(_z(others) - _z(best), 1 - ODD_SHARE))
+        return usual, max(0.0, float(lowest)), max(apart, odd)
 
     def likeness(
         self,
@@ -114,7 +125,7 @@ class References:
         centroids: Sequence[tuple[float, float]],
         classes: Sequence[int],
         diameter: float | None = None,
-    ) -> tuple[np.ndarray, np.ndarray]:
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Compare molecules with the outlined ones.
 
         Args:
@@ -128,15 +139,22 @@ class References:
             own: (N,) correlation, at most 1, with the most similar example of its class; nan for a
                 class without an example.
             best: (N,) the same with the most similar of all.
+            alike: (N,) int, the class of that one.
         """
         if not len(centroids):
-            return np.zeros(0), np.zeros(0)
+            return np.zeros(0), np.zeros(0), np.zeros(0, int)
         diameter = diameter or self.diameter
         grey = smoothed(image, diameter)
         values = np.array([_polar(grey, centroid, diameter) for centroid in centroids])
         found = _correlations(values, self)
         own = np.where(np.asarray(classes)[:, None] == self.classes, found, -np.inf).max(axis=1)
-        return np.where(np.isfinite(own), own, np.nan), found.max(axis=1)
+        own = np.where(np.isfinite(own), own, np.nan)
+        return own, found.max(axis=1), self.classes[found.argmax(axis=1)]
+
+    def misnamed(self, own: np.ndarray, best: np.ndarray) -> np.ndarray:
+        """(N,) bool, which molecules are so much more like another class that their name is in
+        doubt; from what `likeness` returns. Not those whose class has no example."""
+        return _z(best) - _z(np.nan_to_num(own, nan=1.0)) > self.apart
 
     def unfamiliar(
         self,
@@ -162,9 +180,8 @@ class References:
             here = classes == name
             outlined = self.areas[self.classes == name] * (diameter or self.diameter) ** 2
             size[here] = _sizes_apart(areas[here], outlined)
-        z = np.arctanh(np.minimum([self.usual, self.lowest], 0.9999))
-        apart = max(z[0] - z[1], 1e-6)
-        form = np.maximum(z[0] - np.arctanh(np.clip(best, -0.9999, 0.9999)), 0) / apart
+        beyond = max(_z(self.usual) - _z(self.lowest), 1e-6)
+        form = np.maximum(_z(self.usual) - _z(best), 0) / beyond
         return (best < self.lowest) | (form**2 + size**2 > 1)
 
     def to_json(self) -> dict[str, Any]:
@@ -180,6 +197,7 @@ class References:
             "diameter": round(self.diameter, 3),
             "usual": round(self.usual, 4),
             "lowest": round(self.lowest, 4),
+            "apart": round(self.apart, 4),
             "mirror": self.mirror,
         }
 
@@ -195,7 +213,7 @@ class References:
             shape = (len(classes), RADII, ANGLES)
             values = _unpacked(record["values"]).reshape(shape).astype(np.float32)
             bits = np.unpackbits(_unpacked(record["masks"]))[: values.size]
-            lowest = float(record["lowest"])
+            lowest, apart = float(record["lowest"]), float(record.get("apart", np.inf))
             numbers = float(record["diameter"]), float(record.get("usual", lowest)), lowest
             if not len(classes) or not np.isfinite(numbers).all() or numbers[0] <= 0:
                 raise ValueError("no example, or a number that cannot be")
@@ -203,7 +221,7 @@ class References:
             if areas.shape != classes.shape or (areas <= 0).any():
                 raise ValueError("areas that cannot be")
             masks = bits.reshape(shape).astype(bool)
-            return cls(values, masks, classes, areas, *numbers, bool(record["mirror"]))
+            return cls(values, masks, classes, areas, *numbers, apart, bool(record["mirror"]))
         except (KeyError, TypeError, AttributeError, zlib.error) as error:
             raise ValueError(f"{type(error).__name__}: {error}") from error
 
@@ -221,6 +239,11 @@ def _is_whole(outline: np.ndarray, shape: Sequence[int]) -> bool:
     """Return whether an outline stays clear of the image's border."""
     (left, top), (right, bottom) = np.min(outline, axis=0), np.max(outline, axis=0)
     return bool(left >= 1 and top >= 1 and right <= shape[1] - 1 and bottom <= shape[0] - 1)
+
+
+def _z(likeness: float | np.ndarray) -> np.ndarray:
+    """Fisher's z of a correlation, finite."""
+    return np.arctanh(np.clip(likeness, -0.9999, 0.9999))
 
 
 def _sizes_apart(areas: np.ndarray, outlined: np.ndarray) -> np.ndarray:

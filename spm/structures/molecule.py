@@ -39,6 +39,7 @@ TABLE_HEADER = (
     "second_score",
     "likeness",
     "unfamiliar",
+    "alike",
 )
 # Further columns where the size of a pixel is known.
 NM_HEADER = ("centroid_x_nm", "centroid_y_nm", "area_nm2")
@@ -59,7 +60,8 @@ class Molecule:
         orientation: direction of a lobe in degrees, nan for round ones; see
             `spm.geometry.orientation`.
         edge: it touches the image's border, so that size and shape say little.
-        uncertain: the second class has a large share of the first one's score, by default half.
+        uncertain: the second class has a large share of the first one's score, by default half, or
+            it is more like an outlined molecule of another class (`alike`).
         second_class: the next best class, "" when the detector knows only one.
         second_score: its score.
         symmetry: rotational order of its class, by which `orientation` repeats; 0 for round.
@@ -68,6 +70,7 @@ class Molecule:
         likeness: correlation with the outlined molecule of its class that is most like it, at most
             1; nan where that is not known or the image's border cuts it.
         unfamiliar: it looks like none of the outlined molecules: an adsorbate, a smeared blob.
+        alike: class of the outlined molecule that it is most like; "" where `likeness` is nan.
     """
 
     class_name: str
@@ -85,6 +88,12 @@ class Molecule:
     likeness: float = math.nan
     unfamiliar: bool = False
     further: tuple[np.ndarray, ...] = ()
+    alike: str = ""
+
+    @property
+    def doubtful_name(self) -> str:
+        """What an uncertain one may be: the class that it is more like, or else the second one."""
+        return self.alike if self.alike not in ("", self.class_name) else self.second_class
 
     @property
     def borders(self) -> list[np.ndarray]:
@@ -156,8 +165,8 @@ def molecules_to_annotation(
     class alone: labelme gives each label a colour, and its list of labels is then the list of
     classes. `flags` carry edge, uncertain and unfamiliar, `description` number and score in words,
     and further keys, which labelme keeps, the numbers: number (that of the table), score, box,
-    second_class, second_score, orientation, symmetry, likeness; for the whole image nm_per_pixel,
-    where it is known, and class_names.
+    second_class, second_score, orientation, symmetry, likeness, alike; for the whole image
+    nm_per_pixel, where it is known, and class_names.
     """
     shapes = [_shape(molecule, number) for number, molecule in enumerate(molecules, start=1)]
     known: dict[str, Any] = {} if nm_per_pixel is None else {pixel_size.KEY: nm_per_pixel}
@@ -188,6 +197,7 @@ def _shape(molecule: Molecule, number: int) -> Shape:
                 "orientation": _or_none(molecule.orientation, 1),
                 "symmetry": molecule.symmetry,
                 "likeness": _or_none(molecule.likeness, 4),
+                "alike": molecule.alike,
             },
         )
         for points in regions
@@ -227,6 +237,7 @@ def annotation_to_molecules(annotation: Annotation) -> list[Molecule]:
                 further=tuple(oriented(outline(part)) for part in shape.parts),
                 likeness=_number(extra.get("likeness"), math.nan),
                 unfamiliar=bool(shape.flags.get("unfamiliar", False)),
+                alike=str(extra.get("alike") or ""),
             )
         )
     return molecules
@@ -260,6 +271,7 @@ def write_table(
             f"{m.second_score:.4f}" if m.second_class else "",
             "" if math.isnan(m.likeness) else f"{m.likeness:.4f}",
             int(m.unfamiliar),
+            m.alike,
             *_in_nm(m, nm_per_pixel),
         )
         for number, (label, m) in enumerate(
@@ -280,7 +292,9 @@ def _in_nm(molecule: Molecule, nm_per_pixel: float | None) -> tuple[str, ...]:
 def _in_words(molecule: Molecule) -> str:
     words = f"score {molecule.score:.2f}"
     if molecule.uncertain:
-        words += f", perhaps {molecule.second_class} ({molecule.second_score:.2f})"
+        name = molecule.doubtful_name
+        score = f" ({molecule.second_score:.2f})" * (name == molecule.second_class)
+        words += f", perhaps {name}{score}"
     if molecule.unfamiliar:
         words += ", unlike any outlined molecule"
     if molecule.edge:

@@ -54,6 +54,7 @@ export function chosenBox() {
   const facts = [
     [say("score"), shape.score?.toFixed(2)],
     [say("likeness"), shape.likeness?.toFixed(2)],
+    [say("alike"), shape.alike !== shape.class_name ? shape.alike : null],
     [say("secondClass"), shape.second_class ? `${shape.second_class} (${shape.second_score?.toFixed(2)})` : null],
     [say("area"), nm ? `${(area * nm * nm).toPrecision(3)} nm²` : `${Math.round(area)} px²`],
     [say("remarks"), remarks(shape).join(", ") || null],

@@ -101,7 +101,7 @@ export class DrawTool {
 export function newShape(className, points) {
   return {
     id: newId(), class_name: className, parts: [points], holes: [], editable: true,
-    score: null, likeness: null, second_class: null, second_score: null,
+    score: null, likeness: null, second_class: null, second_score: null, alike: null,
     unfamiliar: false, uncertain: false, edge: false,
   };
 }

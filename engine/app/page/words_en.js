@@ -185,6 +185,7 @@ export const english = {
   score: "Score",
   likeness: "Likeness",
   secondClass: "Second class",
+  alike: "More like",
   area: "Area",
   remarks: "Remarks",
   uncertain: "uncertain",

@@ -185,6 +185,7 @@ export const chinese = {
   score: "得分",
   likeness: "相似度",
   secondClass: "第二类别",
+  alike: "更像",
   area: "面积",
   remarks: "备注",
   uncertain: "不确定",

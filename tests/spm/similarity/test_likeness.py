@@ -10,7 +10,7 @@ import pytest
 
 from spm.geometry.polygons import diameter, polygon_area, polygon_centroid
 from spm.similarity.label_spreading import Examples
-from spm.similarity.likeness import LOOKS_ALIKE, MOST, References
+from spm.similarity.likeness import LOOKS_ALIKE, MISNAMED, MOST, References
 from spm.simulate import simulate
 from spm.structures.classes import Classes
 
@@ -42,22 +42,26 @@ def references() -> References:
 def test_molecules_of_another_image_are_familiar_and_adsorbates_are_not(references):
     image, outlines, classes = scene(101)
     centroids = [polygon_centroid(o) for o in outlines]
-    own, best = references.likeness(image, centroids, classes)
+    own, best, alike = references.likeness(image, centroids, classes)
     assert len(own) > 40 and (own >= references.lowest).all() and (best >= own).all()
     areas = [polygon_area(o) for o in outlines]
     assert not references.unfamiliar(best, classes, areas).any()
+    assert alike.tolist() == classes and not references.misnamed(own, best).any()
+    wrong = [1 - name for name in classes]
+    own, best, alike = references.likeness(image, centroids, wrong)
+    assert alike.tolist() == classes and references.misnamed(own, best).mean() > 0.9
     image, _ = simulate("network", SIDE, 200, pixels_per_molecule=46, adsorbates=12)
     # The places that the simulator draws, see spm.simulate.image.
     places = np.random.default_rng([200, 3]).uniform(0.03, 0.97, (12, 2)) * SIDE
     places = places[((places > 30) & (places < SIDE - 30)).all(axis=1)]
-    _, best = references.likeness(image, places, [0] * len(places))
+    _, best, _ = references.likeness(image, places, [0] * len(places))
     assert len(best) >= 6 and (best < references.lowest).all()
 
 
 def test_a_foreign_molecule_is_unfamiliar(references):
     image, truth = simulate("biphenyl", SIDE, 3, pixels_per_molecule=46)
     centroids = [polygon_centroid(s.points) for s in truth.shapes if not s.flags["edge"]]
-    _, best = references.likeness(image, centroids, [0] * len(centroids))
+    _, best, _ = references.likeness(image, centroids, [0] * len(centroids))
     assert len(best) > 20 and (best < references.lowest).mean() > 0.9
 
 
@@ -83,10 +87,12 @@ def test_what_is_of_another_size_is_unfamiliar(references):
 
 
 def test_references_of_an_older_weights_file(references):
-    record = {k: v for k, v in references.to_json().items() if k not in ("areas", "usual")}
+    new = ("areas", "usual", "apart")
+    record = {k: v for k, v in references.to_json().items() if k not in new}
     older = References.from_json(record)
     best = np.array([older.lowest - 0.01, older.lowest + 0.01])
     assert older.unfamiliar(best, [0, 0], [1.0, 1e6]).tolist() == [True, False]
+    assert not older.misnamed(np.array([0.1]), np.array([0.9])).any()
 
 
 def test_brightness_contrast_and_scale_do_not_matter(references):
@@ -94,11 +100,11 @@ def test_brightness_contrast_and_scale_do_not_matter(references):
 
     image, outlines, classes = scene(102)
     centroids = np.array([polygon_centroid(o) for o in outlines])
-    own, _ = references.likeness(image, centroids, classes)
+    own, _, _ = references.likeness(image, centroids, classes)
     paler = (image * 0.6 + 40).astype(np.uint8)
     assert np.abs(references.likeness(paler, centroids, classes)[0] - own).max() < 0.02
     larger = cv2.resize(image, None, fx=1.5, fy=1.5, interpolation=cv2.INTER_CUBIC)
-    found, _ = references.likeness(larger, centroids * 1.5, classes, references.diameter * 1.5)
+    found, _, _ = references.likeness(larger, centroids * 1.5, classes, references.diameter * 1.5)
     assert np.abs(found - own).max() < 0.02
 
 
@@ -138,6 +144,7 @@ def test_what_the_weights_keep(references):
     [
         {"values": "AAAA"}, {"masks": None}, {"classes": []}, {"diameter": 0}, {"lowest": "high"},
         {"diameter": float("nan")}, {"areas": [1.0]}, {"areas": "none"}, {"usual": None},
+        {"apart": "far"},
     ],
 )  # fmt: skip
 def test_a_damaged_record_is_refused(references, change):
@@ -153,6 +160,7 @@ def test_few_outlines_and_none_that_is_whole():
         one.images, [one.outlines[0][:2]], [one.classes[0][:2]], len(NAMES), one.diameter
     )
     assert 0.5 < References.of(few, True).lowest < LOOKS_ALIKE
+    assert References.of(few, True).apart == 2 * MISNAMED
     cut = [o - o.min(axis=0) for o in one.outlines[0][:2]]  # moved to the image's corner
     few = Examples(one.images, [cut], [one.classes[0][:2]], len(NAMES), one.diameter)
     assert References.of(few, True) is None
@@ -160,10 +168,10 @@ def test_few_outlines_and_none_that_is_whole():
 
 def test_no_molecule_and_a_class_without_example(references):
     image, outlines, _ = scene(0)
-    own, best = references.likeness(image, [], [])
-    assert own.shape == best.shape == (0,)
-    own, best = references.likeness(image, [polygon_centroid(outlines[0])], [7])
-    assert np.isnan(own[0]) and best[0] > 0.9
+    own, best, alike = references.likeness(image, [], [])
+    assert own.shape == best.shape == alike.shape == (0,)
+    own, best, alike = references.likeness(image, [polygon_centroid(outlines[0])], [7])
+    assert np.isnan(own[0]) and best[0] > 0.9 and not references.misnamed(own, best)[0]
 
 
 def test_of_many_outlines_some_are_kept():
