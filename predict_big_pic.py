@@ -52,7 +52,8 @@ class Prediction(Settings):
     long."""
     uncertain_ratio: Share = 0.5
     """A molecule is marked uncertain when its second class has at least this share of the first's
-    score, 0 to 1."""
+    score, 0 to 1; and, whatever this is, when it looks more like the outlined ones of another
+    class."""
     match_colours: bool = True
     """Draw an image that is grey, of another colour map or inverted in the colours of the annotated
     images before the network sees it, and say so. Off: the network sees each image as it is."""
