@@ -18,7 +18,7 @@ from pathlib import Path
 from .exported import ExportedError, ExportedNetwork, exported_path, import_openvino, write_exported
 from .weights import WeightsError, digest, read_metadata, whole_file
 
-LARGER = 11 / 7  # side of the larger tiles over the recipe's, in whole SIDE_STEP
+LARGER = 8 / 7  # side of the larger tiles over the recipe's, in whole SIDE_STEP
 SIDE_STEP = 64  # pixels: the coarsest map of the pyramid has cells of that size
 LARGEST_SMALL = 512  # pixels: larger tiles than these get no larger ones, for their memory
 PER_AREA = ("PRE_NMS_LIMIT", "POST_NMS_ROIS_INFERENCE", "DETECTION_MAX_INSTANCES")
@@ -55,7 +55,8 @@ def export(weights, settings=None):
 
 def _tile_configs(weights, settings):
     """The `Config`s for one tile at a time, all of whose detections are answered: that of the
-    recipe's tiles, and one of larger ones, which overlap less where the recipe's are small."""
+    recipe's tiles, and where these are small that of somewhat larger ones, with which less of many
+    images is looked at twice. The memory grows with a tile's area, the export with each size."""
     from .config import Config
 
     if not settings:
@@ -71,10 +72,10 @@ def _tile_configs(weights, settings):
     side = int(settings.get("TILE_DIM") or plain.IMAGE_SHAPE[0])
     configs = [Config.from_dict(settings, **changes, IMAGE_MIN_DIM=side, IMAGE_MAX_DIM=side)]
     if side <= LARGEST_SMALL and not callable(plain.BACKBONE):
-        larger = round(side * LARGER / SIDE_STEP) * SIDE_STEP
+        larger = max(round(side * LARGER / SIDE_STEP), side // SIDE_STEP + 1) * SIDE_STEP
         grown = {name: round(getattr(plain, name) * (larger / side) ** 2) for name in PER_AREA}
-        changes |= {**grown, "IMAGE_MIN_DIM": larger, "IMAGE_MAX_DIM": larger}
-        configs.append(Config.from_dict(settings, **changes))
+        size = {"IMAGE_MIN_DIM": larger, "IMAGE_MAX_DIM": larger}
+        configs.append(Config.from_dict(settings, **changes, **grown, **size))
     return configs
 
 

@@ -18,6 +18,8 @@ from keras import ops
 # Cells by which a point may miss the map and still count. Without it, rounding decides whether
 # the last row of a box at the image's border is zero, as it does in crop_and_resize.
 BORDER = 1e-4
+# Boxes that are sampled together: what lies between is several times as large as the result.
+AT_ONCE = 256
 
 
 def bilinear_crop(flat, start, shape, boxes, size, image=None, points="edges"):
@@ -144,15 +146,20 @@ class RoIAlign(keras.layers.Layer):
         starts = [sum(cells[:k]) for k in range(len(cells))]
         start = ops.take(ops.convert_to_tensor(starts, "int32"), index, axis=0)
         image = ops.repeat(ops.arange(batch, dtype="int32"), count) * sum(cells)
-        return bilinear_crop(
-            flat,
-            start + image,
-            (ops.take(heights, index, axis=0), ops.take(widths, index, axis=0)),
-            boxes,
-            self.size,
-            image_shape if self.exact else None,
-            "centres" if self.centred else "edges",
-        )
+        shapes = ops.take(heights, index, axis=0), ops.take(widths, index, axis=0)
+        points = "centres" if self.centred else "edges"
+        total, start = batch * count, start + image
+        parts = [slice(None)]
+        if isinstance(total, int):
+            parts = [slice(at, at + AT_ONCE) for at in range(0, total, AT_ONCE)]
+        pooled = [
+            bilinear_crop(
+                flat, start[part], (shapes[0][part], shapes[1][part]), boxes[part], self.size,
+                image_shape if self.exact else None, points,
+            )
+            for part in parts
+        ]  # fmt: skip
+        return pooled[0] if len(pooled) == 1 else ops.concatenate(pooled, axis=0)
 
     def compute_output_spec(self, inputs):
         batch, count = inputs[0].shape[:2]
