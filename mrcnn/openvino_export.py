@@ -49,7 +49,8 @@ def export(weights, settings=None):
         write_exported(temporary, *_as_bytes(models), {"weights": digest(weights)})
         network = ExportedNetwork(temporary)
         for side in network.sides:
-            network.detect_cropped([np.zeros((side, side, 3), np.uint8)], 0.0)
+            # Of one detection: the masks of all would take nearly a gigabyte.
+            network.detect_cropped([np.zeros((side, side, 3), np.uint8)], 1.0)
     return out
 
 
