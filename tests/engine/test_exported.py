@@ -16,7 +16,7 @@ from mrcnn.exported import FORMAT, exported_path, read_about
 from mrcnn.model import MaskRCNN
 from mrcnn.weights import digest
 from spm.errors import InputError
-from spm.inference.predict import Settings
+from spm.inference.predict import Settings, image_grid
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("openvino") is None or exported.backend() != "tensorflow",
@@ -74,6 +74,31 @@ def test_the_first_prediction_writes_the_network_and_the_next_finds_it(weights, 
     for a, b in zip(found.masks, keras.masks, strict=True):
         assert (a.pixels.shape, a.top, a.left) == (b.pixels.shape, b.top, b.left)
         assert (a.pixels != b.pixels).sum() <= 2
+
+
+def test_larger_tiles_are_answered_as_keras_answers_them(weights):
+    """With as many more proposals and detections as there is more area."""
+
+    class Larger(TinyConfig):
+        IMAGE_MIN_DIM = IMAGE_MAX_DIM = 192
+        PRE_NMS_LIMIT, POST_NMS_ROIS_INFERENCE, DETECTION_MAX_INSTANCES = 900, 135, 45
+        DETECTION_MIN_CONFIDENCE = 0.2
+
+    detector = load_detector(weights, settings=ALL)
+    assert (detector.input_size, detector.larger_sizes) == (128, (192,))
+    image = np.tile(Toys().load(1, seed=5).load_image(0), (2, 2, 1))[:192, :192]
+    (found,) = detector.detect([image])
+    keras = MaskRCNN("inference", Larger(), weights.parent)
+    keras.load_weights(weights, by_name=True)
+    (answer,) = keras.detect_cropped([image])
+    assert len(found) == len(answer["boxes"]) > 3
+    np.testing.assert_allclose(found.boxes, answer["boxes"], atol=1e-2)
+    np.testing.assert_allclose(found.class_scores, answer["class_scores"], atol=1e-5)
+    # 344 x 344 pixels are 16 tiles of 128 or 4 of 192.
+    sides = [image_grid(detector, side, side, Settings(overlap=40)).size for side in (128, 344)]
+    assert sides == [128, 192]
+    with pytest.raises(ValueError, match=r"images of \[128, 192\] pixels"):
+        detector.detect([image[:100, :100]])
 
 
 def test_a_prediction_exports_in_a_process_of_its_own(weights, monkeypatch, tmp_path, capsys):
