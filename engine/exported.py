@@ -86,7 +86,8 @@ def ensure_exported(weights: Path, settings: dict) -> None:
     except WeightsError as error:
         raise InputError(str(error)) from error
     if not keras_installed():
-        what = "belongs to other weights" if about else "is not there"
+        what = "cannot be read by this version" if path.exists() else "is not there"
+        what = "belongs to other weights" if about else what
         raise InputError(
             f"{weights}: its exported network {path.name} {what}, and to make it Keras and "
             "TensorFlow are needed; copy it from the computer that trained, or make it there: "

@@ -18,8 +18,10 @@ import numpy as np
 
 from .unmolding import unmold_cropped
 
-# Raised when the graph, its inputs or its outputs change: older files are then written anew.
+# Raised when the graph, its inputs or its outputs change: older files are then written anew. A file
+# of format 1 holds one graph, `network.xml`, for images of one `side`.
 FORMAT = 2
+READ = (1, FORMAT)
 
 
 class ExportedError(RuntimeError):
@@ -39,7 +41,7 @@ def read_about(path):
             about = json.loads(file.read("about.json"))
     except (OSError, KeyError, ValueError, zipfile.BadZipFile, zlib.error):
         return {}
-    return about if isinstance(about, dict) and about.get("format") == FORMAT else {}
+    return about if isinstance(about, dict) and about.get("format") in READ else {}
 
 
 def write_exported(path, graphs, constants, about):
@@ -85,11 +87,13 @@ class ExportedNetwork:
 
     def __init__(self, path):
         self._path, self._requests = path, {}
-        self.sides = read_about(path).get("sides", [])
+        about = read_about(path)
+        self.sides = about.get("sides") or [about.get("side")]
+        name = "network_{}.xml" if "sides" in about else "network.xml"
         self._openvino = import_openvino()
         try:
             with zipfile.ZipFile(path) as file:
-                self._graphs = {k: file.read(f"network_{k}.xml") for k in self.sides}
+                self._graphs = {k: file.read(name.format(k)) for k in self.sides}
                 # OpenVINO 2026.4 reads the constants from here for as long as it runs.
                 self._constants = np.empty(file.getinfo("network.bin").file_size, np.uint8)
                 with file.open("network.bin") as stream:

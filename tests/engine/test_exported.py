@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import zipfile
 
 import numpy as np
@@ -99,6 +100,33 @@ def test_larger_tiles_are_answered_as_keras_answers_them(weights):
     assert sides == [128, 192]
     with pytest.raises(ValueError, match=r"images of \[128, 192\] pixels"):
         detector.detect([image[:100, :100]])
+
+
+def test_a_file_of_the_first_format_is_read(weights, monkeypatch, tmp_path):
+    """One graph, for tiles of one size; of a format to come, a sentence says so."""
+    image = Toys().load(1, seed=5).load_image(0)
+    now = load_detector(weights, settings=ALL)
+    copy = tmp_path / weights.name
+    copy.write_bytes(weights.read_bytes())
+
+    def write(about, name):
+        with (
+            zipfile.ZipFile(exported_path(weights)) as file,
+            zipfile.ZipFile(exported_path(copy), "w") as older,
+        ):
+            older.writestr("about.json", json.dumps({"weights": digest(copy)} | about))
+            older.writestr(name, file.read("network_128.xml"))
+            older.writestr("network.bin", file.read("network.bin"))
+
+    write({"format": 1, "side": 128}, "network.xml")
+    without_keras(monkeypatch)
+    older = load_detector(copy, settings=ALL)
+    assert (older.input_size, older.larger_sizes) == (128, ())
+    (found,), (expected,) = older.detect([image]), now.detect([image])
+    np.testing.assert_array_equal(found.boxes, expected.boxes)
+    write({"format": 99, "side": 128}, "network.xml")
+    with pytest.raises(InputError, match="cannot be read by this version.*copy it"):
+        load_detector(copy, settings=ALL)
 
 
 def test_a_prediction_exports_in_a_process_of_its_own(weights, monkeypatch, tmp_path, capsys):
