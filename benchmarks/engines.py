@@ -6,8 +6,7 @@
 Each run is `python predict_big_pic.py`, from process start to all results. Cases: one image of
 1024 x 1024, a folder of such images, one of 4096 x 4096, all simulated. `--before` adds another
 checkout of this project, such as that of an earlier revision, with weights of its own where it
-cannot read today's. Prints medians, their ratios to the
-first way, and the machine's load.
+cannot read today's. Prints medians, their ratios to the first way, and the machine's load.
 """
 
 from __future__ import annotations

@@ -86,8 +86,9 @@ def ensure_exported(weights: Path, settings: dict) -> None:
     except WeightsError as error:
         raise InputError(str(error)) from error
     if not keras_installed():
-        what = "cannot be read by this version" if path.exists() else "is not there"
-        what = "belongs to other weights" if about else what
+        what = "is not there"
+        if path.exists():
+            what = "belongs to other weights" if about else "cannot be read by this version"
         raise InputError(
             f"{weights}: its exported network {path.name} {what}, and to make it Keras and "
             "TensorFlow are needed; copy it from the computer that trained, or make it there: "

@@ -90,22 +90,19 @@ class ExportedNetwork:
         about = read_about(path)
         self.sides = about.get("sides") or [about.get("side")]
         name = "network_{}.xml" if "sides" in about else "network.xml"
-        self._openvino = import_openvino()
+        openvino = import_openvino()
         try:
             with zipfile.ZipFile(path) as file:
-                self._graphs = {k: file.read(name.format(k)) for k in self.sides}
+                graphs = {side: file.read(name.format(side)) for side in self.sides}
                 # OpenVINO 2026.4 reads the constants from here for as long as it runs.
                 self._constants = np.empty(file.getinfo("network.bin").file_size, np.uint8)
                 with file.open("network.bin") as stream:
                     stream.readinto(self._constants)
-            self._core = self._openvino.Core()
-            self._models = {k: self._read(graph) for k, graph in self._graphs.items()}
+            self._core = openvino.Core()
+            constants = openvino.Tensor(self._constants, shared_memory=True)
+            self._models = {k: self._core.read_model(g, constants) for k, g in graphs.items()}
         except (OSError, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
             raise self._unusable(error) from error
-
-    def _read(self, graph):
-        constants = self._openvino.Tensor(self._constants, shared_memory=True)
-        return self._core.read_model(graph, constants)
 
     def _unusable(self, error):
         first = str(error).strip().splitlines()[-1]

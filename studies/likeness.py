@@ -96,10 +96,11 @@ def _places(system: str, seed: int, names: list[str], rng, others: bool = False)
 
 
 def _blobs(system: str, seed: int):
-    """Image and places of its adsorbates, as `spm.simulate.image` draws them."""
+    """Image and places of its adsorbates."""
+    from studies.networks import adsorbate_places
+
     image, _ = simulate(system, SIDE, seed, pixels_per_molecule=MOLECULE, adsorbates=BLOBS)
-    surface = 3  # the simulator's random stream of the surface
-    places = np.random.default_rng([seed, surface]).uniform(0.03, 0.97, (BLOBS, 2)) * SIDE
+    places = adsorbate_places(seed, BLOBS, SIDE)
     return image, places[((places > 30) & (places < SIDE - 30)).all(axis=1)]
 
 

@@ -84,6 +84,13 @@ def draw(settings: dict[str, Any]) -> list[Scene]:
     return [simulate(**settings, seed=seed + k) for k in range(count)]
 
 
+def adsorbate_places(seed: int, count: int, side: int) -> np.ndarray:
+    """Return the places (count, 2) x and y in pixels of the adsorbates in a square image without
+    drift, as `spm.simulate.image.populate` draws them; the truth does not hold them."""
+    surface = 3  # the simulator's random stream of the surface
+    return np.random.default_rng([seed, surface]).uniform(0.03, 0.97, (count, 2)) * side
+
+
 def resampled(scene: Scene, factor: float) -> Scene:
     """Return a scene with `factor` times as many pixels a side, as if recorded with fewer.
 

@@ -39,9 +39,8 @@ STEPS = 350
 TEST_SIZE, TEST_COUNT, TEST_SEED = 800, 2, 6000
 ADSORBATES, SMEARED = 10, 6  # in an image
 FOUND = 0.5  # mask IoU from which a molecule is found
-BESIDE = (
-    1.5  # molecule widths from an adsorbate or a smeared molecule: what lies there is disturbed
-)
+# Molecule widths from an adsorbate or a smeared molecule, up to which a molecule is disturbed.
+BESIDE = 1.5
 KINDS = ("molecules", "beside", "adsorbates", "smeared", "foreign")
 # -----------------------------------------------------------------------------------------------
 
@@ -90,7 +89,7 @@ def answers_of(system: str, seed: int, work_dir: Path) -> list[tuple[str, bool, 
 
 def tests(system: str, seed: int) -> Iterator[tuple[np.ndarray, Annotation, np.ndarray]]:
     """Yield images, their truth, and the (x, y, radius) of their adsorbates."""
-    from studies.networks import PIXELS, draw
+    from studies.networks import PIXELS, adsorbate_places, draw
 
     own = {"adsorbates": ADSORBATES, "scrambled": SMEARED}
     asked = [(system, own)] * TEST_COUNT + [(other, {}) for other in CASES[system]]
@@ -100,9 +99,8 @@ def tests(system: str, seed: int) -> Iterator[tuple[np.ndarray, Annotation, np.n
             {"system": shown, "size": TEST_SIZE, "count": 1, "seed": first, **extra}
         )
         scene = make_scene(shown, TEST_SIZE, first, pixels_per_molecule=PIXELS, **extra)
-        appearance, surface = scene.appearance, 3  # the simulator's random stream of the surface
-        places = np.random.default_rng([first, surface])
-        places = places.uniform(0.03, 0.97, (appearance.adsorbates, 2)) * TEST_SIZE
+        appearance = scene.appearance
+        places = adsorbate_places(first, appearance.adsorbates, TEST_SIZE)
         radius = appearance.adsorbate_radius * scene.frame.scale
         inside = ((places > 1.5 * radius) & (places < TEST_SIZE - 1.5 * radius)).all(axis=1)
         yield image, truth, np.column_stack([places, np.full(len(places), radius)])[inside]
