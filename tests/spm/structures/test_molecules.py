@@ -179,3 +179,20 @@ def test_table(tmp_path):
     assert (first["centroid_x"], first["centroid_y"]) == ("4.50", "2.50")
     assert (first["orientation"], first["second_class"], first["second_score"]) == ("", "", "")
     assert (second["uncertain"], second["second_score"]) == ("1", "0.5000")
+
+
+def test_a_name_in_doubt_by_its_look_goes_through_both_files(tmp_path):
+    """What an uncertain molecule may be: the class that it is more like, else the second one."""
+    square = [(10, 10), (30, 10), (30, 30), (10, 30)]
+    doubt = {"uncertain": True, "second_class": "020a", "second_score": 0.4, "likeness": 0.8}
+    molecules = [make(square, alike=alike, **doubt) for alike in ("C60", "020a", "003a", "")]
+    assert [m.doubtful_name for m in molecules] == ["C60", "020a", "020a", "020a"]
+    write_annotation(tmp_path / "a.json", molecules_to_annotation(molecules, 40, 40, "a.png"))
+    read = read_annotation(tmp_path / "a.json").classified(["003a", "020a", "C60"])
+    said = [shape.description for shape in read.shapes]
+    assert "perhaps C60" in said[0] and "C60 (" not in said[0]
+    assert all("perhaps 020a (0.40)" in words for words in said[1:])
+    assert [m.alike for m in annotation_to_molecules(read)] == ["C60", "020a", "003a", ""]
+    write_table(tmp_path / "a.csv", molecules)
+    with (tmp_path / "a.csv").open(encoding="utf-8-sig", newline="") as file:
+        assert [row["alike"] for row in csv.DictReader(file)] == ["C60", "020a", "003a", ""]
