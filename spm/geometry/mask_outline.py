@@ -29,8 +29,8 @@ def mask_outline(mask: np.ndarray, tolerance: float = 0.7) -> np.ndarray:
         return np.zeros((0, 2))
     top, left = rows[0], columns[0]
     patch = mask[top : rows[-1] + 1, left : columns[-1] + 1]
-    border = _edge_border(patch)
-    part = polygon_mask(border.astype(float), *patch.shape) & patch
+    border, alone = _edge_border(patch)
+    part = patch if alone else polygon_mask(border.astype(float), *patch.shape) & patch
     corners = border[:, None].astype(np.float32)
     while tolerance > 0.1:
         polygon = cv2.approxPolyDP(corners, tolerance, True)[:, 0].astype(np.float64)
@@ -40,8 +40,9 @@ def mask_outline(mask: np.ndarray, tolerance: float = 0.7) -> np.ndarray:
     return border + (left, top)
 
 
-def _edge_border(patch: np.ndarray) -> np.ndarray:
-    """Return the (n, 2) border of the largest part of a bool patch, along its pixels' edges.
+def _edge_border(patch: np.ndarray) -> tuple[np.ndarray, bool]:
+    """Return the (n, 2) border of the largest part of a bool patch, along its pixels' edges, and
+    whether it is the only part.
 
     On a lattice of twice the resolution pixel (r, c) covers the points 2r..2r+2, 2c..2c+2, so that
     its edges and corners are lattice points and OpenCV's border of pixel centres is exactly the
@@ -54,7 +55,7 @@ def _edge_border(patch: np.ndarray) -> np.ndarray:
     lattice = cv2.dilate(lattice, np.ones((3, 3), np.uint8))
     borders, _ = cv2.findContours(lattice, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     border = max(borders, key=cv2.contourArea)[:, 0]
-    return border[border.sum(axis=1) % 2 == 1] / 2
+    return border[border.sum(axis=1) % 2 == 1] / 2, len(borders) == 1
 
 
 def _agree(polygon: np.ndarray, part: np.ndarray, least: float = 0.97, area: float = 0.01) -> bool:

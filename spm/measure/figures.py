@@ -2,39 +2,44 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from spm.io.class_colours import class_colours, figure_colour, line_style, marker
-from spm.io.figure_sheet import sheet_of
-from spm.io.figure_style import INK, MUTED, OPEN_AXES, figure_style, new_figure, short
+from spm.io.figure_sheet import drawn_panel, sheet_of
+from spm.io.figure_style import INK, MUTED, OPEN_AXES, figure_style, short
 from spm.measure.statistics import ANGLE_BINS, Pair, Statistics
 from spm.run.language import phrase
 
-DPI = 150
+DPI = 200
 MOST_ABOVE = 4  # entries of a legend that stands above the bars
 SIZE = (4.6, 3.2)  # inches of one figure
 DOMAIN_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#5B3A29")
 
 
-def figures(found: Statistics) -> dict[str, Figure]:
-    """Return one figure for each question that the image can answer, by title. They are drawn
-    once and kept in `found.figures`."""
+def figures(found: Statistics) -> dict[str, np.ndarray]:
+    """Return one figure for each question that the image can answer, by caption: (H, W, 3) uint8
+    RGB under its title, with `DPI` dots per inch. They are drawn once and kept in `found.figures`.
+    """
     if not found.figures:
-        found.figures = {title: _drawn(panel, found) for title, panel in _panels(found).items()}
+        captions = list(_panels(found))
+        with figure_style(OPEN_AXES):
+            # The titles once more: without a font the words in figures are English.
+            panels = [
+                drawn_panel(title, functools.partial(panel, found=found), SIZE, DPI)
+                for title, panel in _panels(found).items()
+            ]
+        found.figures = dict(zip(captions, panels, strict=True))
     return found.figures
 
 
-def sheet(found: Statistics) -> Figure:
-    """Return all figures on one sheet of two columns, each under its title; to be saved with
-    `DPI`."""
-    # The titles once more: without a font the words on the sheet are English.
+def sheet(found: Statistics) -> np.ndarray:
+    """Return all figures on one sheet of two columns, (H, W, 3) uint8 RGB."""
     with figure_style(OPEN_AXES):
-        titles = list(_panels(found))
-    return sheet_of(dict(zip(titles, figures(found).values(), strict=True)), SIZE, DPI)
+        return sheet_of(figures(found), SIZE, DPI)
 
 
 def _panels(found: Statistics) -> dict[str, Callable[[Axes, Statistics], None]]:
@@ -51,19 +56,6 @@ def _panels(found: Statistics) -> dict[str, Callable[[Axes, Statistics], None]]:
     if found.molecules:
         panels[phrase("Lattice and domains")] = _order
     return panels
-
-
-def _drawn(panel: Callable[[Axes, Statistics], None], found: Statistics) -> Figure:
-    with figure_style(OPEN_AXES):
-        figure = new_figure(*SIZE, dpi=DPI)
-        axes = figure.add_subplot()
-        panel(axes, found)
-        if axes.get_aspect() != "auto":  # else the legend beside a map is cut off
-            figure.set_layout_engine("compressed")
-        # Lay out once, within the style; saving would do it again for each format.
-        figure.draw_without_rendering()
-        figure.set_layout_engine("none")
-    return figure
 
 
 def _arrow(pair: Pair) -> str:

@@ -178,15 +178,15 @@ def save(stem_path: Path, found: Statistics, **more: Any) -> None:
         found: of `measure`.
         more: what the summary holds besides, such as `settings` that made the result.
     """
-    from spm.io.figure_style import save_figure
-    from spm.measure.figures import sheet
+    from spm.io.figure_style import save_pixels
+    from spm.measure.figures import DPI, sheet
 
     stem_path = Path(stem_path)
     write_json(
         stem_path.with_name(f"{stem_path.name}_summary.json"),
         without_nan(found.summary | plain(more)),
     )
-    save_figure(sheet(found), stem_path.with_name(f"{stem_path.name}_statistics.png"))
+    save_pixels(stem_path.with_name(f"{stem_path.name}_statistics.png"), sheet(found), DPI)
 
 
 def nearest_pairs(

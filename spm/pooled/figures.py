@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from spm.io.class_colours import class_colours, figure_colour, line_style, marker
-from spm.io.figure_sheet import sheet_of
-from spm.io.figure_style import INK, OPEN_AXES, figure_style, new_figure, short
+from spm.io.figure_sheet import drawn_panel, sheet_of
+from spm.io.figure_style import INK, OPEN_AXES, figure_style, short
 from spm.measure.uncertainty import Interval, mean_interval
 from spm.pooled.pool import Pool
 from spm.run.language import phrase
@@ -25,25 +25,23 @@ LEAST_SHOWN = 3  # images whose mean's interval is drawn; that of two spans the 
 Panel = Callable[[Axes, Pool], None]
 
 
-def figures(pool: Pool) -> dict[str, Figure]:
-    """Return one figure for each question that the images can answer, by title."""
-    drawn = {}
-    for title, panel in _panels(pool).items():
-        with figure_style(OPEN_AXES):
-            figure = new_figure(*SIZE, dpi=DPI)
-            panel(figure.add_subplot(), pool)
-            figure.draw_without_rendering()
-            figure.set_layout_engine("none")
-        drawn[title] = figure
-    return drawn
-
-
-def sheet(pool: Pool, drawn: Mapping[str, Figure]) -> Figure:
-    """Return what `figures` drew on one sheet of two columns, each under its title."""
-    # The titles once more: without a font the words on the sheet are English.
+def figures(pool: Pool) -> dict[str, np.ndarray]:
+    """Return one figure for each question that the images can answer, by caption: (H, W, 3) uint8
+    RGB under its title, with `DPI` dots per inch."""
+    captions = list(_panels(pool))
     with figure_style(OPEN_AXES):
-        titles = list(_panels(pool))
-    return sheet_of(dict(zip(titles, drawn.values(), strict=True)), SIZE, DPI)
+        # The titles once more: without a font the words in figures are English.
+        panels = [
+            drawn_panel(title, functools.partial(panel, pool=pool), SIZE, DPI)
+            for title, panel in _panels(pool).items()
+        ]
+    return dict(zip(captions, panels, strict=True))
+
+
+def sheet(drawn: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Return what `figures` drew on one sheet of two columns, (H, W, 3) uint8 RGB."""
+    with figure_style(OPEN_AXES):
+        return sheet_of(drawn, SIZE, DPI)
 
 
 def _panels(pool: Pool) -> dict[str, Panel]:

@@ -77,11 +77,13 @@ def _pool_folder(folder: Path, asked: Asked) -> tuple[Pool, list[InputError]]:
     writing.write_domains(folder / TABLES[3], pool)
     drawn = {}
     if asked.figures:
-        from spm.io.figure_style import save_figure
-        from spm.pooled.figures import figures, sheet
+        from spm.io.figure_sheet import without_titles
+        from spm.io.figure_style import save_pixels
+        from spm.pooled.figures import DPI, figures, sheet
 
-        drawn = figures(pool)
-        save_figure(sheet(pool, drawn), folder / FIGURES)
+        panels = figures(pool)
+        save_pixels(folder / FIGURES, sheet(panels), DPI)
+        drawn = without_titles(panels, DPI)
     files = [*TABLES, *([FIGURES] if drawn else [])]
     write_index(folder / INDEX, pool, drawn, files)
     return pool, problems

@@ -48,7 +48,8 @@ def write_report(
             heading each. Defaults to none.
         averages: PNG file of the mean cells and molecules. Defaults to none.
     """
-    from spm.measure.figures import figures
+    from spm.io.figure_sheet import without_titles
+    from spm.measure.figures import DPI, figures
 
     sections = [
         tables.class_section(found),
@@ -57,7 +58,7 @@ def write_report(
     ]
     means = {phrase("Mean unit cells and molecules"): averages} if averages else {}
     sections += [
-        tables.figure_section(figures(found), phrase("Figures")),
+        tables.figure_section(without_titles(figures(found), DPI), phrase("Figures")),
         tables.figure_section(means, phrase("Averages")),
         tables.settings_section(settings or {}),
     ]

@@ -5,8 +5,10 @@ from __future__ import annotations
 import warnings
 
 import matplotlib
+import numpy as np
 import pytest
 from matplotlib import font_manager
+from PIL import Image
 
 from spm.io.figure_style import figure_style, look_for_new_fonts, new_figure, save_figure
 from spm.run.language import current_language, written_in
@@ -41,6 +43,19 @@ def test_the_same_figure_gives_the_same_file(tmp_path):
             figure.add_subplot().plot([0, 1])
         save_figure(figure, tmp_path / f"{k}.svg")
     assert (tmp_path / "0.svg").read_bytes() == (tmp_path / "1.svg").read_bytes()
+
+
+def test_a_png_is_what_matplotlib_saves_in_its_size(tmp_path):
+    with figure_style():
+        figure = new_figure(2.5, 2, dpi=120)
+        figure.add_subplot().plot([0, 3, 1], label="a")
+        figure.axes[0].legend()
+        figure.savefig(tmp_path / "matplotlib.png", dpi=120)
+    with Image.open(save_figure(figure, tmp_path / "ours.png")) as ours:
+        assert ours.size == (300, 240)
+        assert ours.info["dpi"] == pytest.approx((120, 120), abs=0.1)
+        with Image.open(tmp_path / "matplotlib.png") as theirs:
+            assert (np.asarray(ours) == np.asarray(theirs.convert("RGB"))).all()
 
 
 def test_a_font_with_chinese_letters_is_taken_where_there_is_one(monkeypatch):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from spm.errors import InputError
+from spm.io.figure_sheet import without_titles
 from spm.measure import figures, statistics
 from spm.measure.uncertainty import Recognition, class_intervals
 from spm.structures.molecule import Molecule
@@ -153,7 +154,8 @@ def test_lattice_of_a_crystal_in_nanometres(tmp_path):
 def test_figures_of_a_full_and_of_an_empty_image():
     heights = np.random.default_rng(0).normal(size=(100, 200))
     found = statistics.measure(crystal(), 100, 200, 0.5, heights_nm=heights)
-    assert list(figures.figures(found)) == [
+    drawn = figures.figures(found)
+    assert list(drawn) == [
         "Areas",
         "Heights",
         "Orientations",
@@ -161,9 +163,17 @@ def test_figures_of_a_full_and_of_an_empty_image():
         "Directions to the nearest neighbour",
         "Lattice and domains",
     ]
+    # What is drawn once stands on the sheet, two side by side, and without titles in the report.
+    sheet, (height, width, _) = figures.sheet(found), drawn["Areas"].shape
+    assert sheet.shape == (3 * height, 2 * width, 3)
+    assert (sheet[height : 2 * height, width:] == drawn["Distances to the nearest neighbour"]).all()
+    below = without_titles(drawn, figures.DPI)["Areas"]
+    assert below.shape[:2] == tuple(round(side * figures.DPI) for side in figures.SIZE[::-1])
+    title = drawn["Areas"][: height - len(below)]
+    assert title.min() < 60  # its letters
     empty = statistics.measure([], 100, 200, class_names=["A"])
     assert figures.figures(empty) == {}
-    assert figures.sheet(empty).texts[0].get_text() == "no molecules"
+    assert figures.sheet(empty).min() < 255  # "no molecules"
     assert empty.summary["total"]["count"] == 0
     assert empty.summary["classes"]["A"]["area"] == {"n": 0, "unit": "px^2"}
     assert "no_lattice" in empty.summary
