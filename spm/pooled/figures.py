@@ -148,8 +148,11 @@ def _areas(axes: Axes, pool: Pool) -> None:
             axes.stairs(mean + spread, edges, baseline=np.maximum(mean - spread, 0), fill=True,
                         color=look["color"], alpha=0.25)  # fmt: skip
         total = sum(len(v) for v in mine)
-        counts = {"name": short(name), "count": total, "images": len(mine)}
-        label = phrase("{name} ({count} in {images} images)", **counts)
+        counts = {"name": short(name), "count": total}
+        if len(mine) == 1:
+            label = phrase("{name} (n = {count})", **counts)
+        else:
+            label = phrase("{name} ({count} in {images} images)", **counts, images=len(mine))
         axes.stairs(mean, edges, color=look["color"], ls=look["ls"], lw=1.5, label=label)
     axes.set_ylim(0, axes.get_ylim()[1] * 1.22)
     axes.legend(loc="upper center", ncols=2, fontsize=7)
