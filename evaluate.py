@@ -41,9 +41,9 @@ class Evaluation(Settings):
     """Overlap (IoU) from which a molecule counts as found, for precision, recall, F1, recognition
     rate and the confusion matrix; 0.3 to 0.9 makes sense."""
     score_threshold: Share | None = None
-    """Predictions below this score, 0 to 1, are left out of the same numbers; AP and AR use all.
-    None takes what a user would see: the weights' own threshold, or all that is in the prediction
-    files."""
+    """Predictions whose `objectness` is below this, 0 to 1, are left out of the same numbers; AP
+    and AR use all. None takes what a user would see: the weights' own threshold, or all that is in
+    the prediction files."""
     lowest_score: Share = 0.05
     """With weights: the network reports molecules from this score on, 0 to 1. Low, or AP misses
     the tail."""

@@ -39,8 +39,9 @@ class Prediction(Settings):
     """How the network is asked, and what is written of its answers."""
 
     score_threshold: Share | None = None
-    """Score from which a molecule is reported, 0 to 1; 0 reports all. None takes the one that
-    training chose on its validation images."""
+    """Score from which a molecule is reported, 0 to 1; 0 reports all. What counts is the sum of its
+    classes' scores (`objectness`): one whose name is in doubt is reported as uncertain. None takes
+    the threshold that training chose on its validation images."""
     nms_iou: Share = 0.3
     """Of two answers whose masks overlap by more than this (IoU, 0 to 1) the better one stays."""
     tile_scale: Positive | None = None

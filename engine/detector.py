@@ -21,7 +21,8 @@ from spm.inference.predict import Settings
 # Threshold for weights of an unfinished training, and of others than ours, which carry none.
 UNTUNED_THRESHOLD = 0.5
 # Share of the score threshold below which the network's answers are dropped. Lower ones cost time
-# and hardly count: what is reported must reach the threshold, alone or in the mean of the views.
+# and hardly count: what is reported must reach the threshold, alone or in the mean of the views, by
+# the sum of its classes' scores.
 LOWEST_SHARE = 0.5
 # The settings of the 2022 scripts' ShapesConfig that prediction needs and weights do not show, with
 # one exception: their RPN kept every proposal of an IoU of up to 0.99 with another, which shows the
@@ -67,7 +68,7 @@ def load_detector(
     metadata = describe_weights(weights, class_names)
     threshold = metadata["score_threshold"]
     wanted = threshold if settings.score_threshold is None else settings.score_threshold
-    lowest = wanted * LOWEST_SHARE
+    lowest = wanted * min(LOWEST_SHARE, 1 / len(metadata["class_names"]))
     if exported := load_exported(weights, metadata["config"], engine):
         sides, batch_size, runs = exported.sides, 1, "OpenVINO, float32"
         look = functools.partial(exported.detect_cropped, lowest_score=lowest)

@@ -16,7 +16,7 @@ from spm.inference.predict import Settings
 from spm.io.colour_curve import ColourCurve
 from spm.similarity.likeness import References
 from spm.structures.classes import Classes
-from spm.structures.molecule import Molecule
+from spm.structures.molecule import Molecule, set_orientations
 
 MOST_IMAGES = 20  # that are read for examples
 
@@ -50,12 +50,16 @@ def appearance_record(
     }
 
 
-def mark_unfamiliar(
+def compare_with_outlined(
     molecules: list[Molecule], image: np.ndarray, detector: Detector, settings: Settings
 ) -> list[Molecule]:
     """Return the molecules with `likeness`, `alike` and `unfamiliar`, where the weights know the
-    outlined ones, and `uncertain` where they are more like another class than their own; those
-    that the image's border cuts have none of it.
+    outlined ones; those that the image's border cuts have none of it.
+
+    One that is more like another class than its own is `uncertain`. An uncertain one takes the name
+    of the class that it is most like where the look of the outlined ones tells the two classes
+    apart; the network's is then its second class. Of classes that differ in little, a network that
+    was trained on few outlines may know no difference where the look says it.
 
     Args:
         molecules: recognised in the image.
@@ -66,32 +70,51 @@ def mark_unfamiliar(
     Raises:
         InputError: when what the weights file keeps is damaged.
     """
-    record = detector.appearance.get("references")
+    references = _references(detector)
     whole = [k for k, molecule in enumerate(molecules) if not molecule.edge]
-    if not record or not whole:
+    if references is None or not whole:
         return molecules
+    scale = detector.scale_for(*image.shape[:2])
+    diameter = references.diameter * scale / (settings.tile_scale or scale)
+    classes = np.array([detector.class_names.index(molecules[k].class_name) for k in whole])
+    centroids = [molecules[k].centroid for k in whole]
+    own, best, alike = references.likeness(image, centroids, classes, diameter)
+    doubtful = np.array([molecules[k].uncertain for k in whole]) | references.misnamed(own, best)
+    areas = [molecules[k].area for k in whole]
+    renamed = doubtful & references.telling(classes, alike)
+    # What looks like none of the outlined ones, of either class, gets no name by its look.
+    renamed &= ~references.unfamiliar(best, np.where(renamed, alike, classes), areas, diameter)
+    unfamiliar = references.unfamiliar(best, np.where(renamed, alike, classes), areas, diameter)
+    marked = list(molecules)
+    for at, k in enumerate(whole):
+        like = detector.class_names[alike[at]]
+        marked[k] = replace(
+            _called(molecules[k], like) if renamed[at] else molecules[k],
+            likeness=float(best[at] if renamed[at] else own[at]),
+            alike=like,
+            unfamiliar=bool(unfamiliar[at]),
+            uncertain=bool(doubtful[at]),
+        )
+    return set_orientations(marked) if renamed.any() else marked
+
+
+def _references(detector: Detector) -> References | None:
+    """What the weights keep of the outlined molecules, where they do."""
+    record = detector.appearance.get("references")
+    if not record:
+        return None
     try:
-        references = References.from_json(record)
+        return References.from_json(record)
     except ValueError as error:
         raise InputError(
             f"{detector.name}: what it keeps of the outlined molecules is damaged ({error}); name "
             "another weights file."
         ) from error
-    scale = detector.scale_for(*image.shape[:2])
-    diameter = references.diameter * scale / (settings.tile_scale or scale)
-    classes = [detector.class_names.index(molecules[k].class_name) for k in whole]
-    centroids = [molecules[k].centroid for k in whole]
-    own, best, alike = references.likeness(image, centroids, classes, diameter)
-    areas = [molecules[k].area for k in whole]
-    unfamiliar = references.unfamiliar(best, classes, areas, diameter)
-    misnamed = references.misnamed(own, best)
-    marked = list(molecules)
-    for at, k in enumerate(whole):
-        marked[k] = replace(
-            molecules[k],
-            likeness=float(own[at]),
-            alike=detector.class_names[alike[at]],
-            unfamiliar=bool(unfamiliar[at]),
-            uncertain=molecules[k].uncertain or bool(misnamed[at]),
-        )
-    return marked
+
+
+def _called(molecule: Molecule, class_name: str) -> Molecule:
+    """The molecule under another name; that of the network comes second, with its score."""
+    return replace(
+        molecule, class_name=class_name, second_class=molecule.class_name,
+        second_score=molecule.score,
+    )  # fmt: skip

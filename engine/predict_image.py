@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from engine.detector import load_detector
-from engine.likeness import mark_unfamiliar
+from engine.likeness import compare_with_outlined
 from engine.trained_colours import Drawn, in_trained_colours, inverted_after_all
 from spm.checks.kept_corrections import keep_correction
 from spm.checks.predictions import mark_prediction
@@ -206,7 +206,7 @@ def _recognise(
     on_tile = _tile_writer(plan.out_dir, name, detector) if plan.tile_images else None
     with _Progress(path.name) as progress:
         found = find_molecules(detector, image, plan.settings, on_tile, progress)
-    return mark_unfamiliar(found, image, detector, plan.settings)
+    return compare_with_outlined(found, image, detector, plan.settings)
 
 
 def _write_results(

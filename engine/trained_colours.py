@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from engine.likeness import mark_unfamiliar
+from engine.likeness import compare_with_outlined
 from spm.errors import InputError
 from spm.inference.detector import Detector
 from spm.inference.predict import Settings, find_molecules
@@ -98,7 +98,7 @@ def inverted_after_all(
         detector: see `Detector`.
         settings: how it predicts.
     """
-    reported = [molecule for molecule in found if molecule.score >= detector.score_threshold]
+    reported = [molecule for molecule in found if molecule.objectness >= detector.score_threshold]
     if _mostly_familiar(reported):
         return Drawn(image)
     curve = trained_curve(detector)
@@ -140,4 +140,4 @@ def _middle_seen(image: np.ndarray, detector: Detector, settings: Settings) -> l
 def _seen(image: np.ndarray, detector: Detector, settings: Settings) -> list[Molecule]:
     settings = replace(settings, score_threshold=None, views=1)
     found = find_molecules(detector, image, settings)
-    return mark_unfamiliar(found, image, detector, settings)
+    return compare_with_outlined(found, image, detector, settings)

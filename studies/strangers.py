@@ -71,7 +71,7 @@ def main(settings: Strangers) -> int:
 
 def answers_of(system: str, seed: int, work_dir: Path) -> list[tuple[str, bool, bool]]:
     """Return the `judged` of all test images of one training."""
-    from engine.likeness import mark_unfamiliar
+    from engine.likeness import compare_with_outlined
     from spm.inference.predict import Settings, find_molecules
     from studies import networks
 
@@ -83,7 +83,9 @@ def answers_of(system: str, seed: int, work_dir: Path) -> list[tuple[str, bool, 
         chosen = Settings(detector.score_threshold)
         for image, truth, blobs in tests(system, seed):
             found = find_molecules(detector, image, chosen)
-            rows += judged(mark_unfamiliar(found, image, detector, chosen), truth, blobs, names)
+            rows += judged(
+                compare_with_outlined(found, image, detector, chosen), truth, blobs, names
+            )
     return rows
 
 

@@ -57,7 +57,7 @@ class Answers:
     @property
     def reported(self) -> list[Instance]:
         """The molecules that a user sees."""
-        return [m for m in self.molecules if m.score >= self.threshold]
+        return [m for m in self.molecules if m.objectness >= self.threshold]
 
 
 def ask(detector: Detector, annotation: Annotation) -> Answers:

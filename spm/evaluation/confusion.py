@@ -39,13 +39,13 @@ def judge(truths, predictions, overlaps, iou=0.5, score_threshold=0.5):
         truths, predictions: lists of Instance of one image.
         overlaps: their `matching.Overlaps`.
         iou: lowest overlap of a good match.
-        score_threshold: predictions below it are left out.
+        score_threshold: predictions whose objectness is below it are left out.
 
     Returns:
         Outcomes.
     """
     scores = np.array([p.score for p in predictions], np.float64)
-    kept = scores >= score_threshold
+    kept = np.array([p.objectness for p in predictions]) >= score_threshold
     ignored = np.array([t.ignore for t in truths], bool)
     allowed = kept[overlaps.prediction] & _may_forgive(truths, predictions, overlaps)
     matches, _ = match(overlaps, scores, ignored, iou, allowed)

@@ -25,6 +25,8 @@ class Instance:
         box: (4,) float64, (y1, x1, y2, x2) in pixels, y2 and x2 exclusive.
         mask: its pixels; None where only boxes are known.
         score: confidence of a prediction, 0..1; 1 for a truth.
+        objectness: probability that a prediction is a molecule of any class, `score` or more: what
+            score thresholds are for.
         ignore: a truth that counts neither as found nor as missed, as COCO's crowd.
         outline: (n, 2) float64 polygon (x, y) in labelme's coordinates, for drawing; or None.
         label: what the annotation calls it, for messages and drawing.
@@ -37,6 +39,10 @@ class Instance:
     ignore: bool = False
     outline: np.ndarray | None = None
     label: str = ""
+    objectness: float = 0.0
+
+    def __post_init__(self):
+        object.__setattr__(self, "objectness", max(self.objectness, self.score))
 
     @classmethod
     def from_mask(cls, class_name, mask, **fields):
@@ -45,7 +51,7 @@ class Instance:
         Args:
             class_name: name of the class, or None.
             mask: CroppedMask, or an array of the whole image, non-zero inside.
-            **fields: score, ignore, outline, label.
+            **fields: score, objectness, ignore, outline, label.
 
         Returns:
             The Instance. A mask without pixels gives a box of zeros.
@@ -63,7 +69,7 @@ class Instance:
             class_name: name of the class, or None.
             points: (n, 2) float (x, y) in labelme's continuous pixel coordinates.
             height, width: size of the image; what lies outside is cut off.
-            **fields: score, ignore, label; outline defaults to the polygon itself.
+            **fields: score, objectness, ignore, label; outline defaults to the polygon itself.
 
         Returns:
             The Instance with the mask of the pixels whose centres lie inside.
@@ -146,8 +152,9 @@ def from_molecules(molecules, height, width):
 def _predicted(molecules, masks):
     instances = []
     for molecule, mask in zip(molecules, masks, strict=True):
-        seen = Instance.from_mask(molecule.class_name, mask, outline=np.asarray(molecule.outline))
-        instances.append(
-            replace(seen, box=np.asarray(molecule.box, np.float64), score=float(molecule.score))
-        )
+        seen = Instance.from_mask(
+            molecule.class_name, mask, outline=np.asarray(molecule.outline),
+            score=float(molecule.score), objectness=float(molecule.objectness),
+        )  # fmt: skip
+        instances.append(replace(seen, box=np.asarray(molecule.box, np.float64)))
     return instances

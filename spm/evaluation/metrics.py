@@ -58,6 +58,7 @@ class Comparison:
         self._scores = [np.array([p.score for p in ps], np.float64) for ps in predictions]
         if not all(np.isfinite(s).all() for s in self._scores):
             raise ValueError("every score must be a finite number. Received: NaN or infinity.")
+        self.objectness = np.array([p.objectness for ps in predictions for p in ps], np.float64)
         self._ignored = [np.array([t.ignore for t in ts], bool) for ts in truths]
         self._same_class = [self._pairs_of_one_class(k) for k in range(len(truths))]
         self._names = np.array([p.class_name for ps in predictions for p in ps], object)
@@ -217,7 +218,8 @@ def summary(
         kinds: which of "mask" and "box" to measure.
         class_names: order of the classes; those that occur by default.
         iou: overlap at which precision, recall, F1 and outcomes are taken.
-        score_threshold: predictions below it are left out of these; AP and AR use all.
+        score_threshold: predictions whose objectness is below it are left out of these; AP and AR
+            use all.
         protocol: "coco" or "paper".
 
     Returns:
@@ -287,7 +289,8 @@ def measure(comparison, iou=0.5, score_threshold=0.5, protocol="coco"):
 
 def _counts(comparison, name, iou, score_threshold):
     scores, right, counted, overlap = comparison.matches(iou)
-    chosen = comparison.of_class(name) & counted & (scores >= score_threshold)
+    reported = comparison.objectness >= score_threshold
+    chosen = comparison.of_class(name) & counted & reported
     truths = comparison.truth_count(name)
     true_positives = int(np.count_nonzero(right & chosen))
     false_positives = int(np.count_nonzero(~right & chosen))

@@ -88,8 +88,9 @@ def choose_threshold(seen: Sequence[Seen], class_names: Sequence[str]) -> float:
         predictions.append([p for p in found if at(one.inner, p)])
         truths.append(true_instances(one, class_names))
     comparison = Comparison(truths, predictions, class_names=list(class_names))
-    scores, right, counted, _ = comparison.matches(0.5)
-    return middle_of_plateau(scores[counted], right[counted], comparison.truth_count())
+    _, right, counted, _ = comparison.matches(0.5)
+    scores = comparison.objectness[counted]
+    return middle_of_plateau(scores, right[counted], comparison.truth_count())
 
 
 def true_instances(seen: Seen, class_names: Sequence[str]) -> list[Instance]:

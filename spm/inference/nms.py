@@ -36,6 +36,8 @@ class Detection:
         class_scores: (C,) float32, score of each class, background left out.
         packed: its mask on the lattice.
         view: index of the view that showed it.
+        objectness: probability that it is a molecule of any class, 0..1; where classes look alike
+            they share it among their scores.
         whole: False when a tile border may have cut it and no other tile shows the place better.
         outline: (n, 2) polygon x, y on the lattice where it is known more exactly than the mask's
             pixels; else None.
@@ -45,6 +47,7 @@ class Detection:
     class_scores: np.ndarray
     packed: PackedMask
     view: int = 0
+    objectness: float = 0.0
     whole: bool = True
     outline: np.ndarray | None = None
 
@@ -60,7 +63,9 @@ class Detection:
             y1, x1 = np.floor(box[:2]).astype(int)
             y2, x2 = np.maximum(np.ceil(box[2:]).astype(int), (y1 + 1, x1 + 1))
             cropped = CroppedMask(np.ones((y2 - y1, x2 - x1), bool), int(y1), int(x1))
-        return cls(box, np.asarray(class_scores, np.float32), cropped.pack(), view)
+        class_scores = np.asarray(class_scores, np.float32)
+        objectness = min(1.0, float(class_scores.sum()))
+        return cls(box, class_scores, cropped.pack(), view, objectness)
 
     @property
     def mask(self) -> CroppedMask:
@@ -180,10 +185,11 @@ def _remember_other_class(best: Detection, other: Detection) -> None:
 def vote(detections: list[Detection], views: int, iou: float = SAME_MOLECULE) -> list[Detection]:
     """Merges what several views of one place show into one answer for each molecule.
 
-    Detections are grouped by mask IoU around the best of them. In a group the class scores are
-    averaged over all views, a view that shows nothing counting as zero (a view that shows the
-    molecule twice counts with the better score of each class); box and mask are the averages,
-    weighted by score. So a molecule seen by half of the views ends with half of its score.
+    Detections are grouped by mask IoU around the best of them. In a group class scores and
+    objectness are averaged over all views, a view that shows nothing counting as zero (one that
+    shows the molecule twice counts with the better score of each class); box and mask are the
+    averages, weighted by score. So a molecule seen by half of the views ends with half of its
+    score.
 
     Args:
         detections: of all views of a place, in common coordinates, `view` set.
@@ -213,9 +219,9 @@ def _average(group: list[Detection], views: int) -> Detection:
     """Returns the mean detection of one group of `vote`."""
     by_view: dict[int, np.ndarray] = {}
     for member in group:
-        seen = by_view.setdefault(member.view, np.zeros_like(member.class_scores))
-        np.maximum(seen, member.class_scores, out=seen)
-    class_scores = sum(by_view.values()) / views
+        shown = np.append(member.class_scores, member.objectness)
+        by_view[member.view] = np.maximum(by_view.get(member.view, 0), shown)
+    *class_scores, objectness = sum(by_view.values()) / views
     weights = np.array([member.score for member in group]) + 1e-9
     weights /= weights.sum()
     masks = [member.mask for member in group]
@@ -230,5 +236,5 @@ def _average(group: list[Detection], views: int) -> Detection:
     fused = Detection.from_mask(
         box, class_scores, CroppedMask(mean >= 0.5, top, left), group[0].view
     )
-    fused.whole = group[0].whole
+    fused.objectness, fused.whole = float(objectness), group[0].whole
     return fused

@@ -43,7 +43,8 @@ class Settings:
     """How to predict. None means: as the detector says.
 
     Attributes:
-        score_threshold: score from which a molecule is reported, 0..1.
+        score_threshold: probability of being a molecule of any class, 0..1, from which one is
+            reported: the sum of its classes' scores. So one whose classes look alike is not lost.
         nms_iou: mask IoU above which the lower of two answers goes, whatever their classes.
         nms_across_classes: False compares answers of the same class only, as Mask R-CNN alone.
         tile_scale: network pixels per image pixel.
@@ -96,13 +97,13 @@ def find_molecules(
     for done, (tile, image, seen) in enumerate(_look(detector, rgb, grid, settings.views), 1):
         if on_tile is not None:
             size = (grid.size, grid.size)
-            shown = [d for d in seen if d.score >= threshold]
+            shown = [d for d in seen if d.objectness >= threshold]
             on_tile(tile, image, _molecules(shown, detector, 1.0, size, settings))
         found += _placed(seen, grid, tile, margin)
         if progress is not None:
             progress(done, tile_count)
     one_a_place = suppress(found, settings.nms_iou, settings.nms_across_classes)
-    kept = [_unbiased(d, detector, grid) for d in one_a_place if d.score >= threshold]
+    kept = [_unbiased(d, detector, grid) for d in one_a_place if d.objectness >= threshold]
     molecules = _molecules(kept, detector, grid.scale, rgb.shape[:2], settings)
     return sorted(set_orientations(molecules), key=lambda m: (m.centroid[1], m.centroid[0]))
 
@@ -198,7 +199,7 @@ def _on_image(detection: Detection, height: float, width: float) -> Detection | 
         return None
     box = np.clip(detection.box, 0, (height, width, height, width))
     cropped = Detection.from_mask(box, detection.class_scores, cut, detection.view)
-    cropped.whole = detection.whole
+    cropped.objectness, cropped.whole = detection.objectness, detection.whole
     return cropped
 
 
@@ -278,6 +279,7 @@ def molecule_of(
         uncertain=second_score >= uncertain_ratio * detection.score and second is not None,
         second_class="" if second is None else class_names[second],
         second_score=second_score,
+        objectness=detection.objectness,
         further=tuple(borders[1:]),
     )
 

@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import base64
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any, Self
 
 import cv2
@@ -39,6 +40,10 @@ SIZE_FAR = 1.5
 # Its name is in doubt when it is more like an outlined one of another class by this much (Fisher's
 # z; twice that where a class has FEW outlines), but for no more than one in twenty of those.
 MISNAMED = 0.2
+# The look names an uncertain one where it tells the outlined ones of the two classes apart: of each
+# at least so many, and at least this share of them most like one of their own class.
+TELLING = 5
+TOLD_APART = 0.95
 MANY = 10  # molecules of a class in an image from which their median is the class's size there
 AT_ONCE = 128  # molecules that are compared at once: the memory grows with it
 FEW = 3  # outlines of a class, below which they say nothing about one another
@@ -58,6 +63,8 @@ class References:
         lowest: likeness below which a molecule is unfamiliar.
         apart: by how much more it must be like another class (Fisher's z) for its name to be in
             doubt; infinite where an older weights file does not say.
+        told_apart: pairs of classes (the lower one first) that the look of their outlined molecules
+            tells apart; none where an older weights file does not say.
         mirror: whether mirror images are the same molecule.
     """
 
@@ -69,6 +76,7 @@ class References:
     usual: float
     lowest: float
     apart: float
+    told_apart: frozenset[tuple[int, int]]
     mirror: bool
 
     @classmethod
@@ -96,16 +104,17 @@ class References:
         kept = np.unique(np.linspace(0, len(values) - 1, MOST).round().astype(int))
         found = cls(
             np.array(values, np.float32)[kept], np.array(masks)[kept], np.array(classes)[kept],
-            np.array(areas)[kept], float(examples.diameter), 0.0, 0.0, 0.0, mirror,
+            np.array(areas)[kept], float(examples.diameter), 0.0, 0.0, 0.0, frozenset(), mirror,
         )  # fmt: skip
-        found.usual, found.lowest, found.apart = found._limits()
+        among = _correlations(found.values, found)
+        np.fill_diagonal(among, -1.0)
+        found.usual, found.lowest, found.apart = found._limits(among)
+        found.told_apart = frozenset(_told_apart(among, found.classes))
         return found
 
-    def _limits(self) -> tuple[float, float, float]:
+    def _limits(self, among: np.ndarray) -> tuple[float, float, float]:
         """Choose `usual`, `lowest` and `apart` by the likeness of the outlined ones among each
         other."""
-        among = _correlations(self.values, self)
-        np.fill_diagonal(among, -1.0)
         same = self.classes[:, None] == self.classes
         enough = np.bincount(self.classes)[self.classes] >= FEW
         if not enough.any():
@@ -156,6 +165,12 @@ class References:
         doubt; from what `likeness` returns. Not those whose class has no example."""
         return _z(best) - _z(np.nan_to_num(own, nan=1.0)) > self.apart
 
+    def telling(self, classes: Sequence[int], alike: np.ndarray) -> np.ndarray:
+        """(N,) bool, for which molecules the look tells the class that they were recognised as from
+        another one that they are most like, `alike` of `likeness`."""
+        pairs = zip(classes, alike.tolist(), strict=True)
+        return np.array([tuple(sorted(pair)) in self.told_apart for pair in pairs], bool)
+
     def unfamiliar(
         self,
         best: np.ndarray,
@@ -198,6 +213,7 @@ class References:
             "usual": round(self.usual, 4),
             "lowest": round(self.lowest, 4),
             "apart": round(self.apart, 4),
+            "told_apart": sorted(self.told_apart),
             "mirror": self.mirror,
         }
 
@@ -221,9 +237,26 @@ class References:
             if areas.shape != classes.shape or (areas <= 0).any():
                 raise ValueError("areas that cannot be")
             masks = bits.reshape(shape).astype(bool)
-            return cls(values, masks, classes, areas, *numbers, apart, bool(record["mirror"]))
+            pairs = frozenset((int(a), int(b)) for a, b in record.get("told_apart", ()))
+            mirror = bool(record["mirror"])
+            return cls(values, masks, classes, areas, *numbers, apart, pairs, mirror)
         except (KeyError, TypeError, AttributeError, zlib.error) as error:
             raise ValueError(f"{type(error).__name__}: {error}") from error
+
+
+def _told_apart(among: np.ndarray, classes: np.ndarray) -> Iterator[tuple[int, int]]:
+    """Yield the pairs of classes of which nearly all are most like another one of their own.
+
+    Args:
+        among: (N, N) likeness among each other, -1 of each with itself.
+        classes: (N,) int.
+    """
+    enough = np.flatnonzero(np.bincount(classes) >= TELLING).tolist()
+    nearest = {name: among[:, classes == name].max(axis=1) for name in enough}
+    for a, b in combinations(enough, 2):
+        right = np.where(classes == a, nearest[a] > nearest[b], nearest[b] > nearest[a])
+        if right[np.isin(classes, (a, b))].mean() >= TOLD_APART:
+            yield a, b
 
 
 def _packed(array: np.ndarray) -> str:

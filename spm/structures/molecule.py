@@ -40,6 +40,7 @@ TABLE_HEADER = (
     "likeness",
     "unfamiliar",
     "alike",
+    "objectness",
 )
 # Further columns where the size of a pixel is known.
 NM_HEADER = ("centroid_x_nm", "centroid_y_nm", "area_nm2")
@@ -71,6 +72,7 @@ class Molecule:
             1; nan where that is not known or the image's border cuts it.
         unfamiliar: it looks like none of the outlined molecules: an adsorbate, a smeared blob.
         alike: class of the outlined molecule that it is most like; "" where `likeness` is nan.
+        objectness: probability that it is a molecule of any class, `score` or more.
     """
 
     class_name: str
@@ -89,6 +91,10 @@ class Molecule:
     unfamiliar: bool = False
     further: tuple[np.ndarray, ...] = ()
     alike: str = ""
+    objectness: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.objectness = max(self.objectness, self.score)
 
     @property
     def doubtful_name(self) -> str:
@@ -165,8 +171,8 @@ def molecules_to_annotation(
     class alone: labelme gives each label a colour, and its list of labels is then the list of
     classes. `flags` carry edge, uncertain and unfamiliar, `description` number and score in words,
     and further keys, which labelme keeps, the numbers: number (that of the table), score, box,
-    second_class, second_score, orientation, symmetry, likeness, alike; for the whole image
-    nm_per_pixel, where it is known, and class_names.
+    second_class, second_score, orientation, symmetry, likeness, alike, objectness; for the whole
+    image nm_per_pixel, where it is known, and class_names.
     """
     shapes = [_shape(molecule, number) for number, molecule in enumerate(molecules, start=1)]
     known: dict[str, Any] = {} if nm_per_pixel is None else {pixel_size.KEY: nm_per_pixel}
@@ -198,6 +204,7 @@ def _shape(molecule: Molecule, number: int) -> Shape:
                 "symmetry": molecule.symmetry,
                 "likeness": _or_none(molecule.likeness, 4),
                 "alike": molecule.alike,
+                "objectness": round(float(molecule.objectness), 5),
             },
         )
         for points in regions
@@ -238,6 +245,7 @@ def annotation_to_molecules(annotation: Annotation) -> list[Molecule]:
                 likeness=_number(extra.get("likeness"), math.nan),
                 unfamiliar=bool(shape.flags.get("unfamiliar", False)),
                 alike=str(extra.get("alike") or ""),
+                objectness=_number(extra.get("objectness"), 0.0),
             )
         )
     return molecules
@@ -272,6 +280,7 @@ def write_table(
             "" if math.isnan(m.likeness) else f"{m.likeness:.4f}",
             int(m.unfamiliar),
             m.alike,
+            f"{m.objectness:.4f}",
             *_in_nm(m, nm_per_pixel),
         )
         for number, (label, m) in enumerate(

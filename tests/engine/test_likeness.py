@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from checkout import ROOT
 
-from engine.likeness import appearance_record, mark_unfamiliar
+from engine.likeness import appearance_record, compare_with_outlined
 from engine.predict_image import Plan, predict_image
 from spm.dataset.annotated_images import outlined_sources
 from spm.errors import InputError
 from spm.geometry.cropped_mask import CroppedMask
+from spm.geometry.polygons import polygon_centroid
 from spm.inference.detector import Detections, Detector
 from spm.inference.predict import Settings, find_molecules
 from spm.instruments.inputs import open_image
-from spm.io.images import read_image
+from spm.io.images import read_image, write_image
 from spm.report.remarks import remark
-from spm.structures.annotation import read_annotation
+from spm.simulate import simulate
+from spm.simulate.near_identical import near_identical_drawings, near_identical_system
+from spm.structures.annotation import read_annotation, write_annotation
+from spm.structures.molecule import annotation_to_molecules
 
 NAMES = ["003a", "020a"]
 BLOBS = [(262, 201), (273, 235)]  # x, y of the demo's adsorbate, which a network takes for two
@@ -76,14 +81,59 @@ def test_the_adsorbate_of_the_demo_is_unfamiliar_and_no_molecule(record, tmp_pat
     assert total["count"] == len(molecules) and total["unfamiliar"] == 0
 
 
+def test_the_look_names_what_the_network_cannot_tell_apart(tmp_path):
+    """A network that sees no difference between near-identical classes shares its score among them,
+    so that none reaches the threshold."""
+    names, system = ["bright", "dim", "even", "long"], near_identical_system()
+    drawings = near_identical_drawings()
+    image, truth = simulate(system, 640, 0, drawings=drawings, image_name="crop.png")
+    shapes, kept = [s for s in truth.shapes if not s.flags["edge"]], []
+    for name in names:
+        kept += [s for s in shapes if s.label.startswith(name) and "brighter" not in s.label][:8]
+    write_image(tmp_path / "crop.png", image)
+    write_annotation(tmp_path / "crop.json", replace(truth, shapes=kept))
+    record = appearance_record(outlined_sources(tmp_path), names, True)
+    image, truth = simulate(system, 640, 1, drawings=drawings)
+    shapes = [s for s in truth.shapes if s.label.rstrip("0123456789") in names]
+    masks = [CroppedMask.of_polygon(s.points, 640, 640) for s in shapes]
+    seen = Detections(
+        np.array([mask.box for mask in masks], float),
+        np.full((len(masks), 4), (0.3, 0.2, 0.25, 0.22), np.float32), masks,
+    )  # fmt: skip
+    detector = Detector(names, 1.0, 640, 0.5, lambda images: [seen], appearance=record)
+    write_image(tmp_path / "new.png", image)
+    path, plan = tmp_path / "new.png", Plan(Settings(), tmp_path / "out", tile_images=False)
+    plan.out_dir.mkdir()
+    found, _ = predict_image(path, "new", open_image(path), detector, plan)
+    assert len(found) == len(shapes) and all(m.score < 0.5 < m.objectness for m in found)
+    whole = [m for m in found if not m.edge]
+    assert len(whole) > 30 and all(m.uncertain for m in whole)
+    places = {polygon_centroid(s.points): s.label.rstrip("0123456789") for s in shapes}
+    for name in ("dim", "long"):  # both are told from `bright`, which the network says
+        own = [m for m in whole if _nearest(m.centroid, places) == name]
+        right = [m for m in own if m.class_name == name]
+        assert len(own) > 5 and len(right) > 0.9 * len(own)
+        assert {m.second_class for m in right} == {"bright"} == {m.doubtful_name for m in right}
+    others = [m for m in whole if _nearest(m.centroid, places) in ("bright", "even")]
+    assert {m.class_name for m in others} == {"bright"}  # these are not told apart
+    again = annotation_to_molecules(
+        read_annotation(plan.out_dir / "new_predicted.json").classified(names)
+    )
+    assert [m.class_name for m in again] == [m.class_name for m in found]
+
+
+def _nearest(place: tuple[float, float], places: dict) -> str:
+    return places[min(places, key=lambda p: np.hypot(p[0] - place[0], p[1] - place[1]))]
+
+
 def test_weights_that_keep_nothing_and_damaged_ones(record):
     image = read_image(ROOT / "images" / "00.png")
     detector = knows_the_truth({})
     molecules = find_molecules(detector, image)
-    assert mark_unfamiliar(molecules, image, detector, Settings()) is molecules
+    assert compare_with_outlined(molecules, image, detector, Settings()) is molecules
     detector.appearance = {"references": record["references"] | {"values": "!"}}
     with pytest.raises(InputError, match="outlined molecules is damaged"):
-        mark_unfamiliar(molecules, image, detector, Settings())
+        compare_with_outlined(molecules, image, detector, Settings())
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ def test_right_scores_have_no_error_and_no_answer_has_none():
 
 
 def test_an_evaluation_says_it_of_what_is_reported():
-    def square(x, score=None):
+    def square(x, score=1.0):
         points = np.array([[x, 5], [x + 10, 5], [x + 10, 15], [x, 15]], float)
         return Instance.from_polygon("a", points, 30, 90, score=score)
 

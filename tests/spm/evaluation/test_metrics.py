@@ -17,7 +17,14 @@ from spm.evaluation.curves import (
 )
 from spm.evaluation.instances import Instance
 from spm.evaluation.matching import UNMATCHED, find_overlaps, match
-from spm.evaluation.metrics import ALL, Comparison, average_precision, average_precisions, summary
+from spm.evaluation.metrics import (
+    ALL,
+    Comparison,
+    average_precision,
+    average_precisions,
+    measure,
+    summary,
+)  # fmt: skip
 
 SIZE = 24
 
@@ -245,6 +252,18 @@ def test_outcomes_and_confusion():
     # Matched by itself class a finds both; only competition shows the mistake.
     assert rows["a"]["recall"] == 1
     assert rows[ALL]["recognition_rate"] == 0.25
+
+
+def test_a_threshold_asks_whether_it_is_a_molecule_of_any_class():
+    """Where classes look alike none has a high score; such an answer is reported all the same."""
+    truth = [square("a", 0, 0), square("b", 20, 20)]
+    torn = square("a", 0, 0, score=0.4, objectness=0.9)
+    doubtful = square("b", 20, 20, score=0.4)
+    comparison = Comparison([truth], [[torn, doubtful]])
+    row = measure(comparison, 0.5, 0.5)["per_class"]
+    assert [row[name]["true_positives"] for name in ("a", "b")] == [1, 0]
+    (outcomes,) = comparison.outcomes(0.5, 0.5)
+    assert [prediction for prediction, _ in outcomes.predictions] == [torn]
 
 
 def test_best_f1_names_a_threshold_that_gives_it():

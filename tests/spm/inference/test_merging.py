@@ -145,6 +145,20 @@ def test_vote_counts_a_view_once_even_if_it_shows_a_molecule_twice():
     assert fused.score == pytest.approx(0.4)
 
 
+def test_what_is_a_molecule_of_some_class_is_no_sum_over_answers():
+    """Two answers, each in doubt whether it is a molecule at all, make no certain one."""
+    first, second = square(0, 0, score=0.3), square(0, 1, score=0.25, class_index=1)
+    (best,) = suppress([first, second])
+    assert best.class_scores.sum() > 0.5 and best.objectness == pytest.approx(0.3)
+    box, mask = (0, 0, 10, 10), CroppedMask(np.ones((10, 10), bool))
+    torn = [Detection.from_mask(box, scores, mask, view) for view, scores in enumerate(
+        ((0.4, 0.5), (0.45, 0.35), (0.6, 0.6)))]  # fmt: skip
+    assert [d.objectness for d in torn] == pytest.approx([0.9, 0.8, 1.0])
+    (fused,) = vote(torn, 4)
+    assert fused.objectness == pytest.approx((0.9 + 0.8 + 1.0) / 4)
+    assert fused.class_scores == pytest.approx([1.45 / 4, 1.45 / 4])
+
+
 def test_vote_averages_boxes_and_masks_by_score():
     a, b = square(0, 0, width=10, score=0.6, view=0), square(0, 2, width=10, score=0.3, view=1)
     [fused] = vote([a, b], 2)

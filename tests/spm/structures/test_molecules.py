@@ -2,6 +2,7 @@
 
 import csv
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -186,13 +187,19 @@ def test_a_name_in_doubt_by_its_look_goes_through_both_files(tmp_path):
     square = [(10, 10), (30, 10), (30, 30), (10, 30)]
     doubt = {"uncertain": True, "second_class": "020a", "second_score": 0.4, "likeness": 0.8}
     molecules = [make(square, alike=alike, **doubt) for alike in ("C60", "020a", "003a", "")]
+    molecules[0] = replace(molecules[0], score=0.45, objectness=0.95)
+    assert [m.objectness for m in molecules[:2]] == [0.95, molecules[1].score]
     assert [m.doubtful_name for m in molecules] == ["C60", "020a", "020a", "020a"]
     write_annotation(tmp_path / "a.json", molecules_to_annotation(molecules, 40, 40, "a.png"))
     read = read_annotation(tmp_path / "a.json").classified(["003a", "020a", "C60"])
     said = [shape.description for shape in read.shapes]
     assert "perhaps C60" in said[0] and "C60 (" not in said[0]
     assert all("perhaps 020a (0.40)" in words for words in said[1:])
-    assert [m.alike for m in annotation_to_molecules(read)] == ["C60", "020a", "003a", ""]
+    again = annotation_to_molecules(read)
+    assert [m.alike for m in again] == ["C60", "020a", "003a", ""]
+    assert [m.objectness for m in again] == [m.objectness for m in molecules]
     write_table(tmp_path / "a.csv", molecules)
     with (tmp_path / "a.csv").open(encoding="utf-8-sig", newline="") as file:
-        assert [row["alike"] for row in csv.DictReader(file)] == ["C60", "020a", "003a", ""]
+        rows = list(csv.DictReader(file))
+    assert [row["alike"] for row in rows] == ["C60", "020a", "003a", ""]
+    assert [float(row["objectness"]) for row in rows] == [m.objectness for m in molecules]
