@@ -22,8 +22,9 @@ from spm.inference.predict import Settings
 UNTUNED_THRESHOLD = 0.5
 # Share of the score threshold below which the network's answers are dropped. Lower ones cost time
 # and hardly count: what is reported must reach the threshold, alone or in the mean of the views, by
-# the sum of its classes' scores.
+# the sum of its classes' scores. So the share is lower the more classes there are, up to MOST_ALIKE.
 LOWEST_SHARE = 0.5
+MOST_ALIKE = 10
 # The settings of the 2022 scripts' ShapesConfig that prediction needs and weights do not show, with
 # one exception: their RPN kept every proposal of an IoU of up to 0.99 with another, which shows the
 # heads the same place again and again. Its limits here are matterport's.
@@ -68,7 +69,7 @@ def load_detector(
     metadata = describe_weights(weights, class_names)
     threshold = metadata["score_threshold"]
     wanted = threshold if settings.score_threshold is None else settings.score_threshold
-    lowest = wanted * min(LOWEST_SHARE, 1 / len(metadata["class_names"]))
+    lowest = lowest_answer(wanted, len(metadata["class_names"]))
     if exported := load_exported(weights, metadata["config"], engine):
         sides, batch_size, runs = exported.sides, 1, "OpenVINO, float32"
         look = functools.partial(exported.detect_cropped, lowest_score=lowest)
@@ -92,6 +93,11 @@ def load_detector(
         outline_bias=_outline_biases(weights, metadata),
         appearance=metadata["extra"] or {},
     )
+
+
+def lowest_answer(threshold: float, class_count: int) -> float:
+    """Return the score of the best class below which an answer cannot be reported."""
+    return threshold * min(LOWEST_SHARE, 1 / min(class_count, MOST_ALIKE))
 
 
 def describe_weights(weights: Path, class_names: Sequence[str] | None = None) -> dict:

@@ -14,11 +14,13 @@ from toys import TinyConfig, Toys
 import evaluate
 import predict_big_pic
 from engine import detector as engine_detector
-from engine.detector import OLDER_CONFIG, describe_weights, load_detector
+from engine.detector import OLDER_CONFIG, describe_weights, load_detector, lowest_answer
 from mrcnn.mask_tools import crop_masks
 from mrcnn.model import MaskRCNN
 from mrcnn.weights import read_metadata
 from spm.errors import InputError
+from spm.geometry.cropped_mask import CroppedMask
+from spm.inference.nms import Detection
 from spm.inference.predict import Settings
 from spm.io.images import read_image, write_image
 from spm.structures.annotation import Annotation, Shape, write_annotation
@@ -234,3 +236,13 @@ def test_older_weights_are_evaluated(older, small, tmp_path, capsys):
         out=tmp_path / "out", classes=["003a", "020a"], tile_scale=1.0, **settings
     )
     assert numbers["class_names"] == ["003a", "020a"] and numbers["score_threshold"] == 0.5
+
+
+@pytest.mark.parametrize("classes", [1, 2, 3, 6, 10])
+def test_an_answer_shared_by_all_classes_is_asked_for(classes):
+    shared = Detection.from_mask(
+        (0, 0, 9, 9), np.full(classes, 0.6 / classes), CroppedMask(np.ones((9, 9), bool))
+    )
+    assert shared.objectness == pytest.approx(0.6)
+    assert shared.score >= lowest_answer(0.6, classes) > 0.05
+    assert lowest_answer(0.6, 80) == lowest_answer(0.6, 10)  # or each tile has hundreds
