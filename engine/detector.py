@@ -22,7 +22,7 @@ from spm.inference.predict import Settings
 UNTUNED_THRESHOLD = 0.5
 # Share of the score threshold below which the network's answers are dropped. Lower ones cost time
 # and hardly count: what is reported must reach the threshold, alone or in the mean of the views, by
-# the sum of its classes' scores. So the share is lower the more classes there are, up to MOST_ALIKE.
+# the sum of its classes' scores. So the more classes, up to MOST_ALIKE, the lower the share.
 LOWEST_SHARE = 0.5
 MOST_ALIKE = 10
 # The settings of the 2022 scripts' ShapesConfig that prediction needs and weights do not show, with
