@@ -70,6 +70,10 @@ class Training(Settings):
     view_colours: bool = True
     """Each view gets its own brightness, contrast, shading, blur, noise and dropout. Without, a
     training sees the colours of its images as they are."""
+    partial: bool = False
+    """Your annotated images show molecules that are not outlined: what is not outlined teaches
+    nothing, as with the flag `partial`. Corrected predictions (workflow.py --add) count as complete
+    all the same. After --examples it is so by itself."""
     mirror: bool = True
     """Images are mirrored too. False when two classes are mirror images of one another (chiral
     molecules): images are then only turned, mirrored copies in dataset_dir are left out, and views

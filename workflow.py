@@ -36,6 +36,7 @@ from Images_Augmentation import color_aug_img_json
 from Images_Augmentation.color_aug_img_json import Copies
 from predict_big_pic import Prediction
 from spm.run import command_line
+from spm.run.files import folder_lock
 from spm.run.setting_kinds import Whole
 from spm.run.settings import Settings, old_names, takes
 from spm.structures.classes import Classes
@@ -96,6 +97,8 @@ class Workflow(Settings):
                 "examples: is a training of its own without copies; run it without add and without "
                 "augment = folder."
             )
+        if self.examples and self.training.validation_share != Training.validation_share:
+            yield "examples: holds no image back; leave validation_share as it is."
         purposes = {name: getattr(self, name) for name in ("copies_dir", "cache_dir", "out_dir")}
         purposes |= {"dataset_dir": self.training.dataset_dir}
         purposes |= {"source_dir": self.training.source_dir, "images_dir": self.images_dir}
@@ -167,6 +170,7 @@ def look(
     """
     from engine import retrain
     from engine.class_choice import class_choice, start_problems
+    from engine.example_checks import example_problems
     from spm.checks import preflight
     from spm.checks.corrections import examine, store
 
@@ -187,6 +191,9 @@ def look(
             store(added, given.source_dir)
     findings = preflight.look(given.source_dir, images_dir, choice, hints=settings.check)
     findings.problems += start_problems(settings.training, train_test.recipes(), findings.names)
+    if settings.examples and not findings.problems:
+        findings.problems += example_problems(given.source_dir, findings.names)
+        findings.hints.pop(preflight.FEW_OF_A_CLASS, None)
     if findings.names:
         settings = settings.replace(class_names=list(findings.names))
     return settings, findings, added, old_weights
@@ -239,24 +246,28 @@ def train_with_examples(settings: Workflow) -> Path:
     from engine.examples import teach_by_examples
 
     training, taught = settings.training, settings.training.log_dir / "examples"
-    teach_by_examples(
-        taught, settings.images_dir, training.source_dir, Classes.of(training.class_names),
-        training.mirror, training.seed,
-    )  # fmt: skip
-    return train(settings, source_dir=taught, validation_share=0.0)
+    with folder_lock(taught):
+        teach_by_examples(
+            taught, settings.images_dir, training.source_dir, Classes.of(training.class_names),
+            training.mirror, training.seed,
+        )  # fmt: skip
+        return train(settings, source_dir=taught, validation_share=0.0, partial=True)
 
 
 def train_again(settings: Workflow) -> Path:
     """Train with what was recognised, named anew by its likeness; return the weights."""
     from engine.self_training import teach_by_likeness
+    from spm.dataset.annotated_images import outlined_sources
 
     training = settings.training
     pseudo_labels = training.log_dir / "self_training"
-    teach_by_likeness(
-        pseudo_labels, settings.images_dir, settings.out_dir, training.source_dir,
-        Classes.of(training.class_names), training.mirror, training.seed,
-    )  # fmt: skip
-    return train(settings, augment="online", source_dir=pseudo_labels, validation_share=0.0)
+    sources = outlined_sources(training.source_dir, training.partial or settings.examples)
+    with folder_lock(pseudo_labels):
+        teach_by_likeness(
+            pseudo_labels, settings.images_dir, settings.out_dir, sources,
+            Classes.of(training.class_names), training.mirror, training.seed,
+        )  # fmt: skip
+        return train(settings, augment="online", source_dir=pseudo_labels, validation_share=0.0)
 
 
 # Names of before this file was only settings.

@@ -10,7 +10,9 @@ as if the user had outlined them; what only resembles an example, or has a class
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -28,7 +30,10 @@ from spm.similarity import find_alike, label_spreading
 from spm.similarity.find_alike import Outlined, Proposal
 from spm.similarity.label_spreading import polar_descriptors
 from spm.structures.classes import Classes
+from spm.structures.labelme_file import UNCLEAR
 from spm.structures.shape import Shape
+
+SHOWN = 12  # images whose finds are told one by one
 
 
 @dataclass
@@ -80,13 +85,20 @@ def teach_by_examples(
     seen, descriptors = [], []
     tasks = [(f"own{k}", None, known) for k, known in enumerate(outlined)]
     tasks += [(f"found{k}", path, ()) for k, path in enumerate(find_images(None, images_dir))]
+    unread = []
     with progress(len(tasks), "what looks like your outlines", "image") as bar:
         for number, (name, path, known) in enumerate(tasks):
-            image = own[number] if path is None else open_image(path).image
+            bar.update()
+            try:
+                image = own[number] if path is None else open_image(path).image
+            except InputError as error:  # the prediction says it too
+                unread.append(str(error))
+                continue
             seen.append(Seen(name, path, known, *find_alike.search(image, patterns, known)))
             places = [polygon_centroid(one.points) for one in seen[-1].found]
             descriptors.append(polar_descriptors(image, places, examples.diameter))
-            bar.update()
+    for problem in unread:
+        print(f"note: it teaches nothing: {problem}", file=sys.stderr)
     if not sum(len(one.found) for one in seen):
         raise InputError(
             f"{images_dir}: nothing looks like the molecules that are outlined in {source_dir}; "
@@ -96,12 +108,35 @@ def teach_by_examples(
     sure = _sure(np.concatenate(descriptors), names, examples, mirror, seed)
     starts = np.cumsum([len(one.found) for one in seen])[:-1]
     empty_folder(folder)
-    for number, (one, own_sure) in enumerate(zip(seen, np.split(sure, starts), strict=True)):
-        image = own[number] if one.path is None else open_image(one.path).image
-        _write(folder, _divided(one, own_sure), image)
-    counts = Counter(p.class_name for p, k in zip(_found(seen), sure, strict=True) if k)
-    found = ", ".join(f"{counts[name]} {name}" for name in classes)
-    print(f"{counted(sum(counts.values()), 'molecule')} like your outlines teach too: {found}")
+    divided = [_divided(*one) for one in zip(seen, np.split(sure, starts), strict=True)]
+    for number, one in enumerate(divided):
+        _write(folder, one, own[number] if one.path is None else open_image(one.path).image)
+    for line in _said(divided, [source.origin for source in sources], classes):
+        print(line)
+
+
+def _said(seen: list[Seen], origins: list[str], classes: Classes) -> Iterator[str]:
+    """Yield what was found in all, in each image, and of which class nothing."""
+    total = Counter(proposal.class_name for proposal in _found(seen))
+    count = counted(total.total(), "molecule")
+    yield f"{count} like your outlines teach too: {_numbers(total, classes)}"
+    for number, one in enumerate(seen[:SHOWN]):
+        counts = Counter(proposal.class_name for proposal in one.found)
+        doubt = f"; {len(one.unclear)} in doubt teach nothing" if one.unclear else ""
+        origin = one.path.name if one.path else origins[number]
+        yield f"  {origin}: {_numbers(counts, classes)}{doubt}"
+    if len(seen) > SHOWN:
+        yield f"  and {len(seen) - SHOWN} more images"
+    for name in classes:
+        if not total[name]:
+            yield (
+                f"note: nothing else looks like your {name}; if there are more, outline another "
+                "one, or put images of the same scale there"
+            )
+
+
+def _numbers(counts: Counter[str], classes: Classes) -> str:
+    return ", ".join(f"{counts[name]} {name}" for name in classes)
 
 
 def _found(seen: list[Seen]) -> list[Proposal]:
@@ -144,4 +179,4 @@ def _write(folder: Path, one: Seen, image: np.ndarray) -> None:
     taught = [*one.outlined, *((proposal.class_name, proposal.points) for proposal in one.found)]
     shapes = [Shape(class_name, points) for class_name, points in taught]
     unclear = [proposal.points.tolist() for proposal in one.unclear]
-    write_annotated(folder, one.name, image, shapes, extra={"unclear": unclear})
+    write_annotated(folder, one.name, image, shapes, extra={UNCLEAR: unclear})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from engine.checkpoints import last_finished
+from engine.checkpoints import last_finished, made_by_us
 from engine.detector import load_detector
 from spm.checks.corrections import Correction
 from spm.evaluation import comparison
@@ -39,6 +39,8 @@ def start_with(init_with: str, log_dir: Path, begun: Path | None = None) -> tupl
     weights = begun or weights_to_go_on_with(init_with, log_dir)
     # A corrected image that is held back for validation would teach nothing.
     changes = {"validation_share": 0.0}
+    if ((made_by_us(weights) or {}).get("extra") or {}).get("partial"):
+        changes["partial"] = True
     if init_with in ("auto", "last"):
         changes["init_with"] = str(weights)
     return weights, changes

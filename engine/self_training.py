@@ -14,20 +14,20 @@ the simulated images have taught what they can, and are left out.
 
 from __future__ import annotations
 
-import shutil
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from spm.dataset.annotated_images import Source, classify, median_diameter, outlined_sources
+from spm.dataset.annotated_images import Source, classify, median_diameter
 from spm.errors import InputError
 from spm.geometry import polygons
 from spm.instruments.inputs import open_image
 from spm.io.images import write_image
 from spm.report.result_files import find_images, output_names
-from spm.run.files import make_folder
+from spm.run.files import LOCK_NAME, make_folder
 from spm.similarity.label_spreading import (
     Examples,
     likeness_to_examples,
@@ -37,12 +37,14 @@ from spm.similarity.label_spreading import (
 from spm.similarity.outline_fit import lay_outlines
 from spm.structures.annotation import Annotation, read_annotation, write_annotation
 from spm.structures.classes import Classes
+from spm.structures.labelme_file import UNCLEAR
 from spm.structures.molecule import Molecule, annotation_to_molecules, labels_of
 from spm.structures.shape import Shape
 
 KEPT = 0.85  # of each class, the surest names; the rest teaches nothing
 MOST = 800  # molecules that are compared with each other: the time grows with their square
 ALIKE = 0.4  # correlation with an example; pores taken for molecules have -0.2 to 0.2, these 0.7
+WRITTEN = re.compile(r"(own|found)[0-9]+\.(json|png)")  # files of `write_annotated`
 FEWEST = 10  # found molecules, below which an image says little
 
 
@@ -163,16 +165,27 @@ def write_pseudo_labels(
         shapes = [Shape(x, m.region) for x, m in zip(labels_of(molecules), molecules, strict=True)]
         taught = {m.centroid for m in molecules}
         unclear = [m.region.tolist() for m in one.molecules if m.centroid not in taught]
-        write_annotated(folder, f"found{number}", one.image, shapes, extra={"unclear": unclear})
+        write_annotated(folder, f"found{number}", one.image, shapes, extra={UNCLEAR: unclear})
         count += len(molecules)
     return count
 
 
 def empty_folder(folder: Path) -> None:
-    """Make a folder anew."""
-    if folder.exists():
-        shutil.rmtree(folder)
+    """Make a folder of what teaches, or take away what an earlier run wrote there.
+
+    Raises:
+        InputError: when it holds something else.
+    """
     make_folder(folder)
+    inside = [path for path in folder.iterdir() if path.name != LOCK_NAME]
+    others = [path.name for path in inside if not (WRITTEN.fullmatch(path.name) and path.is_file())]
+    if others:
+        raise InputError(
+            f"{folder}: holds files that no step wrote ({', '.join(sorted(others)[:3])}); move "
+            "them elsewhere, a run writes here what it teaches."
+        )
+    for path in inside:
+        path.unlink()
 
 
 def _without_pores(found: Found, examples: Examples, mirror: bool) -> Found:
@@ -204,18 +217,23 @@ def teach_by_likeness(
     pseudo_labels: Path,
     images_dir: Path,
     out_dir: Path,
-    source_dir: Path,
+    sources: list[Source],
     classes: Classes,
     mirror: bool,
     seed: int,
 ) -> None:
     """Writes the images of the second training.
 
+    Args:
+        pseudo_labels: folder to write.
+        images_dir, out_dir: the images, and what was recognised in them.
+        sources: the user's annotated images.
+        classes, mirror, seed: as in `write_pseudo_labels`.
+
     Raises:
         InputError: when too little was recognised to teach anything.
     """
     found = _recognised(images_dir, out_dir, classes)
-    sources = outlined_sources(source_dir)
     count = write_pseudo_labels(pseudo_labels, found, sources, classes, mirror, seed)
     if not count:
         raise InputError(

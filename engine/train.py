@@ -55,7 +55,9 @@ def train(settings: Any, recipes: Recipes) -> Path:
     began = time.perf_counter()
     _join_processes()
     log_dir, augment = settings.log_dir, settings.augment or "folder"
-    sources = find_sources(augment, settings.dataset_dir, settings.source_dir, settings.mirror)
+    sources = find_sources(
+        augment, settings.dataset_dir, settings.source_dir, settings.mirror, settings.partial
+    )
     classes = decide_classes(settings, recipes, sources)
     counts = classify(sources, classes)
     training, validation = split(sources, settings.validation_share, settings.seed)
@@ -92,12 +94,13 @@ def train(settings: Any, recipes: Recipes) -> Path:
     if interrupted:
         start = Start("an interrupted run", interrupted, goes_on=True)
         print(f"  continuing the interrupted run {interrupted.parent}")
-    originals = find_originals(sources, augment, settings.source_dir, classes)
+    originals = find_originals(sources, augment, settings, classes)
     model = build(config, start, log_dir, settings.seed)
     model.metadata.update(
         class_names=list(classes), scale=config.SCALE,
         extra={
             "molecule_size": config.MOLECULE_SIZE,
+            "partial": settings.partial,  # corrections go on with it, see engine.retrain
             **appearance_record(originals or training, classes, settings.mirror),
         },
     )  # fmt: skip
@@ -138,8 +141,13 @@ def decide_classes(settings: Any, recipes: Recipes, sources: list[Source]) -> Cl
     return classes
 
 
-def find_sources(augment: str, dataset_dir: Path, source_dir: Path, mirror: bool) -> list[Source]:
+def find_sources(
+    augment: str, dataset_dir: Path, source_dir: Path, mirror: bool, partial: bool = False
+) -> list[Source]:
     """Returns what is trained on: copies ("folder") or the user's own annotated images ("online").
+
+    Args:
+        augment, dataset_dir, source_dir, mirror, partial: as in `train_test.Training`.
 
     Raises:
         InputError: when there is nothing.
@@ -151,8 +159,10 @@ def find_sources(augment: str, dataset_dir: Path, source_dir: Path, mirror: bool
                 f"{dataset_dir}: all images are mirrored copies, and mirror is False; run "
                 "workflow.py, which makes others."
             )
+        for source in found:
+            source.partial |= partial
         return found
-    return outlined_sources(source_dir)
+    return outlined_sources(source_dir, partial)
 
 
 def plan_stages(
@@ -277,14 +287,14 @@ def judge(
 
 
 def find_originals(
-    sources: list[Source], augment: str, source_dir: Path, classes: Classes
+    sources: list[Source], augment: str, settings: Any, classes: Classes
 ) -> list[Source]:
     """Returns the user's own annotated images, as far as they are at hand: what a training on
     copies was made from may have moved since."""
     if augment == "online":
         return sources
     try:
-        originals = outlined_sources(source_dir)
+        originals = outlined_sources(settings.source_dir, settings.partial)
         classify(originals, classes)
     except InputError:
         return []

@@ -11,6 +11,7 @@ from tiny_recipe import TinyLight
 import predict_big_pic
 import train_test
 import workflow
+from engine.checkpoints import made_by_us
 from engine.train import find_sources
 from spm.dataset.index import load_masks, read_index
 from spm.errors import InputError
@@ -64,6 +65,7 @@ def test_every_step_leaves_its_files(house):
     assert len(runs) == 1
     for name in ("mask_rcnn_shapes_0001.h5", "losses.csv", "losses.png", "settings.json"):
         assert (runs[0] / name).stat().st_size > 0
+    assert made_by_us(runs[0] / "mask_rcnn_shapes_0001.h5")["extra"]["partial"] is False
     assert list(runs[0].rglob("events.out.tfevents*"))
     record = json.loads((runs[0] / "settings.json").read_text(encoding="utf-8"))
     assert record["settings"]["class_names"] == ["003a", "020a"], "named by the labels alone"

@@ -38,10 +38,10 @@ from spm.structures.annotation import (
 )
 from spm.structures.classes import ClassChoice
 from spm.structures.image_file import find_image
+from spm.structures.labelme_file import CORRECTED
 from spm.structures.same_image import embedded_differs
 from spm.structures.shape import Shape
 
-CORRECTED = "corrected"  # top-level key of a correction among the training images
 # What a prediction says of a molecule and a corrected outline does not.
 ANSWER_KEYS = {
     "number", "score", "box", "second_class", "second_score", "orientation", "symmetry", "likeness",

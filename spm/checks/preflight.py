@@ -38,6 +38,7 @@ LEAVES = 0.5  # pixels out of the image
 OUTLIER = 1.6  # diameters that many times larger or smaller than the class's median
 RARE = 5  # times fewer molecules than of the most frequent class
 FEW = 8  # molecules of a class that are hardly enough to learn from
+FEW_OF_A_CLASS = "few molecules of a class"  # kind of hint
 ALIKE = 3  # problems of one kind that are told one by one
 SHOWN = 12  # at most so many of one kind of hint are written out
 
@@ -301,7 +302,7 @@ def _compare_classes(findings: Findings) -> None:
             sentences.append(
                 f"{name}: only {count} outlined; {FEW} or more are better, or --examples"
             )
-    findings.hint("few molecules of a class", sentences)
+    findings.hint(FEW_OF_A_CLASS, sentences)
 
 
 def folded(problems: Sequence[str]) -> list[str]:

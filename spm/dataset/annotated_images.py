@@ -21,6 +21,7 @@ from spm.structures.annotated_folder import read_folder
 from spm.structures.annotation import Annotation
 from spm.structures.classes import ClassChoice, Classes
 from spm.structures.instance_masks import instance_masks, shape_masks
+from spm.structures.labelme_file import CORRECTED, UNCLEAR
 from spm.structures.shape import region
 
 
@@ -222,7 +223,7 @@ def _file_hash(path: Path) -> bytes:
 
 
 def _unclear(annotation: Annotation) -> list[np.ndarray]:
-    polygons = annotation.extra.get("unclear", [])
+    polygons = annotation.extra.get(UNCLEAR, [])
     try:
         return [np.array(points, float).reshape(-1, 2) for points in polygons if len(points)]
     except (TypeError, ValueError) as error:
@@ -243,8 +244,12 @@ def folder_sources(folder: Path) -> list[Source]:
     return [FolderSource(entry) for entry in entries]
 
 
-def outlined_sources(folder: Path) -> list[Source]:
+def outlined_sources(folder: Path, partial: bool = False) -> list[Source]:
     """The user's own annotated images in a folder; copies that a step made are left out.
+
+    Args:
+        partial: whether they show molecules without an outline, as if each had the flag `partial`;
+            but for corrected predictions and what a step wrote as teaching, which are complete.
 
     Raises:
         InputError: when there are none, or some cannot be read (all are reported together).
@@ -254,6 +259,7 @@ def outlined_sources(folder: Path) -> list[Source]:
     for annotation in () if problems else own:
         try:
             found.append(OutlinedSource(annotation))
+            found[-1].partial |= partial and not {CORRECTED, UNCLEAR} & annotation.extra.keys()
         except InputError as error:
             problems.append(str(error))
     raise_problems(problems)

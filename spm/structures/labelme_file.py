@@ -35,6 +35,9 @@ MOST_BYTES = 512 * 1024**2
 TOP_KEYS = {
     "version", "flags", "shapes", "imagePath", "imageData", "imageHeight", "imageWidth",
 }  # fmt: skip
+# Keys of our own, which labelme keeps: of a correction among the training images; and, of a file
+# that a step wrote as teaching, the polygons of what teaches nothing.
+CORRECTED, UNCLEAR = "corrected", "unclear"
 
 
 def load_json(path: Path) -> dict[str, Any]:
