@@ -43,6 +43,8 @@ const CHINESE = [
   [/^masks: (\d+) .*$/, "已绘制 $1 个掩模"],
   [/^dataset: (\d+) .*$/, "已写入数据集：$1 项"],
   [/^Data steps done after (\d+) s$/, "数据准备用时 $1 秒"],
+  [/^(\d+) molecules? like your outlines teach too: (.+)$/, "另有 $1 个与已勾画分子相似的分子参与训练：$2"],
+  [/^note: nothing else looks like your (.+); if there are more, .*$/, "注意：没有找到其他与 $1 相似的分子；若确有，请再勾画一个。"],
   [/^continuing the interrupted run.*$/, "从中断处继续"],
   [/^Training \S+ on (\d+) images?.*$/, "用 $1 幅图像训练"],
   [/^(\d+) steps? \(.*$/, "共 $1 步"],
@@ -59,6 +61,9 @@ const CHINESE = [
 const REFUSED = [
   [/^Another run is going on; .*$/, "另有一次运行正在进行；请等它结束，或停止它。"],
   [/^(.+): another run is working in this folder; .*$/, "$1：另一次运行正在使用此文件夹；请等它结束。"],
+  [/^(.+): the image's border cuts each of its outlined molecules; .*$/, "$1：该类别已勾画的分子都被图像边界截断；请勾画一个完整的分子作为示例。"],
+  [/^(.+): no molecule is outlined; outline one as its example, .*$/, "$1：没有勾画分子；请勾画一个作为示例，或去掉这个类别。"],
+  [/^(.+): shape (\d+) \('(.*)'\) is ([\d.]+) pixels wide, the largest example (\d+); .*$/, "$1：第 $2 个轮廓（$3）只有 $4 像素宽，最大的示例为 $5 像素；请删除，或勾画整个分子。"],
   [/^(.+): another program is writing it; try again later\.$/, "$1：另一个程序正在写入；请稍后再试。"],
   [/^(.+): is there already; rename one of the two\.$/, "$1：已存在；请给其中一个改名。"],
   [/^The file is larger than (\d+) GB\.$/, "文件超过 $1 GB。"],
