@@ -218,6 +218,8 @@ def _write_results(
     out_dir, image, nm_per_pixel = plan.out_dir, opened.image, opened.nm_per_pixel
     height, width = image.shape[:2]
     result = out_dir / f"{name}_predicted.json"
+    # First what a second process draws, the longest.
+    report = _begin_report(name, opened, found, detector, plan) if plan.report else None
     with file_lock(result):  # nobody saves a correction between the look for one and the new file
         kept = keep_correction(result)
         annotation = molecules_to_annotation(
@@ -227,7 +229,7 @@ def _write_results(
         mark_prediction(annotation, image, link(path, out_dir))
         write_table(out_dir / f"{name}_molecules.csv", molecules, nm_per_pixel)
         write_annotation(result, annotation)
-    notes = _write_report(name, opened, found, detector, plan) if plan.report else []
+    notes = _end_report(out_dir / name, image, report) if report else []
     # The image is not needed any more: drawing into it saves a copy of a large one.
     drawn = draw_molecules(image, molecules, detector.class_names, in_place=True)
     write_image(out_dir / f"{name}_predicted.png", drawn, durable=True)
@@ -248,13 +250,22 @@ def _said(summary: tuple[str, list[str]], start: float) -> str:
     return "\n  note: ".join([f"{said}, {time.perf_counter() - start:.1f} s)", *notes])
 
 
-def _write_report(
+@dataclass(frozen=True)
+class _Report:
+    """What a report says, its averages being drawn."""
+
+    measured: Any
+    made_with: dict[str, Any]
+    averages: Callable[[], Path | None]
+    notes: list[str]
+
+
+def _begin_report(
     name: str, opened: Opened, found: _Found, detector: Detector, plan: Plan
-) -> list[str]:
-    """Writes statistics and the report; returns notes."""
+) -> _Report:
+    """Measures, and starts to draw the averages."""
     from spm.measure.recognition import recognition_of
-    from spm.measure.statistics import measure, save
-    from spm.report.page import write_report
+    from spm.measure.statistics import measure
     from spm.report.tables import NOT_KNOWN
 
     out_dir, settings = plan.out_dir, plan.settings
@@ -295,12 +306,20 @@ def _write_report(
         _averages, out_dir / name, replace(measured, figures={}), opened.image, opened.heights_nm,
         current_language(),
     )  # fmt: skip
-    save(out_dir / name, measured, settings=made_with)
+    return _Report(measured, made_with, averages, notes)
+
+
+def _end_report(stem: Path, image: np.ndarray, report: _Report) -> list[str]:
+    """Writes statistics and the report; returns notes."""
+    from spm.measure.statistics import save
+    from spm.report.page import write_report
+
+    save(stem, report.measured, settings=report.made_with)
     write_report(
-        out_dir / f"{name}_report.html", opened.image, measured, title=name, settings=made_with,
-        averages=averages(),
+        stem.with_name(f"{stem.name}_report.html"), image, report.measured, title=stem.name,
+        settings=report.made_with, averages=report.averages,
     )  # fmt: skip
-    return notes
+    return report.notes
 
 
 def _averages(

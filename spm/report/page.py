@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,7 @@ def write_report(
     *,
     title: str,
     settings: Mapping[str, Any] | None = None,
-    averages: Path | None = None,
+    averages: Callable[[], Path | None] = lambda: None,
 ) -> None:
     """Write the report of one image, atomically.
 
@@ -46,7 +46,8 @@ def write_report(
         title: heading, such as the image's file name.
         settings: what made the result, name -> value, shown as it is; nested mappings get a
             heading each. Defaults to none.
-        averages: PNG file of the mean cells and molecules. Defaults to none.
+        averages: what gives the PNG file of the mean cells and molecules, or None; it is asked
+            last, since another process may draw it. Defaults to none.
     """
     from spm.io.figure_sheet import without_titles
     from spm.measure.figures import DPI, figures
@@ -56,12 +57,8 @@ def write_report(
         tables.lattice_section(found),
         tables.neighbour_section(found),
     ]
-    means = {phrase("Mean unit cells and molecules"): averages} if averages else {}
-    sections += [
-        tables.figure_section(without_titles(figures(found), DPI), phrase("Figures")),
-        tables.figure_section(means, phrase("Averages")),
-        tables.settings_section(settings or {}),
-    ]
+    sections.append(tables.figure_section(without_titles(figures(found), DPI), phrase("Figures")))
+    made_with = tables.settings_section(settings or {})
     fields = {
         "language": PAGE_LANGUAGE[current_language()],
         "title": escape(title),
@@ -70,9 +67,12 @@ def write_report(
         "toggles": _toggles(found),
         "lowest": f"{_lowest_score(found):.2f}",
         "layers": _layers(found),
-        "sections": "\n".join(part for part in sections if part),
         "data": _data(found),
     }
+    drawn = averages()
+    means = {phrase("Mean unit cells and molecules"): drawn} if drawn else {}
+    sections += [tables.figure_section(means, phrase("Averages")), made_with]
+    fields["sections"] = "\n".join(part for part in sections if part)
     template = TEMPLATE.read_text(encoding="utf-8")
 
     def filled(match: re.Match[str]) -> str:

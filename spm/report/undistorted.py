@@ -74,7 +74,7 @@ def write_undistorted(given: Predicted, found: Undistortion, language: str = "en
         averages = write_averages(stem, statistics, image, heights)
         write_report(
             stem.with_name(f"{stem.name}_report.html"), image, statistics, title=stem.name,
-            settings={**settings, "undistorted": _in_words(found)}, averages=averages,
+            settings={**settings, "undistorted": _in_words(found)}, averages=lambda: averages,
         )  # fmt: skip
     drawn = draw_molecules(image, molecules, given.class_names, in_place=True)
     write_image(stem.with_name(f"{stem.name}_predicted.png"), drawn)
