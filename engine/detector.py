@@ -71,7 +71,7 @@ def load_detector(
     wanted = threshold if settings.score_threshold is None else settings.score_threshold
     lowest = lowest_answer(wanted, len(metadata["class_names"]))
     if exported := load_exported(weights, metadata["config"], engine):
-        sides, batch_size, runs = exported.sides, 1, "OpenVINO, float32"
+        sides, batch_size, runs = exported.sides, 1, f"OpenVINO, {exported.dtype}"
         look = functools.partial(exported.detect_cropped, lowest_score=lowest)
     else:
         network = _build(weights, metadata, batch_size, lowest)

@@ -59,7 +59,9 @@ def load_exported(
             raise NotExported("OpenVINO is not installed (python -m pip install openvino)")
         ensure_exported(weights, settings)
         try:
-            return exported.ExportedNetwork(exported.exported_path(weights))
+            asked = settings.get("COMPUTE_DTYPE", "auto")
+            fast = asked in ("auto", "mixed_bfloat16")
+            return exported.ExportedNetwork(exported.exported_path(weights), fast)
         except exported.ExportedError as error:
             raise NotExported(str(error)) from error
     except NotExported as reason:

@@ -8,6 +8,7 @@ are the sizes in pixels, that of `TILE_DIM` first.
 Nothing here may import keras or tensorflow: that would take longer than most images do.
 """
 
+import functools
 import json
 import sys
 import zipfile
@@ -16,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from .exported_parts import InParts, Whole, has_bfloat16
 from .unmolding import unmold_cropped
 
 # Raised when the graph, its inputs or its outputs change: older files are then written anew. A file
@@ -76,33 +78,41 @@ class ExportedNetwork:
 
     Args:
         path: file of `openvino_export.export`.
+        bfloat16: whether convolutions may be computed in it, where the processor does.
 
     Attributes:
         sides: of the images that it takes, in pixels.
+        dtype: "bfloat16" or "float32", of the convolutions.
 
     Raises:
         ExportedError: when the file is damaged, or OpenVINO cannot run it; also later, when images
             of a side come for the first time.
     """
 
-    def __init__(self, path):
-        self._path, self._requests = path, {}
+    def __init__(self, path, bfloat16=False):
+        self._path, self._networks = path, {}
         about = read_about(path)
         self.sides = about.get("sides") or [about.get("side")]
         name = "network_{}.xml" if "sides" in about else "network.xml"
         openvino = import_openvino()
         try:
             with zipfile.ZipFile(path) as file:
-                graphs = {side: file.read(name.format(side)) for side in self.sides}
+                self._graphs = {side: file.read(name.format(side)) for side in self.sides}
                 # OpenVINO 2026.4 reads the constants from here for as long as it runs.
                 self._constants = np.empty(file.getinfo("network.bin").file_size, np.uint8)
                 with file.open("network.bin") as stream:
                     stream.readinto(self._constants)
             self._core = openvino.Core()
-            constants = openvino.Tensor(self._constants, shared_memory=True)
-            self._models = {k: self._core.read_model(g, constants) for k, g in graphs.items()}
+            self._shared = openvino.Tensor(self._constants, shared_memory=True)
+            for side in self.sides:
+                self._read(side)
+            fast = bfloat16 and has_bfloat16(self._core)
         except (OSError, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
             raise self._unusable(error) from error
+        self.dtype = "bfloat16" if fast else "float32"
+
+    def _read(self, side):
+        return self._core.read_model(self._graphs[side], self._shared)
 
     def _unusable(self, error):
         first = str(error).strip().splitlines()[-1]
@@ -110,17 +120,22 @@ class ExportedNetwork:
             f"{self._path} cannot be run ({first}); delete it, and it is written anew"
         )
 
-    def _request(self, side):
-        """The request for images of a side; its graph is compiled when it is needed."""
-        if side not in self._requests:
-            # With its bfloat16 masks differ by up to a fifth (benchmarks/README.md).
-            options = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
+    def _network(self, side):
+        """The network for images of a side; it is compiled when it is needed."""
+        if side not in self._networks:
             try:
-                compiled = self._core.compile_model(self._models[side], "CPU", options)
+                self._networks[side] = self._compiled(side)
             except RuntimeError as error:
                 raise self._unusable(error) from error
-            self._requests[side] = compiled.create_infer_request()
-        return self._requests[side]
+        return self._networks[side]
+
+    def _compiled(self, side):
+        if self.dtype == "bfloat16":
+            try:
+                return InParts(self._core, functools.partial(self._read, side))
+            except RuntimeError:  # a network of another build
+                self.dtype = "float32"
+        return Whole(self._core, self._read(side))
 
     def detect_cropped(self, images, lowest_score):
         """Find the molecules of images that fill the network's.
@@ -141,9 +156,8 @@ class ExportedNetwork:
                 f"The exported network takes square images of {self.sides} pixels a side. "
                 f"Received: shape {image.shape}."
             )
-        fed = [image[None].astype(np.float32), np.array([lowest_score], np.float32)]
-        found = self._request(side).infer(fed)
-        detections, probabilities, masks = (found[k][0] for k in range(3))
+        fed = image[None].astype(np.float32), np.array([lowest_score], np.float32)
+        detections, probabilities, masks = (found[0] for found in self._network(side)(*fed))
         count = int(((detections[:, 4] > 0) & (detections[:, 5] >= lowest_score)).sum())
         window = 0, 0, side, side
         return unmold_cropped(

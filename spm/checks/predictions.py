@@ -27,10 +27,11 @@ def mark_prediction(annotation: Annotation, image: np.ndarray, file: str = "") -
         image: (H, W, 3) uint8 RGB.
         file: the predicted file, as seen from the JSON.
     """
+    outlines, content = _digests(annotation)
     annotation.extra[PREDICTION] = {
         "image": image_digest(image),
-        "outlines": outlines_digest(annotation.shapes),
-        "content": content_digest(annotation),
+        "outlines": outlines,
+        "content": content,
         "file": file,
     }
 
@@ -74,22 +75,35 @@ def image_digest(image: np.ndarray) -> str:
 
 def outlines_digest(shapes: Sequence[Shape]) -> str:
     """Return a short hash of labels and outlines, whatever their order."""
-    parts = [part for shape in shapes for part in shape.all_parts]
-    masks = sorted(np.packbits(p.mask).tobytes() for p in parts if p.mask is not None)
-    outlines = sorted([p.label, p.shape_type, np.round(p.points, 2).tolist()] for p in parts)
-    return digest(outlines, *masks)
+    return _of_outlines(_with_points(shapes))
 
 
 def content_digest(annotation: Annotation) -> str:
     """Return a short hash of all that a user can change in labelme, whatever the order: outlines,
     groups, ticked flags and descriptions."""
-    parts = [part for shape in annotation.shapes for part in shape.all_parts]
+    return _digests(annotation)[1]
+
+
+def _digests(annotation: Annotation) -> tuple[str, str]:
+    """`outlines_digest` and `content_digest`, in the time of one."""
+    parts = _with_points(annotation.shapes)
+    outlines = _of_outlines(parts)
     notes = sorted(
-        [p.label, np.round(p.points, 2).tolist(), -1 if p.group_id is None else p.group_id,
-         _ticked(p.flags), p.description]
-        for p in parts
-    )  # fmt: skip
-    return digest(outlines_digest(annotation.shapes), notes, _ticked(annotation.flags))
+        [p.label, points, -1 if p.group_id is None else p.group_id, _ticked(p.flags), p.description]
+        for p, points in parts
+    )
+    return outlines, digest(outlines, notes, _ticked(annotation.flags))
+
+
+def _with_points(shapes: Sequence[Shape]) -> list[tuple[Shape, list]]:
+    """Each part of each shape, and its points as a file holds them."""
+    parts = [part for shape in shapes for part in shape.all_parts]
+    return [(part, np.round(part.points, 2).tolist()) for part in parts]
+
+
+def _of_outlines(parts: Sequence[tuple[Shape, list]]) -> str:
+    masks = sorted(np.packbits(p.mask).tobytes() for p, _ in parts if p.mask is not None)
+    return digest(sorted([p.label, p.shape_type, points] for p, points in parts), *masks)
 
 
 def _ticked(flags: dict[str, bool]) -> list[str]:

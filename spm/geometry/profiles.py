@@ -70,13 +70,34 @@ def best_turn(profile: np.ndarray, onto: np.ndarray) -> tuple[Turn, float]:
     """
     found = []
     for mirrored in (False, True):
-        own = np.fft.rfft(_mirror(profile) if mirrored else profile)
-        likeness = np.fft.irfft(np.fft.rfft(onto) * own.conj(), n=DIRECTIONS)
+        likeness = _likeness(profile, onto, mirrored)
         k = int(likeness.argmax())
         turn = Turn(mirrored, k + _peak(likeness, k))
         difference = turn.apply(profile) - onto
         found.append((turn, float(np.sqrt(np.mean(difference**2)))))
     return min(found, key=lambda one: one[1])
+
+
+def near_turns(profile: np.ndarray, onto: np.ndarray, factor: float) -> list[Turn]:
+    """Return all turns that bring a profile about as near to another one as the best one does: of a
+    molecule with three equal lobes three, and as many mirrored ones.
+
+    Args:
+        factor: root mean square of the difference, in that of the best turn, up to which one
+            counts.
+    """
+    both = np.array([_likeness(profile, onto, mirrored) for mirrored in (False, True)])
+    squares = profile @ profile + onto @ onto - 2 * both  # of the differences, at whole directions
+    peaks = (both >= np.roll(both, 1, axis=1)) & (both > np.roll(both, -1, axis=1))
+    near = peaks & (squares <= factor**2 * max(squares.min(), 0.0))
+    near[np.unravel_index(both.argmax(), both.shape)] = True
+    return [Turn(bool(m), k + _peak(both[m], k)) for m, k in np.argwhere(near).tolist()]
+
+
+def _likeness(profile: np.ndarray, onto: np.ndarray, mirrored: bool) -> np.ndarray:
+    """(DIRECTIONS,) sums of products of two profiles, the first one turned by each direction."""
+    own = np.fft.rfft(_mirror(profile) if mirrored else profile)
+    return np.fft.irfft(np.fft.rfft(onto) * own.conj(), n=DIRECTIONS)
 
 
 def _mirror(profile: np.ndarray) -> np.ndarray:

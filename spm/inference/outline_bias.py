@@ -21,11 +21,12 @@ import numpy as np
 
 from spm.geometry.cropped_mask import CroppedMask
 from spm.geometry.polygons import polygon_area, polygon_centroid
-from spm.geometry.profiles import DIRECTIONS, best_turn, radial_profile
+from spm.geometry.profiles import DIRECTIONS, best_turn, near_turns, radial_profile
 
 # Share of the area by which a mask may differ from the polygon of its radial profile.
 STAR_SHAPED = 0.03
 TOLERANCE = 0.3  # by which the outline may be off after its points were thinned out, pixels
+AS_NEAR = 1.2  # difference to the profile, in that of the best turn, up to which a turn counts
 LARGEST = 0.15  # an error beyond this share of the mean radius is no rounded corner
 
 
@@ -80,10 +81,13 @@ class OutlineBias:
             return None
         outline, centre, profile = seen
         mean = profile.mean()
-        turn, apart = best_turn(profile / mean, self.profile)
+        _, apart = best_turn(profile / mean, self.profile)
         if apart > self.reach:
             return None
-        return _moved(outline, centre, turn.undo(self.error) * mean)
+        # Which of a symmetric molecule's turns fits best is chance: the mean of all is steadier.
+        turns = near_turns(profile / mean, self.profile, AS_NEAR)
+        error = np.mean([turn.undo(self.error) for turn in turns], axis=0)
+        return _moved(outline, centre, error * mean)
 
 
 def star_shape(mask: CroppedMask) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:

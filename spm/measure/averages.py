@@ -22,7 +22,7 @@ from spm.structures.molecule import Molecule
 LEAST = 4  # cells or molecules of a mean
 MARGIN = 1.5  # side of a mean molecule, in diameters
 ORDERS = (2, 3, 4, 6)  # rotations that a mean molecule is compared under
-MOST_SAMPLES = 16_000_000  # of a mean; of larger images those nearest to the middle
+MOST_SAMPLES = 4_000_000  # of a mean; of larger images those nearest to the middle
 MOST_AT_ONCE = 2_000_000
 REPEATS = 8  # draws of the noise curve
 SPLINE_REACH = 12  # pixels; farther ones have no weight in a cubic spline
@@ -204,8 +204,10 @@ def _likeness(image: np.ndarray) -> dict[str, float]:
 
 def _sampled(values: np.ndarray, points: np.ndarray) -> np.ndarray:
     """Return the values (N, P) at image points (N, P, 2), by cubic splines."""
-    low = np.maximum(np.floor(points.min(axis=(0, 1))).astype(int) - SPLINE_REACH, 0)
-    high = np.ceil(points.max(axis=(0, 1))).astype(int) + SPLINE_REACH
+    # One axis after the other: numpy is 20 times as slow at both at once.
+    least, most = (np.array([find(points[..., k]) for k in (0, 1)]) for find in (np.min, np.max))
+    low = np.maximum(np.floor(least).astype(int) - SPLINE_REACH, 0)
+    high = np.ceil(most).astype(int) + SPLINE_REACH
     part = np.asarray(values[low[1] : high[1], low[0] : high[0]], np.float64)
     filtered = spline_filter(part, order=3, mode="nearest")
     chunk = max(1, MOST_AT_ONCE // max(1, points.shape[1]))

@@ -13,7 +13,8 @@ from toys import TinyConfig, Toys
 
 from engine import exported
 from engine.detector import load_detector
-from mrcnn.exported import FORMAT, exported_path, read_about
+from mrcnn import exported_parts
+from mrcnn.exported import FORMAT, ExportedNetwork, exported_path, read_about
 from mrcnn.model import MaskRCNN
 from mrcnn.weights import digest
 from spm.errors import InputError
@@ -100,6 +101,52 @@ def test_larger_tiles_are_answered_as_keras_answers_them(weights):
     assert sides == [128, 192]
     with pytest.raises(ValueError, match=r"images of \[128, 192\] pixels"):
         detector.detect([image[:100, :100]])
+
+
+def both_ways(weights):
+    """The network in float32 and in two parts, and their answers to an image of each side."""
+    load_detector(weights, settings=ALL)  # exports, if need be
+    networks = [ExportedNetwork(exported_path(weights), fast) for fast in (False, True)]
+    tile = Toys().load(1, seed=5).load_image(0)
+    images = [tile, np.tile(tile, (2, 2, 1))[:192, :192]]
+    return networks, [
+        [found for image in images for found in network.detect_cropped([image], 0.2)]
+        for network in networks
+    ]
+
+
+def test_in_two_parts_the_network_answers_as_in_one(weights, monkeypatch):
+    """The very same numbers, where both parts compute in float32."""
+    monkeypatch.setattr(exported_parts, "BFLOAT16", exported_parts.FLOAT32)
+    monkeypatch.setattr("mrcnn.exported.has_bfloat16", lambda core: True)
+    (_, parted), answers = both_ways(weights)
+    assert parted.dtype == "bfloat16"
+    for whole, cut in zip(*answers, strict=True):
+        assert len(whole["boxes"]) == len(cut["boxes"]) > 3
+        for key in ("boxes", "class_ids", "class_scores"):
+            np.testing.assert_array_equal(whole[key], cut[key])
+        assert all((a[0] == b[0]).all() for a, b in zip(whole["masks"], cut["masks"], strict=True))
+
+
+def test_a_network_that_cannot_be_cut_runs_in_float32(weights, monkeypatch):
+    monkeypatch.setattr("mrcnn.exported.has_bfloat16", lambda core: True)
+    entries = exported_parts._entries
+    monkeypatch.setattr(
+        exported_parts, "_entries",
+        lambda output: [] if output.partial_shape[1] == 32 else entries(output),
+    )  # fmt: skip
+    (_, parted), (whole, cut) = both_ways(weights)
+    assert parted.dtype == "float32"
+    np.testing.assert_array_equal(whole[0]["boxes"], cut[0]["boxes"])
+
+
+def test_bfloat16_moves_no_box(weights):
+    (_, parted), (whole, cut) = both_ways(weights)
+    if parted.dtype == "float32":
+        pytest.skip("this processor has no bfloat16")
+    for one, other in zip(whole, cut, strict=True):
+        apart = np.abs(one["boxes"][:, None] - other["boxes"]).max(axis=2).min(axis=1)
+        assert np.median(apart) < 1  # pixels
 
 
 def test_a_file_of_the_first_format_is_read(weights, monkeypatch, tmp_path):

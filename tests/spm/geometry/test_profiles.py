@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from spm.geometry.profiles import DIRECTIONS, Turn, best_turn, radial_profile
+from spm.geometry.profiles import DIRECTIONS, Turn, best_turn, near_turns, radial_profile
 
 SQUARE = np.array([[-1.0, -1.0], [1.0, -1.0], [1.0, 1.0], [-1.0, 1.0]])
 
@@ -42,6 +42,24 @@ def test_the_turn_between_two_molecules_is_found(degrees, mirrored):
     assert (turn.angle * 2 - degrees + 180) % 360 - 180 == pytest.approx(0, abs=0.3)
     np.testing.assert_allclose(turn.apply(one), other, atol=0.25)
     np.testing.assert_allclose(turn.undo(other), one, atol=0.25)
+
+
+def test_all_turns_of_a_symmetric_molecule_are_near_and_one_of_another():
+    angles = np.arange(DIRECTIONS) * (2 * np.pi / DIRECTIONS)
+    lobes = 10 + np.cos(3 * angles)
+    noise = np.random.default_rng(0).normal(0, 0.05, (2, DIRECTIONS))
+    turned = np.roll(lobes, 10) + noise[0]
+    found = near_turns(lobes + noise[1], turned, 1.2)
+    assert sorted((t.mirrored, round(t.angle)) for t in found) == [
+        (m, place) for m in (False, True) for place in (10, 70, 130)
+    ]
+    assert all(t.apply(lobes) == pytest.approx(turned, abs=0.3) for t in found)
+    centre = np.array([5.0, 7.0])
+    one, other = (radial_profile(shape(d), centre) for d in (0, 40))
+    (turn,) = near_turns(one, other, 1.2)
+    assert not turn.mirrored and turn.angle == pytest.approx(20, abs=0.2)
+    (same,) = near_turns(one, one, 1.2)
+    assert same.angle == pytest.approx(0, abs=1e-6)
 
 
 def test_a_turn_by_whole_directions_is_undone_exactly():
