@@ -91,11 +91,10 @@ def _outline(canvas, points, colour, width) -> None:
     if not part.size:
         return
     fixed = _fixed(points, corner)
-    dark = tuple(v // 5 for v in colour)
-    for wide, ink, strength in ((width + 2, dark, 0.55), (width, colour, 1.0)):
-        cover = np.zeros(part.shape[:2], np.uint8)
-        cv2.polylines(cover, [fixed], True, 255, wide, cv2.LINE_AA, _SHIFT)
-        _blend(part, cover, ink, strength)
+    cover = np.zeros(part.shape[:2], np.uint8)
+    cv2.polylines(cover, [fixed], True, 255, width + 2, cv2.LINE_AA, _SHIFT)
+    _blend(part, cover, tuple(v // 5 for v in colour), 0.55)
+    cv2.polylines(part, [fixed], True, colour, width, cv2.LINE_AA, _SHIFT)
 
 
 def _text(canvas, text, centre, height) -> None:
@@ -113,10 +112,10 @@ def _text(canvas, text, centre, height) -> None:
     if not part.size:
         return
     place = tuple(int(v) for v in start - corner)
-    for wide, ink, strength in ((thickness + 2, (0, 0, 0), 0.75), (thickness, (255,) * 3, 1.0)):
-        cover = np.zeros(part.shape[:2], np.uint8)
-        cv2.putText(cover, text, place, _FONT, scale, 255, wide, cv2.LINE_AA)
-        _blend(part, cover, ink, strength)
+    cover = np.zeros(part.shape[:2], np.uint8)
+    cv2.putText(cover, text, place, _FONT, scale, 255, thickness + 2, cv2.LINE_AA)
+    _blend(part, cover, (0, 0, 0), 0.75)
+    cv2.putText(part, text, place, _FONT, scale, (255,) * 3, thickness, cv2.LINE_AA)
 
 
 def _surroundings(canvas, points, margin) -> tuple[np.ndarray, np.ndarray]:
