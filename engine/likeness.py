@@ -11,14 +11,18 @@ import numpy as np
 from engine.self_training import read_examples
 from spm.dataset.annotated_images import Source, classify
 from spm.errors import InputError
+from spm.geometry.polygons import median_diameter, polygon_area, polygon_centroid
 from spm.inference.detector import Detector
 from spm.inference.predict import Settings
 from spm.io.colour_curve import ColourCurve
+from spm.similarity.label_spreading import Examples
 from spm.similarity.likeness import References
+from spm.similarity.outline_fit import lay_outlines
 from spm.structures.classes import Classes
 from spm.structures.molecule import Molecule, set_orientations
 
 MOST_IMAGES = 20  # that are read for examples
+MODELS = 8  # molecules of an image whose outlines one of another name may get
 
 
 def appearance_record(
@@ -80,11 +84,8 @@ def compare_with_outlined(
     centroids = [molecules[k].centroid for k in whole]
     own, best, alike = references.likeness(image, centroids, classes, diameter)
     doubtful = np.array([molecules[k].uncertain for k in whole]) | references.misnamed(own, best)
-    areas = [molecules[k].area for k in whole]
-    renamed = doubtful & references.telling(classes, alike)
-    # What looks like none of the outlined ones, of either class, gets no name by its look.
-    renamed &= ~references.unfamiliar(best, np.where(renamed, alike, classes), areas, diameter)
-    unfamiliar = references.unfamiliar(best, np.where(renamed, alike, classes), areas, diameter)
+    # What looks like none of the outlined ones gets no name by its look.
+    renamed = doubtful & references.telling(classes, alike) & (best >= references.lowest)
     marked = list(molecules)
     for at, k in enumerate(whole):
         like = detector.class_names[alike[at]]
@@ -92,10 +93,17 @@ def compare_with_outlined(
             _called(molecules[k], like) if renamed[at] else molecules[k],
             likeness=float(best[at] if renamed[at] else own[at]),
             alike=like,
-            unfamiliar=bool(unfamiliar[at]),
             uncertain=bool(doubtful[at]),
         )
-    return set_orientations(marked) if renamed.any() else marked
+    if renamed.any():
+        changed = [whole[at] for at in np.flatnonzero(renamed)]
+        marked = set_orientations(_outlined_anew(marked, changed, image, references))
+    areas = [marked[k].area for k in whole]
+    named = np.where(renamed, alike, classes)
+    unfamiliar = references.unfamiliar(best, named, areas, diameter)
+    for k, flag in zip(whole, unfamiliar.tolist(), strict=True):
+        marked[k] = replace(marked[k], unfamiliar=flag)
+    return marked
 
 
 def _references(detector: Detector) -> References | None:
@@ -110,6 +118,34 @@ def _references(detector: Detector) -> References | None:
             f"{detector.name}: what it keeps of the outlined molecules is damaged ({error}); name "
             "another weights file."
         ) from error
+
+
+def _outlined_anew(
+    molecules: list[Molecule], changed: list[int], image: np.ndarray, references: References
+) -> list[Molecule]:
+    """Give those of another name the outline of sure molecules of that class in the image; the
+    network's is that of the class that it took them for."""
+    molecules, height, width = list(molecules), *image.shape[:2]
+    for k in changed:
+        models = [m for m in molecules if m.class_name == molecules[k].class_name and _is_sure(m)]
+        models = sorted(models, key=lambda m: -m.likeness)[:MODELS]
+        if not models:
+            continue
+        outlines = [m.outline for m in models]
+        diameter = median_diameter([m.area for m in models])
+        examples = Examples([image], [outlines], [[0] * len(models)], 1, diameter)
+        (points,) = lay_outlines(image, [molecules[k].centroid], [0], examples, references.mirror)
+        points = np.clip(points, 0, (width, height))
+        low, high = points.min(axis=0), points.max(axis=0)
+        molecules[k] = replace(
+            molecules[k], outline=points, further=(), area=polygon_area(points),
+            centroid=polygon_centroid(points), box=np.array([*low[::-1], *high[::-1]]),
+        )  # fmt: skip
+    return molecules
+
+
+def _is_sure(molecule: Molecule) -> bool:
+    return not (molecule.edge or molecule.uncertain or molecule.further)
 
 
 def _called(molecule: Molecule, class_name: str) -> Molecule:

@@ -122,6 +122,34 @@ def test_the_look_names_what_the_network_cannot_tell_apart(tmp_path):
     assert [m.class_name for m in again] == [m.class_name for m in found]
 
 
+def test_a_molecule_of_another_name_gets_the_outline_of_that_class(record):
+    """The network's mask is that of the class that it took the molecule for."""
+    image = read_image(ROOT / "images" / "00.png")
+    detector = knows_the_truth(record)
+    (seen,) = detector.detect([image])
+    inner = (seen.boxes > 300).all(axis=1) & (seen.boxes < 800).all(axis=1)
+    chosen = np.flatnonzero(inner & (seen.class_scores[:, 1] > 0.5))[:6]
+    masks, scores = list(seen.masks), seen.class_scores.copy()
+    angles = np.linspace(0, 2 * np.pi, 20)
+    for k in chosen:
+        true = masks[k]
+        y, x = np.argwhere(true.pixels).mean(axis=0) + (true.top + 0.5, true.left + 0.5)
+        circle = np.stack([x + 28 * np.cos(angles), y + 28 * np.sin(angles)], axis=1)
+        masks[k], scores[k] = CroppedMask.of_polygon(circle, 1024, 1024), (0.5, 0.45)
+        assert masks[k].iou(true) < 0.75
+    wrong = Detections(seen.boxes, scores, masks)
+    detector = replace(detector, detect=lambda images: [wrong])
+    found = find_molecules(detector, image)
+    found = compare_with_outlined(found, image, detector, Settings())
+    again = [m for m in found if m.uncertain and m.class_name == "020a"]
+    assert len(again) == len(chosen) > 3
+    for molecule in again:
+        laid = CroppedMask.of_polygon(molecule.outline, 1024, 1024)
+        assert max(laid.iou(seen.masks[k]) for k in chosen) > 0.85
+        assert molecule.area == pytest.approx(laid.area, rel=0.05)
+        assert molecule.box[2] - molecule.box[0] < 75 and molecule.symmetry == 3
+
+
 def _nearest(place: tuple[float, float], places: dict) -> str:
     return places[min(places, key=lambda p: np.hypot(p[0] - place[0], p[1] - place[1]))]
 
