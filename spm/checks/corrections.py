@@ -45,7 +45,7 @@ from spm.structures.shape import Shape
 # What a prediction says of a molecule and a corrected outline does not.
 ANSWER_KEYS = {
     "number", "score", "box", "second_class", "second_score", "orientation", "symmetry", "likeness",
-    "alike",
+    "alike", "objectness",
 }  # fmt: skip
 DOUBTS = {"uncertain", "unfamiliar"}
 

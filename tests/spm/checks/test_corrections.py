@@ -22,7 +22,7 @@ from engine.initial_weights import find_start
 from engine.recipes import make_config
 from engine.train import plan_stages
 from mrcnn.weights import save_weights
-from spm.checks.corrections import examine, store
+from spm.checks.corrections import ANSWER_KEYS, examine, store
 from spm.checks.predictions import mark_prediction
 from spm.dataset.annotated_images import outlined_sources
 from spm.errors import InputError
@@ -37,6 +37,7 @@ from spm.similarity.outlined_crops import cut_crops
 from spm.structures.annotation import Annotation, read_annotation, write_annotation
 from spm.structures.classes import ClassChoice
 from spm.structures.instance_masks import instance_masks
+from spm.structures.molecule import Molecule, molecules_to_annotation
 from spm.structures.shape import Shape
 
 CLASSES = ["A", "B"]
@@ -610,3 +611,11 @@ def test_a_retraining_that_was_cut_off_starts_from_the_same_weights_again(tmp_pa
     assert last_finished(tmp_path) == cut
     weights_file(cut, score_threshold=0.4)
     assert last_finished(tmp_path) == cut
+
+
+def test_all_that_a_prediction_says_of_a_molecule_is_known_as_its_answer():
+    """What is not is kept in the correction, and trained on as if the user had said it."""
+    square = np.array([(10, 10), (30, 10), (30, 30), (10, 30)], float)
+    molecule = Molecule("A", 0.9, np.array([10, 10, 30, 30.0]), square, 400.0, (20.0, 20.0))
+    (shape,) = molecules_to_annotation([molecule], 40, 40, "a.png").shapes
+    assert set(shape.extra) == ANSWER_KEYS
