@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from colour_detector import CLASSES, blobs, fake, read_colours
 from detectors import detections
+from PIL import Image
 
 import predict_big_pic
 from engine import predict_image
@@ -24,6 +25,7 @@ from spm.inference.detector import Detections
 from spm.inference.nms import Detection
 from spm.inference.predict import Settings, find_molecules
 from spm.io.images import read_image, write_image
+from spm.report.drawing import SMALL
 from spm.report.result_files import find_images, output_names, remove_tiles
 from spm.structures.annotation import read_annotation
 from spm.structures.molecule import annotation_to_molecules
@@ -296,6 +298,23 @@ def test_script_writes_everything(room, capsys):
     assert before.shape == after.shape == (96, 96, 3) and (before != after).any()
     printed = capsys.readouterr().out
     assert "a b.png: 18 red, 17 blue" in printed and "2 of 2 images" in printed
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.gif", "a.tif"])
+def test_an_image_of_any_kind_too_large_to_be_enlarged_is_drawn(room, name):
+    """Pixels that Pillow has read cannot be written to, and nothing but an enlarged copy could be
+    drawn into."""
+    folder, _ = room
+    image = Image.fromarray(blobs(90, SMALL + 40)[0])
+    image = image.convert("L") if name == "a.png" else image
+    image.save(folder / "images" / name)
+    assert predict_big_pic.main(files=[folder / "images" / name]) == 0
+    drawn, shown = (
+        read_image(folder / "img_cache" / "a_predicted.png"),
+        read_image(folder / "images" / name),
+    )
+    assert drawn.shape == shown.shape == (90, SMALL + 40, 3)
+    assert (drawn != shown).any() == (name != "a.png")  # nothing is red or blue in grey
 
 
 def test_second_run_replaces_the_tiles_of_its_images_only(room):

@@ -42,7 +42,8 @@ def draw_molecules(
         molecules: in the image's coordinates.
         class_names: all classes; the order gives the colours.
         zoom: enlargement, a whole number. Defaults to 2 for small images, 1 for others.
-        in_place: draw into `image` itself where it is not enlarged; saves a copy.
+        in_place: draw into `image` itself where it is not enlarged and can be written to; saves a
+            copy.
 
     Returns:
         (H * zoom, W * zoom, 3) uint8 RGB.
@@ -52,7 +53,8 @@ def draw_molecules(
     if zoom > 1:
         canvas = cv2.resize(image, None, fx=zoom, fy=zoom, interpolation=cv2.INTER_CUBIC)
     else:
-        canvas = image if in_place else image.copy()
+        # What Pillow has read (grey images, JPEG) cannot be written to.
+        canvas = image if in_place and image.flags.writeable else image.copy()
     size = typical_size(molecules) * zoom
     colours = dict(zip(class_names, class_colours(len(class_names)), strict=True))
     width = max(1, round(LINE_WIDTH * size))
