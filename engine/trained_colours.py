@@ -7,7 +7,7 @@ not say: the network is asked, on the middle of the image, both ways.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,6 +17,7 @@ from spm.errors import InputError
 from spm.inference.detector import Detector
 from spm.inference.predict import Settings, find_molecules
 from spm.io.colour_curve import ColourCurve
+from spm.io.known_maps import heights_by_map
 from spm.structures.molecule import Molecule
 
 PROBE = 1.0  # tiles wide is the middle of the image on which both ways are tried
@@ -76,14 +77,34 @@ def in_trained_colours(image: np.ndarray, detector: Detector, settings: Settings
     """
     curve = trained_curve(detector)
     own = ColourCurve.of([image]) if curve else None
-    if curve is None or own is None or curve.holds(own):
+    if curve is None or (own and curve.holds(own)):
         return Drawn(image)
-    ways = [Drawn(curve.draw(image, own, inverted), True, inverted) for inverted in (False, True)]
-    counts = [_familiar(_middle_seen(way.image, detector, settings)) for way in ways]
-    best, other = max(counts), min(counts)
+    ways = list(_ways(image, curve, own))
+    seen = _middles_seen([way.image for way in ways], detector, settings)
+    counts = {False: 0, True: 0}  # of the familiar ones, inverted or not
+    for way, molecules in zip(ways, seen, strict=True):
+        counts[way.inverted] = max(counts[way.inverted], _familiar(molecules))
+    best, other = max(counts.values()), min(counts.values())
     if best == 0 or best < CLEARLY * other:
         return Drawn(image)
-    return ways[counts.index(best)]
+    # Numbers hardly tell heights from brightness; how alike the molecules look does.
+    right = [k for k, way in enumerate(ways) if counts[way.inverted] == best]
+    return ways[max(right, key=lambda k: _alike(seen[k]))]
+
+
+def _ways(image: np.ndarray, curve: ColourCurve, own: ColourCurve | None) -> Iterator[Drawn]:
+    """Yield an image in the trained colours: by its heights, where both maps are known, and by its
+    brightness, each both ways up."""
+    pairs = []
+    heights, by_heights = heights_by_map(image), curve.by_heights()
+    if heights is not None:
+        shown = np.repeat(heights[..., None], 3, axis=2)
+        pairs.append((shown, by_heights or curve, ColourCurve.of([shown])))
+    if own is not None:
+        pairs.append((image, curve, own))
+    for shown, drawn_in, line in pairs:
+        for inverted in (False, True) if line else ():
+            yield Drawn(drawn_in.draw(shown, line, inverted), True, inverted)
 
 
 def inverted_after_all(
@@ -119,22 +140,38 @@ def _familiar(molecules: Sequence[Molecule]) -> int:
     return sum(not molecule.edge and not molecule.unfamiliar for molecule in molecules)
 
 
+def _alike(molecules: Sequence[Molecule]) -> float:
+    """How alike those that look like the outlined ones are to these, in all."""
+    return sum(m.likeness for m in molecules if not m.edge and not m.unfamiliar)
+
+
 def _mostly_familiar(molecules: Sequence[Molecule]) -> bool:
     whole = sum(not molecule.edge for molecule in molecules)
     return whole > 0 and _familiar(molecules) >= FAMILIAR * whole
 
 
 def _middle_seen(image: np.ndarray, detector: Detector, settings: Settings) -> list[Molecule]:
-    """Find the molecules in the middle of an image; in all of it, when there are hardly any."""
+    return _middles_seen([image], detector, settings)[0]
+
+
+def _middles_seen(
+    images: Sequence[np.ndarray], detector: Detector, settings: Settings
+) -> list[list[Molecule]]:
+    """Find the molecules in the middle of images of one size, or in all of them when there are
+    hardly any in the middle of each."""
+    found = [_seen(_middle(image, detector, settings), detector, settings) for image in images]
+    few = max(map(_familiar, found), default=0) < ENOUGH
+    if few and images and _middle(images[0], detector, settings).shape != images[0].shape:
+        found = [_seen(image, detector, settings) for image in images]
+    return found
+
+
+def _middle(image: np.ndarray, detector: Detector, settings: Settings) -> np.ndarray:
     height, width = image.shape[:2]
     scale = settings.tile_scale or detector.scale_for(height, width)
     side = round(PROBE * detector.input_size / scale)
     top, left = max((height - side) // 2, 0), max((width - side) // 2, 0)
-    middle = np.ascontiguousarray(image[top : top + side, left : left + side])
-    found = _seen(middle, detector, settings)
-    if _familiar(found) < ENOUGH and middle.shape != image.shape:
-        found = _seen(image, detector, settings)
-    return found
+    return np.ascontiguousarray(image[top : top + side, left : left + side])
 
 
 def _seen(image: np.ndarray, detector: Detector, settings: Settings) -> list[Molecule]:

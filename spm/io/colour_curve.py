@@ -14,6 +14,8 @@ from typing import Any, Self
 import cv2
 import numpy as np
 
+from spm.io.known_maps import places_on_map
+
 STEP = 3  # luminances between two stored colours: 255 is a multiple of it
 LOW, HIGH = 1.0, 99.0  # percentiles of the luminance between which the contrast is matched
 OCCUPIED = 2e-4  # share of the pixels from which a luminance counts
@@ -82,6 +84,30 @@ class ColourCurve:
             return True  # nothing tells them apart
         apart = np.linalg.norm(other.table[both, None] - self.table[None], axis=2).min(axis=1)
         return bool(apart.mean() <= OTHER)
+
+    def by_heights(self) -> Self | None:
+        """Return the line with a colour for each height instead of each luminance, where it is that
+        of a known map whose luminance rises or falls all along; else None.
+
+        Brightness and height are not the same: the same heights in grey and in `hot`, as a
+        microscope's program saves them, differ in their luminances.
+        """
+        levels = np.flatnonzero(self.occurs)
+        places = places_on_map(self.table[levels], np.ones(len(levels)))
+        if places is None:
+            return None
+        if places[0] > places[-1]:
+            places = 255 - places
+        places = np.maximum.accumulate(places)
+        table = np.stack(
+            [np.interp(np.arange(256), places, c) for c in self.table[levels].T], axis=1
+        )
+        heights = np.arange(256)
+        occurs = (heights >= places[0]) & (heights <= places[-1])
+        low, high = np.interp((self.low, self.high), levels, places)
+        if high - low < FEWEST_LEVELS:
+            return None
+        return type(self)(table, occurs, float(low), float(high))
 
     def draw(self, image: np.ndarray, other: ColourCurve, inverted: bool = False) -> np.ndarray:
         """Return an image in the colours of this line, its contrast matched.

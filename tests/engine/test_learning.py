@@ -12,8 +12,11 @@ from checkout import ROOT
 
 import train_test
 from engine.detector import load_detector
+from mrcnn.exported import import_openvino
+from mrcnn.exported_parts import has_bfloat16
 from spm.evaluation.instances import from_annotation, from_molecules
 from spm.evaluation.metrics import average_precision
+from spm.geometry.cropped_mask import CroppedMask
 from spm.inference.predict import Settings, find_molecules
 from spm.io.images import write_image
 from spm.simulate import simulate
@@ -74,7 +77,8 @@ def test_the_weights_file_tells_prediction_all_it_needs(trained):
 
 
 @on_tensorflow
-def test_the_exported_network_says_what_keras_says(trained, weights):
+def test_the_exported_network_says_what_keras_says(trained, weights, monkeypatch):
+    monkeypatch.setattr("mrcnn.exported.has_bfloat16", lambda core: False)
     assert weights.with_suffix(".openvino").is_file()  # written by the training
     exported = load_detector(weights, settings=Settings(score_threshold=0.05), engine="openvino")
     assert (exported.class_names, exported.input_size) == (NAMES, trained.input_size)
@@ -88,6 +92,25 @@ def test_the_exported_network_says_what_keras_says(trained, weights):
         ious = [a.iou(b) for a, b in zip(ours.masks, theirs.masks, strict=True)]
         assert min(ious, default=1) > 0.99
     assert len(trained.detect([scene])[0]) > 20
+
+
+@on_tensorflow
+def test_in_bfloat16_a_trained_network_finds_the_same_molecules(weights, monkeypatch):
+    if not has_bfloat16(import_openvino().Core()):
+        pytest.skip("this processor has no bfloat16")
+    networks = []
+    for fast in (False, True):
+        monkeypatch.setattr("mrcnn.exported.has_bfloat16", lambda core, fast=fast: fast)
+        networks.append(load_detector(weights, engine="openvino"))
+    assert [network.engine for network in networks] == ["OpenVINO, float32", "OpenVINO, bfloat16"]
+    scene, _ = simulate(SYSTEM, networks[0].input_size, seed=3, **QUIET)
+    exact, fast = (find_molecules(network, scene) for network in networks)
+    assert len(exact) == len(fast) > 15
+    for one in exact:
+        other = min(fast, key=lambda m: np.hypot(*np.subtract(m.centroid, one.centroid)))
+        assert other.class_name == one.class_name
+        masks = CroppedMask.of_polygons([one.outline, other.outline], *scene.shape[:2])
+        assert masks[0].iou(masks[1]) > 0.9
 
 
 WITHOUT_KERAS = """
