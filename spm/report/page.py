@@ -56,8 +56,8 @@ def write_report(
         tables.class_section(found),
         tables.lattice_section(found),
         tables.neighbour_section(found),
+        tables.figure_section(without_titles(figures(found), DPI), phrase("Figures")),
     ]
-    sections.append(tables.figure_section(without_titles(figures(found), DPI), phrase("Figures")))
     made_with = tables.settings_section(settings or {})
     fields = {
         "language": PAGE_LANGUAGE[current_language()],
