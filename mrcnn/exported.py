@@ -8,7 +8,6 @@ are the sizes in pixels, that of `TILE_DIM` first.
 Nothing here may import keras or tensorflow: that would take longer than most images do.
 """
 
-import functools
 import json
 import sys
 import zipfile
@@ -97,22 +96,18 @@ class ExportedNetwork:
         openvino = import_openvino()
         try:
             with zipfile.ZipFile(path) as file:
-                self._graphs = {side: file.read(name.format(side)) for side in self.sides}
+                graphs = {side: file.read(name.format(side)) for side in self.sides}
                 # OpenVINO 2026.4 reads the constants from here for as long as it runs.
                 self._constants = np.empty(file.getinfo("network.bin").file_size, np.uint8)
                 with file.open("network.bin") as stream:
                     stream.readinto(self._constants)
             self._core = openvino.Core()
-            self._shared = openvino.Tensor(self._constants, shared_memory=True)
-            for side in self.sides:
-                self._read(side)
+            constants = openvino.Tensor(self._constants, shared_memory=True)
+            self._models = {k: self._core.read_model(g, constants) for k, g in graphs.items()}
             fast = bfloat16 and has_bfloat16(self._core)
         except (OSError, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
             raise self._unusable(error) from error
         self.dtype = "bfloat16" if fast else "float32"
-
-    def _read(self, side):
-        return self._core.read_model(self._graphs[side], self._shared)
 
     def _unusable(self, error):
         first = str(error).strip().splitlines()[-1]
@@ -132,10 +127,10 @@ class ExportedNetwork:
     def _compiled(self, side):
         if self.dtype == "bfloat16":
             try:
-                return InParts(self._core, functools.partial(self._read, side))
+                return InParts(self._core, self._models[side])
             except RuntimeError:  # a network of another build
                 self.dtype = "float32"
-        return Whole(self._core, self._read(side))
+        return Whole(self._core, self._models[side])
 
     def detect_cropped(self, images, lowest_score):
         """Find the molecules of images that fill the network's.

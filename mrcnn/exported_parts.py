@@ -5,8 +5,6 @@ lies by pixels; so only the part up to the feature maps and the RPN's answers ma
 Keras, where coordinates are float32 whatever the layers' type.
 """
 
-import numpy as np
-
 LATENCY = {"PERFORMANCE_HINT": "LATENCY"}
 FLOAT32 = {**LATENCY, "INFERENCE_PRECISION_HINT": "f32"}
 BFLOAT16 = {**LATENCY, "INFERENCE_PRECISION_HINT": "bf16"}
@@ -46,29 +44,29 @@ class InParts:
     """A graph whose maps are computed in bfloat16; arguments and answers as of `Whole`.
 
     Args:
-        read: returns the `openvino.Model`, anew each time.
+        core, model: as of `Whole`; the model stays as it is.
 
     Raises:
         RuntimeError: when it cannot be compiled, or cut: more than these maps goes from one part to
             the other.
     """
 
-    def __init__(self, core, read):
+    def __init__(self, core, model):
         import openvino
         from openvino import opset13 as op
 
-        model = read()
-        image, lowest = model.get_parameters()
-        results = [op.result(output) for output in _maps(model)]
+        whole = model.clone()
+        image, _ = whole.get_parameters()
+        results = [op.result(output) for output in _maps(whole)]
         first = openvino.Model(results, [image], "maps")
-        model = read()
-        image, lowest = model.get_parameters()
+        whole = model.clone()
+        _, lowest = whole.get_parameters()
         given = []
-        for output in _maps(model):
+        for output in _maps(whole):
             given.append(op.parameter(output.shape, openvino.Type.f32))
             for target in _entries(output):
                 target.replace_source_output(given[-1].output(0))
-        second = openvino.Model(model.get_results()[:3], [*given, lowest], "answers")
+        second = openvino.Model(whole.get_results()[:3], [*given, lowest], "answers")
         self._maps = core.compile_model(first, "CPU", BFLOAT16).create_infer_request()
         self._answers = core.compile_model(second, "CPU", FLOAT32).create_infer_request()
         self._count = len(given)
@@ -76,7 +74,7 @@ class InParts:
     def __call__(self, image, lowest_score):
         self._maps.infer([image])
         maps = [self._maps.get_output_tensor(k).data for k in range(self._count)]
-        self._answers.infer([*maps, np.asarray(lowest_score)], share_inputs=True)
+        self._answers.infer([*maps, lowest_score], share_inputs=True)
         return [self._answers.get_output_tensor(k).data for k in range(3)]
 
 
