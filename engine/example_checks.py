@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from spm.dataset.annotated_images import Source, classify, outlined_sources
-from spm.geometry.polygons import diameter, polygon_area
+from spm.geometry.polygons import diameter, lies_inside, polygon_area
 
 SMALLEST = 5.0  # diameter of an example, pixels
 UNLIKE = 6.0  # diameter of the largest example over that of the smallest
@@ -37,10 +37,9 @@ def example_problems(source_dir: Path, classes: Sequence[str]) -> list[str]:
 def _classes_without(sources: Sequence[Source], classes: Sequence[str]) -> Iterator[str]:
     cut, whole = set(), set()
     for source in sources:
-        (right, bottom) = source.valid.max(axis=0)
+        size = source.valid.max(axis=0)
         for k, points in zip(source.class_ids.tolist(), source.read_outlines(), strict=True):
-            inside = points.min() >= 1 and (points <= (right - 1, bottom - 1)).all()
-            (whole if inside else cut).add(k)
+            (whole if lies_inside(points, *size) else cut).add(k)
     for k, name in enumerate(classes):
         if k in cut - whole:
             yield (

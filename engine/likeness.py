@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from spm.similarity.outline_fit import lay_outlines
 from spm.structures.classes import Classes
 from spm.structures.molecule import Molecule, set_orientations
 
+T = TypeVar("T")
 MOST_IMAGES = 20  # that are read for examples
 MODELS = 8  # molecules of an image whose outlines one of another name may get
 
@@ -74,7 +75,7 @@ def compare_with_outlined(
     Raises:
         InputError: when what the weights file keeps is damaged.
     """
-    references = _references(detector)
+    references = read_kept(detector, "references", References.from_json, "the outlined molecules")
     whole = [k for k, molecule in enumerate(molecules) if not molecule.edge]
     if references is None or not whole:
         return molecules
@@ -106,17 +107,28 @@ def compare_with_outlined(
     return marked
 
 
-def _references(detector: Detector) -> References | None:
-    """What the weights keep of the outlined molecules, where they do."""
-    record = detector.appearance.get("references")
+def read_kept(detector: Detector, key: str, read: Callable[[Any], T], what: str) -> T | None:
+    """Return what the weights file keeps of the annotated images under a key of `appearance`; None
+    where it keeps nothing.
+
+    Args:
+        detector: see `spm.inference.detector.Detector`.
+        key: of `appearance_record`.
+        read: the `from_json` that reads it; a ValueError of its own says that it is damaged.
+        what: what that is, for the sentence.
+
+    Raises:
+        InputError: when it is damaged.
+    """
+    record = detector.appearance.get(key)
     if not record:
         return None
     try:
-        return References.from_json(record)
+        return read(record)
     except ValueError as error:
         raise InputError(
-            f"{detector.name}: what it keeps of the outlined molecules is damaged ({error}); name "
-            "another weights file."
+            f"{detector.name}: what it keeps of {what} is damaged ({error}); name another weights "
+            "file."
         ) from error
 
 

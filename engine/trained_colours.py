@@ -12,8 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from engine.likeness import compare_with_outlined
-from spm.errors import InputError
+from engine.likeness import compare_with_outlined, read_kept
 from spm.inference.detector import Detector
 from spm.inference.predict import Settings, find_molecules
 from spm.io.colour_curve import ColourCurve
@@ -52,16 +51,8 @@ def trained_curve(detector: Detector) -> ColourCurve | None:
     Raises:
         InputError: when what the weights file keeps is damaged.
     """
-    record = detector.appearance.get("colour_curve")
-    if not record:
-        return None
-    try:
-        return ColourCurve.from_json(record)
-    except ValueError as error:
-        raise InputError(
-            f"{detector.name}: what it keeps of the annotated images' colours is damaged "
-            f"({error}); name another weights file."
-        ) from error
+    what = "the annotated images' colours"
+    return read_kept(detector, "colour_curve", ColourCurve.from_json, what)
 
 
 def in_trained_colours(image: np.ndarray, detector: Detector, settings: Settings) -> Drawn:

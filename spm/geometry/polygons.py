@@ -55,6 +55,12 @@ def polygon_centroid(points: np.ndarray) -> tuple[float, float]:
     return float(middle[0] + cx), float(middle[1] + cy)
 
 
+def lies_inside(points: np.ndarray, width: float, height: float) -> bool:
+    """Return whether a polygon (n, 2) stays clear of an image's border, by a pixel or more."""
+    (left, top), (right, bottom) = np.min(points, axis=0), np.max(points, axis=0)
+    return bool(left >= 1 and top >= 1 and right <= width - 1 and bottom <= height - 1)
+
+
 def clip_polygon(points: np.ndarray, width: float, height: float) -> np.ndarray:
     """Clip a polygon (n, 2) to the rectangle (0, 0)-(width, height) by Sutherland and Hodgman.
 

@@ -20,7 +20,7 @@ from typing import Any, Self
 import cv2
 import numpy as np
 
-from spm.geometry.polygons import polygon_area
+from spm.geometry.polygons import lies_inside, polygon_area
 from spm.similarity.label_spreading import Examples, polar_image, smoothed
 
 RADII, ANGLES = 14, 64  # of a polar image
@@ -94,7 +94,7 @@ class References:
         ):
             grey = smoothed(image, examples.diameter)
             for outline, centroid, name in zip(outlines, centroids, names, strict=True):
-                if _is_whole(outline, image.shape):
+                if lies_inside(outline, *image.shape[1::-1]):
                     values.append(_polar(grey, centroid, examples.diameter))
                     masks.append(_polar_mask(outline, centroid, examples.diameter))
                     classes.append(name)
@@ -266,12 +266,6 @@ def _packed(array: np.ndarray) -> str:
 def _unpacked(text: str) -> np.ndarray:
     most = MOST * RADII * ANGLES
     return np.frombuffer(zlib.decompressobj().decompress(base64.b64decode(text), most), np.uint8)
-
-
-def _is_whole(outline: np.ndarray, shape: Sequence[int]) -> bool:
-    """Return whether an outline stays clear of the image's border."""
-    (left, top), (right, bottom) = np.min(outline, axis=0), np.max(outline, axis=0)
-    return bool(left >= 1 and top >= 1 and right <= shape[1] - 1 and bottom <= shape[0] - 1)
 
 
 def _z(likeness: float | np.ndarray) -> np.ndarray:
