@@ -9,10 +9,27 @@ from pathlib import Path
 import numpy as np
 
 from spm.dataset.annotated_images import Source, classify, outlined_sources
+from spm.errors import InputError
 from spm.geometry.polygons import diameter, lies_inside, polygon_area
 
 SMALLEST = 5.0  # diameter of an example, pixels
 UNLIKE = 6.0  # diameter of the largest example over that of the smallest
+
+
+def example_sources(source_dir: Path, classes: Sequence[str]) -> list[Source]:
+    """Return the user's annotated images, classified; those of the simulator are no examples.
+
+    Raises:
+        InputError: when no molecule is outlined in any, or they cannot be read.
+    """
+    sources = [source for source in outlined_sources(source_dir) if not source.simulated]
+    classify(sources, classes)
+    if not any(source.labels for source in sources):
+        raise InputError(
+            f"{source_dir}: no molecule of a real image is outlined; outline one of each class, or "
+            "run without --examples."
+        )
+    return sources
 
 
 def example_problems(source_dir: Path, classes: Sequence[str]) -> list[str]:
@@ -21,16 +38,13 @@ def example_problems(source_dir: Path, classes: Sequence[str]) -> list[str]:
     molecule beside the others.
 
     Args:
-        source_dir: the user's annotated images; those of the simulator are no examples.
+        source_dir: of the user's annotated images.
         classes: of the training.
     """
-    sources = [source for source in outlined_sources(source_dir) if not source.simulated]
-    classify(sources, classes)
-    if not any(source.labels for source in sources):
-        return [
-            f"{source_dir}: no molecule of a real image is outlined; outline one of each class, or "
-            "run without --examples."
-        ]
+    try:
+        sources = example_sources(source_dir, classes)
+    except InputError as error:
+        return str(error).splitlines()
     return [*_classes_without(sources, classes), *_no_molecules(sources)]
 
 

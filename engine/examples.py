@@ -18,8 +18,9 @@ from pathlib import Path
 
 import numpy as np
 
+from engine.example_checks import example_sources
 from engine.self_training import MOST, empty_folder, read_examples, write_annotated
-from spm.dataset.annotated_images import Source, classify, outlined_sources
+from spm.dataset.annotated_images import Source
 from spm.errors import InputError
 from spm.geometry.polygons import polygon_centroid
 from spm.instruments.inputs import open_image
@@ -71,15 +72,9 @@ def teach_by_examples(
     Raises:
         InputError: when no molecule is outlined, or nothing like the outlined ones is found.
     """
-    sources = [one for one in outlined_sources(source_dir) if not one.simulated]
-    classify(sources, classes)
+    sources = example_sources(source_dir, classes)
     own = [source.read_image() for source in sources]
     outlined = [_outlined(source, classes) for source in sources]
-    if not any(outlined):
-        raise InputError(
-            f"{source_dir}: no molecule of a real image is outlined; outline one of each class, or "
-            "run without --examples."
-        )
     patterns = find_alike.Examples(list(zip(own, outlined, strict=True)), mirror)
     examples = read_examples(sources, classes)
     seen, descriptors = [], []
