@@ -24,6 +24,7 @@ from spm.inference.predict import Settings
 from spm.report.result_files import find_images, output_names, unread
 from spm.run.cluster import on_cluster
 from spm.run.files import folder_lock, remove_leftovers
+from spm.run.garbage import collect_rarely
 from spm.run.language import chosen_language
 from spm.run.parallel import run_jobs
 from spm.run.side_process import SideProcess
@@ -85,6 +86,7 @@ def predict_images(
     if scheduler and (missing := no_weights_file(plan.weights)):
         raise InputError(missing)
     return_freed_memory()
+    collect_rarely()
     todo = list(zip(paths, output_names(paths), strict=True))
     with _drawing_beside(plan) if scheduler is None else nullcontext(plan) as plan:
         return _predict_all(plan, todo, unknown, scheduler, start)
@@ -92,20 +94,18 @@ def predict_images(
 
 @contextmanager
 def _drawing_beside(plan: Plan) -> Iterator[Plan]:
-    """Gives a plan whose averages are drawn in a second process; what draws is imported there and
-    here while the network is loaded."""
+    """Gives a plan whose figures are drawn in a second process: matplotlib and what it draws stay
+    out of this one. It is imported there while the network is loaded."""
     if not plan.report:
         yield plan
         return
-    threading.Thread(target=_import_drawing, daemon=True).start()
-    with SideProcess(
-        "spm.report.average_files", "tifffile", "matplotlib.backends.backend_agg"
-    ) as s:
-        yield replace(plan, side=s)
+    with SideProcess("spm.report.drawings", "tifffile", "spm.pooled.figures") as side:
+        yield replace(plan, side=side)
 
 
-def _import_drawing() -> None:
-    for module in ("scipy.spatial", "spm.measure.figures", "spm.report.page"):
+def _import_measuring() -> None:
+    """Import what the first image's results need, while the network looks at it."""
+    for module in ("scipy.spatial", "spm.report.page"):
         importlib.import_module(module)
 
 
@@ -121,6 +121,8 @@ def _predict_all(
         seconds = time.perf_counter() - start
         print(f"{plan.weights.name}: {', '.join(detector.class_names)}; "
               f"{_scale_words(detector, plan.settings)}; ready after {seconds:.1f} s")  # fmt: skip
+        if plan.report:
+            threading.Thread(target=_import_measuring, daemon=True).start()
     for sentence in unknown or ():
         print(f"error: {sentence}", file=sys.stderr)
     failed = problems = 0
@@ -135,22 +137,33 @@ def _predict_all(
             else:
                 print(outcome, flush=True)
         if plan.report:
-            problems = pool_results(plan.out_dir, plan.language)
+            problems = pool_results(plan.out_dir, plan.language, plan.side)
     print(f"{len(todo) - failed} of {counted(len(todo), 'image')} predicted into {plan.out_dir} "
           f"in {time.perf_counter() - start:.1f} s")  # fmt: skip
     return 1 if failed or problems or unknown else 0
 
 
-def pool_results(folder: Path, language: str = "en") -> int:
-    """Takes all results of a folder together and tells it; returns how many files were wrong."""
-    from spm.pooled.folder import refresh
+def pool_results(folder: Path, language: str = "en", side: SideProcess | None = None) -> int:
+    """Takes all results of a folder together and tells it; returns how many files were wrong.
 
-    sentence, problems = refresh(folder, language)
+    Args:
+        folder: of the results.
+        language: of figures and page.
+        side: where it is done; None does it here.
+    """
+    start = side.start if side else functools.partial
+    sentence, problems = start(_refresh, folder, language)()
     for problem in problems:
         print(f"error: {problem}", file=sys.stderr)
     if sentence:
         print(sentence)
     return len(problems)
+
+
+def _refresh(folder: Path, language: str) -> tuple[str, list[InputError]]:
+    from spm.pooled.folder import refresh
+
+    return refresh(folder, language)
 
 
 def _outcomes(

@@ -57,7 +57,7 @@ class Plan:
         match_colours: whether images of other colours are drawn in those of the training first.
         language: of figures, report and remarks.
         load: `load_detector`.
-        side: draws the averages, while the rest is drawn here; None draws one after the other.
+        side: draws the figures, while the rest is written here; None draws one after the other.
     """
 
     settings: Settings
@@ -229,10 +229,13 @@ def _write_results(
         mark_prediction(annotation, image, link(path, out_dir))
         write_table(out_dir / f"{name}_molecules.csv", molecules, nm_per_pixel)
         write_annotation(result, annotation)
-    notes = _end_report(out_dir / name, image, report) if report else []
+    write_page = _statistics(out_dir / name, image, report) if report else None
     # The image is not needed any more: drawing into it saves a copy of a large one.
     drawn = draw_molecules(image, molecules, detector.class_names, in_place=True)
     write_image(out_dir / f"{name}_predicted.png", drawn, durable=True)
+    notes = report.notes if report else []
+    if write_page:
+        write_page(out_dir / f"{name}_report.html", report.drawings())
     counts = _summary(molecules, detector)
     doubt = remark(
         molecules, detector.molecule_size, plan.settings.tile_scale is not None,
@@ -252,18 +255,18 @@ def _said(summary: tuple[str, list[str]], start: float) -> str:
 
 @dataclass(frozen=True)
 class _Report:
-    """What a report says, its averages being drawn."""
+    """What a report says, its figures being drawn."""
 
     measured: Any
     made_with: dict[str, Any]
-    averages: Callable[[], Path | None]
+    drawings: Callable[[], Any]
     notes: list[str]
 
 
 def _begin_report(
     name: str, opened: Opened, found: _Found, detector: Detector, plan: Plan
 ) -> _Report:
-    """Measures, and starts to draw the averages."""
+    """Measures, and starts to draw."""
     from spm.measure.recognition import recognition_of
     from spm.measure.statistics import measure
     from spm.report.tables import NOT_KNOWN
@@ -302,34 +305,26 @@ def _begin_report(
     if told := colours_matched(found.drawn.colours, found.drawn.inverted):
         made_with["prediction"]["colours"] = told
     start = plan.side.start if plan.side else functools.partial
-    averages = start(
-        _averages, out_dir / name, replace(measured, figures={}), opened.image, opened.heights_nm,
-        current_language(),
-    )  # fmt: skip
-    return _Report(measured, made_with, averages, notes)
+    drawings = start(
+        _draw, out_dir / name, measured, opened.image, opened.heights_nm, current_language()
+    )
+    return _Report(measured, made_with, drawings, notes)
 
 
-def _end_report(stem: Path, image: np.ndarray, report: _Report) -> list[str]:
-    """Writes statistics and the report; returns notes."""
-    from spm.measure.statistics import save
-    from spm.report.page import write_report
+def _statistics(stem: Path, image: np.ndarray, report: _Report) -> Callable[[Path, Any], None]:
+    """Writes the statistics; returns what writes the report, given its path and figures."""
+    from spm.measure.statistics import save_summary
+    from spm.report.page import begin_report
 
-    save(stem, report.measured, settings=report.made_with)
-    write_report(
-        stem.with_name(f"{stem.name}_report.html"), image, report.measured, title=stem.name,
-        settings=report.made_with, averages=report.averages,
-    )  # fmt: skip
-    return report.notes
+    save_summary(stem, report.measured, settings=report.made_with)
+    return begin_report(image, report.measured, title=stem.name, settings=report.made_with)
 
 
-def _averages(
-    stem: Path, measured: Any, image: np.ndarray, heights_nm: np.ndarray | None, language: str
-) -> Path | None:
-    """Writes the averages; may run in a process of its own."""
-    from spm.report.average_files import write_averages
+def _draw(*arguments: Any) -> Any:
+    # There, or here, where matplotlib is imported for nothing else.
+    from spm.report.drawings import write_drawings
 
-    with written_in(language):
-        return write_averages(stem, measured, image, heights_nm)
+    return write_drawings(*arguments)
 
 
 def _threshold(detector: Detector, settings: Settings) -> float:

@@ -17,7 +17,7 @@ if __name__ == "__main__" and not __package__:  # started by its file
 
 from spm.errors import InputError, raise_problems
 from spm.measure.statistics import measure
-from spm.report.average_files import write_averages
+from spm.report.average_files import averages_of, save_averages
 from spm.report.predicted import open_predicted
 from spm.run import command_line
 from spm.run.language import Language, chosen_language, written_in
@@ -74,7 +74,8 @@ def main(settings: Averaging) -> int:
             class_names=given.class_names,
         )  # fmt: skip
         with written_in(language):
-            target = write_averages(given.stem_path, found, given.opened.image, heights)
+            averages = averages_of(found, given.opened.image, heights)
+            target = save_averages(given.stem_path, averages)
         print(f"{path}: {target or 'too few molecules of a kind for a mean'}")
     raise_problems(problems)
     return 0

@@ -15,6 +15,9 @@ from spm.io.figure_style import MUTED, figure_pixels, new_figure
 from spm.run.language import phrase
 
 TITLE = 0.22  # inches above a panel
+PAD = 0.06  # inches around axes with their words
+LEAST = 0.3  # inches that the axes keep, however long the words are
+EXPECTED = (0.13, 0.14, 0.84, 0.74)  # of the figure, near to what they become: same ticks
 
 
 def drawn_panel(
@@ -33,14 +36,32 @@ def drawn_panel(
     """
     width, height = size[0], size[1] + TITLE
     figure = new_figure(width, height, dpi)
-    axes = figure.add_subplot()
+    figure.set_layout_engine("none")
+    axes = figure.add_axes(EXPECTED)
     draw(axes)
-    # A map keeps its shape; laid out like the others, the legend beside it is cut off.
-    layout = "constrained" if axes.get_aspect() == "auto" else "compressed"
-    figure.set_layout_engine(layout, rect=(0, 0, 1, size[1] / height))
-    words = figure.text(0.08 / width, 1 - 0.08 / height, title, fontweight="bold", va="top")
-    words.set_in_layout(False)
+    _lay_out(axes, (width, size[1]))
+    figure.text(PAD / width, 1 - 0.08 / height, title, fontweight="bold", va="top")
     return figure_pixels(figure)
+
+
+def _lay_out(axes: Axes, room: tuple[float, float]) -> None:
+    """Make axes with their words as large as the room (width, height), in inches from the figure's
+    lower left corner.
+
+    The words are measured once: matplotlib's "constrained" layout does it twice, and a legend
+    beside a map that keeps its shape is cut off by it.
+    """
+    figure = axes.figure
+    outer = axes.get_tightbbox(figure.canvas.get_renderer()).get_points() / figure.dpi
+    inner = axes.bbox.get_points() / figure.dpi  # in its own shape since it was measured
+    before, after = inner[0] - outer[0] + PAD, outer[1] - inner[1] + PAD
+    free = np.maximum(room - before - after, LEAST)
+    size = free
+    if axes.get_aspect() != "auto":
+        shape = inner[1] - inner[0]
+        size = shape * (free / shape).min()
+    corner = before + (free - size) / 2
+    axes.set_position(np.concatenate([corner, size]) / np.tile(figure.get_size_inches(), 2))
 
 
 def without_titles(panels: Mapping[str, np.ndarray], dpi: int) -> dict[str, np.ndarray]:

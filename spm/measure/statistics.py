@@ -62,7 +62,6 @@ class Statistics:
         recognition: class -> how well it is recognised, where that was evaluated.
         scanned: share of the frame that the scan fills; less than 1 for a corrected image.
         summary: what NAME_summary.json holds.
-        figures: drawn figures by title, once `spm.measure.figures.figures` was asked for them.
     """
 
     molecules: list[Molecule]
@@ -77,7 +76,6 @@ class Statistics:
     recognition: Mapping[str, Recognition] = field(default_factory=dict)
     scanned: float = 1.0
     summary: dict[str, Any] = field(default_factory=dict)
-    figures: dict[str, Any] = field(default_factory=dict, repr=False)
 
     @property
     def pixels(self) -> float:
@@ -163,30 +161,29 @@ def write_statistics(
         stem_path: the folder and NAME of the results, such as img_cache/NAME.
         molecules, height, width, nm_per_pixel, heights_nm, class_names: see `measure`.
     """
+    from spm.measure.figures import figures, save_sheet, sheet
+
     found = measure(
         molecules, height, width, nm_per_pixel, heights_nm=heights_nm, class_names=class_names
     )
-    save(stem_path, found)
+    save_summary(stem_path, found)
+    save_sheet(stem_path, sheet(figures(found)))
     return found
 
 
-def save(stem_path: Path, found: Statistics, **more: Any) -> None:
-    """Write NAME_summary.json and NAME_statistics.png.
+def save_summary(stem_path: Path, found: Statistics, **more: Any) -> None:
+    """Write NAME_summary.json.
 
     Args:
         stem_path: the folder and NAME of the results, such as img_cache/NAME.
         found: of `measure`.
         more: what the summary holds besides, such as `settings` that made the result.
     """
-    from spm.io.figure_style import save_pixels
-    from spm.measure.figures import DPI, sheet
-
     stem_path = Path(stem_path)
     write_json(
         stem_path.with_name(f"{stem_path.name}_summary.json"),
         without_nan(found.summary | plain(more)),
     )
-    save_pixels(stem_path.with_name(f"{stem_path.name}_statistics.png"), sheet(found), DPI)
 
 
 def nearest_pairs(

@@ -75,15 +75,18 @@ def _pool_folder(folder: Path, asked: Asked) -> tuple[Pool, list[InputError]]:
     writing.write_images(folder / TABLES[1], pool)
     writing.write_classes(folder / TABLES[2], pool)
     writing.write_domains(folder / TABLES[3], pool)
-    drawn = {}
+    drawn: dict[str, bytes] = {}
     if asked.figures:
         from spm.io.figure_sheet import without_titles
         from spm.io.figure_style import save_pixels
+        from spm.io.images import encode_png
         from spm.pooled.figures import DPI, figures, sheet
+        from spm.report.tables import PNG_LEVEL
 
         panels = figures(pool)
         save_pixels(folder / FIGURES, sheet(panels), DPI)
-        drawn = without_titles(panels, DPI)
+        below = without_titles(panels, DPI)
+        drawn = {caption: encode_png(panel, PNG_LEVEL) for caption, panel in below.items()}
     files = [*TABLES, *([FIGURES] if drawn else [])]
     write_index(folder / INDEX, pool, drawn, files)
     return pool, problems

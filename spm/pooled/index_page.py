@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import numpy as np
-
 from spm.io.class_colours import class_colours
 from spm.measure.handedness import Excess
 from spm.pooled.pool import Pool, corrected_count, images_text, mean_areas, spread
@@ -42,15 +40,13 @@ a { color: var(--accent); }
 """
 
 
-def write_index(
-    path: Path, pool: Pool, figures: Mapping[str, np.ndarray], files: list[str]
-) -> None:
+def write_index(path: Path, pool: Pool, figures: Mapping[str, bytes], files: list[str]) -> None:
     """Write the page, atomically.
 
     Args:
         path: index.html in the folder of the results.
         pool: all images.
-        figures: caption -> (H, W, 3) uint8 RGB.
+        figures: caption -> PNG file.
         files: names of the tables beside the page.
     """
     total = sum(pool.counts(name) for name in pool.class_names)

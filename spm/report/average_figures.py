@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+import cv2
 import numpy as np
 from matplotlib import colormaps, patheffects
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -23,6 +25,7 @@ CURVE = (0.62, 0.62, 2.3, 2.16)  # left, bottom, width and height of the noise c
 BAR = (0.08, 0.09, 0.8)  # gap, width, and height in those of the image
 FINEST_STEP = 0.5  # side of a pixel of a cell's layer, image pixels
 COLOUR_MAP = "afmhot"
+B_SPLINE = np.array([1, 4, 1]) / 6  # a cubic one at whole places
 REPEATS = 1.7  # height and width of a layer, in those of its cell
 
 Corner = tuple[float, float]  # left and bottom of a panel, inches
@@ -77,10 +80,8 @@ def _cell_row(
     for corner_of, image, title in zip(row[:2], (values, deviation), titles, strict=True):
         axes = _show(figure, corner_of, image, unit)
         axes.plot(*(outline - 0.5).T, color="white", lw=1.3, path_effects=_rim(2.6))
-        axes.set_xlim(-0.5, image.shape[1] - 0.5)
-        axes.set_ylim(image.shape[0] - 0.5, -0.5)
         _scale_bar(axes, image.shape, step, scale)
-        axes.set_title(title, loc="left", fontsize=8)
+        _title(axes, title)
     left, bottom, *size = CURVE
     _noise_curve(_axes(figure, row[2][0] + left, row[2][1] + bottom, *size), cell.average, unit)
 
@@ -103,7 +104,7 @@ def _molecule_row(
     for corner, image, title in zip(row, images, titles, strict=True):
         axes = _show(figure, corner, image, unit)
         _scale_bar(axes, image.shape, 1.0, scale)
-        axes.set_title(title, loc="left", fontsize=8)
+        _title(axes, title)
 
 
 def _symmetry_words(order: int, likeness: float | None) -> str:
@@ -123,10 +124,14 @@ def _show(figure: Figure, corner: Corner, image: np.ndarray, unit: str) -> Axes:
     size = np.array(image.shape[::-1]) * min(np.array(IMAGE) / image.shape[::-1])
     left, bottom = corner[0] + LEFT, corner[1] + BOTTOM + IMAGE[1] - size[1]
     axes = _axes(figure, left, bottom, *size)
-    low, high = np.percentile(image, [0.5, 99.5])
-    axes.imshow(image, cmap=COLOUR_MAP, vmin=low, vmax=max(high, low + 1e-12),
-                interpolation="bicubic")  # fmt: skip
     axes.set_axis_off()
+    axes.set_xlim(-0.5, image.shape[1] - 0.5)
+    axes.set_ylim(image.shape[0] - 0.5, -0.5)
+    low, high = np.percentile(image, [0.5, 99.5])
+    columns, rows = np.round(size * DPI).astype(int)
+    smooth = cv2.sepFilter2D(image, -1, B_SPLINE, B_SPLINE)  # interpolated alone it is jagged
+    fine = cv2.resize(smooth, (columns, rows), interpolation=cv2.INTER_CUBIC)
+    _paste(figure, left, bottom, (fine - low) / max(high - low, 1e-12))
     gap, width, share = BAR
     height = share * size[1]
     place = left + size[0] + gap, bottom + (size[1] - height) / 2, width, height
@@ -141,9 +146,7 @@ def _colour_bar(
     matplotlib's is an image's axes more, which take longer than the image."""
     left, bottom, width, height = place
     rows, columns = round(height * DPI), round(width * DPI)
-    colours = colormaps[COLOUR_MAP](np.linspace(0, 1, rows)) * 255  # the lowest row first
-    pixels = np.repeat(colours.round().astype(np.uint8)[:, None], columns, axis=1)
-    figure.figimage(pixels, round(left * DPI), round(bottom * DPI), origin="lower")
+    _paste(figure, left, bottom, np.repeat(np.linspace(1, 0, rows)[:, None], columns, axis=1))
     whole, beside = figure.get_size_inches(), left + width + 0.04
     look = {"fontsize": 7, "color": OPEN_AXES["xtick.color"]}
     for value, y, side in ((low, bottom, "bottom"), (high, bottom + height, "top")):
@@ -152,6 +155,31 @@ def _colour_bar(
     figure.text(
         beside / whole[0], middle, phrase_or_name(unit), va="center", rotation="vertical", **look
     )
+
+
+class _Pixels(Artist):
+    """Pixels (H, W, 4) uint8 as they are, from a place in pixels of the figure: matplotlib's own
+    images are resampled for each drawing, even to their own size."""
+
+    def __init__(self, pixels: np.ndarray, left: int, bottom: int):
+        super().__init__()
+        self.set_zorder(-1)
+        self._pixels, self._left, self._bottom = pixels[::-1], left, bottom
+
+    def draw(self, renderer) -> None:
+        renderer.draw_image(renderer.new_gc(), self._left, self._bottom, self._pixels)
+
+
+def _paste(figure: Figure, left: float, bottom: float, values: np.ndarray) -> None:
+    """Draw values (H, W) of 0 to 1 in colours, a pixel each, left and bottom in inches; below all
+    axes."""
+    pixels = colormaps[COLOUR_MAP](np.clip(values, 0, 1), bytes=True)
+    figure.add_artist(_Pixels(pixels, round(left * DPI), round(bottom * DPI)))
+
+
+def _title(axes: Axes, words: str) -> None:
+    # At a given height: else all words of the axes are measured to find one above them.
+    axes.set_title(words, loc="left", fontsize=8, y=1.0)
 
 
 def _axes(figure: Figure, left: float, bottom: float, width: float, height: float) -> Axes:
@@ -183,7 +211,7 @@ def _rim(width: float) -> list:
 
 def _noise_curve(axes: Axes, average: Mean, unit: str) -> None:
     """Draw the error of a mean cell against the number of cells."""
-    axes.set_title(phrase("error of the mean"), loc="left", fontsize=8)
+    _title(axes, phrase("error of the mean"))
     axes.set_xlabel(phrase("cells in the mean"))
     axes.set_ylabel(phrase("root mean square ({unit})", unit=phrase_or_name(unit)))
     if len(average.noise) < 2:

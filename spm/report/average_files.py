@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,43 @@ TILE_STEP = 1.0  # side of a pixel in a cell's TIFF, image pixels
 _TIFF = r"_(cell_\d+|mean_.+)\.tif"
 
 
-def write_averages(
-    stem_path: Path, found: Statistics, image: np.ndarray, heights_nm: np.ndarray | None
-) -> Path | None:
+@dataclass(frozen=True)
+class Averages:
+    """What repeats in an image.
+
+    Attributes:
+        cells: the mean cells of the largest domains.
+        molecules: a mean molecule for each class that has one.
+        unit: of the values: "nm" or "grey levels".
+        nm_per_pixel: of the image; None where it is not known.
+    """
+
+    cells: list[MeanCell]
+    molecules: list[MeanMolecule]
+    unit: str
+    nm_per_pixel: float | None
+
+
+def averages_of(
+    found: Statistics, image: np.ndarray, heights_nm: np.ndarray | None
+) -> Averages | None:
+    """Return the mean unit cells and mean molecules of an image, or None where nothing repeats.
+
+    Args:
+        found: of `spm.measure.statistics.measure`.
+        image: (H, W, 3) uint8 RGB; its brightness is averaged where heights are not known.
+        heights_nm: (H, W) levelled heights, or None.
+    """
+    values, unit = image_values(image, heights_nm)
+    domains = enumerate(found.order.domains[:MOST_DOMAINS], start=1)
+    cells = [c for k, d in domains if (c := mean_cell(values, d, k, found.molecules))]
+    classes = [
+        m for name in found.class_names if (m := mean_molecule(values, found.molecules, name))
+    ]
+    return Averages(cells, classes, unit, found.nm_per_pixel) if cells or classes else None
+
+
+def save_averages(stem_path: Path, averages: Averages | None) -> Path | None:
     """Write the mean unit cells and mean molecules of an image.
 
     NAME_averages.png shows them; NAME_averages.npz holds for each cell k `cell_k_mean`, `_sd`
@@ -33,38 +68,30 @@ def write_averages(
 
     Args:
         stem_path: the folder and NAME of the results, such as img_cache/NAME.
-        found: of `spm.measure.statistics.measure`.
-        image: (H, W, 3) uint8 RGB; its brightness is averaged where heights are not known.
-        heights_nm: (H, W) levelled heights, or None.
+        averages: None only removes what an earlier run wrote.
 
     Returns:
-        NAME_averages.png, or None where nothing repeats.
+        NAME_averages.png, or None without averages.
     """
     stem_path = Path(stem_path)
     remove_averages(stem_path)
-    values, unit = image_values(image, heights_nm)
-    domains = enumerate(found.order.domains[:MOST_DOMAINS], start=1)
-    cells = [c for k, d in domains if (c := mean_cell(values, d, k, found.molecules))]
-    classes = [
-        m for name in found.class_names if (m := mean_molecule(values, found.molecules, name))
-    ]
-    if not cells and not classes:
+    if averages is None:
         return None
-    scale = found.nm_per_pixel
-    arrays: dict[str, Any] = {"value_unit": unit, "nm_per_pixel": scale or np.nan}
-    for cell in cells:
+    scale = averages.nm_per_pixel
+    arrays: dict[str, Any] = {"value_unit": averages.unit, "nm_per_pixel": scale or np.nan}
+    for cell in averages.cells:
         arrays |= _cell_arrays(cell)
         name = f"{stem_path.name}_cell_{cell.domain}.tif"
         layers = [cell.tiled(TILE_STEP)[0], cell.spread().tiled(TILE_STEP)[0]]
         _write_tiff(stem_path.with_name(name), layers, scale and scale * TILE_STEP)
-    for molecule in classes:
+    for molecule in averages.molecules:
         arrays |= _molecule_arrays(molecule)
         name = f"{stem_path.name}_mean_{safe_name(molecule.class_name)}.tif"
         layers = [molecule.average.mean, molecule.average.sd]
         _write_tiff(stem_path.with_name(name), layers, scale)
     with atomic_path(stem_path.with_name(f"{stem_path.name}_averages.npz")) as temporary:
         np.savez_compressed(temporary, **arrays)
-    figure = average_figure(cells, classes, scale, unit)
+    figure = average_figure(averages.cells, averages.molecules, scale, averages.unit)
     return save_figure(figure, stem_path.with_name(f"{stem_path.name}_averages.png"))
 
 

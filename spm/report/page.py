@@ -10,6 +10,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,19 @@ TEMPLATE = Path(__file__).with_name("report_page.html")
 PLACES = re.compile(r'\{\{(?:(\w+)|"([^"]+)")\}\}')  # {{field}} and {{"words of the page"}}
 
 
+@dataclass(frozen=True)
+class Drawings:
+    """What a report shows.
+
+    Attributes:
+        figures: caption -> PNG file.
+        averages: PNG file of the mean cells and molecules, None where nothing repeats.
+    """
+
+    figures: dict[str, bytes] = field(default_factory=dict)
+    averages: Path | None = None
+
+
 def write_report(
     path: Path,
     image: np.ndarray,
@@ -35,28 +49,41 @@ def write_report(
     *,
     title: str,
     settings: Mapping[str, Any] | None = None,
-    averages: Callable[[], Path | None] = lambda: None,
+    drawings: Drawings | None = None,
 ) -> None:
     """Write the report of one image, atomically.
 
     Args:
         path: of the HTML file.
-        image: (H, W, 3) uint8 RGB, without drawings.
+        image, found, title, settings: see `begin_report`.
+        drawings: its figures. Defaults to none.
+    """
+    begin_report(image, found, title=title, settings=settings)(path, drawings or Drawings())
+
+
+def begin_report(
+    image: np.ndarray,
+    found: Statistics,
+    *,
+    title: str,
+    settings: Mapping[str, Any] | None = None,
+) -> Callable[[Path, Drawings], None]:
+    """Make all of a report but the figures, which another process may still draw.
+
+    Args:
+        image: (H, W, 3) uint8 RGB, without drawings; not needed any more afterwards.
         found: of `spm.measure.statistics.measure`; it carries the molecules.
         title: heading, such as the image's file name.
         settings: what made the result, name -> value, shown as it is; nested mappings get a
             heading each. Defaults to none.
-        averages: what gives the PNG file of the mean cells and molecules, or None; it is asked
-            last, since another process may draw it. Defaults to none.
-    """
-    from spm.io.figure_sheet import without_titles
-    from spm.measure.figures import DPI, figures
 
+    Returns:
+        What writes the report, given its path and its figures.
+    """
     sections = [
         tables.class_section(found),
         tables.lattice_section(found),
         tables.neighbour_section(found),
-        tables.figure_section(without_titles(figures(found), DPI), phrase("Figures")),
     ]
     made_with = tables.settings_section(settings or {})
     fields = {
@@ -69,17 +96,26 @@ def write_report(
         "layers": _layers(found),
         "data": _data(found),
     }
-    drawn = averages()
-    means = {phrase("Mean unit cells and molecules"): drawn} if drawn else {}
-    sections += [tables.figure_section(means, phrase("Averages")), made_with]
-    fields["sections"] = "\n".join(part for part in sections if part)
-    template = TEMPLATE.read_text(encoding="utf-8")
 
-    def filled(match: re.Match[str]) -> str:
+    def write(path: Path, drawings: Drawings) -> None:
+        mean = drawings.averages
+        means = {phrase("Mean unit cells and molecules"): mean} if mean else {}
+        drawn = tables.figure_section(drawings.figures, phrase("Figures"))
+        parts = [*sections, drawn, tables.figure_section(means, phrase("Averages")), made_with]
+        text = "\n".join(part for part in parts if part)
+        write_text(path, _filled(fields | {"sections": text}))
+
+    return write
+
+
+def _filled(fields: Mapping[str, str]) -> str:
+    """Return the page with its places filled in, in one pass, so that braces in a class name or a
+    setting are never filled in."""
+
+    def filling(match: re.Match[str]) -> str:
         return fields[match[1]] if match[1] else escape(phrase(match[2]))
 
-    # In one pass, so that braces in a class name or a setting are never filled in.
-    write_text(path, PLACES.sub(filled, template))
+    return PLACES.sub(filling, TEMPLATE.read_text(encoding="utf-8"))
 
 
 def page_style() -> str:

@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 
-from spm.io.images import encode_png
 from spm.measure.statistics import Statistics
 from spm.measure.uncertainty import Interval
 from spm.run.language import counted_phrase, joined, phrase, phrase_or_name
@@ -145,12 +144,11 @@ def neighbour_section(found: Statistics) -> str:
     return section(phrase("Nearest neighbours"), table(header, rows))
 
 
-def figure_section(figures: Mapping[str, np.ndarray | Path], title: str) -> str:
-    """Return a section of figures, caption -> (H, W, 3) uint8 RGB or PNG file; nothing without
-    any."""
+def figure_section(figures: Mapping[str, bytes | Path], title: str) -> str:
+    """Return a section of figures, caption -> PNG file or its bytes; nothing without any."""
     parts = []
     for name, figure in figures.items():
-        png = figure.read_bytes() if isinstance(figure, Path) else encode_png(figure, PNG_LEVEL)
+        png = figure.read_bytes() if isinstance(figure, Path) else figure
         caption, uri = escape(name), data_uri("image/png", png)
         parts.append(
             f'<figure><figcaption>{caption}</figcaption><img alt="{caption}" src="{uri}"></figure>'

@@ -14,9 +14,9 @@ from spm.geometry import affine
 from spm.io.images import write_image
 from spm.io.pixel_size import write_scaled_png
 from spm.measure.recognition import recognition_of
-from spm.measure.statistics import measure, save, summarise
-from spm.report.average_files import write_averages
+from spm.measure.statistics import measure, save_summary, summarise
 from spm.report.drawing import draw_molecules
+from spm.report.drawings import write_drawings
 from spm.report.page import write_report
 from spm.report.predicted import Predicted
 from spm.report.second_scan import drift_note, drift_words
@@ -70,11 +70,11 @@ def write_undistorted(given: Predicted, found: Undistortion, language: str = "en
     settings = _settings_of(given)
     made_with = {**settings, "undistorted": _in_words(found)}
     with written_in(language):
-        save(stem, statistics, settings=made_with, undistorted=stored)
-        averages = write_averages(stem, statistics, image, heights)
+        save_summary(stem, statistics, settings=made_with, undistorted=stored)
         write_report(
             stem.with_name(f"{stem.name}_report.html"), image, statistics, title=stem.name,
-            settings={**settings, "undistorted": _in_words(found)}, averages=lambda: averages,
+            settings={**settings, "undistorted": _in_words(found)}, 
+            drawings=write_drawings(stem, statistics, image, heights, language),
         )  # fmt: skip
     drawn = draw_molecules(image, molecules, given.class_names, in_place=True)
     write_image(stem.with_name(f"{stem.name}_predicted.png"), drawn)

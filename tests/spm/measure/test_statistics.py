@@ -164,7 +164,7 @@ def test_figures_of_a_full_and_of_an_empty_image():
         "Lattice and domains",
     ]
     # What is drawn once stands on the sheet, two side by side, and without titles in the report.
-    sheet, (height, width, _) = figures.sheet(found), drawn["Areas"].shape
+    sheet, (height, width, _) = figures.sheet(drawn), drawn["Areas"].shape
     assert sheet.shape == (3 * height, 2 * width, 3)
     assert (sheet[height : 2 * height, width:] == drawn["Distances to the nearest neighbour"]).all()
     below = without_titles(drawn, figures.DPI)["Areas"]
@@ -173,7 +173,7 @@ def test_figures_of_a_full_and_of_an_empty_image():
     assert title.min() < 60  # its letters
     empty = statistics.measure([], 100, 200, class_names=["A"])
     assert figures.figures(empty) == {}
-    assert figures.sheet(empty).min() < 255  # "no molecules"
+    assert figures.sheet({}).min() < 255  # "no molecules"
     assert empty.summary["total"]["count"] == 0
     assert empty.summary["classes"]["A"]["area"] == {"n": 0, "unit": "px^2"}
     assert "no_lattice" in empty.summary

@@ -8,7 +8,7 @@ from spm import average
 from spm.errors import InputError
 from spm.io.pixel_size import write_scaled_png
 from spm.measure.statistics import measure
-from spm.report.average_files import write_averages
+from spm.report.average_files import averages_of, save_averages
 from spm.simulate import simulate
 from spm.structures.annotation import write_annotation
 from spm.structures.molecule import (
@@ -64,14 +64,15 @@ def test_heights_are_averaged_where_they_are_known(scene, tmp_path):
     image, molecules = scene
     heights = image.mean(axis=2) / 400
     found = measure(molecules, 420, 420, NM, heights_nm=heights)
-    assert write_averages(tmp_path / "a", found, image, heights) is not None
+    assert save_averages(tmp_path / "a", averages_of(found, image, heights)) is not None
     with np.load(tmp_path / "a_averages.npz") as stored:
         assert stored["value_unit"] == "nm" and 0.1 < stored["molecule_020a_mean"].max() < 0.64
 
 
 def test_nothing_repeats(tmp_path):
     found = measure([], 50, 50)
-    assert write_averages(tmp_path / "a", found, np.zeros((50, 50, 3), np.uint8), None) is None
+    averages = averages_of(found, np.zeros((50, 50, 3), np.uint8), None)
+    assert averages is None and save_averages(tmp_path / "a", averages) is None
     assert not list(tmp_path.iterdir())
 
 

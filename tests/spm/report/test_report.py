@@ -9,6 +9,7 @@ import pytest
 from spm.measure import statistics
 from spm.measure.uncertainty import Recognition
 from spm.report import page
+from spm.report.drawings import write_drawings
 from spm.structures.molecule import Molecule
 
 NAMES = ["003a", "<b>020a</b> & {{title}}"]
@@ -49,7 +50,8 @@ def write(path, columns=10, rows=8, nm_per_pixel=0.05, **more):
     molecules, height, width = layer(columns, rows)
     image = np.random.default_rng(0).integers(0, 90, (height, width, 3), np.uint8)
     found = statistics.measure(molecules, height, width, nm_per_pixel, class_names=NAMES)
-    page.write_report(path, image, found, title="Bild <1> 扫描.png", **more)
+    drawings = write_drawings(path.with_suffix(""), found, image, None, "en")
+    page.write_report(path, image, found, title="Bild <1> 扫描.png", drawings=drawings, **more)
     return path.read_text(encoding="utf-8")
 
 
@@ -68,7 +70,9 @@ def test_page_is_self_contained_and_escaped(tmp_path):
     assert "1, 2.5" in page and "x.h5" in page and "numpy" in page
     assert "<dd>bias: -1.25; set: not known</dd>" in page
     assert page.count('class="m') == 80
-    assert page.count("<figure>") == 5
+    assert page.count("<figure>") == 6
+    captions = re.findall("<figcaption>(.*?)</figcaption>", page)
+    assert captions[0] == "Areas" and captions[-1] == "Mean unit cells and molecules"
     assert "5 nm</text>" not in page and "2 nm</text>" in page, "12 nm wide: a bar of 2 nm"
 
 

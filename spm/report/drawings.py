@@ -1,0 +1,43 @@
+"""All that matplotlib draws of an image: the figures of its statistics, and its averages."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+
+from spm.io.figure_sheet import without_titles
+from spm.io.images import encode_png
+from spm.measure.figures import DPI, figures, save_sheet, sheet
+from spm.measure.statistics import Statistics
+from spm.report.average_files import averages_of, save_averages
+from spm.report.page import Drawings
+from spm.report.tables import PNG_LEVEL
+from spm.run.language import written_in
+
+
+def write_drawings(
+    stem_path: Path, found: Statistics, image: np.ndarray, heights_nm: np.ndarray | None,
+    language: str,
+) -> Drawings:  # fmt: skip
+    """Write NAME_statistics.png and the averages; may run in a process of its own.
+
+    Args:
+        stem_path, found, image, heights_nm: see `spm.report.average_files`.
+        language: of the words in the figures.
+    """
+    # One thread draws, which is Python's work; averaging and compressing are not.
+    with ThreadPoolExecutor(1) as beside, written_in(language):
+        averages = beside.submit(averages_of, found, image, heights_nm)
+        panels = figures(found)
+        shown = beside.submit(_saved, stem_path, sheet(panels), panels)
+        mean = save_averages(stem_path, averages.result())
+        return Drawings(shown.result(), mean)
+
+
+def _saved(stem_path: Path, whole: np.ndarray, panels: dict[str, np.ndarray]) -> dict[str, bytes]:
+    """Write the sheet; return the panels for the report."""
+    save_sheet(stem_path, whole)
+    shown = without_titles(panels, DPI)
+    return {caption: encode_png(panel, PNG_LEVEL) for caption, panel in shown.items()}
