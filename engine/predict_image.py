@@ -39,6 +39,7 @@ from spm.structures.annotation import write_annotation
 from spm.structures.molecule import Molecule, molecules_to_annotation, write_table
 
 SHOW_PROGRESS_FROM = 8  # tiles
+MOST_COPIED = 64_000_000  # bytes of an image of which a copy is drawn into, while figures are drawn
 
 
 @dataclass
@@ -230,12 +231,14 @@ def _write_results(
         write_table(out_dir / f"{name}_molecules.csv", molecules, nm_per_pixel)
         write_annotation(result, annotation)
     write_page = _statistics(out_dir / name, image, report) if report else None
-    # The image is not needed any more: drawing into it saves a copy of a large one.
-    drawn = draw_molecules(image, molecules, detector.class_names, in_place=True)
-    write_image(out_dir / f"{name}_predicted.png", drawn, durable=True)
+    copied = image.nbytes <= MOST_COPIED
+    if copied:
+        _write_drawn(out_dir / f"{name}_predicted.png", image.copy(), molecules, detector)
     notes = report.notes if report else []
     if write_page:
         write_page(out_dir / f"{name}_report.html", report.drawings())
+    if not copied:  # drawn into, now that nobody needs it
+        _write_drawn(out_dir / f"{name}_predicted.png", image, molecules, detector)
     counts = _summary(molecules, detector)
     doubt = remark(
         molecules, detector.molecule_size, plan.settings.tile_scale is not None,
@@ -246,6 +249,13 @@ def _write_results(
     if kept:
         notes.append(f"your corrections of its earlier prediction are kept: {kept}")
     return f"{path.name}: {counts} ({width} x {height}", notes
+
+
+def _write_drawn(
+    path: Path, image: np.ndarray, molecules: list[Molecule], detector: Detector
+) -> None:
+    drawn = draw_molecules(image, molecules, detector.class_names, in_place=True)
+    write_image(path, drawn, durable=True)
 
 
 def _said(summary: tuple[str, list[str]], start: float) -> str:

@@ -317,6 +317,28 @@ def test_an_image_of_any_kind_too_large_to_be_enlarged_is_drawn(room, name):
     assert (drawn != shown).any() == (name != "a.png")  # nothing is red or blue in grey
 
 
+def test_means_are_those_of_the_image_and_not_of_the_drawing(room, monkeypatch):
+    """Into an image that nobody needs any more is drawn, wherever its figures are made."""
+    folder, _ = room
+    path = folder / "images" / "a.png"
+    write_image(path, blobs(SMALL + 20, 150)[0])
+
+    def means(name):
+        with np.load(folder / "img_cache" / f"{name}_averages.npz") as stored:
+            return {key: stored[key] for key in stored.files if key.endswith("_mean")}
+
+    assert predict_big_pic.main(files=[path]) == 0
+    expected = means("a")
+    assert {"molecule_red_mean", "molecule_blue_mean"} <= set(expected)
+    for name, most_copied in (("copied", 10**9), ("not", 0)):
+        monkeypatch.setattr(predict_image, "MOST_COPIED", most_copied)
+        out = folder / "img_cache"
+        predict_image.predict_file(path, name, out, fake(), Settings(), report=True)
+        assert (read_image(out / f"{name}_predicted.png") != read_image(path)).any()
+        for key, mean in means(name).items():
+            np.testing.assert_array_equal(mean, expected[key])
+
+
 def test_second_run_replaces_the_tiles_of_its_images_only(room):
     folder, _ = room
     predict_big_pic.main(report=False)
