@@ -151,7 +151,7 @@ class LightConfig(ShapesConfig):
     RPN_ANCHOR_SCALES = (37, 74, 148, 296)  # replaced by what the outlines' sizes ask for
     PRE_NMS_LIMIT = 1000
     POST_NMS_ROIS_TRAINING = 300
-    POST_NMS_ROIS_INFERENCE = 600
+    POST_NMS_ROIS_INFERENCE = 300
     TILE_DIM = 448
     TRAIN_ROIS_PER_IMAGE = 32
     ROI_POSITIVE_RATIO = 0.25

@@ -70,7 +70,9 @@ def load_detector(
     threshold = metadata["score_threshold"]
     wanted = threshold if settings.score_threshold is None else settings.score_threshold
     lowest = lowest_answer(wanted, len(metadata["class_names"]))
+    more: dict = {}
     if exported := load_exported(weights, metadata["config"], engine):
+        more["prepare"] = exported.prepare
         sides, batch_size, runs = exported.sides, 1, f"OpenVINO, {exported.dtype}"
         look = functools.partial(exported.detect_cropped, lowest_score=lowest)
     else:
@@ -92,6 +94,7 @@ def load_detector(
         mirror=bool(metadata["config"].get("MIRROR", True)),
         outline_bias=_outline_biases(weights, metadata),
         appearance=metadata["extra"] or {},
+        **more,
     )
 
 

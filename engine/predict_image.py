@@ -21,7 +21,7 @@ from spm.checks.kept_corrections import keep_correction
 from spm.checks.predictions import mark_prediction
 from spm.errors import InputError
 from spm.inference.detector import Detector
-from spm.inference.predict import Settings, find_molecules
+from spm.inference.predict import Settings, find_molecules, image_grid
 from spm.inference.tiles import Tile
 from spm.instruments.heights import Opened
 from spm.instruments.inputs import open_image
@@ -188,6 +188,7 @@ class _Found:
 def _find(path: Path, name: str, opened: Opened, detector: Detector, plan: Plan) -> _Found:
     """Finds the molecules of an image, and writes its tiles."""
     drawn = Drawn(opened.image)
+    detector.prepare(image_grid(detector, *opened.image.shape[:2], plan.settings).size)
     if plan.match_colours:
         drawn = in_trained_colours(opened.image, detector, plan.settings)
     molecules = _recognise(path, name, drawn.image, detector, plan)

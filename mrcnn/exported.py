@@ -12,6 +12,7 @@ import json
 import sys
 import zipfile
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -90,6 +91,7 @@ class ExportedNetwork:
 
     def __init__(self, path, bfloat16=False):
         self._path, self._networks = path, {}
+        self._compiler = ThreadPoolExecutor(1, "compiler")
         about = read_about(path)
         self.sides = about.get("sides") or [about.get("side")]
         name = "network_{}.xml" if "sides" in about else "network.xml"
@@ -115,14 +117,18 @@ class ExportedNetwork:
             f"{self._path} cannot be run ({first}); delete it, and it is written anew"
         )
 
+    def prepare(self, side):
+        """Begin to compile the network for images of a side; nothing is waited for."""
+        if side not in self._networks:
+            self._networks[side] = self._compiler.submit(self._compiled, side)
+
     def _network(self, side):
         """The network for images of a side; it is compiled when it is needed."""
-        if side not in self._networks:
-            try:
-                self._networks[side] = self._compiled(side)
-            except RuntimeError as error:
-                raise self._unusable(error) from error
-        return self._networks[side]
+        self.prepare(side)
+        try:
+            return self._networks[side].result()
+        except RuntimeError as error:
+            raise self._unusable(error) from error
 
     def _compiled(self, side):
         if self.dtype == "bfloat16":

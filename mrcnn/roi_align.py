@@ -19,7 +19,7 @@ from keras import ops
 # the last row of a box at the image's border is zero, as it does in crop_and_resize.
 BORDER = 1e-4
 # Boxes that are sampled together: what lies between is several times as large as the result.
-AT_ONCE = 256
+AT_ONCE = 400
 
 
 def bilinear_crop(flat, start, shape, boxes, size, image=None, points="edges"):

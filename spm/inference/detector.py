@@ -72,6 +72,7 @@ class Detector:
             are reported without it.
         appearance: what is known of the images that it was trained on (`engine.likeness`).
         larger_sizes: sides of larger images that it takes as well.
+        prepare: is told the side of the next images; it must not wait for anything.
     """
 
     class_names: list[str]
@@ -87,6 +88,7 @@ class Detector:
     outline_bias: Mapping[str, OutlineBias] = field(default_factory=dict)
     appearance: Mapping[str, Any] = field(default_factory=dict)
     larger_sizes: Sequence[int] = ()
+    prepare: Callable[[int], None] = lambda side: None
 
     def scale_for(self, height: int, width: int) -> float:
         """Return the network pixels per image pixel for an image of this size.

@@ -77,7 +77,8 @@ def find_molecules(
         rgb: (H, W, 3) uint8.
         settings: defaults to `Settings()`.
         on_tile: called for each tile with its input (S, S, 3) and its molecules in the tile's
-            pixels, before merging.
+            pixels, before merging; their outlines are for drawing, see
+            `CroppedMask.drawn_borders`.
         progress: called with (tiles done, tiles in all) after each tile.
 
     Returns:
@@ -98,7 +99,7 @@ def find_molecules(
         if on_tile is not None:
             size = (grid.size, grid.size)
             shown = [d for d in seen if d.objectness >= threshold]
-            on_tile(tile, image, _molecules(shown, detector, 1.0, size, settings))
+            on_tile(tile, image, _molecules(shown, detector, 1.0, size, settings, drawn=True))
         found += _placed(seen, grid, tile, margin)
         if progress is not None:
             progress(done, tile_count)
@@ -229,10 +230,11 @@ def _molecules(
     scale: float,
     image_size: tuple[int, int],
     settings: Settings,
+    drawn: bool = False,
 ) -> list[Molecule]:
     """Turns detections on the lattice into molecules in image coordinates."""
     return [
-        molecule_of(d, detector.class_names, scale, image_size, settings.uncertain_ratio)
+        molecule_of(d, detector.class_names, scale, image_size, settings.uncertain_ratio, drawn)
         for d in detections
     ]
 
@@ -243,6 +245,7 @@ def molecule_of(
     scale: float,
     image_size: tuple[int, int],
     uncertain_ratio: float,
+    drawn: bool = False,
 ) -> Molecule:
     """Turns one detection into a molecule, without orientation.
 
@@ -252,12 +255,16 @@ def molecule_of(
         scale: network pixels per image pixel.
         image_size: (height, width) of the image; outline and box are clipped to it.
         uncertain_ratio: see `Settings`.
+        drawn: it is for a picture only; its outline need not be exact to half a pixel.
     """
     height, width = image_size
     mask = detection.mask.without_specks(SPECK)
     # Continuous coordinates: scaling needs no half-pixel shift (see spm.inference.tiles).
     # An outline that was put right (`_unbiased`) is that of a mask in one piece.
-    exact = mask.borders() if detection.outline is None else [oriented(detection.outline)]
+    if detection.outline is None:
+        exact = mask.drawn_borders() if drawn else mask.borders()
+    else:
+        exact = [oriented(detection.outline)]
     borders = [np.clip(points / scale, 0, (width, height)) for points in exact]
     points = np.concatenate(borders)
     rows, columns = np.nonzero(mask.pixels)

@@ -57,26 +57,43 @@ def averages_of(
 
 
 def save_averages(stem_path: Path, averages: Averages | None) -> Path | None:
-    """Write the mean unit cells and mean molecules of an image.
-
-    NAME_averages.png shows them; NAME_averages.npz holds for each cell k `cell_k_mean`, `_sd`
-    (pixels along a and b), `_vectors_px`, `_count`, `_noise`, `_sites`, `_site_classes`, and for
-    each class the same with `molecule_CLASS` (pixels as in the image), `_symmetrised`, `_symmetry`,
-    with `value_unit` and `nm_per_pixel` (nan where not known). NAME_cell_k.tif is the mean layer,
-    NAME_mean_CLASS.tif the mean molecule, both as 32-bit float stacks of mean and standard
-    deviation with the scale the way ImageJ reads it. Those of an earlier run are replaced.
-
-    Args:
-        stem_path: the folder and NAME of the results, such as img_cache/NAME.
-        averages: None only removes what an earlier run wrote.
+    """Write the mean unit cells and mean molecules of an image: `save_values`, `save_drawing`.
 
     Returns:
         NAME_averages.png, or None without averages.
     """
+    save_values(stem_path, averages)
+    return save_drawing(stem_path, averages)
+
+
+def save_drawing(stem_path: Path, averages: Averages | None) -> Path | None:
+    """Write NAME_averages.png, which shows the averages; return it, or None without averages."""
+    if averages is None:
+        return None
+    figure = average_figure(
+        averages.cells, averages.molecules, averages.nm_per_pixel, averages.unit
+    )
+    return save_figure(figure, Path(stem_path).with_name(f"{Path(stem_path).name}_averages.png"))
+
+
+def save_values(stem_path: Path, averages: Averages | None) -> None:
+    """Write the averages as numbers, after removing all that an earlier run wrote of them.
+
+    NAME_averages.npz holds for each cell k `cell_k_mean`, `_sd` (pixels along a and b),
+    `_vectors_px`, `_count`, `_noise`, `_sites`, `_site_classes`, and for each class the same
+    with `molecule_CLASS` (pixels as in the image), `_symmetrised`, `_symmetry`, with
+    `value_unit` and `nm_per_pixel` (nan where not known). NAME_cell_k.tif is the mean layer,
+    NAME_mean_CLASS.tif the mean molecule, both as 32-bit float stacks of mean and standard
+    deviation with the scale the way ImageJ reads it.
+
+    Args:
+        stem_path: the folder and NAME of the results, such as img_cache/NAME.
+        averages: None only removes.
+    """
     stem_path = Path(stem_path)
     remove_averages(stem_path)
     if averages is None:
-        return None
+        return
     scale = averages.nm_per_pixel
     arrays: dict[str, Any] = {"value_unit": averages.unit, "nm_per_pixel": scale or np.nan}
     for cell in averages.cells:
@@ -91,8 +108,6 @@ def save_averages(stem_path: Path, averages: Averages | None) -> Path | None:
         _write_tiff(stem_path.with_name(name), layers, scale)
     with atomic_path(stem_path.with_name(f"{stem_path.name}_averages.npz")) as temporary:
         np.savez_compressed(temporary, **arrays)
-    figure = average_figure(averages.cells, averages.molecules, scale, averages.unit)
-    return save_figure(figure, stem_path.with_name(f"{stem_path.name}_averages.png"))
 
 
 def image_values(image: np.ndarray, heights_nm: np.ndarray | None) -> tuple[np.ndarray, str]:

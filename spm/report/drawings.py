@@ -11,7 +11,7 @@ from spm.io.figure_sheet import without_titles
 from spm.io.images import encode_png
 from spm.measure.figures import DPI, figures, save_sheet, sheet
 from spm.measure.statistics import Statistics
-from spm.report.average_files import averages_of, save_averages
+from spm.report.average_files import Averages, averages_of, save_drawing, save_values
 from spm.report.page import Drawings
 from spm.report.tables import PNG_LEVEL
 from spm.run.language import written_in
@@ -29,11 +29,20 @@ def write_drawings(
     """
     # One thread draws, which is Python's work; averaging and compressing are not.
     with ThreadPoolExecutor(1) as beside, written_in(language):
-        averages = beside.submit(averages_of, found, image, heights_nm)
+        averages = beside.submit(_averaged, stem_path, found, image, heights_nm)
         panels = figures(found)
         shown = beside.submit(_saved, stem_path, sheet(panels), panels)
-        mean = save_averages(stem_path, averages.result())
+        mean = save_drawing(stem_path, averages.result())
         return Drawings(shown.result(), mean)
+
+
+def _averaged(
+    stem_path: Path, found: Statistics, image: np.ndarray, heights_nm: np.ndarray | None
+) -> Averages | None:
+    """Write the averages' values, and return them."""
+    averages = averages_of(found, image, heights_nm)
+    save_values(stem_path, averages)
+    return averages
 
 
 def _saved(stem_path: Path, whole: np.ndarray, panels: dict[str, np.ndarray]) -> dict[str, bytes]:

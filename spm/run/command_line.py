@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from spm.errors import InputError, os_sentence
-from spm.run.garbage import spare_the_last_search
+from spm.run.garbage import leave_alone_what_lives
 from spm.run.help_words import bare, help_words, metavar
 from spm.run.setting_kinds import POSITIONAL
 from spm.run.settings import Settings, described, helps, renamed
@@ -78,7 +78,7 @@ def run(main: Callable[..., Any], argv: Sequence[str] | None = None) -> None:
         if not _fills_the_card(error):
             raise
         _report(error, CARD_IS_FULL, debug)
-    spare_the_last_search()
+    leave_alone_what_lives()
     sys.exit(result if isinstance(result, int) and not isinstance(result, bool) else 0)
 
 

@@ -7,15 +7,16 @@ Python's own thresholds a fifteenth of a prediction's time goes into looking thr
 import gc
 
 # Of new objects, and of lookings through younger ones before older ones are (Python: 700 to 2000,
-# 10, 10). A figure that was dropped, with its pixels, goes within a few figures.
-THRESHOLDS = 20_000, 10, 10
+# 10, 10).
+RARELY = 20_000, 10, 10
 
 
 def collect_rarely() -> None:
     """Look for garbage less often, for the rest of this process."""
-    gc.set_threshold(*THRESHOLDS)
+    gc.set_threshold(*RARELY)
 
 
-def spare_the_last_search() -> None:
-    """Let Python end without looking through all that lives: call last."""
+def leave_alone_what_lives() -> None:
+    """Look no more through what lives now: after the imports of a process that then makes much, or
+    at the end of one that would look through all once more."""
     gc.freeze()

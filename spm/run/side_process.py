@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import gc
 import importlib
 import os
 import pickle
@@ -18,9 +19,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from spm.run.garbage import collect_rarely
+from spm.run.garbage import leave_alone_what_lives
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+# For the C library of Linux, as `mrcnn.memory.return_freed_memory` asks it.
+RETURN_MEMORY = {
+    "MALLOC_ARENA_MAX": "1",
+    "MALLOC_MMAP_THRESHOLD_": str(2 << 20),
+    "MALLOC_TRIM_THRESHOLD_": str(8 << 20),
+}
 
 
 class SideProcess:
@@ -43,7 +50,7 @@ class SideProcess:
         with contextlib.suppress(OSError):
             self._process = subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                env={**os.environ, "PYTHONPATH": paths},
+                env={**RETURN_MEMORY, **os.environ, "PYTHONPATH": paths},
             )  # fmt: skip
 
     def __enter__(self) -> SideProcess:
@@ -107,9 +114,9 @@ def serve(modules: list[str]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the other process
     calls, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what is printed goes to the user, not between the answers
-    collect_rarely()
     for module in modules:
         importlib.import_module(module)
+    leave_alone_what_lives()
     while True:
         try:
             function, arguments = pickle.load(calls)  # of the process that started this one
@@ -123,6 +130,8 @@ def serve(modules: list[str]) -> None:
             _send(answers, answer)
         except BrokenPipeError:
             return
+        del function, arguments, answer
+        gc.collect()  # figures, with their pixels: they hold one another
 
 
 if __name__ == "__main__":
