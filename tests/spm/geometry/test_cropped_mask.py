@@ -1,6 +1,7 @@
 """Borders of masks for drawing, beside the exact ones."""
 
 import numpy as np
+
 from spm.geometry.cropped_mask import CroppedMask
 from spm.geometry.polygons import signed_area
 
