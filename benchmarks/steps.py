@@ -1,10 +1,11 @@
 """Compare a training step with that of another checkout of this project, in turn in one run.
 
-    python benchmarks/steps.py --before CHECKOUT [--rounds 3]
+    python benchmarks/steps.py --before CHECKOUT [--rounds 3] [--torchvision PYTHON]
 
 Cases: the light network's step as the recipe has it, and the paper's of all layers, each in the
 type that this processor takes. Prints the medians of the rounds, their ratios to the other
-checkout's, and the machine's load.
+checkout's, and the machine's load. `--torchvision` adds the paper's step of torchvision's Mask
+R-CNN, by a Python that has it (`torchvision_step.py`).
 """
 
 from __future__ import annotations
@@ -23,10 +24,15 @@ sys.path.insert(0, str(ROOT))
 CASES = (("light", 192), ("paper", 512))  # network and side of its images
 
 
-def measure(checkout: Path, network: str, side: int, dtype: str) -> list[float]:
+def command_of(checkout: Path, network: str) -> list[str]:
+    """Returns what runs a step of a checkout, up to the settings that all have."""
+    cases = str(checkout / "benchmarks" / "cases.py")
+    return [sys.executable, cases, "training_step", f"network={network}", "layers=all"]
+
+
+def measure(command: list[str], side: int, dtype: str) -> list[float]:
     """Returns seconds of a step, of the first one, and peak MB, of a process of its own."""
-    settings = (f"network={network}", f"side={side}", f"dtype={dtype}", "layers=all", "repeats=15")
-    command = [sys.executable, str(checkout / "benchmarks" / "cases.py"), "training_step"]
+    settings = (f"side={side}", f"dtype={dtype}", "repeats=15")
     output, _, peak = watched([*command, *settings])
     line = next(x for x in output.splitlines() if x.startswith("RESULT "))
     found = json.loads(line.removeprefix("RESULT "))
@@ -37,6 +43,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--before", type=Path, required=True, help="another checkout")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--torchvision", help="Python of an environment with PyTorch")
     chosen = parser.parse_args()
     from mrcnn.devices import best_dtype
 
@@ -45,10 +52,14 @@ def main() -> None:
     print("| step | way | seconds | first step | MB | ratios | load |")
     print("|---|---|---|---|---|---|---|")
     for network, side in CASES:
-        runs: dict[str, list] = {way: [] for way in ways}
+        commands = {way: command_of(checkout, network) for way, checkout in ways.items()}
+        if network == "paper" and chosen.torchvision:
+            script = str(Path(__file__).with_name("torchvision_step.py"))
+            commands["torchvision"] = [chosen.torchvision, script]
+        runs: dict[str, list] = {way: [] for way in commands}
         for _ in range(chosen.rounds):
-            for way, checkout in ways.items():
-                runs[way].append(measure(checkout, network, side, dtype))
+            for way, command in commands.items():
+                runs[way].append(measure(command, side, dtype))
         medians = {
             way: [statistics.median(column) for column in zip(*found, strict=True)]
             for way, found in runs.items()
