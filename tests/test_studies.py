@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -18,7 +19,18 @@ from detectors import detections
 from spm.errors import InputError
 from spm.inference.detector import Detector
 from spm.io.images import read_image
-from studies import augmentation, drift, networks, nms_filter, resolution, results, systems
+from spm.simulate import SYSTEMS, simulate
+from spm.structures.molecule import annotation_to_molecules
+from studies import (
+    augmentation,
+    calibration,
+    drift,
+    networks,
+    nms_filter,
+    resolution,
+    results,
+    systems,
+)
 from studies.points import Point, Store, run_points
 
 POINTS = [Point(f"seed {seed}", {"seed": seed, "sizes": (1, 2)}) for seed in range(4)]
@@ -317,3 +329,18 @@ def test_drift_is_taken_out_of_simulated_pairs(tmp_path, capsys, monkeypatch):
     for row in rows:
         assert float(row["lattice_after_percent"]) < 0.2 < 1 < float(row["lattice_before_percent"])
     assert "patches: lattice off by at most" in capsys.readouterr().out
+
+
+def test_a_wrong_name_is_a_wrong_answer_and_a_cut_molecule_is_none():
+    names = SYSTEMS["A+B"].class_names
+    _, truth = simulate("A+B", 400, seed=1)
+    found = [replace(m, score=0.9) for m in annotation_to_molecules(truth.classified(names))]
+    whole = [k for k, shape in enumerate(truth.shapes) if not shape.flags.get("edge")]
+    other = {names[0]: names[1], names[1]: names[0]}
+    renamed = whole[3]
+    found[renamed] = replace(found[renamed], class_name=other[found[renamed].class_name])
+    found[whole[5]] = replace(found[whole[5]], unfamiliar=True)
+    rows = calibration.judged(found, truth, names)
+    assert 0 < len(rows) == len(whole) < len(found)
+    assert [right for _, right, _ in rows].count(False) == 1 and not rows[3][1]
+    assert [flagged for *_, flagged in rows].count(True) == 1 and rows[5][2]
