@@ -8,7 +8,7 @@ Takes the results of a folder, image by image, and writes into it
     all_images.csv      a line for each image: counts, densities, coverage, lattice, settings
     all_classes.csv     a line for each class: numbers of all images with confidence intervals
     all_domains.csv     a line for each domain: lattice, hand, counts
-    all_images.png      figures
+    all_images.png      figures, of two images or more
     index.html          all of it, with links to the reports
 
 predict_big_pic.py does the same at its end. A small table of your own, conditions.csv in that

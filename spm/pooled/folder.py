@@ -19,6 +19,7 @@ from spm.run.language import phrase, written_in
 TABLES = ("all_molecules.csv", "all_images.csv", "all_classes.csv", "all_domains.csv")
 FIGURES = "all_images.png"
 INDEX = "index.html"
+LEAST_DRAWN = 2  # images: a figure's point is an image
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Asked:
         evaluation: an evaluation's metrics.json; None takes evaluation/metrics.json of the folder.
         mirror_classes: two classes that are mirror images, or none.
         undistorted: take corrected results (`spm.undistort`) where there are some.
-        figures: draw figures.
+        figures: draw figures, of two images or more.
         language: of figures, page and notes.
     """
 
@@ -76,7 +77,9 @@ def _pool_folder(folder: Path, asked: Asked) -> tuple[Pool, list[InputError]]:
     writing.write_classes(folder / TABLES[2], pool)
     writing.write_domains(folder / TABLES[3], pool)
     drawn: dict[str, bytes] = {}
-    if asked.figures:
+    if len(results) < LEAST_DRAWN:  # the figures are not theirs any more
+        (folder / FIGURES).unlink(missing_ok=True)
+    elif asked.figures:
         from spm.io.figure_sheet import without_titles
         from spm.io.figure_style import save_pixels
         from spm.io.images import encode_png

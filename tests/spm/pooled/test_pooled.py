@@ -86,6 +86,13 @@ def test_figures_and_the_command(folder, capsys):
     assert rows(folder / "all_molecules.csv")[0]["dose (L)"] == "0.0"
     assert rows(folder / "all_images.csv")[4]["dose (L)"] == "0.1"
     assert (folder / "all_images.png").stat().st_size > 50_000
+    for path in [*folder.glob("*_molecules.csv")][1:]:
+        if path.name != "all_molecules.csv":
+            path.unlink()
+    assert pool.main(folder=folder) == 0
+    assert "in 1 image" in capsys.readouterr().out
+    assert not (folder / "all_images.png").exists(), "a point is an image"
+    assert "<figcaption>" not in (folder / INDEX).read_text("utf-8")
 
 
 def test_further_flags_are_counted_apart(folder):
