@@ -84,7 +84,6 @@ def _dense(outline: np.ndarray) -> np.ndarray:
     if total == 0:
         return outline
     counts = np.maximum(1, np.ceil(lengths / total * 10 * BINS)).astype(int)
-    starts = np.repeat(outline, counts, axis=0)
-    steps = np.repeat((ends - outline) / counts[:, None], counts, axis=0)
-    within = np.concatenate([np.arange(count) for count in counts])
-    return starts + steps * within[:, None]
+    side = np.repeat(np.arange(len(outline)), counts)
+    within = np.arange(len(side)) - (np.cumsum(counts) - counts)[side]
+    return outline[side] + ((ends - outline) / counts[:, None])[side] * within[:, None]
