@@ -21,10 +21,10 @@ def clean_label(text: str) -> str:
     """Return a label with one way to write what looks the same.
 
     Full-width letters and digits, spaces that do not break and dashes become the plain ones;
-    characters without width go, and so do spaces at the ends.
+    characters without width go, and so do spaces at the ends and all but one of several.
     """
     if text.isascii():
-        return text.strip()
+        return " ".join(text.split())
     text = unicodedata.normalize("NFC", text)
     plain = []
     for character in text:
@@ -38,7 +38,7 @@ def clean_label(text: str) -> str:
         elif unicodedata.decomposition(character).startswith(_SAME):
             character = unicodedata.normalize("NFKC", character)
         plain.append(character)
-    return "".join(plain).strip()
+    return " ".join("".join(plain).split())
 
 
 def odd_characters(label: str, known_names: Sequence[str]) -> str:
