@@ -232,14 +232,16 @@ def _write_results(
         write_table(out_dir / f"{name}_molecules.csv", molecules, nm_per_pixel)
         write_annotation(result, annotation)
     write_page = _statistics(out_dir / name, image, report) if report else None
-    copied = image.nbytes <= MOST_COPIED
-    if copied:
-        _write_drawn(out_dir / f"{name}_predicted.png", image.copy(), molecules, detector)
+    drawn = None
+    if report and image.nbytes <= MOST_COPIED:
+        drawn = _draw_into(image.copy(), molecules, detector)
     notes = report.notes if report else []
     if write_page:
         write_page(out_dir / f"{name}_report.html", report.drawings())
-    if not copied:  # drawn into, now that nobody needs it
-        _write_drawn(out_dir / f"{name}_predicted.png", image, molecules, detector)
+    if drawn is None:  # nobody needs the image any more
+        drawn = _draw_into(image, molecules, detector)
+    # The last of all: `engine.watch` takes an image that has it for done.
+    write_image(out_dir / f"{name}_predicted.png", drawn, durable=True)
     counts = _summary(molecules, detector)
     doubt = remark(
         molecules, detector.molecule_size, plan.settings.tile_scale is not None,
@@ -252,11 +254,8 @@ def _write_results(
     return f"{path.name}: {counts} ({width} x {height}", notes
 
 
-def _write_drawn(
-    path: Path, image: np.ndarray, molecules: list[Molecule], detector: Detector
-) -> None:
-    drawn = draw_molecules(image, molecules, detector.class_names, in_place=True)
-    write_image(path, drawn, durable=True)
+def _draw_into(image: np.ndarray, molecules: list[Molecule], detector: Detector) -> np.ndarray:
+    return draw_molecules(image, molecules, detector.class_names, in_place=True)
 
 
 def _said(summary: tuple[str, list[str]], start: float) -> str:
@@ -323,7 +322,7 @@ def _begin_report(
 
 
 def _statistics(stem: Path, image: np.ndarray, report: _Report) -> Callable[[Path, Any], None]:
-    """Writes the statistics; returns what writes the report, given its path and figures."""
+    """Writes the summary; returns what writes the report, given its path and figures."""
     from spm.measure.statistics import save_summary
     from spm.report.page import begin_report
 

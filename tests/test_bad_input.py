@@ -603,7 +603,7 @@ def test_npz_with_pickle_is_refused(tmp_path):
 
 def test_no_module_reads_yaml_or_pickle_unsafely():
     # What a process reads of its own other half's pipe is no file; all else in there is checked.
-    own_pipes = "pickle.load(self._process.stdout)", "pickle.load(calls)"
+    own_pipes = "pickle.load(process.stdout)", "pickle.load(calls)"
     for path in ROOT.rglob("*.py"):
         inside = path.relative_to(ROOT).parts
         if inside[0] == "tests" or any(part.startswith(".") for part in inside):

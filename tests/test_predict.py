@@ -339,6 +339,22 @@ def test_means_are_those_of_the_image_and_not_of_the_drawing(room, monkeypatch):
             np.testing.assert_array_equal(mean, expected[key])
 
 
+@pytest.mark.parametrize("most_copied", [0, 10**9])
+def test_the_drawing_is_the_last_file(room, monkeypatch, most_copied):
+    """`engine.watch` takes an image that has it for done."""
+    folder, _ = room
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(predict_image, "_draw", interrupted)
+    monkeypatch.setattr(predict_image, "MOST_COPIED", most_copied)
+    path, out = folder / "images" / "a b.png", folder / "img_cache"
+    with pytest.raises(KeyboardInterrupt):
+        predict_image.predict_file(path, "a", out, fake(), Settings(), report=True)
+    assert (out / "a_molecules.csv").exists() and not (out / "a_predicted.png").exists()
+
+
 def test_second_run_replaces_the_tiles_of_its_images_only(room):
     folder, _ = room
     predict_big_pic.main(report=False)

@@ -16,7 +16,7 @@ from spm.run.language import phrase
 
 TITLE = 0.22  # inches above a panel
 PAD = 0.06  # inches around axes with their words
-LEAST = 0.3  # inches that the axes keep, however long the words are
+MOST_WORDS = 0.8  # of the room, that words take; what is beyond is cut off
 EXPECTED = (0.13, 0.14, 0.84, 0.74)  # of the figure, near to what they become: same ticks
 
 
@@ -55,7 +55,9 @@ def _lay_out(axes: Axes, room: tuple[float, float]) -> None:
     outer = axes.get_tightbbox(figure.canvas.get_renderer()).get_points() / figure.dpi
     inner = axes.bbox.get_points() / figure.dpi  # in its own shape since it was measured
     before, after = inner[0] - outer[0] + PAD, outer[1] - inner[1] + PAD
-    free = np.maximum(room - before - after, LEAST)
+    less = np.minimum(1, MOST_WORDS * np.array(room) / (before + after))
+    before, after = before * less, after * less
+    free = room - before - after
     size = free
     if axes.get_aspect() != "auto":
         shape = inner[1] - inner[0]

@@ -22,7 +22,7 @@ from spm.run.language import current_language, written_in
 
 # Those of Okabe and Ito (2008), which people with any colour vision tell apart.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-PNG_LEVEL = 1  # a third of the time of matplotlib's 6, files a tenth larger
+PNG_LEVEL = 1  # a third of the time of matplotlib's 6, files a quarter larger
 MUTED = "#b8bcc4"
 INK = "#22262e"
 # For `figure_style`: open axes in muted lines, as measurements are drawn.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from spm.run.language import phrase
 
 DPI = 200
 MOST_ABOVE = 4  # entries of a legend that stands above the bars
+MOST_ROWS = 20  # words beside an axis
+MOST_BESIDE = 17  # of one beside them: as many as are high
 SIZE = (4.6, 3.2)  # inches of one figure
 DOMAIN_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#5B3A29")
 
@@ -100,8 +103,13 @@ def _histograms(axes: Axes, found: Statistics, values: dict[str, np.ndarray], la
 def _count_axis(axes: Axes) -> None:
     """Label the axis of counts; put the legend into a strip above the tallest bar, or beside."""
     axes.set_ylabel(phrase("molecules"))
-    if len(axes.get_legend_handles_labels()[0]) > MOST_ABOVE:
-        axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1), borderaxespad=0, fontsize=7)
+    handles, labels = axes.get_legend_handles_labels()
+    if len(handles) > MOST_ABOVE:
+        if len(handles) > MOST_BESIDE:
+            handles, labels = handles[: MOST_BESIDE + 1], [*labels[:MOST_BESIDE], "…"]
+        axes.legend(
+            handles, labels, loc="upper left", bbox_to_anchor=(1.01, 1), borderaxespad=0, fontsize=7
+        )
         return
     axes.set_ylim(0, axes.get_ylim()[1] * 1.25)
     # On white: lines over the whole height (medians) would run through its words.
@@ -158,7 +166,8 @@ def _distances(axes: Axes, found: Statistics) -> None:
         colour = colours[pair.second]
         axes.plot(values, k + spread, ".", ms=3, color=colour, alpha=0.5, mec="none")
         axes.plot(np.median(values), k, "|", ms=22, mew=1.8, color=INK)
-    axes.set_yticks(range(len(pairs)), [_arrow(p) for p in pairs])
+    some = range(0, len(pairs), math.ceil(len(pairs) / MOST_ROWS))
+    axes.set_yticks(some, [_arrow(pairs[k]) for k in some])
     axes.set_ylim(len(pairs) - 0.4, -0.6)
     axes.set_xlim(left=0)
     axes.set_xlabel(phrase("distance ({unit}); bar: median", unit=found.unit))

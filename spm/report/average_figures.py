@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-import cv2
 import numpy as np
 from matplotlib import colormaps, patheffects
 from matplotlib.artist import Artist
@@ -25,7 +24,6 @@ CURVE = (0.62, 0.62, 2.3, 2.16)  # left, bottom, width and height of the noise c
 BAR = (0.08, 0.09, 0.8)  # gap, width, and height in those of the image
 FINEST_STEP = 0.5  # side of a pixel of a cell's layer, image pixels
 COLOUR_MAP = "afmhot"
-B_SPLINE = np.array([1, 4, 1]) / 6  # a cubic one at whole places
 REPEATS = 1.7  # height and width of a layer, in those of its cell
 
 Corner = tuple[float, float]  # left and bottom of a panel, inches
@@ -128,9 +126,8 @@ def _show(figure: Figure, corner: Corner, image: np.ndarray, unit: str) -> Axes:
     axes.set_xlim(-0.5, image.shape[1] - 0.5)
     axes.set_ylim(image.shape[0] - 0.5, -0.5)
     low, high = np.percentile(image, [0.5, 99.5])
-    columns, rows = np.round(size * DPI).astype(int)
-    smooth = cv2.sepFilter2D(image, -1, B_SPLINE, B_SPLINE)  # interpolated alone it is jagged
-    fine = cv2.resize(smooth, (columns, rows), interpolation=cv2.INTER_CUBIC)
+    columns, rows = np.maximum(np.round(size * DPI), 1).astype(int)
+    fine = _spline(len(image), rows) @ image @ _spline(image.shape[1], columns).T
     _paste(figure, left, bottom, (fine - low) / max(high - low, 1e-12))
     gap, width, share = BAR
     height = share * size[1]
@@ -155,6 +152,17 @@ def _colour_bar(
     figure.text(
         beside / whole[0], middle, phrase_or_name(unit), va="center", rotation="vertical", **look
     )
+
+
+def _spline(length: int, count: int) -> np.ndarray:
+    """Return the weights (count, length) of a row of pixels in one of another number, by cubic
+    B-splines: smooth when there are more, and means over the pixels when there are fewer."""
+    width = max(1.0, length / count)
+    places = (np.arange(count) + 0.5) * length / count - 0.5
+    apart = np.abs(places[:, None] - np.arange(length)) / width
+    near = (4 - 6 * apart**2 + 3 * apart**3) / 6
+    weights = np.where(apart < 1, near, np.clip(2 - apart, 0, None) ** 3 / 6)
+    return weights / weights.sum(axis=1, keepdims=True)
 
 
 class _Pixels(Artist):
@@ -214,9 +222,9 @@ def _noise_curve(axes: Axes, average: Mean, unit: str) -> None:
     _title(axes, phrase("error of the mean"))
     axes.set_xlabel(phrase("cells in the mean"))
     axes.set_ylabel(phrase("root mean square ({unit})", unit=phrase_or_name(unit)))
-    if len(average.noise) < 2:
-        return
     count, noise = average.noise.T
+    if len(noise) < 2 or not (noise > 0).all():
+        return
     level = np.exp(np.mean(np.log(noise * np.sqrt(count))))
     axes.loglog(count, level / np.sqrt(count), color="#8a93a3", lw=1, ls="--",
                 label=phrase("1 / √cells"))  # fmt: skip

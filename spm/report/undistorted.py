@@ -71,10 +71,10 @@ def write_undistorted(given: Predicted, found: Undistortion, language: str = "en
     made_with = {**settings, "undistorted": _in_words(found)}
     with written_in(language):
         save_summary(stem, statistics, settings=made_with, undistorted=stored)
+        drawings = write_drawings(stem, statistics, image, heights, language)
         write_report(
             stem.with_name(f"{stem.name}_report.html"), image, statistics, title=stem.name,
-            settings={**settings, "undistorted": _in_words(found)}, 
-            drawings=write_drawings(stem, statistics, image, heights, language),
+            settings=made_with, drawings=drawings,
         )  # fmt: skip
     drawn = draw_molecules(image, molecules, given.class_names, in_place=True)
     write_image(stem.with_name(f"{stem.name}_predicted.png"), drawn)

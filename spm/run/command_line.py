@@ -10,12 +10,10 @@ from __future__ import annotations
 import dataclasses
 import errno
 import inspect
-import logging
 import os
 import sys
 import traceback
 import typing
-import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,6 +21,7 @@ from typing import Any
 from spm.errors import InputError, os_sentence
 from spm.run.garbage import leave_alone_what_lives
 from spm.run.help_words import bare, help_words, metavar
+from spm.run.quiet_libraries import keep_libraries_quiet
 from spm.run.setting_kinds import POSITIONAL
 from spm.run.settings import Settings, described, helps, renamed
 
@@ -54,7 +53,7 @@ def run(main: Callable[..., Any], argv: Sequence[str] | None = None) -> None:
     try:
         settings, debug = parse(main, argv)
         if not debug:
-            _keep_libraries_quiet()
+            keep_libraries_quiet()
         result = main() if settings is None else main(settings)
         sys.stdout.flush()  # a reader that went away shows here, not at exit
     except InputError as error:
@@ -92,15 +91,6 @@ def _print_any_name() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # not while a test captures it
             stream.reconfigure(errors="backslashreplace")
-
-
-def _keep_libraries_quiet() -> None:
-    """Hide the warnings and log lines of libraries; their errors are shown. What a user should know
-    is printed by us. `--debug`, Python's -W and PYTHONWARNINGS, and logging that was set up show
-    them."""
-    if not sys.warnoptions:
-        warnings.simplefilter("ignore")
-    logging.lastResort.setLevel(logging.ERROR)
 
 
 def _report(error: BaseException, message: str, debug: bool) -> typing.NoReturn:

@@ -15,11 +15,13 @@ import pickle
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from spm.run.garbage import leave_alone_what_lives
+from spm.run.quiet_libraries import are_quiet, keep_libraries_quiet
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 # For the C library of Linux, as `mrcnn.memory.return_freed_memory` asks it.
@@ -28,6 +30,9 @@ RETURN_MEMORY = {
     "MALLOC_MMAP_THRESHOLD_": str(2 << 20),
     "MALLOC_TRIM_THRESHOLD_": str(8 << 20),
 }
+
+LOUD = "--loud"  # warnings of libraries are shown
+PATIENCE = 10.0  # seconds that the process has to end by itself
 
 
 class SideProcess:
@@ -42,9 +47,10 @@ class SideProcess:
     """
 
     def __init__(self, *modules: str):
-        command = [sys.executable, "-m", "spm.run.side_process", *modules]
         # As this process sees them: the project may be on the path of this one alone.
         paths = os.pathsep.join([str(ROOT), *filter(None, sys.path)])
+        loud = [] if are_quiet() else [LOUD]
+        command = [sys.executable, "-m", "spm.run.side_process", *loud, *modules]
         self._process: subprocess.Popen | None = None
         self._at_work = False
         with contextlib.suppress(OSError):
@@ -69,7 +75,7 @@ class SideProcess:
             What waits for the function's answer and returns it, or raises its exception.
         """
         if self._at_work:  # nobody asked for the last answer: it would be taken for this one's
-            self._end()
+            self._received()
         if self._process is not None:
             try:
                 _send(self._process.stdin, (function, arguments))
@@ -79,29 +85,49 @@ class SideProcess:
         return functools.partial(self._answer, function, *arguments)
 
     def _answer(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        if not self._at_work:
+        received = self._received() if self._at_work else None
+        if received is None:
             return function(*arguments)
-        try:
-            succeeded, answer = pickle.load(self._process.stdout)  # of our own process
-        except (OSError, EOFError, pickle.UnpicklingError):
-            self._end()
-            return function(*arguments)
-        self._at_work = False
+        succeeded, answer = received
         if not succeeded:
             raise answer
         return answer
 
+    def _received(self) -> tuple[bool, Any] | None:
+        """Wait for the answer; None when the process died, or what it sent cannot be read."""
+        process = self._process
+        try:
+            received = pickle.load(process.stdout)  # of our own process
+        except Exception:  # whatever an exception's own way of being read raises
+            self._end()
+            return None
+        self._at_work = False
+        return received
+
     def _end(self) -> None:
         process, self._process = self._process, None
+        self._at_work = False
         if process is None:
             return
-        if self._at_work:
-            process.kill()
-        self._at_work = False
+        # It ends by itself, with what it writes whole: there is nothing more to be read. An answer
+        # that nobody waits for would keep it.
         with contextlib.suppress(OSError):
             process.stdin.close()
+        drain = threading.Thread(target=_read_all, args=(process.stdout,), daemon=True)
+        drain.start()
+        try:
+            process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        drain.join()
         process.stdout.close()
-        process.wait()
+
+
+def _read_all(stream) -> None:
+    with contextlib.suppress(OSError, ValueError):
+        while stream.read(1 << 16):
+            pass
 
 
 def _send(stream, message: Any) -> None:
@@ -120,21 +146,34 @@ def serve(modules: list[str]) -> None:
     while True:
         try:
             function, arguments = pickle.load(calls)  # of the process that started this one
-        except EOFError:
+        except (EOFError, pickle.UnpicklingError):  # it has ended, maybe amid a call
             return
         try:
             answer = True, function(*arguments)
         except Exception as error:
             answer = False, error
         try:
-            _send(answers, answer)
-        except BrokenPipeError:
+            answers.write(_pickled(answer))
+            answers.flush()
+        except OSError:  # nobody waits any more
             return
         del function, arguments, answer
         gc.collect()  # figures, with their pixels: they hold one another
 
 
+def _pickled(answer: tuple[bool, Any]) -> bytes:
+    try:
+        return pickle.dumps(answer, protocol=pickle.HIGHEST_PROTOCOL)
+    except Exception as error:
+        instead = RuntimeError(f"{answer[1]!r} cannot be sent to another process ({error})")
+        return pickle.dumps((False, instead))
+
+
 if __name__ == "__main__":
-    serve(sys.argv[1:])
-    sys.stderr.flush()
-    os._exit(0)  # taking all modules down again would take a tenth of a second, waited for
+    asked = sys.argv[1:]
+    if LOUD in asked:
+        asked.remove(LOUD)
+    else:
+        keep_libraries_quiet()
+    serve(asked)
+    leave_alone_what_lives()

@@ -50,3 +50,21 @@ def test_a_map_keeps_its_shape():
     red[:, -200:] = False  # the legend
     rows, columns = (np.flatnonzero(red.any(axis=axis)) for axis in (1, 0))
     assert np.ptp(columns) / np.ptp(rows) == pytest.approx(3, rel=0.05)
+
+
+def test_words_that_are_too_long_leave_room_for_the_axes():
+    drawn = []
+
+    def draw(axes):
+        for k in range(60):
+            axes.plot([0, 1], [k, k], label=f"a long name → another long name {k}")
+        axes.set_yticks([0, 59], ["a name as long as half of the whole panel is wide"] * 2)
+        axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1), borderaxespad=0)
+        drawn.append(axes)
+
+    with figure_style(OPEN_AXES):
+        drawn_panel("Title", draw, SIZE, DPI)
+    place = drawn[0].get_position()
+    assert place.x0 >= 0 and place.y0 >= 0
+    assert place.x1 <= 1 and place.y1 <= SIZE[1] / (SIZE[1] + TITLE)
+    assert place.width > 0.15 and place.height > 0.15

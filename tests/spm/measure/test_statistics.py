@@ -179,6 +179,23 @@ def test_figures_of_a_full_and_of_an_empty_image():
     assert "no_lattice" in empty.summary
 
 
+def test_a_legend_of_many_pairs_is_cut():
+    names = [chr(65 + k) for k in range(8)]
+    molecules = [
+        square(14 * i, 14 * j, name=names[(i + j) % 8], height=450, width=450)
+        for i in range(1, 30)
+        for j in range(1, 30)
+    ]
+    found = statistics.measure(molecules, 450, 450, class_names=names)
+    drawn = figures.figures(found)
+    panel = drawn["Directions to the nearest neighbour"]
+    below = without_titles(drawn, figures.DPI)["Directions to the nearest neighbour"]
+    used = below.min(axis=2) < 200
+    assert used[:, : below.shape[1] // 2].mean() > 0.005, "the axes are there"
+    assert not used[-8:].any() and not used[:8, below.shape[1] // 2 :].any()
+    assert panel.shape == drawn["Areas"].shape
+
+
 def test_one_molecule_at_the_border():
     found = statistics.measure([square(0, 0)], 100, 200)
     assert found.summary["total"]["density"] == pytest.approx(1 / 20000)

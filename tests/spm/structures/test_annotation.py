@@ -204,7 +204,7 @@ def test_outlines_of_all_area_types():
     [
         ("003a1", "003a"), ("003a", "003a"), ("020a14", "020a"), ("molecule A 1", "molecule A"),
         ("molecule A_12", "molecule A"), ("molecule A-3", "molecule A"), ("13", "13"), ("3", "3"),
-        ("3 7", "3"), ("27", None), ("130", "13"), ("003a1b", None), ("003a  1", None),
+        ("3 7", "3"), ("27", None), ("130", "13"), ("003a1b", None), ("003a  1", "003a"),
         ("x003a1", None), ("", None), ("003A1", None), ("003a١", None),
     ],
 )  # fmt: skip
