@@ -72,7 +72,7 @@ def load_detector(
     lowest = lowest_answer(wanted, len(metadata["class_names"]))
     more: dict = {}
     if exported := load_exported(weights, metadata["config"], engine):
-        more["prepare"] = exported.prepare
+        more = {"prepare": exported.prepare, "release": exported.release}
         sides, batch_size, runs = exported.sides, 1, f"OpenVINO, {exported.dtype}"
         look = functools.partial(exported.detect_cropped, lowest_score=lowest)
     else:

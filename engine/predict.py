@@ -195,6 +195,7 @@ def _written_meanwhile(
                 yield _outcome(before)
             before = writer.submit(write)
             del write  # and with it the image
+        detector.release()
         if before:
             yield _outcome(before)
 

@@ -122,6 +122,10 @@ class ExportedNetwork:
         if side not in self._networks:
             self._networks[side] = self._compiler.submit(self._compiled, side)
 
+    def release(self):
+        """Give the memory of the compiled networks back; they are compiled again when needed."""
+        self._networks.clear()
+
     def _network(self, side):
         """The network for images of a side; it is compiled when it is needed."""
         self.prepare(side)

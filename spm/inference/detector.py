@@ -73,6 +73,7 @@ class Detector:
         appearance: what is known of the images that it was trained on (`engine.likeness`).
         larger_sizes: sides of larger images that it takes as well.
         prepare: is told the side of the next images; it must not wait for anything.
+        release: is told that no image follows, to give memory back; if one does, it is only slower.
     """
 
     class_names: list[str]
@@ -89,6 +90,7 @@ class Detector:
     appearance: Mapping[str, Any] = field(default_factory=dict)
     larger_sizes: Sequence[int] = ()
     prepare: Callable[[int], None] = lambda side: None
+    release: Callable[[], None] = lambda: None
 
     def scale_for(self, height: int, width: int) -> float:
         """Return the network pixels per image pixel for an image of this size.

@@ -128,6 +128,19 @@ def test_in_two_parts_the_network_answers_as_in_one(weights, monkeypatch):
         assert all((a[0] == b[0]).all() for a, b in zip(whole["masks"], cut["masks"], strict=True))
 
 
+def test_a_network_that_was_released_answers_again(weights):
+    load_detector(weights, settings=ALL)  # exports, if need be
+    network = ExportedNetwork(exported_path(weights))
+    side = network.sides[0]
+    image = np.random.default_rng(3).integers(0, 256, (side, side, 3), np.uint8)
+    network.prepare(side)
+    (before,) = network.detect_cropped([image], 0.0)
+    network.release()
+    (after,) = network.detect_cropped([image], 0.0)
+    assert len(before["boxes"]) == len(after["boxes"]) > 0
+    np.testing.assert_allclose(after["boxes"], before["boxes"], atol=0.01)
+
+
 def test_a_network_that_cannot_be_cut_runs_in_float32(weights, monkeypatch):
     monkeypatch.setattr("mrcnn.exported.has_bfloat16", lambda core: True)
     entries = exported_parts._entries
