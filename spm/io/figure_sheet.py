@@ -7,17 +7,44 @@ each would be laid out and drawn for both.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 
-from spm.io.figure_style import MUTED, figure_pixels, new_figure
+from spm.io.figure_style import MUTED, OPEN_AXES, figure_pixels, figure_style, new_figure
 from spm.run.language import phrase
 
 TITLE = 0.22  # inches above a panel
 PAD = 0.06  # inches around axes with their words
 MOST_WORDS = 0.8  # of the room, that words take; what is beyond is cut off
 EXPECTED = (0.13, 0.14, 0.84, 0.74)  # of the figure, near to what they become: same ticks
+
+
+def drawn_panels(
+    panels: Callable[[Any], Mapping[str, Callable[[Axes, Any], None]]],
+    about: Any,
+    size: tuple[float, float],
+    dpi: int,
+) -> dict[str, np.ndarray]:
+    """Return the panels about something, by caption.
+
+    Args:
+        panels: of what they are about: title -> draws it into the axes.
+        about: what they are about.
+        size, dpi: see `drawn_panel`.
+
+    Returns:
+        caption -> (H, W, 3) uint8 RGB, as of `drawn_panel`. In figures the words are English where
+        no font has Chinese letters, in captions not.
+    """
+    captions = list(panels(about))
+    with figure_style(OPEN_AXES):
+        drawn = [
+            drawn_panel(title, lambda axes, draw=draw: draw(axes, about), size, dpi)
+            for title, draw in panels(about).items()
+        ]
+    return dict(zip(captions, drawn, strict=True))
 
 
 def drawn_panel(
@@ -72,7 +99,7 @@ def without_titles(panels: Mapping[str, np.ndarray], dpi: int) -> dict[str, np.n
 
 
 def sheet_of(drawn: Mapping[str, np.ndarray], size: tuple[float, float], dpi: int) -> np.ndarray:
-    """Return panels on one sheet of two columns, (H, W, 3) uint8 RGB; call within `figure_style`.
+    """Return panels on one sheet of two columns, (H, W, 3) uint8 RGB.
 
     Args:
         drawn: caption -> panel of `drawn_panel`; without any the sheet says "no molecules".
@@ -80,9 +107,10 @@ def sheet_of(drawn: Mapping[str, np.ndarray], size: tuple[float, float], dpi: in
     """
     panels = list(drawn.values())
     if not panels:
-        figure = new_figure(size[0], size[1] + TITLE, dpi)
-        figure.text(0.5, 0.5, phrase("no molecules"), ha="center", color=MUTED)
-        return figure_pixels(figure)
+        with figure_style(OPEN_AXES):
+            figure = new_figure(size[0], size[1] + TITLE, dpi)
+            figure.text(0.5, 0.5, phrase("no molecules"), ha="center", color=MUTED)
+            return figure_pixels(figure)
     empty = np.full_like(panels[0], 255)
     pairs = [[*panels[k : k + 2], empty][:2] for k in range(0, len(panels), 2)]
     return np.vstack([np.hstack(pair) for pair in pairs])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -11,8 +10,8 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from spm.io.class_colours import class_colours, figure_colour, line_style, marker
-from spm.io.figure_sheet import drawn_panel, sheet_of
-from spm.io.figure_style import INK, MUTED, OPEN_AXES, figure_style, save_pixels, short
+from spm.io.figure_sheet import drawn_panels, sheet_of
+from spm.io.figure_style import INK, MUTED, save_pixels, short
 from spm.measure.statistics import ANGLE_BINS, Pair, Statistics
 from spm.run.language import phrase
 
@@ -27,20 +26,12 @@ DOMAIN_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E
 def figures(found: Statistics) -> dict[str, np.ndarray]:
     """Return one figure for each question that the image can answer, by caption: (H, W, 3) uint8
     RGB under its title, with `DPI` dots per inch."""
-    captions = list(_panels(found))
-    with figure_style(OPEN_AXES):
-        # The titles once more: without a font the words in figures are English.
-        panels = [
-            drawn_panel(title, functools.partial(panel, found=found), SIZE, DPI)
-            for title, panel in _panels(found).items()
-        ]
-    return dict(zip(captions, panels, strict=True))
+    return drawn_panels(_panels, found, SIZE, DPI)
 
 
 def sheet(drawn: Mapping[str, np.ndarray]) -> np.ndarray:
     """Return what `figures` drew on one sheet of two columns, (H, W, 3) uint8 RGB."""
-    with figure_style(OPEN_AXES):
-        return sheet_of(drawn, SIZE, DPI)
+    return sheet_of(drawn, SIZE, DPI)
 
 
 def save_sheet(stem_path: Path, pixels: np.ndarray) -> None:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Mapping
 
 import numpy as np
 from matplotlib.axes import Axes
 
 from spm.io.class_colours import class_colours, figure_colour, line_style, marker
-from spm.io.figure_sheet import drawn_panel, sheet_of
-from spm.io.figure_style import INK, OPEN_AXES, figure_style, short
+from spm.io.figure_sheet import drawn_panels, sheet_of
+from spm.io.figure_style import INK, short
 from spm.measure.uncertainty import Interval, mean_interval
 from spm.pooled.pool import Pool
 from spm.run.language import phrase
@@ -28,20 +27,12 @@ Panel = Callable[[Axes, Pool], None]
 def figures(pool: Pool) -> dict[str, np.ndarray]:
     """Return one figure for each question that the images can answer, by caption: (H, W, 3) uint8
     RGB under its title, with `DPI` dots per inch."""
-    captions = list(_panels(pool))
-    with figure_style(OPEN_AXES):
-        # The titles once more: without a font the words in figures are English.
-        panels = [
-            drawn_panel(title, functools.partial(panel, pool=pool), SIZE, DPI)
-            for title, panel in _panels(pool).items()
-        ]
-    return dict(zip(captions, panels, strict=True))
+    return drawn_panels(_panels, pool, SIZE, DPI)
 
 
 def sheet(drawn: Mapping[str, np.ndarray]) -> np.ndarray:
     """Return what `figures` drew on one sheet of two columns, (H, W, 3) uint8 RGB."""
-    with figure_style(OPEN_AXES):
-        return sheet_of(drawn, SIZE, DPI)
+    return sheet_of(drawn, SIZE, DPI)
 
 
 def _panels(pool: Pool) -> dict[str, Panel]:
