@@ -12,6 +12,7 @@ _LOOKS_LIKE = str.maketrans(
     "АВЕЅІЈКМНОРСТХаеіјорсухѕԁһΑΒΕΖΗΙΚΜΝΟΡΤΥΧονı",
     "ABESIJKMHOPCTXaeijopcyxsdhABEZHIKMNOPTYXovi",
 )
+_SPACES = re.compile(" {2,}")
 # Kinds of compatibility characters that are another way to type a character. Superscripts and
 # subscripts are not among them: they stand in formulas.
 _SAME = ("<wide>", "<narrow>", "<noBreak>", "<compat>", "<font>")
@@ -24,7 +25,7 @@ def clean_label(text: str) -> str:
     characters without width go, and so do spaces at the ends and all but one of several.
     """
     if text.isascii():
-        return " ".join(text.split())
+        return _SPACES.sub(" ", text.strip())
     text = unicodedata.normalize("NFC", text)
     plain = []
     for character in text:
@@ -38,7 +39,7 @@ def clean_label(text: str) -> str:
         elif unicodedata.decomposition(character).startswith(_SAME):
             character = unicodedata.normalize("NFKC", character)
         plain.append(character)
-    return " ".join("".join(plain).split())
+    return _SPACES.sub(" ", "".join(plain).strip())
 
 
 def odd_characters(label: str, known_names: Sequence[str]) -> str:
