@@ -123,7 +123,7 @@ for command in json.loads(sys.argv[1]):
         runpy.run_path(command[0], run_name="__main__")
     except SystemExit as end:
         assert not end.code, (command, end.code)
-    # Figures of a prediction are another process's: a tenth of this one's memory is spared.
+    # Figures of a prediction are another process's: 40 MB of this one's memory are spared.
     here = heavy | {"matplotlib"} if command[0] == "predict_big_pic.py" else heavy
     assert not here & set(sys.modules), (command, here & set(sys.modules))
 """
