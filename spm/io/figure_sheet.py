@@ -13,8 +13,10 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from spm.io.figure_style import MUTED, OPEN_AXES, figure_pixels, figure_style, new_figure
+from spm.io.images import encode_png
 from spm.run.language import phrase
 
+PNG_LEVEL = 3  # of panels: at 1 they take 31 % more bytes
 TITLE = 0.22  # inches above a panel
 PAD = 0.06  # inches around axes with their words
 MOST_WORDS = 0.8  # of the room, that words take; what is beyond is cut off
@@ -96,6 +98,12 @@ def _lay_out(axes: Axes, room: tuple[float, float]) -> None:
 def without_titles(panels: Mapping[str, np.ndarray], dpi: int) -> dict[str, np.ndarray]:
     """Return what is below the titles of panels, by the same captions."""
     return {caption: panel[round(TITLE * dpi) :] for caption, panel in panels.items()}
+
+
+def png_panels(panels: Mapping[str, np.ndarray], dpi: int) -> dict[str, bytes]:
+    """Return what is below the titles of panels as PNG files, by the same captions."""
+    below = without_titles(panels, dpi)
+    return {caption: encode_png(panel, PNG_LEVEL) for caption, panel in below.items()}
 
 
 def sheet_of(drawn: Mapping[str, np.ndarray], size: tuple[float, float], dpi: int) -> np.ndarray:

@@ -80,16 +80,13 @@ def _pool_folder(folder: Path, asked: Asked) -> tuple[Pool, list[InputError]]:
     if len(results) < LEAST_DRAWN:  # the figures are not theirs any more
         (folder / FIGURES).unlink(missing_ok=True)
     elif asked.figures:
-        from spm.io.figure_sheet import without_titles
+        from spm.io.figure_sheet import png_panels
         from spm.io.figure_style import save_pixels
-        from spm.io.images import encode_png
         from spm.pooled.figures import DPI, figures, sheet
-        from spm.report.tables import PNG_LEVEL
 
         panels = figures(pool)
         save_pixels(folder / FIGURES, sheet(panels), DPI)
-        below = without_titles(panels, DPI)
-        drawn = {caption: encode_png(panel, PNG_LEVEL) for caption, panel in below.items()}
+        drawn = png_panels(panels, DPI)
     files = [*TABLES, *([FIGURES] if drawn else [])]
     write_index(folder / INDEX, pool, drawn, files)
     return pool, problems

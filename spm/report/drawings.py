@@ -7,13 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from spm.io.figure_sheet import without_titles
-from spm.io.images import encode_png
+from spm.io.figure_sheet import png_panels
 from spm.measure.figures import DPI, figures, save_sheet, sheet
 from spm.measure.statistics import Statistics
 from spm.report.average_files import Averages, averages_of, save_drawing, save_values
 from spm.report.page import Drawings
-from spm.report.tables import PNG_LEVEL
 from spm.run.language import written_in
 
 
@@ -48,5 +46,4 @@ def _averaged(
 def _saved(stem_path: Path, whole: np.ndarray, panels: dict[str, np.ndarray]) -> dict[str, bytes]:
     """Write the sheet; return the panels for the report."""
     save_sheet(stem_path, whole)
-    shown = without_titles(panels, DPI)
-    return {caption: encode_png(panel, PNG_LEVEL) for caption, panel in shown.items()}
+    return png_panels(panels, DPI)

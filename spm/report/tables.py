@@ -23,7 +23,6 @@ PACKAGES = (
     "opencv-python", "opencv-python-headless", "scikit-image", "matplotlib",
 )  # fmt: skip
 NOT_KNOWN = "not known"
-PNG_LEVEL = 3  # of figures: at 1 they take 31 % more bytes
 
 
 def class_section(found: Statistics) -> str:
