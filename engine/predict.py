@@ -17,7 +17,7 @@ from typing import Any
 from engine.checkpoints import newest_weights, no_weights_file
 from engine.detector import load_detector
 from engine.predict_image import Plan
-from mrcnn.memory import return_freed_memory
+from mrcnn.memory import return_freed_memory, returning_environment
 from spm.errors import InputError
 from spm.inference.detector import Detector
 from spm.inference.predict import Settings
@@ -99,7 +99,8 @@ def _drawing_beside(plan: Plan) -> Iterator[Plan]:
     if not plan.report:
         yield plan
         return
-    with SideProcess("spm.report.drawings", "tifffile", "spm.pooled.figures") as side:
+    modules = "spm.report.drawings", "tifffile", "spm.pooled.figures"
+    with SideProcess(*modules, environment=returning_environment()) as side:
         yield replace(plan, side=side)
 
 

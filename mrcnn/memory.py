@@ -12,6 +12,12 @@ import platform
 # Parameters of glibc's mallopt(3).
 _TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -2, -3, -8
 _MEGABYTE = 1 << 20
+_RETURNING = {_ARENA_MAX: 1, _MMAP_THRESHOLD: 2 * _MEGABYTE, _TRIM_THRESHOLD: 8 * _MEGABYTE}
+_VARIABLES = {
+    _ARENA_MAX: "MALLOC_ARENA_MAX",
+    _MMAP_THRESHOLD: "MALLOC_MMAP_THRESHOLD_",
+    _TRIM_THRESHOLD: "MALLOC_TRIM_THRESHOLD_",
+}
 
 
 def keep_freed_memory() -> bool:
@@ -36,7 +42,13 @@ def return_freed_memory():
     Returns:
         True when it agreed, False where it is not glibc.
     """
-    return _set({_ARENA_MAX: 1, _MMAP_THRESHOLD: 2 * _MEGABYTE, _TRIM_THRESHOLD: 8 * _MEGABYTE})
+    return _set(_RETURNING)
+
+
+def returning_environment():
+    """Return the variables, name -> text, with which a process started by this one does what
+    `return_freed_memory` asks for."""
+    return {_VARIABLES[parameter]: str(value) for parameter, value in _RETURNING.items()}
 
 
 def _set(parameters):

@@ -16,7 +16,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +24,6 @@ from spm.run.garbage import leave_alone_what_lives
 from spm.run.quiet_libraries import are_quiet, keep_libraries_quiet
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-# For the C library of Linux, as `mrcnn.memory.return_freed_memory` asks it.
-RETURN_MEMORY = {
-    "MALLOC_ARENA_MAX": "1",
-    "MALLOC_MMAP_THRESHOLD_": str(2 << 20),
-    "MALLOC_TRIM_THRESHOLD_": str(8 << 20),
-}
-
 LOUD = "--loud"  # warnings of libraries are shown
 PATIENCE = 10.0  # seconds that the process has to end by itself
 
@@ -44,9 +37,10 @@ class SideProcess:
 
     Args:
         modules: imported there at the start, while nothing else is to be done.
+        environment: variables that it gets where this process has none of the name.
     """
 
-    def __init__(self, *modules: str):
+    def __init__(self, *modules: str, environment: Mapping[str, str] | None = None):
         # As this process sees them: the project may be on the path of this one alone.
         paths = os.pathsep.join([str(ROOT), *filter(None, sys.path)])
         loud = [] if are_quiet() else [LOUD]
@@ -56,7 +50,7 @@ class SideProcess:
         with contextlib.suppress(OSError):
             self._process = subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                env={**RETURN_MEMORY, **os.environ, "PYTHONPATH": paths},
+                env={**(environment or {}), **os.environ, "PYTHONPATH": paths},
             )  # fmt: skip
 
     def __enter__(self) -> SideProcess:

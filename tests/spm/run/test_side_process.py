@@ -112,6 +112,13 @@ def test_libraries_are_as_quiet_there_as_here(own, quiet, monkeypatch, capfd):
     assert ("a library's" in capfd.readouterr().err) != quiet
 
 
+def test_its_environment_gives_way_to_this_ones(monkeypatch):
+    monkeypatch.setenv("SPM_TEST_ONE", "mine")
+    with SideProcess(environment={"SPM_TEST_ONE": "its", "SPM_TEST_TWO": "its"}) as side:
+        assert side.start(os.getenv, "SPM_TEST_ONE")() == "mine"
+        assert side.start(os.getenv, "SPM_TEST_TWO")() == "its"
+
+
 def test_it_ends_with_its_context():
     with SideProcess() as side:
         process = side._process
