@@ -5,8 +5,8 @@
 For each case a network is trained on some 22 outlined molecules of a simulated image and recognises
 others of the system: as they are, recorded by an unstable tip, and with adsorbates. Prints the
 answers, the share of right ones (class, and mask IoU from 0.5), and the expected calibration error,
-of all answers and of those that are not flagged as unfamiliar. Shares its trainings with
-`studies/strangers.py`.
+of all answers and of those that are not flagged as unfamiliar. Shares its trainings and
+its settings with `studies/strangers.py`.
 """
 
 from __future__ import annotations
@@ -25,16 +25,14 @@ from spm.evaluation.calibration import expected_calibration_error
 from spm.evaluation.instances import from_annotation, from_molecules
 from spm.evaluation.metrics import Comparison
 from spm.run import command_line
-from spm.run.setting_kinds import Count
-from spm.run.settings import Settings, takes
+from spm.run.settings import takes
 from spm.simulate import SYSTEMS
 from spm.structures.annotation import Annotation
 from spm.structures.molecule import Molecule
+from studies.strangers import Strangers, trained
 
 # --- settings ----------------------------------------------------------------------------------
 CASES = ("network", "A+B", "A+B+dichlorobiphenyl")
-CROP = 420  # pixels: some 22 outlined molecules
-STEPS = 350
 IMAGES = {
     "new images": {},
     "unstable tip": {"unstable_tip": True},
@@ -45,17 +43,8 @@ FOUND = 0.5  # mask IoU from which an answer is right
 # -----------------------------------------------------------------------------------------------
 
 
-class Calibration(Settings):
-    """How much is measured."""
-
-    seeds: Count = 3
-    """Trainings of each system."""
-    work_dir: Path = Path("studies/results/strangers")
-    """Folder of the trainings; one that is there is not done again."""
-
-
-@takes(Calibration)
-def main(settings: Calibration) -> int:
+@takes(Strangers)
+def main(settings: Strangers) -> int:
     """Print the table."""
     print(f"{'system':22} {'images':14} {'':12} answers   right   error")
     for system in CASES:
@@ -78,23 +67,15 @@ def answers_of(
 ) -> dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """Return for each kind of images of one training the answers' scores, whether they are right,
     and whether they are flagged as unfamiliar."""
-    from engine.likeness import compare_with_outlined
-    from spm.inference.predict import Settings, find_molecules
     from studies import networks
 
-    names = SYSTEMS[system].class_names
-    crop = networks.draw({"system": system, "size": CROP, "count": 1, "seed": seed})
-    weights = networks.train(crop, names, work_dir / f"{system} {seed}", steps=STEPS, seed=seed)
-    answers = {}
-    with networks.trained_detector(weights) as detector:
-        chosen = Settings(detector.score_threshold)
+    names, answers = SYSTEMS[system].class_names, {}
+    with trained(system, seed, work_dir) as recognise:
         for images, extra in IMAGES.items():
             asked = {"system": system, "size": TEST_SIZE, "count": TEST_COUNT, **extra}
             rows = []
             for image, truth in networks.draw({**asked, "seed": TEST_SEED + 100 * seed}):
-                found = find_molecules(detector, image, chosen)
-                found = compare_with_outlined(found, image, detector, chosen)
-                rows += judged(found, truth, names)
+                rows += judged(recognise(image), truth, names)
             answers[images] = tuple(np.array(column) for column in zip(*rows, strict=True))
     return answers
 

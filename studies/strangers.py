@@ -16,7 +16,8 @@ from pathlib import Path
 if __name__ == "__main__":  # the folder above holds the packages
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 
@@ -34,7 +35,7 @@ from spm.structures.molecule import Molecule
 # --- settings ----------------------------------------------------------------------------------
 # The system that is trained on, and systems with molecules that it does not have.
 CASES = {"network": ("A+C",), "A+B": ("A+C", "A+B+dichlorobiphenyl"), "A": ("A+B", "A+C")}
-CROPS = {"network": 420, "A+B": 420, "A": 320}  # pixels: some 22 outlined molecules
+CROP, CROPS = 420, {"A": 320}  # pixels: some 22 outlined molecules
 STEPS = 350
 TEST_SIZE, TEST_COUNT, TEST_SEED = 800, 2, 6000
 ADSORBATES, SMEARED = 10, 6  # in an image
@@ -71,22 +72,35 @@ def main(settings: Strangers) -> int:
 
 def answers_of(system: str, seed: int, work_dir: Path) -> list[tuple[str, bool, bool]]:
     """Return the `judged` of all test images of one training."""
+    names = SYSTEMS[system].class_names
+    rows = []
+    with trained(system, seed, work_dir) as recognise:
+        for image, truth, blobs in tests(system, seed):
+            rows += judged(recognise(image), truth, blobs, names)
+    return rows
+
+
+@contextmanager
+def trained(
+    system: str, seed: int, work_dir: Path
+) -> Iterator[Callable[[np.ndarray], list[Molecule]]]:
+    """Train a network on some 22 outlined molecules of a simulated image, unless that was done
+    before; give what recognises the molecules of an image and compares them with the outlined."""
     from engine.likeness import compare_with_outlined
     from spm.inference.predict import Settings, find_molecules
     from studies import networks
 
-    names = SYSTEMS[system].class_names
-    crop = networks.draw({"system": system, "size": CROPS[system], "count": 1, "seed": seed})
+    names, size = SYSTEMS[system].class_names, CROPS.get(system, CROP)
+    crop = networks.draw({"system": system, "size": size, "count": 1, "seed": seed})
     weights = networks.train(crop, names, work_dir / f"{system} {seed}", steps=STEPS, seed=seed)
-    rows = []
     with networks.trained_detector(weights) as detector:
         chosen = Settings(detector.score_threshold)
-        for image, truth, blobs in tests(system, seed):
+
+        def recognise(image: np.ndarray) -> list[Molecule]:
             found = find_molecules(detector, image, chosen)
-            rows += judged(
-                compare_with_outlined(found, image, detector, chosen), truth, blobs, names
-            )
-    return rows
+            return compare_with_outlined(found, image, detector, chosen)
+
+        yield recognise
 
 
 def tests(system: str, seed: int) -> Iterator[tuple[np.ndarray, Annotation, np.ndarray]]:
