@@ -6,6 +6,7 @@ See `spm.inference.detector` for what it asks of a network.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import islice
 
@@ -36,6 +37,8 @@ EDGE_SHARE = 0.03
 # A part of a mask, or a hole in it, of less than this share of the largest part is no part of the
 # molecule but a ragged border of the network's 28 x 28 mask.
 SPECK = 0.05
+
+_Job = tuple[Tile, int, np.ndarray]  # tile, view and image
 
 
 @dataclass
@@ -128,8 +131,9 @@ def _look(
     """Yields (tile, its image, its detections in tile pixels); batches go across tiles."""
     pending: list[tuple[Tile, np.ndarray]] = []
     seen: list[Detection] = []
-    for jobs in _batched(_jobs(rgb, grid, views), detector.batch_size):
-        results = detector.detect([image for _, view, image in jobs])
+    for jobs, results in _answered(
+        detector, _batched(_jobs(rgb, grid, views), detector.batch_size)
+    ):
         for (tile, view, image), result in zip(jobs, results, strict=True):
             if view == 0:
                 pending.append((tile, image))
@@ -139,7 +143,23 @@ def _look(
                 seen = []
 
 
-def _jobs(rgb, grid, views) -> Iterator[tuple[Tile, int, np.ndarray]]:
+def _answered(
+    detector: Detector, batches: Iterator[list[_Job]]
+) -> Iterator[tuple[list[_Job], list[Detections]]]:
+    """Yields (batch, what the detector says of each image); it looks at the next batch while one
+    is being worked on."""
+    with ThreadPoolExecutor(1, "network") as network:
+        before = None
+        for batch in batches:
+            answer = network.submit(detector.detect, [image for _, _, image in batch])
+            if before:
+                yield before[0], before[1].result()
+            before = batch, answer
+        if before:
+            yield before[0], before[1].result()
+
+
+def _jobs(rgb: np.ndarray, grid: Grid, views: int) -> Iterator[_Job]:
     for tile in grid.tiles():
         image = grid.cut(rgb, tile)
         for view in range(views):
