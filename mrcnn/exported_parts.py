@@ -79,19 +79,25 @@ class InParts:
 
 
 def _maps(model):
-    """The outputs (1, H, W, C) of which RoIs are aligned and proposals are made."""
+    """The 4-D outputs of which RoIs are aligned and proposals are made."""
     outputs = [output for node in model.get_ordered_ops() for output in node.outputs()]
     return [output for output in outputs if _entries(output)]
 
 
 def _entries(output):
-    """Where a map of an image enters RoIAlign or the RPN's list of anchors, which lay it flat."""
+    """Where a map of an image enters RoIAlign, or the RPN's list of anchors, which lays it flat;
+    files written before November 29, 2026 lay it flat for both."""
     if len(output.partial_shape) != 4 or not output.partial_shape.is_static:
         return []
     return [
         target
         for target in output.get_target_inputs()
-        if target.get_index() == 0
-        and target.get_node().get_type_name() == "Reshape"
-        and any(part in target.get_node().get_friendly_name() for part in ("roi_align", "reshape_"))
+        if target.get_index() == 0 and _takes_maps(target.get_node())
     ]
+
+
+def _takes_maps(node):
+    if node.get_type_name() == "ROIAlign":
+        return True
+    name = node.get_friendly_name()
+    return node.get_type_name() == "Reshape" and ("roi_align" in name or "reshape_" in name)

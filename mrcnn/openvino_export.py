@@ -96,17 +96,68 @@ def _model(bank, config):
     import tensorflow as tf
 
     from .graphs import tile_graph
+    from .roi_align import RoIAlign
 
     graph = keras.Model(*tile_graph(bank, config))
+    for layer in graph.layers:
+        if isinstance(layer, RoIAlign):
+            layer.pool = _pooled
     signature = [tf.TensorSpec(x.shape, x.dtype, x.name) for x in graph.inputs]
 
     @tf.function(input_signature=signature, autograph=False)
     def answer(image, lowest_score):
         return graph([image, lowest_score], training=False)
 
-    model = import_openvino().convert_model(answer.get_concrete_function())
+    openvino = import_openvino()
+    extension = openvino.frontend.ConversionExtension("CropAndResize", _roi_align)
+    model = openvino.convert_model(answer.get_concrete_function(), extension=[extension])
     _sort_faster(model)
     return model
+
+
+def _pooled(layer, boxes, index, levels):
+    """What a `RoIAlign` layer answers, as operations that OpenVINO gets its own ROIAlign for: less
+    memory, and half of the time to compile. All levels are sampled, and one is taken."""
+    import tensorflow as tf
+
+    from .roi_align import axis_steps
+
+    pooled, size = None, layer.size
+    image = layer.image_shape if layer.exact else (None, None)
+    for k, level in enumerate(levels):
+        ends = []
+        for axis in (0, 1):
+            length = tf.fill(tf.shape(index), level.shape[1 + axis])
+            first, step, _ = axis_steps(
+                boxes[:, axis], boxes[:, axis + 2], length, size, image[axis], layer.points
+            )
+            # Points in the middle of equal cells, of which a map's cell begins at 0.
+            start = first + 0.5 - step / 2
+            ends.append((start, start + size * step))
+        (top, bottom), (left, right) = ends
+        places = tf.concat([left, top, right, bottom], 1)
+        # Stands for `_roi_align`; TensorFlow never runs it.
+        found = tf.raw_ops.CropAndResize(
+            image=level, boxes=places, box_ind=tf.zeros_like(index), crop_size=[size, size]
+        )
+        here = (index == k)[:, None, None, None]
+        pooled = found if pooled is None else tf.where(here, found, pooled)
+    return tf.ensure_shape(pooled, (boxes.shape[0], size, size, levels[0].shape[-1]))
+
+
+def _roi_align(node):
+    """OpenVINO's operation for a CropAndResize of `_pooled`."""
+    import numpy as np
+    from openvino import opset13 as op
+
+    level, places, image, size = (node.get_input(k) for k in range(4))
+    rows, columns = size.get_node().get_data().tolist()
+    # In this mode a place of 0 is the edge of the first cell, as in Detectron 2's.
+    found = op.roi_align(
+        op.transpose(level, op.constant(np.array([0, 3, 1, 2]))), places, image, rows, columns,
+        sampling_ratio=1, spatial_scale=1.0, mode="avg", aligned_mode="half_pixel_for_nn",
+    )  # fmt: skip
+    return op.transpose(found, op.constant(np.array([0, 2, 3, 1]))).outputs()
 
 
 def _sort_faster(model):

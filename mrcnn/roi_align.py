@@ -68,10 +68,17 @@ def bilinear_crop(flat, start, shape, boxes, size, image=None, points="edges"):
     )
 
 
-def _axis_points(low, high, length, count, pixels, points):
-    """Cells on both sides of each of `count` sampling points of one axis, the weight of the
-    second, and how much the point counts, 1.0 on the map and 0.0 off it; each (R, count).
-    `pixels` is the image's side for exact places or None, `points` see `bilinear_crop`."""
+def axis_steps(low, high, length, count, pixels, points):
+    """Where the first of `count` sampling points of one axis lies, in cells of the map from the
+    centre of its first one, and how far the next one is from it, each (R, 1); and by how many cells
+    a point may miss the map.
+
+    Args:
+        low, high: (R,) ends of the boxes, normalised.
+        length: cells of the map, int32.
+        pixels: the image's side for exact places, or None.
+        points: see `bilinear_crop`.
+    """
     last = ops.cast(length - 1, "float32")[:, None]
     if pixels is None:
         factor, shift, border = last, 0.0, BORDER
@@ -80,15 +87,22 @@ def _axis_points(low, high, length, count, pixels, points):
         pixels = ops.cast(pixels, "float32")
         cells = (last + 1) / pixels
         factor, shift, border = (pixels - 1) * cells, 0.5 * cells - 0.5, 0.5
-    if points != "edges":
-        # The box's edges are half a pixel before the centre of its first pixel and half a pixel
-        # behind that of its last one.
-        step = ((high - low)[:, None] * factor + cells) / count
-        position = low[:, None] * factor + shift + 0.5 * (step - cells)
-    else:
-        step = (high - low)[:, None] * factor / (count - 1)
-        position = low[:, None] * factor + shift
-    position = position + ops.arange(count, dtype="float32")[None, :] * step
+    first = low[:, None] * factor + shift
+    if points == "edges":
+        return first, (high - low)[:, None] * factor / (count - 1), border
+    # The box's edges are half a pixel before the centre of its first pixel and half a pixel behind
+    # that of its last one.
+    step = ((high - low)[:, None] * factor + cells) / count
+    return first + 0.5 * (step - cells), step, border
+
+
+def _axis_points(low, high, length, count, pixels, points):
+    """Cells on both sides of each of `count` sampling points of one axis, the weight of the
+    second, and how much the point counts, 1.0 on the map and 0.0 off it; each (R, count).
+    Arguments as of `axis_steps`."""
+    first, step, border = axis_steps(low, high, length, count, pixels, points)
+    last = ops.cast(length - 1, "float32")[:, None]
+    position = first + ops.arange(count, dtype="float32")[None, :] * step
     if points == "faded":
         to_border = ops.minimum(position, last - position) + 0.5
         inside = ops.clip(to_border / ops.maximum(step, 1e-6) + 0.5, 0.0, 1.0)
@@ -117,6 +131,10 @@ class RoIAlign(keras.layers.Layer):
 
     Call with `[rois (B, N, 4) normalised, P<first_level>, ..., P5]`.
     Returns (B * N, size, size, C).
+
+    Attributes:
+        pool: what does the work, for a graph that is exported to where there is an operation for
+            it: takes the layer, boxes (B * N, 4), the index of each one's level, and the levels.
     """
 
     def __init__(self, size, image_shape=None, first_level=2, exact=False, centred=False, **kwargs):
@@ -127,36 +145,47 @@ class RoIAlign(keras.layers.Layer):
         if image_shape is not None:
             self.image_shape = (int(image_shape[0]), int(image_shape[1]))
         self.first_level = first_level
+        self.pool = RoIAlign._gathered
 
     def call(self, inputs):
         rois, levels = ops.stop_gradient(inputs[0]), inputs[1:]
-        batch, count = ops.shape(rois)[:2]
-        channels = levels[0].shape[-1]
-        # Numbers where the graph is made for one size of image, else scalar tensors.
+        # A box that overflowed must not become an index: it pools from somewhere near instead.
+        boxes = ops.reshape(ops.clip(ops.nan_to_num(rois), -10.0, 10.0), (-1, 4))
+        index = self._level_index(boxes, len(levels), self._image_shape(levels))
+        return self.pool(self, boxes, index, levels)
+
+    @property
+    def points(self):
+        """Which points are sampled, see `bilinear_crop`."""
+        return "centres" if self.centred else "edges"
+
+    def _image_shape(self, levels):
+        """Numbers where the graph is made for one size of image, else scalar tensors."""
+        return self.image_shape or tuple(n * 2**self.first_level for n in ops.shape(levels[0])[1:3])
+
+    def _gathered(self, boxes, index, levels):
         sides = [ops.shape(level)[1:3] for level in levels]
-        image_shape = self.image_shape or tuple(n * 2**self.first_level for n in sides[0])
+        batch, channels = ops.shape(levels[0])[0], levels[0].shape[-1]
+        image_shape = self._image_shape(levels)
         cells = [height * width for height, width in sides]
         flat = ops.concatenate([ops.reshape(x, (batch, -1, channels)) for x in levels], 1)
         flat = ops.reshape(flat, (-1, channels))
+        total = ops.shape(boxes)[0]
 
-        # A box that overflowed must not become an index: it pools from somewhere near instead.
-        boxes = ops.reshape(ops.clip(ops.nan_to_num(rois), -10.0, 10.0), (batch * count, 4))
-        index = self._level_index(boxes, len(levels), image_shape)
         heights = ops.convert_to_tensor([height for height, _ in sides], "int32")
         widths = ops.convert_to_tensor([width for _, width in sides], "int32")
         starts = [sum(cells[:k]) for k in range(len(cells))]
         start = ops.take(ops.convert_to_tensor(starts, "int32"), index, axis=0)
-        image = ops.repeat(ops.arange(batch, dtype="int32"), count) * sum(cells)
+        image = ops.repeat(ops.arange(batch, dtype="int32"), total // batch) * sum(cells)
         shapes = ops.take(heights, index, axis=0), ops.take(widths, index, axis=0)
-        points = "centres" if self.centred else "edges"
-        total, start = batch * count, start + image
+        start = start + image
         parts = [slice(None)]
         if isinstance(total, int):
             parts = [slice(at, at + AT_ONCE) for at in range(0, total, AT_ONCE)]
         pooled = [
             bilinear_crop(
                 flat, start[part], (shapes[0][part], shapes[1][part]), boxes[part], self.size,
-                image_shape if self.exact else None, points,
+                image_shape if self.exact else None, self.points,
             )
             for part in parts
         ]  # fmt: skip
