@@ -18,8 +18,7 @@ from keras import ops
 # Cells by which a point may miss the map and still count. Without it, rounding decides whether
 # the last row of a box at the image's border is zero, as it does in crop_and_resize.
 BORDER = 1e-4
-# Boxes that are sampled together: what lies between is several times as large as the result. All
-# proposals of a light network's tile, for each part makes the exported graph longer to compile.
+# Boxes that are sampled together: what lies between is several times as large as the result.
 AT_ONCE = 400
 
 
