@@ -149,14 +149,13 @@ def _answered(
     """Yields (batch, what the detector says of each image); it looks at the next batch while one
     is being worked on."""
     with ThreadPoolExecutor(1, "network") as network:
-        before = None
-        for batch in batches:
-            answer = network.submit(detector.detect, [image for _, _, image in batch])
-            if before:
-                yield before[0], before[1].result()
-            before = batch, answer
-        if before:
-            yield before[0], before[1].result()
+        asked = ((b, network.submit(detector.detect, [job[2] for job in b])) for b in batches)
+        now = next(asked, None)
+        while now:
+            ahead = next(asked, None)
+            batch, answer = now
+            yield batch, answer.result()
+            now = ahead
 
 
 def _jobs(rgb: np.ndarray, grid: Grid, views: int) -> Iterator[_Job]:
