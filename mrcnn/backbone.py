@@ -25,24 +25,26 @@ def resnet(bank, image, architecture, last_width=None):
         [C2, C3, C4, C5]: (B, H/4, W/4, 256) to (B, H/32, W/32, 2048); a quarter of the channels
         for ResNet-18.
     """
-    return stages(
-        bank, stem(bank, image), architecture, widths=(*WIDTHS[:3], last_width or WIDTHS[3])
-    )
+    widths = *WIDTHS[:3], last_width or WIDTHS[3]
+    [c2] = stages(bank, stem(bank, image), architecture, last=2)
+    # The finest maps are the largest, and soon made.
+    c2 = bank.recomputed(image, c2)
+    return [c2, *stages(bank, c2, architecture, first=3, widths=widths)]
 
 
 def stem(bank, image):
     """C1 (B, H/4, W/4, 64) of a molded image."""
     x = keras.layers.ZeroPadding2D(3, dtype=bank.dtype)(image)
-    x = bank.conv("conv1", 64, 7, strides=2)(x)
-    x = _relu(bank, bank.batch_norm("bn_conv1", x))
+    x = _relu(bank, bank.conv_norm(x, "conv1", "bn_conv1", 64, 7, 2))
     return keras.layers.MaxPooling2D(3, strides=2, padding="same", dtype=bank.dtype)(x)
 
 
-def stages(bank, x, architecture, last=5, widths=None):
-    """[C2, ..., C<last>] of C1; `widths` are the channels of the stages, `WIDTHS` by default."""
+def stages(bank, x, architecture, last=5, widths=None, first=2):
+    """[C<first>, ..., C<last>] of the maps before; `widths` are the channels of the stages 2..5,
+    `WIDTHS` by default."""
     widths = widths or WIDTHS
     maps = []
-    for stage in range(2, last + 1):
+    for stage in range(first, last + 1):
         width = widths[stage - 2]
         for index in range(BLOCKS[architecture][stage - 2]):
             tag = f"{stage}{chr(ord('a') + index)}"
@@ -74,23 +76,21 @@ def bottleneck(bank, x, tag, widths, strides=None, size=3, **settings):
     """
     res, bn = f"res{tag}_branch", f"bn{tag}_branch"
     first, middle, last = widths
-    y = bank.conv(res + "2a", first, 1, strides or 1, **settings)(x)
-    y = _relu(bank, bank.batch_norm(bn + "2a", y))
-    y = bank.conv(res + "2b", middle, size, padding="same", **settings)(y)
-    y = _relu(bank, bank.batch_norm(bn + "2b", y))
-    y = bank.batch_norm(bn + "2c", bank.conv(res + "2c", last, 1, **settings)(y))
+    y = bank.conv_norm(x, res + "2a", bn + "2a", first, 1, strides or 1, **settings)
+    y = _relu(bank, y)
+    y = bank.conv_norm(y, res + "2b", bn + "2b", middle, size, padding="same", **settings)
+    y = _relu(bank, y)
+    y = bank.conv_norm(y, res + "2c", bn + "2c", last, 1, **settings)
     if strides:
-        x = bank.conv(res + "1", last, 1, strides, **settings)(x)
-        x = bank.batch_norm(bn + "1", x)
+        x = bank.conv_norm(x, res + "1", bn + "1", last, 1, strides, **settings)
     return _relu(bank, keras.layers.Add(dtype=bank.dtype)([y, x]), f"res{tag}_out")
 
 
 def _basic_block(bank, x, tag, width, strides):
     """Two 3x3 convolutions beside a shortcut; stage 2 needs no projection."""
     res, bn = f"res{tag}_branch", f"bn{tag}_branch"
-    y = bank.conv(res + "2a", width, 3, strides or 1, padding="same")(x)
-    y = _relu(bank, bank.batch_norm(bn + "2a", y))
-    y = bank.batch_norm(bn + "2b", bank.conv(res + "2b", width, 3, padding="same")(y))
+    y = bank.conv_norm(x, res + "2a", bn + "2a", width, 3, strides or 1, padding="same")
+    y = bank.conv_norm(_relu(bank, y), res + "2b", bn + "2b", width, 3, padding="same")
     if strides and strides > 1:
-        x = bank.batch_norm(bn + "1", bank.conv(res + "1", width, 1, strides)(x))
+        x = bank.conv_norm(x, res + "1", bn + "1", width, 1, strides)
     return _relu(bank, keras.layers.Add(dtype=bank.dtype)([y, x]), f"res{tag}_out")

@@ -71,9 +71,27 @@ class _ClippedInPlace:
         return {**super().get_config(), "global_clipnorm": self.clip_norm}
 
 
+def _with_decay(gradient, variable):
+    import tensorflow as tf
+
+    regularizer = getattr(variable, "regularizer", None)
+    if not getattr(regularizer, "by_optimizer", False):
+        return gradient
+    if gradient is None:
+        return regularizer.gradient(variable.value)
+    with tf.control_dependencies([gradient]):  # else it would be made at once
+        return gradient + regularizer.gradient(tf.identity(variable.value))
+
+
 class FusedSGD(_ClippedInPlace, keras.optimizers.SGD):
     """SGD with momentum whose update of a variable is one kernel: the same formula, and the same
-    variables in the state."""
+    variables in the state. It adds the gradient of weight decay where `MeanL2` leaves it to the
+    optimiser: of the loss it would be made before all others, and kept until these are there."""
+
+    def apply(self, grads, trainable_variables=None):
+        variables = trainable_variables or self._trainable_variables
+        grads = [_with_decay(g, v) for g, v in zip(grads, variables, strict=True)]
+        super().apply(grads, trainable_variables)
 
     def update_step(self, gradient, variable, learning_rate):
         import tensorflow as tf

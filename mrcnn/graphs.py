@@ -6,7 +6,7 @@ import numpy as np
 from keras import ops
 
 from . import boxes as box_ops
-from . import losses, own_backbone
+from . import losses, own_backbone, sampled_rpn
 from .anchor_tools import pixel_anchors
 from .backbone import resnet
 from .box_tools import norm_boxes
@@ -84,18 +84,24 @@ def anchors_per_cell(config):
     return len(config.RPN_ANCHOR_RATIOS) * int(np.size(config.RPN_ANCHOR_SCALES[0]))
 
 
-def _trunk(bank, config, image):
-    """Pyramid levels, RPN outputs and C2 of a molded image (B, H, W, 3)."""
+def _trunk(bank, config, image, match=None):
+    """Pyramid levels, RPN outputs and C2 of a molded image (B, H, W, 3).
+
+    With `match` (B, A, 1), of a graph that is trained, also what the RPN's losses take: the match,
+    logits and deltas of all anchors, or, where it pays, of those alone that count.
+    """
     first = _first_level(config)
     if callable(config.BACKBONE):
         maps = own_backbone.feature_maps(bank, config.BACKBONE, image)
     else:
         maps = resnet(bank, image, config.BACKBONE, config.STAGE5_WIDTH)
     levels = pyramid(bank, maps, config.TOP_DOWN_PYRAMID_SIZE, first)
-    rpn = rpn_head(
-        bank, levels, anchors_per_cell(config), config.RPN_ANCHOR_STRIDE, config.RPN_CHANNELS
-    )
-    return levels, rpn, maps[0]
+    per_cell, count = anchors_per_cell(config), config.RPN_TRAIN_ANCHORS_PER_IMAGE
+    rpn = rpn_head(bank, levels, per_cell, config.RPN_ANCHOR_STRIDE, config.RPN_CHANNELS)
+    judged = [match, rpn[0], rpn[2]]
+    if match is not None and match.shape[1] >= sampled_rpn.WORTH * count * per_cell:
+        judged = sampled_rpn.judged(bank, levels, match, per_cell, count)
+    return levels, rpn, maps[0], judged
 
 
 def _proposals(config, count, **kwargs):
@@ -153,7 +159,8 @@ def training_graph(bank, config):
     fixed = FixedBatch(batch)
     image, meta, match, rpn_target, gt_ids, gt_boxes, gt_masks, *given = (fixed(x) for x in inputs)
 
-    levels, (rpn_logits, rpn_class, rpn_bbox), finest = _trunk(bank, config, image)
+    levels, rpn, finest, (match, judged_logits, judged_deltas) = _trunk(bank, config, image, match)
+    rpn_logits, rpn_class, rpn_bbox = rpn
     anchors = norm_boxes(pixel_anchors(config, (height, width)), (height, width))
     anchors = np.broadcast_to(anchors.astype("float32"), (batch, *anchors.shape))
     anchors = Constant(anchors, name="anchors")(image)
@@ -180,8 +187,8 @@ def training_graph(bank, config):
 
     active = Compute(lambda x: x[:, 12:])(meta)
     terms = [
-        _loss("rpn_class_loss", losses.rpn_class_loss, match, rpn_logits),
-        _loss("rpn_bbox_loss", losses.rpn_bbox_loss, match, rpn_target, rpn_bbox),
+        _loss("rpn_class_loss", losses.rpn_class_loss, match, judged_logits),
+        _loss("rpn_bbox_loss", losses.rpn_bbox_loss, match, rpn_target, judged_deltas),
         _loss("mrcnn_class_loss", losses.mrcnn_class_loss, target_ids, logits, active),
         _loss("mrcnn_bbox_loss", losses.mrcnn_bbox_loss, target_deltas, target_ids, deltas),
         _loss(
@@ -265,7 +272,7 @@ def _find(bank, config, image_shape, tensors):
         probabilities and deltas; detections and their class probabilities.
     """
     image, anchors, window = tensors
-    levels, (_, *rpn), finest = _trunk(bank, config, image)
+    levels, (_, *rpn), finest, _ = _trunk(bank, config, image)
     rois = _proposals(config, config.POST_NMS_ROIS_INFERENCE)([*rpn, anchors])
     pooled = _box_pool(config, image_shape)([rois, *levels[:-1]])
     _, *heads = box_head(

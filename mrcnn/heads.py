@@ -6,6 +6,8 @@ Both run on RoIs as a batch of their own, (B * N, size, size, C), and give (B, N
 import keras
 from keras import ops
 
+from .batch_norm import WholeConv2D
+
 
 class SplitBatch(keras.layers.Layer):
     """(B * N, ...) -> (B, N, ...) for a static number N of RoIs an image; None for any number, of
@@ -38,12 +40,11 @@ def box_head(bank, pooled, count, num_classes, width):
         class logits (B, N, K), their softmax (B, N, K), and deltas per class (B, N, K, 4) over
         BBOX_STD_DEV; float32.
     """
-    x = bank.whole_conv("mrcnn_class_conv1", width, int(pooled.shape[1]))(pooled)
-    x = bank.batch_norm("mrcnn_class_bn1", x)
-    x = keras.layers.Activation("relu", dtype=bank.dtype)(x)
-    x = bank.whole_conv("mrcnn_class_conv2", width, 1)(x)
-    x = bank.batch_norm("mrcnn_class_bn2", x)
-    x = keras.layers.Activation("relu", dtype=bank.dtype)(x)
+    x = pooled
+    for index, size in enumerate((int(pooled.shape[1]), 1), 1):
+        names = f"mrcnn_class_conv{index}", f"mrcnn_class_bn{index}"
+        x = bank.conv_norm(x, *names, width, size, kind=WholeConv2D)
+        x = keras.layers.Activation("relu", dtype=bank.dtype)(x)
     x = keras.layers.Flatten(name="pool_squeeze", dtype="float32")(x)
     logits = bank.dense("mrcnn_class_logits", num_classes)(x)
     deltas = bank.dense("mrcnn_bbox_fc", 4 * num_classes)(x)
@@ -70,8 +71,8 @@ def mask_head(bank, pooled, count, num_classes, channels=256, fine=None):
     """
     x = pooled
     for index in range(1, 5):
-        x = bank.conv(f"mrcnn_mask_conv{index}", channels, 3, padding="same")(x)
-        x = bank.batch_norm(f"mrcnn_mask_bn{index}", x)
+        names = f"mrcnn_mask_conv{index}", f"mrcnn_mask_bn{index}"
+        x = bank.conv_norm(x, *names, channels, 3, padding="same")
         x = keras.layers.Activation("relu", dtype=bank.dtype)(x)
     x = bank.deconv("mrcnn_mask_deconv", channels)(x)
     if fine is not None:

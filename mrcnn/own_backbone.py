@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator
 
 import keras
 
-from .layers import FrozenBatchNorm, LayerBank
+from .batch_norm import FrozenBatchNorm
+from .layers import LayerBank
 
 _HEADS = ("fpn_", "rpn_", "mrcnn_")  # names of the layers behind the backbone
 

@@ -4,6 +4,8 @@ import keras
 from keras import ops
 
 from . import distributed
+from .fused_kernels import FusedSGD
+from .layers import MeanL2
 
 LOSS_NAMES = (
     "rpn_class_loss",
@@ -31,6 +33,12 @@ class TrainingModel(keras.Model):
     def configure(self, loss_weights):
         self.loss_weights = [float(loss_weights.get(name, 1.0)) for name in LOSS_NAMES]
         self.terms = [keras.metrics.Mean(name=name) for name in LOSS_NAMES]
+
+    def compile(self, optimizer="rmsprop", **settings):
+        super().compile(optimizer=optimizer, **settings)
+        for variable in self.variables:
+            if isinstance(variable.regularizer, MeanL2):
+                variable.regularizer.by_optimizer = isinstance(self.optimizer, FusedSGD)
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         losses = y_pred[-len(LOSS_NAMES) :]

@@ -1,7 +1,7 @@
 """Matterport's names of `mrcnn.model` that are not among our own: `mrcnn.model` gives them all."""
 
 from mrcnn.anchor_tools import compute_backbone_shapes
-from mrcnn.layers import BatchNorm
+from mrcnn.batch_norm import BatchNorm
 from mrcnn.matterport.generator import build_detection_targets, data_generator
 from mrcnn.matterport.graphs import (
     build_fpn_mask_graph,
