@@ -141,7 +141,9 @@ export class Viewer extends EventTarget {
   }
 
   #resize() {
-    const { width, height } = this.stage.getBoundingClientRect();
+    const { width, height, top } = this.stage.getBoundingClientRect();
+    const slid = top - (this.stageTop ?? top);
+    this.stageTop = top;
     const ratio = devicePixelRatio || 1;
     const [before, earlier] = [this.screenWidth ?? 0, this.screenHeight ?? 0];
     const atFit = this.scale === this.fitScale;
@@ -151,7 +153,9 @@ export class Viewer extends EventTarget {
       layer.height = Math.max(1, Math.round(height * ratio));
     }
     this.last = null;
-    if (atFit || !before) this.fit();
+    // Something came or went above the image: what is under the pointer stays there.
+    if (slid && width === before && Math.abs(height + slid - earlier) < 1) this.pan(0, -slid);
+    else if (atFit || !before) this.fit();
     else this.pan((width - before) / 2, (height - earlier) / 2);
   }
 
