@@ -17,13 +17,17 @@ class _Normed:
 
     That is linear in each channel, so the convolution's weights can take it over: the same answer
     and gradients, and the maps between the two are not kept for the gradient.
-
-    Args:
-        norm: the `FrozenBatchNorm`, built, or None. It stays a layer of its own, with its weights.
     """
 
-    def __init__(self, norm=None, **kwargs):
+    def __init__(self, **kwargs):
         super().__init__(**kwargs)
+        self._norm = lambda: None
+
+    def take_over(self, norm):
+        """Do the work of a `FrozenBatchNorm`, which stays a layer of its own, with its weights.
+        Before the first call of either."""
+        norm.build((None, None, None, self.filters))
+        norm.done = True
         self._norm = lambda: norm  # as an attribute it would be a part of this layer
 
     def add_weight(self, **settings):

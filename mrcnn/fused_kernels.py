@@ -89,8 +89,9 @@ class FusedSGD(_ClippedInPlace, keras.optimizers.SGD):
     optimiser: of the loss it would be made before all others, and kept until these are there."""
 
     def apply(self, grads, trainable_variables=None):
-        variables = trainable_variables or self._trainable_variables
-        grads = [_with_decay(g, v) for g, v in zip(grads, variables, strict=True)]
+        if trainable_variables is not None or self.built:
+            variables = trainable_variables or self._trainable_variables
+            grads = [_with_decay(g, v) for g, v in zip(grads, variables, strict=True)]
         super().apply(grads, trainable_variables)
 
     def update_step(self, gradient, variable, learning_rate):

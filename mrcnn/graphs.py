@@ -88,7 +88,8 @@ def _trunk(bank, config, image, match=None):
     """Pyramid levels, RPN outputs and C2 of a molded image (B, H, W, 3).
 
     With `match` (B, A, 1), of a graph that is trained, also what the RPN's losses take: the match,
-    logits and deltas of all anchors, or, where it pays, of those alone that count.
+    logits and deltas of all anchors, or, where it pays, of those alone that count. Without it the
+    last answer is of no use.
     """
     first = _first_level(config)
     if callable(config.BACKBONE):
@@ -99,7 +100,9 @@ def _trunk(bank, config, image, match=None):
     per_cell, count = anchors_per_cell(config), config.RPN_TRAIN_ANCHORS_PER_IMAGE
     rpn = rpn_head(bank, levels, per_cell, config.RPN_ANCHOR_STRIDE, config.RPN_CHANNELS)
     judged = [match, rpn[0], rpn[2]]
-    if match is not None and match.shape[1] >= sampled_rpn.WORTH * count * per_cell:
+    # Where the backbone's maps do not fit the anchors, the losses say so.
+    fits = match is not None and match.shape[1] == rpn[0].shape[1]
+    if fits and match.shape[1] >= sampled_rpn.WORTH * count * per_cell:
         judged = sampled_rpn.judged(bank, levels, match, per_cell, count)
     return levels, rpn, maps[0], judged
 

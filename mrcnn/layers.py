@@ -4,6 +4,7 @@ Building the graph again for another image size calls the same layers, so all gr
 detector share their weights.
 """
 
+import contextlib
 import math
 
 import keras
@@ -22,6 +23,16 @@ class MeanL2(keras.regularizers.Regularizer):
     """
 
     by_optimizer = False
+
+    @classmethod
+    @contextlib.contextmanager
+    def left_to_the_optimizer(cls, whether=True):
+        """Within, `by_optimizer` is set."""
+        cls.by_optimizer = whether
+        try:
+            yield
+        finally:
+            cls.by_optimizer = False
 
     def __init__(self, factor):
         self.factor = factor
@@ -57,8 +68,8 @@ class LayerBank:
         self.dtype = config.COMPUTE_DTYPE
         self._bn_momentum = config.BN_MOMENTUM
         # None is matterport's "normal mode": the batch's statistics in training alone.
-        self._training = training
         self.trains_batch_norm = training and (config.TRAIN_BN is None or bool(config.TRAIN_BN))
+        self._folds = training and not self.trains_batch_norm
         decay = config.WEIGHT_DECAY if config.OPTIMIZER == "sgd" else 0
         self._regularizer = MeanL2(decay) if decay else None
         self._fused = training and distributed.processes() == 1 and fused_kernels.available()
@@ -92,12 +103,10 @@ class LayerBank:
             place, settings: strides and the others of `conv`.
             kind: `Conv2D`, or `WholeConv2D` for one over its whole input.
         """
+        conv = self.conv(name, filters, size, *place, kind=kind, **settings)
         norm = self._batch_norm(norm_name)
-        if self._training and not self.trains_batch_norm and not norm.built:
-            norm.build((None, None, None, filters))
-            norm.done = True
-        done = norm if getattr(norm, "done", False) else None
-        conv = self.conv(name, filters, size, *place, kind=kind, norm=done, **settings)
+        if self._folds and not conv.built:
+            conv.take_over(norm)
         return norm(conv(x), training=self.trains_batch_norm)
 
     def recomputed(self, source, maps):

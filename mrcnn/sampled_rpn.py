@@ -19,10 +19,12 @@ def judged(bank, levels, match, anchors_per_cell, count):
         bank: `LayerBank` with the RPN's layers, built.
         levels: pyramid levels (B, h, w, C) of static size.
         match: (B, A, 1) int32: 1 positive, -1 background, 0 neither.
-        count: D, at least as many as count in an image.
+        count: D, at least as many as count in an image; of more the last negative ones are left
+            out.
 
     Returns:
-        match (B, D, 1), logits (B, D, 2), deltas (B, D, 4), in the order of the anchors.
+        match (B, D, 1), logits (B, D, 2), deltas (B, D, 4), positive anchors first, each kind in
+        the order of the anchors.
     """
     indices = SampledAnchors(count)(match)
     layers = [bank.layers[f"rpn_{name}"] for name in ("conv_shared", "class_raw", "bbox_pred")]
@@ -34,11 +36,11 @@ class SampledAnchors(keras.layers.Layer):
     """Finds the anchors that count.
 
     Args:
-        count: D, more than an image has.
+        count: D.
 
     Call with match (B, A, 1) int32: 1 positive, -1 background, 0 neither.
-    Returns their indices (B, D) int32, ascending; places left over are of anchors that do not
-    count.
+    Returns indices (B, D) int32: of positive anchors, ascending, then of background, ascending;
+    places left over are of anchors that do not count.
     """
 
     def __init__(self, count, **kwargs):
@@ -48,7 +50,8 @@ class SampledAnchors(keras.layers.Layer):
     def call(self, match):
         total = int(match.shape[1])
         order = ops.arange(total, 0, -1, dtype="float32")
-        score = ops.where(ops.not_equal(match[..., 0], 0), order, 0.0)
+        match = match[..., 0]
+        score = ops.where(match > 0, total + order, ops.where(match < 0, order, 0.0))
         return ops.cast(ops.top_k(score, min(self.count, total))[1], "int32")
 
 
@@ -122,7 +125,7 @@ def _patches(levels, cells, per_image, convolution):
         inside = (y >= 0) & (y < height) & (x >= 0) & (x < width) & mine[:, None, None]
         place = ops.where(inside, (image * height + y) * width + x, 0)
         patch = ops.take(ops.reshape(level, (-1, channels)), place, axis=0)
-        total += patch * ops.cast(inside, patch.dtype)[..., None]
+        total += ops.where(inside[..., None], patch, ops.zeros_like(patch))
         first += tall * wide
     return ops.reshape(total, (-1, size * size * channels))
 

@@ -34,11 +34,10 @@ class TrainingModel(keras.Model):
         self.loss_weights = [float(loss_weights.get(name, 1.0)) for name in LOSS_NAMES]
         self.terms = [keras.metrics.Mean(name=name) for name in LOSS_NAMES]
 
-    def compile(self, optimizer="rmsprop", **settings):
-        super().compile(optimizer=optimizer, **settings)
-        for variable in self.variables:
-            if isinstance(variable.regularizer, MeanL2):
-                variable.regularizer.by_optimizer = isinstance(self.optimizer, FusedSGD)
+    def train_step(self, *given):
+        # Of this step alone: in a script's own loop the loss has the gradient of the decay.
+        with MeanL2.left_to_the_optimizer(isinstance(self.optimizer, FusedSGD)):
+            return super().train_step(*given)
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         losses = y_pred[-len(LOSS_NAMES) :]

@@ -11,9 +11,10 @@ from mrcnn.backbone import resnet
 from mrcnn.batch_norm import Conv2D, FrozenBatchNorm, WholeConv2D
 from mrcnn.config import Config
 from mrcnn.layers import LayerBank, MeanL2
+from mrcnn.model import MaskRCNN
 from mrcnn.optimizer_schedule import make_optimizer
 from mrcnn.rpn import rpn_head
-from mrcnn.sampled_rpn import judged
+from mrcnn.sampled_rpn import SampledAnchors, judged
 from mrcnn.training import LOSS_NAMES, TrainingModel
 
 pytestmark = pytest.mark.skipif(
@@ -74,9 +75,9 @@ def test_a_convolution_does_what_the_frozen_batch_norm_behind_it_would(
     answers = []
     for done in (False, True):
         norm = FrozenBatchNorm(epsilon=1e-3)
-        norm.build((None, None, None, 5))
-        norm.done = done
-        conv = kind(filters=5, kernel_size=3, norm=norm if done else None, **settings)
+        conv = kind(filters=5, kernel_size=3, **settings)
+        if done:
+            conv.take_over(norm)
         x = keras.Input(maps.shape[1:], batch_size=2)
         model = keras.Model(x, norm(conv(x)))
         assert model.layers[1:] == [conv, norm]
@@ -88,9 +89,9 @@ def test_a_convolution_does_what_the_frozen_batch_norm_behind_it_would(
 def test_kernels_are_scaled_in_float32():
     """bfloat16 rounds once: the scaled kernel, not the two that it is made of."""
     norm = FrozenBatchNorm(epsilon=1e-3)
-    norm.build((None, None, None, 1))
+    conv = Conv2D(filters=1, kernel_size=1, dtype="mixed_bfloat16")
+    conv.take_over(norm)
     norm.set_weights([np.array([x]) for x in (1.003, 0.0, 0.0, 1 - 1e-3)])
-    conv = Conv2D(filters=1, kernel_size=1, norm=norm, dtype="mixed_bfloat16")
     conv.build((1, 1, 1, 1))
     conv.set_weights([np.full((1, 1, 1, 1), 1.003), np.zeros(1)])
     answer = conv(np.ones((1, 1, 1, 1), "float32"))
@@ -140,7 +141,7 @@ def test_the_rpn_answers_at_the_sampled_anchors_as_everywhere(stride):
     flags[0, rng.choice(total, 14, replace=False)] = 1
     flags[0, corners] = -1
     flags[1, rng.choice(total, count, replace=False)] = -1
-    chosen = [np.flatnonzero(row) for row in flags[..., 0]]
+    chosen = [np.r_[np.flatnonzero(row > 0), np.flatnonzero(row < 0)] for row in flags[..., 0]]
 
     found = gradients(keras.Model([match, *levels], sampled), [flags, *maps])
     own_match, own_logits, own_deltas = found[:3]
@@ -210,12 +211,52 @@ def test_weight_decay_is_the_same_whoever_adds_its_gradient(clip):
         np.testing.assert_allclose(one, other, rtol=1e-5)
 
 
-def test_decay_goes_back_into_the_loss_for_another_optimiser():
+def test_in_a_loop_by_hand_the_loss_has_the_gradient_of_the_decay():
+    import tensorflow as tf
+
     x = keras.Input((4,), batch_size=2)
-    dense = keras.layers.Dense(1, kernel_regularizer=MeanL2(0.5))
+    dense = keras.layers.Dense(1, use_bias=False, kernel_regularizer=MeanL2(0.5))
     model = TrainingModel(x, [keras.ops.mean(dense(x))] * len(LOSS_NAMES))
     model.configure({})
-    model.compile(optimizer=make_optimizer(Config(), 0.1, None, momentum=0.9))
-    assert dense.kernel.regularizer.by_optimizer == fused_kernels.available()
-    model.compile(optimizer="sgd")
-    assert not dense.kernel.regularizer.by_optimizer
+    model.compile(make_optimizer(Config(), 0.1, None, momentum=0.9))
+    model.train_on_batch(np.ones((2, 4), "float32"))
+    with tf.GradientTape() as tape:
+        decay = tf.add_n(model.losses)
+    kernel = dense.kernel.value
+    np.testing.assert_allclose(tape.gradient(decay, kernel), kernel / 4, rtol=1e-6)
+    model.optimizer.momentums[0].assign(np.zeros((4, 1)))
+    before = kernel.numpy()
+    model.optimizer.apply([tf.zeros_like(kernel)], [dense.kernel])
+    np.testing.assert_array_equal(kernel.numpy(), before)
+
+
+def test_of_more_anchors_than_there_is_room_for_the_positive_ones_count():
+    match = -np.ones((1, 50, 1), "int32")
+    match[0, [49, 30]] = 1
+    found = keras.ops.convert_to_numpy(SampledAnchors(5)(match))
+    assert found.tolist() == [[30, 49, 0, 1, 2]]
+
+
+def test_a_backbone_whose_maps_do_not_fit_the_anchors_is_an_error(tmp_path):
+    class Unfit(Config):
+        NUM_CLASSES = 2
+        IMAGES_PER_GPU = 1
+        IMAGE_MIN_DIM = IMAGE_MAX_DIM = 128
+        RPN_TRAIN_ANCHORS_PER_IMAGE = 32
+
+        def BACKBONE(image, stage5=True, train_bn=None):
+            x, maps = image, [None]
+            for stage, stride in enumerate((8, 2, 2, 2), 2):
+                x = keras.layers.Conv2D(8, 3, stride, padding="same", name=f"own{stage}")(x)
+                maps.append(x)
+            return maps
+
+    with pytest.raises(ValueError, match="rpn_class_loss"):
+        MaskRCNN("training", Unfit(), str(tmp_path))
+
+
+def test_layers_stand_in_the_order_of_the_network():
+    """Weights files hold them so."""
+    bank = LayerBank(Config(), training=True)
+    resnet(bank, keras.Input((64, 64, 3), batch_size=1), "resnet50")
+    assert list(bank.layers)[:4] == ["conv1", "bn_conv1", "res2a_branch2a", "bn2a_branch2a"]
