@@ -69,16 +69,16 @@ def test_each_command_can_be_started_by_its_file(name, tmp_path):
     assert result.returncode == 0 and "usage" in result.stdout and result.stderr == ""
 
 
-def test_help_costs_little():
-    """A third of a second of the processor, three of which on the slowest machine of the tests."""
+def test_help_imports_nothing_heavy():
+    """Nothing heavy is imported; the time that it takes is measured in benchmarks/."""
     code = (
-        "import runpy, sys, time; sys.argv = ['workflow.py', '--help']\n"
+        "import runpy, sys; sys.argv = ['workflow.py', '--help']\n"
         "try: runpy.run_path('workflow.py', run_name='__main__')\n"
         "except SystemExit: pass\n"
         "heavy = {'tensorflow', 'keras', 'cv2', 'scipy', 'matplotlib'} & set(sys.modules)\n"
-        "print(time.process_time(), *heavy, file=sys.stderr)"
+        "print(*heavy, file=sys.stderr)"
     )
     said = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     ).stderr.split()
-    assert float(said[0]) < 1 and said[1:] == []
+    assert said == []
