@@ -112,7 +112,7 @@ class LayerBank:
     def recomputed(self, source, maps):
         """`maps`, made of `source`. Training a frozen BatchNorm's network on a processor forgets
         what lies between the two, and makes it again for the gradient."""
-        if not self._fused or self.trains_batch_norm:
+        if not (self._fused and self._folds):
             return maps
         return Recomputed(keras.Model(source, maps))([source, maps])
 
