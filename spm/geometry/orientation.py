@@ -16,6 +16,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from spm.geometry.polygons import following
+
 BINS = 72  # directions of the profile, 5 degrees each
 ORDERS = 6  # highest symmetry looked for
 # Below this amplitude (share of the mean radius) the outline is as good as round: a circle on
@@ -78,7 +80,7 @@ def direction(harmonics: np.ndarray, order: int) -> float:
 
 def _dense(outline: np.ndarray) -> np.ndarray:
     """Returns points along the closed outline, several for each direction of the profile."""
-    ends = np.roll(outline, -1, axis=0)
+    ends = following(outline)
     lengths = np.hypot(*(ends - outline).T)
     total = lengths.sum()
     if total == 0:

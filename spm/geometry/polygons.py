@@ -26,6 +26,12 @@ def signed_area(points: np.ndarray) -> float:
     return 0.5 * float(np.dot(x[:-1], y[1:]) - np.dot(x[1:], y[:-1]))
 
 
+def following(points: np.ndarray) -> np.ndarray:
+    """Return for each point (n, ...) of a closed line the one after it. `np.roll` does the same in
+    ten times the time of a short line."""
+    return np.concatenate((points[1:], points[:1]))
+
+
 def polygon_area(points: np.ndarray) -> float:
     """Return the area of a simple polygon (n, 2) in square pixels, whichever way it turns."""
     return abs(signed_area(points))
@@ -47,7 +53,7 @@ def polygon_centroid(points: np.ndarray) -> tuple[float, float]:
     points = np.asarray(points, np.float64)
     middle = points.mean(axis=0)
     # Relative to the middle, or far from the origin the sums lose digits.
-    (x, y), (x2, y2) = (points - middle).T, (np.roll(points, -1, axis=0) - middle).T
+    (x, y), (x2, y2) = (points - middle).T, (following(points) - middle).T
     cross = x * y2 - x2 * y
     if abs(cross.sum()) < 1e-9:
         return float(middle[0]), float(middle[1])
@@ -100,7 +106,7 @@ def crosses_itself(points: np.ndarray) -> bool:
     count = len(start)
     if count < 4:
         return False
-    side = np.roll(start, -1, axis=0) - start
+    side = following(start) - start
     for i in range(count - 2):
         # Sides i and j = i + 2 .. ; the last one is a neighbour of the first.
         others = slice(i + 2, count if i else count - 1)

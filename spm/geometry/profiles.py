@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from spm.geometry.polygons import following
+
 DIRECTIONS = 180  # of a profile, 2 degrees each; 0 points along x, 90 degrees along y
 ROUNDING = 1e-9  # of a direction
 _MIRRORED = -np.arange(DIRECTIONS) % DIRECTIONS
@@ -45,10 +47,10 @@ def radial_profile(outline: np.ndarray, centre: np.ndarray) -> np.ndarray | None
         when some ray does not cross it: the centre is not inside.
     """
     start = np.asarray(outline, np.float64) - centre
-    side = np.roll(start, -1, axis=0) - start
+    side = following(start) - start
     # Each side meets only the rays between the directions of its ends.
     one = np.arctan2(start[:, 1], start[:, 0]) * (DIRECTIONS / (2 * np.pi))
-    wide = (np.roll(one, -1) - one + DIRECTIONS / 2) % DIRECTIONS - DIRECTIONS / 2
+    wide = (following(one) - one + DIRECTIONS / 2) % DIRECTIONS - DIRECTIONS / 2
     first = np.ceil(np.minimum(one, one + wide) - ROUNDING).astype(int)
     last = np.floor(np.maximum(one, one + wide) + ROUNDING).astype(int)
     counts = np.maximum(last - first + 1, 0)
@@ -71,8 +73,7 @@ def best_turn(profile: np.ndarray, onto: np.ndarray) -> tuple[Turn, float]:
         the turn, and the root mean square of the difference.
     """
     found = []
-    for mirrored in (False, True):
-        likeness = _likeness(profile, onto, mirrored)
+    for mirrored, likeness in zip((False, True), _likeness(profile, onto), strict=True):
         k = int(likeness.argmax())
         turn = Turn(mirrored, k + _peak(likeness, k))
         difference = turn.apply(profile) - onto
@@ -88,18 +89,21 @@ def near_turns(profile: np.ndarray, onto: np.ndarray, factor: float) -> list[Tur
         factor: root mean square of the difference, in that of the best turn, up to which one
             counts.
     """
-    both = np.array([_likeness(profile, onto, mirrored) for mirrored in (False, True)])
+    both = _likeness(profile, onto)
     squares = profile @ profile + onto @ onto - 2 * both  # of the differences, at whole directions
-    peaks = (both >= np.roll(both, 1, axis=1)) & (both > np.roll(both, -1, axis=1))
+    ring = np.concatenate((both[:, -1:], both, both[:, :1]), axis=1)
+    peaks = (both >= ring[:, :-2]) & (both > ring[:, 2:])
     near = peaks & (squares <= factor**2 * max(squares.min(), 0.0))
     near[np.unravel_index(both.argmax(), both.shape)] = True
     return [Turn(bool(m), k + _peak(both[m], k)) for m, k in np.argwhere(near).tolist()]
 
 
-def _likeness(profile: np.ndarray, onto: np.ndarray, mirrored: bool) -> np.ndarray:
-    """(DIRECTIONS,) sums of products of two profiles, the first one turned by each direction."""
-    own = np.fft.rfft(_mirror(profile) if mirrored else profile)
-    return np.fft.irfft(np.fft.rfft(onto) * own.conj(), n=DIRECTIONS)
+def _likeness(profile: np.ndarray, onto: np.ndarray) -> np.ndarray:
+    """(2, DIRECTIONS) sums of products of two profiles, the first one as it is and mirrored, turned
+    by each direction."""
+    own, other = np.fft.rfft((profile, onto))
+    # The mirror image's spectrum is the complex conjugate.
+    return np.fft.irfft((other * own.conj(), other * own), n=DIRECTIONS)
 
 
 def _mirror(profile: np.ndarray) -> np.ndarray:

@@ -20,12 +20,14 @@ import cv2
 import numpy as np
 
 from spm.geometry.cropped_mask import CroppedMask
-from spm.geometry.polygons import polygon_area, polygon_centroid
+from spm.geometry.polygons import following, polygon_area, polygon_centroid
 from spm.geometry.profiles import DIRECTIONS, best_turn, near_turns, radial_profile
 
 # Share of the area by which a mask may differ from the polygon of its radial profile.
 STAR_SHAPED = 0.03
 TOLERANCE = 0.3  # by which the outline may be off after its points were thinned out, pixels
+# Weights of an outline's point and its neighbours, a pixel and less apart, in the running mean.
+SMOOTHING = np.array([1, 2, 3, 2, 1]) / 9
 AS_NEAR = 1.2  # difference to the profile, in that of the best turn, up to which a turn counts
 LARGEST = 0.15  # an error beyond this share of the mean radius is no rounded corner
 
@@ -92,32 +94,42 @@ class OutlineBias:
 
 def star_shape(mask: CroppedMask) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
     """Return outline (n, 2), centroid (2,) and radial profile (DIRECTIONS,) of a mask in one piece
-    that every ray from its centroid leaves once; None for others."""
-    outline = mask.outline(0.1)
-    if len(outline) < 3:
+    that every ray from its centroid leaves once; None for others. The outline's points are at most
+    a pixel apart, and the staircases of the mask's pixels are smoothed away."""
+    border = mask.outline(0.1)
+    if len(border) < 3:
         return None
-    centre = np.array(polygon_centroid(outline))
+    centre = np.array(polygon_centroid(border))
+    outline = _of_area(_smoothed(border), centre, polygon_area(border))
     profile = radial_profile(outline, centre)
     if profile is None:
         return None
-    following = np.roll(profile, -1)
-    star = 0.5 * np.sin(2 * np.pi / DIRECTIONS) * float(profile @ following)
+    star = 0.5 * np.sin(2 * np.pi / DIRECTIONS) * float(profile @ following(profile))
     areas = np.array([mask.area, polygon_area(outline)])
     return (outline, centre, profile) if (abs(areas / star - 1) < STAR_SHAPED).all() else None
 
 
+def _smoothed(outline: np.ndarray) -> np.ndarray:
+    """Return the running mean of a closed outline's points."""
+    beyond = len(SMOOTHING) // 2
+    ring = np.concatenate((outline[-beyond:], outline, outline[:beyond]))
+    shifted = (ring[k : k + len(outline)] for k in range(len(SMOOTHING)))
+    return sum(share * points for share, points in zip(SMOOTHING, shifted, strict=True))
+
+
+def _of_area(outline: np.ndarray, centre: np.ndarray, area: float) -> np.ndarray:
+    """Return an outline enlarged or made smaller about a centre until it has an area."""
+    own = polygon_area(outline)
+    return centre + (outline - centre) * math.sqrt(area / own) if own else outline
+
+
 def _moved(outline: np.ndarray, centre: np.ndarray, distances: np.ndarray) -> np.ndarray:
-    """Return a closed outline with points half a pixel apart, each moved away from the centre by
-    the distance of its direction."""
-    side = np.roll(outline, -1, axis=0) - outline
-    counts = np.maximum(np.ceil(np.hypot(*side.T) / 0.5).astype(int), 1)
-    edge = np.repeat(np.arange(len(outline)), counts)
-    within = (np.arange(len(edge)) - (np.cumsum(counts) - counts)[edge]) / counts[edge]
-    points = outline[edge] + side[edge] * within[:, None]
-    offset = points - centre
+    """Return a closed outline, each point moved away from the centre by the distance of its
+    direction, with the fewest points that keep shape and area."""
+    offset = outline - centre
     radius = np.maximum(np.hypot(*offset.T), 1e-9)
     direction = np.arctan2(offset[:, 1], offset[:, 0]) * (DIRECTIONS / (2 * np.pi))
     distance = np.interp(direction, np.arange(DIRECTIONS), distances, period=DIRECTIONS)
     moved = centre + offset * ((radius + distance) / radius)[:, None]
     simple = cv2.approxPolyDP(moved[:, None].astype(np.float32), TOLERANCE, True)[:, 0]
-    return simple.astype(np.float64)
+    return _of_area(simple.astype(np.float64), centre, polygon_area(moved))

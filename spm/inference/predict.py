@@ -107,7 +107,7 @@ def find_molecules(
         if progress is not None:
             progress(done, tile_count)
     one_a_place = suppress(found, settings.nms_iou, settings.nms_across_classes)
-    kept = [_unbiased(d, detector, grid) for d in one_a_place if d.objectness >= threshold]
+    kept = _unbiased([d for d in one_a_place if d.objectness >= threshold], detector, grid)
     molecules = _molecules(kept, detector, grid.scale, rgb.shape[:2], settings)
     return sorted(set_orientations(molecules), key=lambda m: (m.centroid[1], m.centroid[0]))
 
@@ -223,24 +223,33 @@ def _on_image(detection: Detection, height: float, width: float) -> Detection | 
     return cropped
 
 
-def _unbiased(detection: Detection, detector: Detector, grid: Grid) -> Detection:
-    """Takes the mean error of the class off the outline of a whole molecule."""
+def _unbiased(detections: list[Detection], detector: Detector, grid: Grid) -> list[Detection]:
+    """Takes the mean error of its class off the outline of each whole molecule."""
+    size = round(grid.height * grid.scale), round(grid.width * grid.scale)
+    unbiased = list(detections)
+    outlines = [_corrected_outline(d, detector, *size) for d in detections]
+    known = [k for k, outline in enumerate(outlines) if outline is not None]
+    filled = CroppedMask.each_of_polygons([outlines[k] for k in known], *size)
+    for k, mask in zip(known, filled, strict=True):
+        if mask.area:
+            unbiased[k] = replace(detections[k], packed=mask.pack(), outline=outlines[k])
+    return unbiased
+
+
+def _corrected_outline(
+    detection: Detection, detector: Detector, height: int, width: int
+) -> np.ndarray | None:
+    """Returns the outline of a whole molecule on a lattice of height x width without the mean error
+    of its class; None where that is not known or does not fit."""
     bias = detector.outline_bias.get(detector.class_names[detection.class_index])
     if bias is None or not detection.whole:
-        return detection
-    height, width = round(grid.height * grid.scale), round(grid.width * grid.scale)
+        return None
     mask = detection.mask
     top, left, bottom, right = mask.box
     if min(top, left) <= 0 or bottom >= height or right >= width:
-        return detection  # the border may have cut it
+        return None  # the border may have cut it
     outline = bias.corrected(mask)
-    if outline is None:
-        return detection
-    outline = np.clip(outline, 0, (width, height))
-    filled = CroppedMask.of_polygon(outline, height, width)
-    if not filled.area:
-        return detection
-    return replace(detection, packed=filled.pack(), outline=outline)
+    return None if outline is None else np.clip(outline, 0, (width, height))
 
 
 def _molecules(
@@ -286,9 +295,7 @@ def molecule_of(
         exact = [oriented(detection.outline)]
     borders = [np.clip(points / scale, 0, (width, height)) for points in exact]
     points = np.concatenate(borders)
-    rows, columns = np.nonzero(mask.pixels)
-    corner = np.array((mask.top, mask.left))
-    centre = (corner + (rows.mean() + 0.5, columns.mean() + 0.5)) / scale
+    centre = mask.centroid
     box = np.clip(detection.box / scale, 0, (height, width, height, width))
     scores = detection.class_scores
     order = np.argsort(-scores, kind="stable")
@@ -300,7 +307,7 @@ def molecule_of(
         box=box,
         outline=borders[0],
         area=sum(map(signed_area, borders)),
-        centroid=(float(centre[1]), float(centre[0])),
+        centroid=(centre[0] / scale, centre[1] / scale),
         edge=_touches_border(box, points, height, width),
         uncertain=second_score >= uncertain_ratio * detection.score and second is not None,
         second_class="" if second is None else class_names[second],

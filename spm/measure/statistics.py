@@ -360,10 +360,11 @@ def orientation_summary(molecules: Sequence[Molecule]) -> dict[str, Any]:
 def coverage_masks(molecules: Sequence[Molecule], height: int, width: int) -> dict[str, np.ndarray]:
     """Return class -> (height, width) bool, True where one of its molecules is."""
     masks: dict[str, np.ndarray] = {}
-    for m in molecules:
-        mask = masks.setdefault(m.class_name, np.zeros((height, width), bool))
-        own = CroppedMask.of_polygon(m.region, height, width)
-        mask[own.place] |= own.pixels
+    filled = CroppedMask.each_of_polygons([m.region for m in molecules], height, width)
+    for m, own in zip(molecules, filled, strict=True):
+        if m.class_name not in masks:
+            masks[m.class_name] = np.zeros((height, width), bool)
+        masks[m.class_name][own.place] |= own.pixels
     return masks
 
 
@@ -389,8 +390,8 @@ def _molecule_heights(
         )
     base = np.nanpercentile(heights_nm, BASE_PERCENTILE)
     tops = np.full(len(molecules), np.nan)
-    for i, m in enumerate(molecules):
-        mask = CroppedMask.of_polygon(m.region, height, width)
+    filled = CroppedMask.each_of_polygons([m.region for m in molecules], height, width)
+    for i, mask in enumerate(filled):
         inside = heights_nm[mask.place][mask.pixels]
         if len(inside):
             tops[i] = np.percentile(inside, 95) - base

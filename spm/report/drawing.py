@@ -6,6 +6,7 @@ needs no second copy.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import cv2
@@ -58,17 +59,33 @@ def draw_molecules(
     size = typical_size(molecules) * zoom
     colours = dict(zip(class_names, class_colours(len(class_names)), strict=True))
     width = max(1, round(LINE_WIDTH * size))
-    for molecule in molecules:
-        _fill(canvas, [b * zoom for b in molecule.borders], colours[molecule.class_name])
-    for molecule in molecules:
-        for border in molecule.borders:
-            _outline(canvas, border * zoom, colours[molecule.class_name], width)
-    for molecule in molecules:
-        text = _label(molecule, class_names)
-        if _surroundings(canvas, molecule.outline * zoom, 0)[1].size == 0:
+    shapes = [_Shape(canvas, molecule, zoom) for molecule in molecules]
+    for shape in shapes:
+        _fill(canvas, shape, colours[shape.molecule.class_name])
+    for shape in shapes:
+        _outline(canvas, shape, colours[shape.molecule.class_name], width)
+    for shape in shapes:
+        if not shape.visible:
             continue  # nothing of it is on the image
-        _text(canvas, text, np.array(molecule.centroid) * zoom, TEXT_HEIGHT * size)
+        text = _label(shape.molecule, class_names)
+        _text(canvas, text, np.array(shape.molecule.centroid) * zoom, TEXT_HEIGHT * size)
     return canvas
+
+
+class _Shape:
+    """A molecule, its borders in pixels of the canvas, and where they lie.
+
+    Attributes:
+        borders: (n, 2) x, y each.
+        box: (x1, y1, x2, y2) of them, whole pixels.
+        visible: whether some of the box is on the canvas.
+    """
+
+    def __init__(self, canvas: np.ndarray, molecule: Molecule, zoom: int):
+        self.molecule = molecule
+        self.borders = [border * zoom for border in molecule.borders]
+        self.box = _box(self.borders)
+        self.visible = _surroundings(canvas, self.box, 0)[1].size > 0
 
 
 def _label(molecule: Molecule, class_names: Sequence[str]) -> str:
@@ -78,62 +95,69 @@ def _label(molecule: Molecule, class_names: Sequence[str]) -> str:
     return name + ("?" if molecule.uncertain else "") + ("!" if molecule.unfamiliar else "")
 
 
-def _fill(canvas, borders, colour) -> None:
-    corner, part = _surroundings(canvas, np.concatenate(borders), 2)
+def _fill(canvas, shape, colour) -> None:
+    corner, part = _surroundings(canvas, shape.box, 2)
     if part.size:
-        cover = np.zeros(part.shape[:2], np.uint8)
         # Several at once: what lies within two of them is a hole.
-        cv2.fillPoly(cover, [_fixed(b, corner) for b in borders], 255, cv2.LINE_AA, _SHIFT)
-        _blend(part, cover, colour, TINT)
+        fixed = [_fixed(border, corner) for border in shape.borders]
+        _blend(part, TINT, lambda over: cv2.fillPoly(over, fixed, colour, cv2.LINE_AA, _SHIFT))
 
 
-def _outline(canvas, points, colour, width) -> None:
-    """Draws a line over a dark, wider and weaker one: seen on bright and on dark ground."""
-    corner, part = _surroundings(canvas, points, width + 3)
+def _outline(canvas, shape, colour, width) -> None:
+    """Draws lines over dark, wider and weaker ones: seen on bright and on dark ground."""
+    corner, part = _surroundings(canvas, shape.box, width + 3)
     if not part.size:
         return
-    fixed = _fixed(points, corner)
-    cover = np.zeros(part.shape[:2], np.uint8)
-    cv2.polylines(cover, [fixed], True, 255, width + 2, cv2.LINE_AA, _SHIFT)
-    _blend(part, cover, tuple(v // 5 for v in colour), 0.55)
-    cv2.polylines(part, [fixed], True, colour, width, cv2.LINE_AA, _SHIFT)
+    fixed = [_fixed(border, corner) for border in shape.borders]
+    dark = tuple(v // 5 for v in colour)
+    how = cv2.LINE_AA, _SHIFT
+    _blend(part, 0.55, lambda over: cv2.polylines(over, fixed, True, dark, width + 2, *how))
+    cv2.polylines(part, fixed, True, colour, width, *how)
 
 
 def _text(canvas, text, centre, height) -> None:
     """Writes white text with a dark rim, centred at (x, y)."""
     low, high = TEXT_LIMITS
-    scale = float(np.clip(height, low, high)) / _FONT_HEIGHT
+    scale = min(max(height, low), high) / _FONT_HEIGHT
     thickness = max(1, round(1.7 * scale))
     (width, above), _ = cv2.getTextSize(text, _FONT, scale, thickness)
     # Kept inside the image, where it is large enough.
-    limits = np.array(canvas.shape[1::-1]) - (width + 2, 2)
-    start = np.round(centre + (-width / 2, above / 2)).astype(int)
-    start = np.maximum(np.minimum(start, limits), (2, above + 2))
-    box = np.array([start - (0, above), start + (width, 0)], np.float64)
-    corner, part = _surroundings(canvas, box, 4 + 2 * thickness)
+    limits = canvas.shape[1] - (width + 2), canvas.shape[0] - 2
+    wanted = round(centre[0] - width / 2), round(centre[1] + above / 2)
+    x, y = (max(min(at, limits[k]), (2, above + 2)[k]) for k, at in enumerate(wanted))
+    corner, part = _surroundings(canvas, (x, y - above, x + width, y), 4 + 2 * thickness)
     if not part.size:
         return
-    place = tuple(int(v) for v in start - corner)
-    cover = np.zeros(part.shape[:2], np.uint8)
-    cv2.putText(cover, text, place, _FONT, scale, 255, thickness + 2, cv2.LINE_AA)
-    _blend(part, cover, (0, 0, 0), 0.75)
-    cv2.putText(part, text, place, _FONT, scale, (255,) * 3, thickness, cv2.LINE_AA)
+    place = x - corner[0], y - corner[1]
+    how = place, _FONT, scale
+    _blend(
+        part, 0.75, lambda over: cv2.putText(over, text, *how, (0,) * 3, thickness + 2, cv2.LINE_AA)
+    )
+    cv2.putText(part, text, *how, (255,) * 3, thickness, cv2.LINE_AA)
 
 
-def _surroundings(canvas, points, margin) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the corner (x, y) and the view of the canvas around some points."""
-    limits = np.array(canvas.shape[1::-1])
-    low = np.clip(np.floor(points.min(axis=0)).astype(int) - margin, 0, limits)
-    high = np.clip(np.ceil(points.max(axis=0)).astype(int) + margin, low, limits)
-    return low, canvas[low[1] : high[1], low[0] : high[0]]
+def _box(borders) -> tuple[int, int, int, int]:
+    points = borders[0] if len(borders) == 1 else np.concatenate(borders)
+    (x1, y1), (x2, y2) = points.min(axis=0).tolist(), points.max(axis=0).tolist()
+    return math.floor(x1), math.floor(y1), math.ceil(x2), math.ceil(y2)
+
+
+def _surroundings(canvas, box, margin) -> tuple[tuple[int, int], np.ndarray]:
+    """Returns the corner (x, y) and the view of the canvas around a box (x1, y1, x2, y2)."""
+    (x1, x2), (y1, y2) = (
+        (min(max(box[axis] - margin, 0), end), min(max(box[axis + 2] + margin, 0), end))
+        for axis, end in enumerate(canvas.shape[1::-1])
+    )
+    return (x1, y1), canvas[y1:y2, x1:x2]
 
 
 def _fixed(points, corner) -> np.ndarray:
     """Returns OpenCV's fixed-point pixel-centre coordinates of continuous ones."""
-    return np.round((points - corner - 0.5) * 2**_SHIFT).astype(np.int32)
+    return np.rint((points - corner - 0.5) * 2**_SHIFT).astype(np.int32)
 
 
-def _blend(part, cover, colour, strength) -> None:
-    """Mixes a colour into `part` (h, w, 3) in place, by `cover` (h, w) uint8 and a strength."""
-    share = cover[..., None].astype(np.float32) * (strength / 255)
-    part[:] = np.round(part + share * (np.array(colour, np.float32) - part)).astype(np.uint8)
+def _blend(part, strength, draw) -> None:
+    """Mixes what `draw` draws over a copy of `part` (h, w, 3) into it, in place."""
+    over = part.copy()
+    draw(over)
+    part[:] = cv2.addWeighted(over, strength, part, 1 - strength, 0)

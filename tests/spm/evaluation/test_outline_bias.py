@@ -11,7 +11,7 @@ from spm.evaluation.threshold import LOWEST
 from spm.geometry.cropped_mask import CroppedMask
 from spm.geometry.polygons import polygon_area
 from spm.inference.detector import Detections, Detector
-from spm.inference.outline_bias import OutlineBias
+from spm.inference.outline_bias import DIRECTIONS, OutlineBias, star_shape
 from spm.inference.predict import Settings, find_molecules
 from spm.structures.annotation import Annotation
 from spm.structures.shape import Shape
@@ -183,3 +183,27 @@ def test_views_only_where_outlines_are_few(tmp_path):
     assert len(measuring.look_at_outlines(few, [source])) == 8
     assert len(measuring.look_at_outlines(few, [source], mirror=False)) == 4
     assert len(measuring.look_at_outlines(few, [source] * 30)) == 18  # 162 outlines
+
+
+def on_fine_pixels(points):
+    """The pixels of an outline at ten times the resolution."""
+    return CroppedMask.of_polygon(points * 10, SIDE * 10, SIDE * 10)
+
+
+@pytest.mark.parametrize("radius", [8, RADIUS])
+def test_the_staircase_of_a_masks_pixels_is_no_part_of_its_outline(radius):
+    nothing_to_mend = np.zeros(DIRECTIONS)
+    overlaps = []
+    for degrees in range(0, 120, 7):
+        truth = triangle(degrees, np.array([60.3, 61.8]), radius)
+        mask = CroppedMask.of_polygon(truth, SIDE, SIDE)
+        border, (outline, _, profile) = mask.outline(0.1), star_shape(mask)
+        bias = OutlineBias(profile / profile.mean(), nothing_to_mend, 1.0)
+        simple = bias.corrected(mask)
+        assert len(simple) < len(border) / 3
+        assert polygon_area(outline) == pytest.approx(polygon_area(border))
+        assert polygon_area(simple) == pytest.approx(polygon_area(border))
+        exact = on_fine_pixels(truth)
+        overlaps.append([exact.iou(on_fine_pixels(points)) for points in (border, simple)])
+    raw, found = np.mean(overlaps, axis=0)
+    assert found > raw + 0.005

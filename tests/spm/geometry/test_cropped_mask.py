@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from spm.geometry import cropped_mask
 from spm.geometry.cropped_mask import CroppedMask
 from spm.geometry.polygons import signed_area
 
@@ -31,3 +32,26 @@ def test_drawn_borders_of_a_pixel_and_of_nothing():
     pixels[4, 9] = True
     (border,) = CroppedMask.of_mask(pixels).drawn_borders()
     np.testing.assert_array_equal(border, [[9.5, 4.5]])
+
+
+def test_the_centroid_is_the_mean_of_the_pixels_centres():
+    part = disc(25, 30, 20) | disc(65, 20, 9)
+    rows, columns = np.nonzero(part)
+    found = CroppedMask.of_mask(part, 7, 5).centroid
+    np.testing.assert_allclose(found, (columns.mean() + 5.5, rows.mean() + 7.5))
+    assert np.isnan(CroppedMask.of_mask(part & ~part).centroid).all()
+
+
+def test_slanting_borders_are_drawn_without_staircases():
+    slanting = np.abs(X - 2 * Y + 20) < 30
+    (border,) = CroppedMask.of_mask(slanting).drawn_borders()
+    assert len(border) < 12
+
+
+def test_many_polygons_are_filled_as_one_is(monkeypatch):
+    monkeypatch.setattr(cropped_mask, "FILLED_AT_ONCE", 2)
+    corners = np.array([(1.2, 2.0), (20.5, 3.3), (11.0, 17.8)])
+    polygons = [corners + (k * 9.3, k * 4.1) for k in range(5)]
+    for one, points in zip(CroppedMask.of_polygons(polygons, 60, 80), polygons, strict=True):
+        alone = CroppedMask.of_polygon(points, 60, 80)
+        assert one.box == alone.box and (one.pixels == alone.pixels).all()
