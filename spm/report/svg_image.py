@@ -18,6 +18,7 @@ from spm.structures.molecule import Molecule
 # A larger image is embedded as JPEG, and one with a longer side is made smaller: a page of more
 # than some ten megabytes is slow to open and to mail.
 MOST_PNG_BYTES = 4_000_000
+MOST_PACKED = 8  # bytes of an image in one of its PNG, above which it is hardly worth a try
 LONGEST_SIDE = 4096
 LONGEST_WORD = 12  # letters of a class name on a molecule
 
@@ -52,14 +53,16 @@ def _doubts(molecule: Molecule) -> str:
 
 
 def _path(points: np.ndarray, closed: bool = True) -> str:
-    return "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in points) + ("Z" if closed else "")
+    places = (f"{x:.1f} {y:.1f}" for x, y in points.tolist())
+    return "M" + "L".join(places) + ("Z" if closed else "")
 
 
 def _image_uri(image: np.ndarray) -> str:
     """Return the image as a data URI: PNG, or JPEG where that would be too large."""
-    data = encode_png(image)
-    if len(data) <= MOST_PNG_BYTES and max(image.shape[:2]) <= LONGEST_SIDE:
-        return data_uri("image/png", data)
+    if image.nbytes <= MOST_PACKED * MOST_PNG_BYTES and max(image.shape[:2]) <= LONGEST_SIDE:
+        data = encode_png(image)
+        if len(data) <= MOST_PNG_BYTES:
+            return data_uri("image/png", data)
     shrink = min(1.0, LONGEST_SIDE / max(image.shape[:2]))
     if shrink < 1:
         image = cv2.resize(image, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA)
