@@ -94,7 +94,7 @@ class OutlineBias:
 
 def star_shape(mask: CroppedMask) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
     """Return outline (n, 2), centroid (2,) and radial profile (DIRECTIONS,) of a mask in one piece
-    that every ray from its centroid leaves once; None for others. The outline's points are at most
+    that every ray from its centroid leaves once; None for others. The outline's points are about
     a pixel apart, and the staircases of the mask's pixels are smoothed away."""
     border = mask.outline(0.1)
     if len(border) < 3:
@@ -125,7 +125,7 @@ def _of_area(outline: np.ndarray, centre: np.ndarray, area: float) -> np.ndarray
 
 def _moved(outline: np.ndarray, centre: np.ndarray, distances: np.ndarray) -> np.ndarray:
     """Return a closed outline, each point moved away from the centre by the distance of its
-    direction, with the fewest points that keep shape and area."""
+    direction, with as few points as shape (to TOLERANCE) and area allow."""
     offset = outline - centre
     radius = np.maximum(np.hypot(*offset.T), 1e-9)
     direction = np.arctan2(offset[:, 1], offset[:, 0]) * (DIRECTIONS / (2 * np.pi))

@@ -307,7 +307,7 @@ def molecule_of(
         box=box,
         outline=borders[0],
         area=sum(map(signed_area, borders)),
-        centroid=(centre[0] / scale, centre[1] / scale),
+        centroid=(float(centre[0] / scale), float(centre[1] / scale)),
         edge=_touches_border(box, points, height, width),
         uncertain=second_score >= uncertain_ratio * detection.score and second is not None,
         second_class="" if second is None else class_names[second],

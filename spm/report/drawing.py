@@ -78,14 +78,16 @@ class _Shape:
     Attributes:
         borders: (n, 2) x, y each.
         box: (x1, y1, x2, y2) of them, whole pixels.
-        visible: whether some of the box is on the canvas.
+        visible: whether a border's box is on the canvas, in part at least.
     """
 
     def __init__(self, canvas: np.ndarray, molecule: Molecule, zoom: int):
         self.molecule = molecule
-        self.borders = [border * zoom for border in molecule.borders]
+        borders = molecule.borders
+        self.borders = borders if zoom == 1 else [border * zoom for border in borders]
         self.box = _box(self.borders)
-        self.visible = _surroundings(canvas, self.box, 0)[1].size > 0
+        boxes = [self.box] if len(self.borders) == 1 else [_box([b]) for b in self.borders]
+        self.visible = any(_surroundings(canvas, box, 0)[1].size for box in boxes)
 
 
 def _label(molecule: Molecule, class_names: Sequence[str]) -> str:

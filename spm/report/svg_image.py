@@ -18,7 +18,6 @@ from spm.structures.molecule import Molecule
 # A larger image is embedded as JPEG, and one with a longer side is made smaller: a page of more
 # than some ten megabytes is slow to open and to mail.
 MOST_PNG_BYTES = 4_000_000
-MOST_PACKED = 8  # bytes of an image in one of its PNG, above which it is hardly worth a try
 LONGEST_SIDE = 4096
 LONGEST_WORD = 12  # letters of a class name on a molecule
 
@@ -59,7 +58,7 @@ def _path(points: np.ndarray, closed: bool = True) -> str:
 
 def _image_uri(image: np.ndarray) -> str:
     """Return the image as a data URI: PNG, or JPEG where that would be too large."""
-    if image.nbytes <= MOST_PACKED * MOST_PNG_BYTES and max(image.shape[:2]) <= LONGEST_SIDE:
+    if max(image.shape[:2]) <= LONGEST_SIDE:
         data = encode_png(image)
         if len(data) <= MOST_PNG_BYTES:
             return data_uri("image/png", data)

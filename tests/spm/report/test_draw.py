@@ -88,3 +88,12 @@ def test_an_uncertain_molecule_looks_different():
         draw_molecules(image, [molecule(SQUARE, uncertain=flag)], ["A"]) for flag in (0, 1)
     )
     assert (sure != unsure).any()
+
+
+def test_parts_on_both_sides_of_the_image_get_no_label():
+    image = np.zeros((200, 300, 3), np.uint8)
+    left = np.array([(-80, 30), (-40, 30), (-40, 70), (-80, 70)], float)
+    above = np.array([(40, -90), (80, -90), (80, -50), (40, -50)], float)
+    assert not draw_molecules(image, [molecule(left, further=(above,))], ["A"], zoom=1).any()
+    below = above + (0, 120)
+    assert draw_molecules(image, [molecule(left, further=(below,))], ["A"], zoom=1).any()
