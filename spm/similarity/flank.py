@@ -15,7 +15,7 @@ from scipy import ndimage
 from skimage.measure import find_contours
 from skimage.segmentation import watershed
 
-from spm.geometry.polygons import clip_polygon, diameter
+from spm.geometry.polygons import clip_polygon, diameter, following
 
 # Height of an outline over the lowest place within NEARBY diameters, as a share of the molecule's.
 # Chosen for the outlines of simulated molecules and of real ones drawn by hand.
@@ -234,7 +234,7 @@ def simplified(border: np.ndarray, tolerance: float, fewest: int, most: int) -> 
             break
         tolerance *= 1.3
     while len(points) < fewest:
-        side = np.roll(points, -1, axis=0) - points
+        side = following(points) - points
         longest = int(np.hypot(*side.T).argmax())
         points = np.insert(points, longest + 1, points[longest] + side[longest] / 2, axis=0)
     return points
